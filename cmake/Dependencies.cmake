@@ -1,0 +1,30 @@
+# Everything that comes from outside, found once. Debian 12 and 13 package all of it: scripts/install-deps.sh.
+
+find_package(Threads REQUIRED)
+find_package(absl REQUIRED CONFIG)
+find_package(Protobuf REQUIRED)
+find_package(gRPC REQUIRED CONFIG)
+find_program(HELLOCNN_PROTOC protoc REQUIRED)
+find_program(HELLOCNN_GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+find_package(CLI11 REQUIRED CONFIG)
+find_package(nlohmann_json REQUIRED CONFIG)
+find_package(ZLIB REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+if(HELLOCNN_BUILD_SERVER)
+  find_package(spdlog REQUIRED CONFIG)
+  find_package(prometheus-cpp REQUIRED CONFIG)
+  pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
+  find_package(Torch REQUIRED)
+  # LibTorch's own variable carries include paths and flags as strings; a target keeps them where they are used.
+  add_library(hellocnn_libtorch INTERFACE)
+  target_link_libraries(hellocnn_libtorch INTERFACE ${TORCH_LIBRARIES})
+  target_include_directories(hellocnn_libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+  separate_arguments(_torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
+  target_compile_options(hellocnn_libtorch INTERFACE ${_torch_flags})
+endif()
+
+if(HELLOCNN_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()

@@ -1,0 +1,23 @@
+# hellocnn_protos(target ROOT dir FILES a/b.proto …): a library of the generated messages and services.
+# Generated code is compiled without this project's warnings.
+function(hellocnn_protos target)
+  cmake_parse_arguments(ARG "" "ROOT" "FILES" ${ARGN})
+  set(out ${CMAKE_CURRENT_BINARY_DIR}/gen)
+  file(MAKE_DIRECTORY ${out})
+  set(sources)
+  foreach(file IN LISTS ARG_FILES)
+    string(REGEX REPLACE "\\.proto$" "" stem ${file})
+    set(generated ${out}/${stem}.pb.cc ${out}/${stem}.pb.h ${out}/${stem}.grpc.pb.cc ${out}/${stem}.grpc.pb.h)
+    add_custom_command(
+      OUTPUT ${generated}
+      COMMAND ${HELLOCNN_PROTOC} -I ${ARG_ROOT} --cpp_out=${out} --grpc_out=${out}
+              --plugin=protoc-gen-grpc=${HELLOCNN_GRPC_CPP_PLUGIN} ${ARG_ROOT}/${file}
+      DEPENDS ${ARG_ROOT}/${file}
+      COMMENT "Generating C++ from ${file}"
+      VERBATIM)
+    list(APPEND sources ${generated})
+  endforeach()
+  add_library(${target} STATIC ${sources})
+  target_include_directories(${target} SYSTEM PUBLIC $<BUILD_INTERFACE:${out}>)
+  target_link_libraries(${target} PUBLIC gRPC::grpc++ protobuf::libprotobuf)
+endfunction()

@@ -1,0 +1,149 @@
+// HelloCNN's layer table as data. Everything that can be computed from it is: shapes, parameters, multiply-adds, and the
+// names and shapes of the weight tensors. Nothing else in the project states any of these.
+#ifndef HELLOCNN_TOPOLOGY_H_
+#define HELLOCNN_TOPOLOGY_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hellocnn {
+
+// The shape of one image's activation: [channels, height, width]. A vector of n is [n, 1, 1].
+struct Shape {
+  int channels;
+  int height;
+  int width;
+
+  constexpr int size() const { return channels * height * width; }
+  friend constexpr bool operator==(const Shape&, const Shape&) = default;
+};
+
+inline constexpr int kImageSide = 32;
+inline constexpr int kImagePixels = kImageSide * kImageSide;
+inline constexpr Shape kInputShape{1, kImageSide, kImageSide};
+inline constexpr int kClasses = 10;
+
+// One row of the table. Convolutions and pools have stride 1 and no padding.
+struct Layer {
+  enum class Kind { kConv2d, kReLU, kMaxPool2d, kLinear, kLogSoftmax };
+
+  Kind kind;
+  std::string_view name;  // as in the Python original's state_dict
+  int outputs = 0;        // channels of a convolution, features of a dense layer
+  int window = 0;         // side of the square kernel of a convolution or a pool
+};
+
+inline constexpr std::array<Layer, 12> kLayers{{
+    {Layer::Kind::kConv2d, "conv.0", 6, 5},
+    {Layer::Kind::kReLU, "conv.1"},
+    {Layer::Kind::kMaxPool2d, "conv.2", 0, 15},
+    {Layer::Kind::kConv2d, "conv.3", 16, 5},
+    {Layer::Kind::kReLU, "conv.4"},
+    {Layer::Kind::kMaxPool2d, "conv.5", 0, 6},
+    {Layer::Kind::kConv2d, "conv.6", 120, 5},
+    {Layer::Kind::kReLU, "conv.7"},
+    {Layer::Kind::kLinear, "linear.0", 84},
+    {Layer::Kind::kReLU, "linear.1"},
+    {Layer::Kind::kLinear, "linear.2", kClasses},
+    {Layer::Kind::kLogSoftmax, "linear.3"},
+}};
+
+// Shape after `layer` has been applied to an activation of shape `in`.
+constexpr Shape OutputShape(const Layer& layer, Shape in) {
+  switch (layer.kind) {
+    case Layer::Kind::kConv2d:
+      return {layer.outputs, in.height - layer.window + 1, in.width - layer.window + 1};
+    case Layer::Kind::kMaxPool2d:
+      return {in.channels, in.height - layer.window + 1, in.width - layer.window + 1};
+    case Layer::Kind::kLinear:
+      return {layer.outputs, 1, 1};
+    case Layer::Kind::kReLU:
+    case Layer::Kind::kLogSoftmax:
+      return in;
+  }
+  return in;
+}
+
+// Trained numbers of `layer`, weights and biases, on input of shape `in`.
+constexpr std::int64_t Parameters(const Layer& layer, Shape in) {
+  switch (layer.kind) {
+    case Layer::Kind::kConv2d:
+      return std::int64_t{layer.outputs} * (in.channels * layer.window * layer.window + 1);
+    case Layer::Kind::kLinear:
+      return std::int64_t{layer.outputs} * (in.size() + 1);
+    default:
+      return 0;
+  }
+}
+
+// Multiply-adds of `layer` for one image of input shape `in`; additions of the bias are not counted.
+constexpr std::int64_t MultiplyAdds(const Layer& layer, Shape in) {
+  const Shape out = OutputShape(layer, in);
+  switch (layer.kind) {
+    case Layer::Kind::kConv2d:
+      return std::int64_t{out.size()} * in.channels * layer.window * layer.window;
+    case Layer::Kind::kLinear:
+      return std::int64_t{layer.outputs} * in.size();
+    default:
+      return 0;
+  }
+}
+
+// A layer in its place.
+struct PlacedLayer {
+  Layer layer;
+  Shape input;
+  Shape output;
+  std::int64_t parameters;
+  std::int64_t multiply_adds;
+};
+
+// The whole table with every shape and count filled in.
+constexpr std::array<PlacedLayer, kLayers.size()> PlaceLayers() {
+  std::array<PlacedLayer, kLayers.size()> placed{};
+  Shape shape = kInputShape;
+  for (std::size_t i = 0; i < kLayers.size(); ++i) {
+    const Layer& layer = kLayers[i];
+    const Shape out = OutputShape(layer, shape);
+    placed[i] = {layer, shape, out, Parameters(layer, shape), MultiplyAdds(layer, shape)};
+    shape = out;
+  }
+  return placed;
+}
+
+constexpr std::int64_t TotalParameters() {
+  std::int64_t total = 0;
+  for (const PlacedLayer& placed : PlaceLayers()) total += placed.parameters;
+  return total;
+}
+
+constexpr std::int64_t TotalMultiplyAdds() {
+  std::int64_t total = 0;
+  for (const PlacedLayer& placed : PlaceLayers()) total += placed.multiply_adds;
+  return total;
+}
+
+// Name and shape of one trained tensor, row-major, as in a PyTorch state_dict.
+struct TensorSpec {
+  std::string name;                 // "conv.0.weight"
+  std::vector<std::int64_t> shape;  // [6, 1, 5, 5]
+
+  std::int64_t size() const;
+};
+
+// The tensors in the order of the layers, weight before bias: ten. Thread-safe, computed on each call.
+std::vector<TensorSpec> WeightTensors();
+
+// "Conv2d(1, 6, kernel 5x5)", "MaxPool2d(15x15)", "ReLU", "Linear(120, 84)", "LogSoftmax".
+std::string Describe(const PlacedLayer& placed);
+
+// "[6, 1, 5, 5]".
+std::string ShapeToString(const std::vector<std::int64_t>& shape);
+
+}  // namespace hellocnn
+
+#endif  // HELLOCNN_TOPOLOGY_H_

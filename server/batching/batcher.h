@@ -1,0 +1,66 @@
+// Worker threads around a BatchQueue: each takes a batch, runs its own engine on it, and reports. Work-conserving: an idle
+// worker takes what has queued at once, unless max_queue_delay says otherwise.
+#ifndef HELLOCNN_SERVER_BATCHING_BATCHER_H_
+#define HELLOCNN_SERVER_BATCHING_BATCHER_H_
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "hellocnn/engine.h"
+#include "server/batching/batch_queue.h"
+#include "server/batching/job.h"
+
+namespace hellocnn::server {
+
+// Told of each batch, on the worker's thread, with no lock held. Thread-safe; must not block.
+class BatchObserver {
+ public:
+  virtual ~BatchObserver() = default;
+  virtual void OnBatch(int images, absl::Duration compute) = 0;
+  // A job was dropped before compute: status is DEADLINE_EXCEEDED or CANCELLED.
+  virtual void OnDropped(int images, const absl::Status& status) = 0;
+};
+
+// Thread-safe.
+class Batcher {
+ public:
+  // Makes `threads` engines and starts as many workers. `observer` may be null, else it outlives the batcher.
+  // INVALID_ARGUMENT: an option out of range, by name. Else what the factory returned.
+  static absl::StatusOr<std::unique_ptr<Batcher>> Start(int threads, const BatchQueue::Options& options,
+                                                        const EngineFactory& engines,
+                                                        BatchObserver* observer);
+  // Drains.
+  ~Batcher();
+
+  // Queues the job; never blocks on the engine. On an error the job is not taken and `done` is not called:
+  // RESOURCE_EXHAUSTED (it does not fit in the queue now), DEADLINE_EXCEEDED (already past), UNAVAILABLE (draining),
+  // INVALID_ARGUMENT (no images, or more than the queue can ever hold).
+  absl::Status Submit(std::shared_ptr<Job> job) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Refuses further jobs, waits until every accepted one is done, and ends the workers. Idempotent.
+  // Must not be called from `done`.
+  void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Images that wait now.
+  int queued_images() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  Batcher(const BatchQueue::Options& options, BatchObserver* observer);
+  void Work(Engine& engine) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  BatchObserver* const observer_;
+  mutable absl::Mutex mutex_;
+  absl::CondVar changed_;
+  BatchQueue queue_ ABSL_GUARDED_BY(mutex_);
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_BATCHING_BATCHER_H_
