@@ -9,6 +9,7 @@ find_program(HELLOCNN_GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 find_package(CLI11 REQUIRED CONFIG)
 find_package(nlohmann_json REQUIRED CONFIG)
 find_package(ZLIB REQUIRED)
+find_package(OpenSSL REQUIRED)
 find_package(PkgConfig REQUIRED)
 
 if(HELLOCNN_BUILD_SERVER)

@@ -20,9 +20,10 @@ class Engine {
  public:
   virtual ~Engine() = default;
 
-  // Classifies images[i] into predictions[i]. Blocks until done and uses no thread but the caller's.
-  // Both spans have the same length, at least 1. A prediction depends only on its own image.
-  // INTERNAL: the arithmetic failed or its result is not finite; predictions are then unspecified.
+  // Classifies images[i] into predictions[i]. Blocks until done and uses no thread but the
+  // caller's. Both spans have the same length, at least 1. A prediction depends only on its own
+  // image. INTERNAL: the arithmetic failed or its result is not finite; predictions are then
+  // unspecified.
   virtual absl::Status Classify(std::span<const ImageView> images,
                                 std::span<Prediction> predictions) = 0;
 };

@@ -1,4 +1,5 @@
-// MNIST's IDX format (http://yann.lecun.com/exdb/mnist/): big-endian header, then uint8 values. Files may be gzipped.
+// MNIST's IDX format (http://yann.lecun.com/exdb/mnist/): big-endian header, then uint8 values.
+// Files may be gzipped.
 #ifndef HELLOCNN_IDX_H_
 #define HELLOCNN_IDX_H_
 
@@ -16,8 +17,9 @@ struct IdxArray {
   std::vector<std::uint8_t> values;
 };
 
-// Reads `path`, gzipped or not (told apart by content). NOT_FOUND: no such file. INVALID_ARGUMENT names the file, what
-// was found and what was wanted: wrong magic, a type other than uint8, no or more than 4 dimensions, too few or too many bytes.
+// Reads `path`, gzipped or not (told apart by content). NOT_FOUND: no such file. INVALID_ARGUMENT
+// names the file, what was found and what was wanted: wrong magic, a type other than uint8, no or
+// more than 4 dimensions, too few or too many bytes.
 absl::StatusOr<IdxArray> ReadIdx(const std::string& path);
 
 // As ReadIdx, of bytes in memory that are not gzipped. `name` stands for the file in messages.
@@ -33,8 +35,8 @@ struct LabeledImages {
   std::int64_t count() const { return static_cast<std::int64_t>(labels.size()); }
 };
 
-// Reads `directory`/`prefix`-images-idx3-ubyte[.gz] and …-labels-idx1-ubyte[.gz]; `prefix` is "train" or "t10k".
-// Errors as ReadIdx; INVALID_ARGUMENT too if the two do not belong together.
+// Reads `directory`/`prefix`-images-idx3-ubyte[.gz] and …-labels-idx1-ubyte[.gz]; `prefix` is
+// "train" or "t10k". Errors as ReadIdx; INVALID_ARGUMENT too if the two do not belong together.
 absl::StatusOr<LabeledImages> ReadMnist(const std::string& directory, const std::string& prefix);
 
 }  // namespace hellocnn

@@ -1,4 +1,5 @@
-// The model card: model_card.json beside the weights says what a model is, how it was made and how good it is.
+// The model card: model_card.json beside the weights says what a model is, how it was made and how
+// good it is.
 #ifndef HELLOCNN_MODEL_CARD_H_
 #define HELLOCNN_MODEL_CARD_H_
 
@@ -25,7 +26,8 @@ struct ModelCard {
 };
 
 // Reads `directory`/model_card.json. Members that it does not know are left alone.
-// NOT_FOUND: no such file. INVALID_ARGUMENT names the file, the member, what was found and what was wanted.
+// NOT_FOUND: no such file. INVALID_ARGUMENT names the file, the member, what was found and what was
+// wanted.
 absl::StatusOr<ModelCard> LoadModelCard(const std::string& directory);
 
 }  // namespace hellocnn

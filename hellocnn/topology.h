@@ -1,5 +1,6 @@
-// HelloCNN's layer table as data. Everything that can be computed from it is: shapes, parameters, multiply-adds, and the
-// names and shapes of the weight tensors. Nothing else in the project states any of these.
+// HelloCNN's layer table as data. Everything that can be computed from it is: shapes, parameters,
+// multiply-adds, and the names and shapes of the weight tensors. Nothing else in the project states
+// any of these.
 #ifndef HELLOCNN_TOPOLOGY_H_
 #define HELLOCNN_TOPOLOGY_H_
 
@@ -80,7 +81,8 @@ constexpr std::int64_t Parameters(const Layer& layer, Shape in) {
   }
 }
 
-// Multiply-adds of `layer` for one image of input shape `in`; additions of the bias are not counted.
+// Multiply-adds of `layer` for one image of input shape `in`; additions of the bias are not
+// counted.
 constexpr std::int64_t MultiplyAdds(const Layer& layer, Shape in) {
   const Shape out = OutputShape(layer, in);
   switch (layer.kind) {
@@ -135,7 +137,8 @@ struct TensorSpec {
   std::int64_t size() const;
 };
 
-// The tensors in the order of the layers, weight before bias: ten. Thread-safe, computed on each call.
+// The tensors in the order of the layers, weight before bias: ten. Thread-safe, computed on each
+// call.
 std::vector<TensorSpec> WeightTensors();
 
 // "Conv2d(1, 6, kernel 5x5)", "MaxPool2d(15x15)", "ReLU", "Linear(120, 84)", "LogSoftmax".

@@ -30,9 +30,9 @@ absl::StatusOr<Weights> Weights::Create(std::map<std::string, Tensor> tensors) {
     const auto found = tensors.find(spec.name);
     if (found == tensors.end()) {
       const auto name = [](std::string* out, const auto& entry) { out->append(entry.first); };
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor ", spec.name, " is missing; wanted ", ShapeToString(spec.shape),
-                       "; found ", tensors.size(), " tensors: ", absl::StrJoin(tensors, ", ", name)));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "tensor ", spec.name, " is missing; wanted ", ShapeToString(spec.shape), "; found ",
+          tensors.size(), " tensors: ", absl::StrJoin(tensors, ", ", name)));
     }
     const Tensor& tensor = found->second;
     if (tensor.shape != spec.shape ||
@@ -48,10 +48,9 @@ absl::StatusOr<Weights> Weights::Create(std::map<std::string, Tensor> tensors) {
     bool wanted = false;
     for (const TensorSpec& spec : specs) wanted = wanted || spec.name == name;
     if (!wanted) {
-      return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " ",
-                                                     ShapeToString(tensor.shape),
-                                                     " is not part of HelloCNN, which has ",
-                                                     specs.size(), " tensors"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor ", name, " ", ShapeToString(tensor.shape),
+                       " is not part of HelloCNN, which has ", specs.size(), " tensors"));
     }
   }
   return Weights(std::move(tensors));

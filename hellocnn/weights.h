@@ -19,16 +19,16 @@ struct Tensor {
   std::vector<float> values;  // as many as the product of `shape`
 };
 
-// Immutable once made: exactly the tensors of WeightTensors(), each of the right shape, each value finite.
-// Thread-safe.
+// Immutable once made: exactly the tensors of WeightTensors(), each of the right shape, each value
+// finite. Thread-safe.
 class Weights {
  public:
-  // INVALID_ARGUMENT names the tensor that is missing, not wanted, misshaped or not finite, what was found and what
-  // was wanted.
+  // INVALID_ARGUMENT names the tensor that is missing, not wanted, misshaped or not finite, what
+  // was found and what was wanted.
   static absl::StatusOr<Weights> Create(std::map<std::string, Tensor> tensors);
 
-  // The values of the tensor, row-major. `name` is one of WeightTensors(); any other is a programming error
-  // and aborts. The span lives as long as this object.
+  // The values of the tensor, row-major. `name` is one of WeightTensors(); any other is a
+  // programming error and aborts. The span lives as long as this object.
   std::span<const float> operator[](std::string_view name) const;
 
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }

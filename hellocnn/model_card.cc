@@ -1,0 +1,174 @@
+#include "hellocnn/model_card.h"
+
+#include <cerrno>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace hellocnn {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kMaxCardBytes = std::size_t{1} << 20;
+
+// Reads members out of a card. Every error names the file and the member.
+class CardReader {
+ public:
+  explicit CardReader(const std::string& path) : path_(path) {}
+
+  absl::Status Read(const Json& json, ModelCard& card) {
+    if (!json.is_object()) return Wrong("the document", json, "an object");
+    ReadText(json, "name", card.name);
+    ReadText(json, "version", card.version);
+    ReadText(json, "weights", card.weights);
+    if (status_.ok() && (card.weights.find('/') != std::string::npos || card.weights == "." ||
+                         card.weights == "..")) {
+      return Wrong("weights", json["weights"], "the name of a file in the card's own folder");
+    }
+    ReadLabels(json, card);
+    ReadNumber(json, "test_accuracy", 0, 1, "a number from 0 to 1", card.test_accuracy);
+    const Json* preprocessing = Find(json, "preprocessing");
+    if (preprocessing == nullptr) return status_;
+    if (!preprocessing->is_object()) return Wrong("preprocessing", *preprocessing, "an object");
+    prefix_ = "preprocessing.";
+    ReadPreprocessing(*preprocessing, card);
+    return status_;
+  }
+
+ private:
+  absl::Status Wrong(const std::string& member, const Json& found, const std::string& wanted) {
+    if (!status_.ok()) return status_;
+    constexpr std::size_t kShown = 80;
+    std::string shown = found.dump(-1, ' ', true, Json::error_handler_t::replace);
+    if (shown.size() > kShown) shown = absl::StrCat(shown.substr(0, kShown), "…");
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat(path_, ": ", prefix_, member, " is ", shown, "; wanted ", wanted));
+    return status_;
+  }
+
+  // Null, with the status set, if there is no such member or there was an error before.
+  const Json* Find(const Json& object, const std::string& member) {
+    if (!status_.ok()) return nullptr;
+    const auto found = object.find(member);
+    if (found != object.end()) return &*found;
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat(path_, ": ", prefix_, member, " is missing; wanted a value for it"));
+    return nullptr;
+  }
+
+  void ReadText(const Json& object, const std::string& member, std::string& text) {
+    const Json* found = Find(object, member);
+    if (found == nullptr) return;
+    if (found->is_string()) text = found->get<std::string>();
+    if (text.empty()) Wrong(member, *found, "a string that is not empty").IgnoreError();
+    // Names travel into paths and metrics, where a NUL would cut them short.
+    if (text.find('\0') != std::string::npos) {
+      Wrong(member, *found, "a string without NUL").IgnoreError();
+    }
+  }
+
+  void ReadLabels(const Json& object, ModelCard& card) {
+    const Json* found = Find(object, "class_labels");
+    if (found == nullptr) return;
+    const std::string wanted = absl::StrCat("an array of ", kClasses, " strings, none empty");
+    if (!found->is_array()) return Wrong("class_labels", *found, wanted).IgnoreError();
+    if (found->size() != card.class_labels.size()) {
+      return Wrong("class_labels", *found, absl::StrCat(wanted, ", not ", found->size()))
+          .IgnoreError();
+    }
+    for (std::size_t i = 0; i < found->size(); ++i) {
+      const Json& label = (*found)[i];
+      if (label.is_string()) card.class_labels[i] = label.get<std::string>();
+      if (card.class_labels[i].empty()) {
+        Wrong(absl::StrCat("class_labels[", i, "]"), label, "a string that is not empty")
+            .IgnoreError();
+      }
+    }
+  }
+
+  // Compared as doubles: every bound here is a whole number or a float, exact in a double.
+  void ReadNumber(const Json& object, const std::string& member, double least, double most,
+                  const std::string& wanted, double& number) {
+    const Json* found = Find(object, member);
+    if (found == nullptr) return;
+    const double value =
+        found->is_number() ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
+    if (!(value >= least && value <= most)) return Wrong(member, *found, wanted).IgnoreError();
+    number = value;
+  }
+
+  void ReadCount(const Json& object, const std::string& member, int least, int& count) {
+    const std::string wanted = absl::StrCat("a whole number from ", least, " to ", kImageSide);
+    double number = 0;
+    ReadNumber(object, member, least, kImageSide, wanted, number);
+    if (!status_.ok()) return;
+    if (!object[member].is_number_integer()) Wrong(member, object[member], wanted).IgnoreError();
+    count = static_cast<int>(number);
+  }
+
+  void ReadPreprocessing(const Json& object, ModelCard& card) {
+    ReadCount(object, "content_size", 1, card.content_size);
+    ReadCount(object, "padding", 0, card.padding);
+    if (status_.ok() && card.content_size + 2 * card.padding != kImageSide) {
+      status_ = absl::InvalidArgumentError(
+          absl::StrCat(path_, ": preprocessing.content_size + 2 * preprocessing.padding is ",
+                       card.content_size, " + 2 * ", card.padding, " = ",
+                       card.content_size + 2 * card.padding, "; wanted ", kImageSide));
+    }
+    // Kept as floats later, so it is a float's range that they must lie in.
+    constexpr double kMost = std::numeric_limits<float>::max();
+    constexpr double kLeastPositive = std::numeric_limits<float>::min();
+    double mean = 0;
+    double deviation = 1;
+    ReadNumber(object, "mean", -kMost, kMost, "a finite float32", mean);
+    ReadNumber(object, "standard_deviation", kLeastPositive, kMost,
+               "a finite float32 greater than 0", deviation);
+    card.normalization = {static_cast<float>(mean), static_cast<float>(deviation)};
+  }
+
+  const std::string& path_;
+  std::string prefix_;
+  absl::Status status_;
+};
+
+}  // namespace
+
+absl::StatusOr<ModelCard> LoadModelCard(const std::string& directory) {
+  const std::string path = absl::StrCat(directory, "/model_card.json");
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    const int error = errno;
+    if (error == ENOENT || error == ENOTDIR) {
+      return absl::NotFoundError(absl::StrCat(path, ": no such file"));
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": cannot be opened: ", std::strerror(error)));
+  }
+  std::string text(kMaxCardBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (file.bad()) return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read"));
+  if (text.size() > kMaxCardBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": is larger than ", kMaxCardBytes, " bytes; wanted a model card"));
+  }
+  try {
+    ModelCard card;
+    const Json json = Json::parse(text);
+    if (absl::Status status = CardReader(path).Read(json, card); !status.ok()) return status;
+    return card;
+  } catch (const Json::exception& error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": found ", error.what(), "; wanted a JSON object"));
+  }
+}
+
+}  // namespace hellocnn

@@ -1,0 +1,103 @@
+#include "hellocnn/torch/network.h"
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hellocnn/topology.h"
+
+namespace hellocnn {
+namespace {
+
+// A sliding maximum of width `window` along one dimension.
+torch::Tensor SlidingMax(torch::Tensor x, int window, int dimension) {
+  const auto merge = [&](std::int64_t shift) {
+    const std::int64_t length = x.size(dimension) - shift;
+    x = torch::maximum(x.narrow(dimension, 0, length), x.narrow(dimension, shift, length));
+  };
+  int width = 1;
+  for (; width * 2 <= window; width *= 2) merge(width);
+  if (width < window) merge(window - width);
+  return x;
+}
+
+class DoublingMaxPoolImpl : public torch::nn::Module {
+ public:
+  explicit DoublingMaxPoolImpl(int window) : window_(window) {}
+  torch::Tensor forward(const torch::Tensor& x) { return MaxPoolByDoubling(x, window_); }
+
+ private:
+  int window_;
+};
+TORCH_MODULE(DoublingMaxPool);
+
+void Append(torch::nn::Sequential& modules, const PlacedLayer& placed, Pooling pooling) {
+  const Layer& layer = placed.layer;
+  switch (layer.kind) {
+    case Layer::Kind::kConv2d:
+      modules->push_back(torch::nn::Conv2d(
+          torch::nn::Conv2dOptions(placed.input.channels, layer.outputs, layer.window)));
+      break;
+    case Layer::Kind::kReLU:
+      modules->push_back(torch::nn::ReLU());
+      break;
+    case Layer::Kind::kMaxPool2d:
+      if (pooling == Pooling::kDoubling) {
+        modules->push_back(DoublingMaxPool(layer.window));
+      } else {
+        modules->push_back(
+            torch::nn::MaxPool2d(torch::nn::MaxPool2dOptions(layer.window).stride(1)));
+      }
+      break;
+    case Layer::Kind::kLinear:
+      modules->push_back(torch::nn::Linear(placed.input.size(), layer.outputs));
+      break;
+    case Layer::Kind::kLogSoftmax:
+      modules->push_back(torch::nn::LogSoftmax(1));
+      break;
+  }
+}
+
+}  // namespace
+
+torch::Tensor MaxPoolByDoubling(torch::Tensor images, int window) {
+  return SlidingMax(SlidingMax(std::move(images), window, 2), window, 3);
+}
+
+HelloCnnImpl::HelloCnnImpl(Pooling pooling) {
+  for (const PlacedLayer& placed : PlaceLayers()) {
+    const bool convolutional = placed.layer.name.substr(0, 5) == "conv.";
+    Append(convolutional ? conv_ : linear_, placed, pooling);
+  }
+  register_module("conv", conv_);
+  register_module("linear", linear_);
+}
+
+torch::Tensor HelloCnnImpl::forward(const torch::Tensor& images) {
+  // The original squeezes here, which for N = 1 drops the batch dimension too.
+  return linear_->forward(conv_->forward(images).flatten(1));
+}
+
+void SetWeights(HelloCnn& network, const Weights& weights) {
+  const torch::NoGradGuard no_grad;
+  for (auto& parameter : network->named_parameters()) {
+    const auto values = weights[parameter.key()];
+    const auto source = torch::from_blob(const_cast<float*>(values.data()),
+                                         parameter.value().sizes(), torch::kFloat32);
+    parameter.value().copy_(source);
+  }
+}
+
+absl::StatusOr<Weights> GetWeights(const HelloCnn& network) {
+  std::map<std::string, Tensor> tensors;
+  for (const auto& parameter : network->named_parameters()) {
+    const torch::Tensor values = parameter.value().detach().contiguous().cpu();
+    const float* begin = values.data_ptr<float>();
+    tensors[parameter.key()] = {values.sizes().vec(),
+                                std::vector<float>(begin, begin + values.numel())};
+  }
+  return Weights::Create(std::move(tensors));
+}
+
+}  // namespace hellocnn

@@ -1,0 +1,42 @@
+// HelloCNN as a torch::nn module, built from the layer table, with the tensor names of the Python
+// original. LibTorch stops in this folder: its exceptions are caught here, its headers are included
+// nowhere else.
+#ifndef HELLOCNN_TORCH_NETWORK_H_
+#define HELLOCNN_TORCH_NETWORK_H_
+
+#include <torch/torch.h>
+
+#include "hellocnn/weights.h"
+
+namespace hellocnn {
+
+// How MaxPool2d is computed. The results are bit-identical: a maximum is exact in any order.
+enum class Pooling {
+  kWindow,    // torch::max_pool2d, as written in the original
+  kDoubling,  // rows then columns, each window by doubling: 2, 4, 8, then two that overlap
+};
+
+// Not thread-safe while parameters change; forward() may then run on several threads.
+class HelloCnnImpl : public torch::nn::Module {
+ public:
+  explicit HelloCnnImpl(Pooling pooling = Pooling::kDoubling);
+
+  // [N, 1, 32, 32] to [N, 10] log-probabilities, N >= 1.
+  torch::Tensor forward(const torch::Tensor& images);
+
+ private:
+  torch::nn::Sequential conv_;
+  torch::nn::Sequential linear_;
+};
+TORCH_MODULE(HelloCnn);
+
+// MaxPool2d(window x window, stride 1) of [N, C, H, W] by doubling. Differentiable.
+torch::Tensor MaxPoolByDoubling(torch::Tensor images, int window);
+
+// Copies between the module's parameters and the checked tensors.
+void SetWeights(HelloCnn& network, const Weights& weights);
+absl::StatusOr<Weights> GetWeights(const HelloCnn& network);
+
+}  // namespace hellocnn
+
+#endif  // HELLOCNN_TORCH_NETWORK_H_

@@ -1,0 +1,101 @@
+#include "hellocnn/torch/torch_engine.h"
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "hellocnn/torch/network.h"
+
+namespace hellocnn {
+namespace {
+
+class TorchEngine : public Engine {
+ public:
+  TorchEngine(HelloCnn network, const Normalization& normalization, int max_batch_size)
+      : network_(std::move(network)),
+        normalization_(normalization),
+        input_(torch::empty({max_batch_size, 1, kImageSide, kImageSide})) {
+    network_->eval();
+  }
+
+  absl::Status Classify(std::span<const ImageView> images,
+                        std::span<Prediction> predictions) override {
+    const auto count = static_cast<std::int64_t>(images.size());
+    if (count < 1 || count > input_.size(0) || predictions.size() != images.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("batch of ", count, " images for ", predictions.size(),
+                       " predictions; wanted 1 to ", input_.size(0), " of each"));
+    }
+    try {
+      const c10::InferenceMode inference;
+      float* input = input_.data_ptr<float>();
+      for (std::size_t i = 0; i < images.size(); ++i) {
+        NormalizeImage(images[i], normalization_, input + i * kImagePixels);
+      }
+      const torch::Tensor output = network_->forward(input_.narrow(0, 0, count)).contiguous();
+      if (!torch::isfinite(output).all().item<bool>()) {
+        return absl::InternalError("the network's output is not finite");
+      }
+      const float* values = output.data_ptr<float>();
+      for (std::size_t i = 0; i < predictions.size(); ++i) {
+        std::memcpy(predictions[i].log_probabilities.data(), values + i * kClasses,
+                    sizeof(predictions[i].log_probabilities));
+      }
+      return absl::OkStatus();
+    } catch (const std::exception& error) {
+      return absl::InternalError(absl::StrCat("LibTorch: ", std::string(error.what())));
+    }
+  }
+
+ private:
+  HelloCnn network_;
+  const Normalization normalization_;
+  torch::Tensor input_;  // [max_batch_size, 1, 32, 32]
+};
+
+absl::StatusOr<EngineFactory> MakeFactory(const Weights& weights,
+                                          const Normalization& normalization, int max_batch_size,
+                                          Pooling pooling) {
+  if (max_batch_size < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_batch_size is ", max_batch_size, "; wanted at least 1"));
+  }
+  return EngineFactory([=]() -> absl::StatusOr<std::unique_ptr<Engine>> {
+    try {
+      HelloCnn network(pooling);
+      SetWeights(network, weights);
+      return std::make_unique<TorchEngine>(std::move(network), normalization, max_batch_size);
+    } catch (const std::exception& error) {
+      return absl::InternalError(absl::StrCat("LibTorch: ", std::string(error.what())));
+    }
+  });
+}
+
+}  // namespace
+
+void UseOneThreadPerCall() {
+  torch::set_num_threads(1);
+  // LibTorch lets the second pool be set only once and aborts by exception otherwise.
+  if (at::get_num_interop_threads() != 1) at::set_num_interop_threads(1);
+}
+
+absl::StatusOr<EngineFactory> TorchEngineFactory(const Weights& weights,
+                                                 const Normalization& normalization,
+                                                 int max_batch_size) {
+  return MakeFactory(weights, normalization, max_batch_size, Pooling::kDoubling);
+}
+
+absl::StatusOr<EngineFactory> ReferenceEngineFactory(const Weights& weights,
+                                                     const Normalization& normalization,
+                                                     int max_batch_size) {
+  return MakeFactory(weights, normalization, max_batch_size, Pooling::kWindow);
+}
+
+}  // namespace hellocnn

@@ -1,0 +1,127 @@
+#include "hellocnn/model_card.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/hellocnn/files.h"
+
+namespace hellocnn {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr char kGoodCard[] = R"({
+  "name": "mnist", "version": "1", "weights": "weights.pt",
+  "class_labels": ["zero", "1", "2", "3", "4", "5", "6", "7", "8", "nine"],
+  "test_accuracy": 0.9612,
+  "training": {"epochs": 20, "seed": 1},
+  "preprocessing": {"content_size": 28, "padding": 2, "mean": 0.1307, "standard_deviation": 0.3081}
+})";
+
+class ModelCardTest : public testing::Test {
+ protected:
+  absl::StatusOr<ModelCard> Load(const std::string& card) {
+    directory_.Write("model_card.json", card);
+    return LoadModelCard(directory_.path());
+  }
+
+  // The error of the good card with one piece of its text replaced.
+  std::string ErrorWith(const std::string& from, const std::string& to) {
+    std::string card = kGoodCard;
+    const std::size_t at = card.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return ErrorOf(card.replace(at, from.size(), to));
+  }
+
+  std::string ErrorOf(const std::string& card) {
+    const absl::Status status = Load(card).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(directory_.path() + "/model_card.json"));
+    return std::string(status.message());
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(ModelCardTest, GoodCardIsReadAndUnknownMembersAreLeftAlone) {
+  const absl::StatusOr<ModelCard> card = Load(kGoodCard);
+  ASSERT_TRUE(card.ok()) << card.status();
+  EXPECT_EQ(card->name, "mnist");
+  EXPECT_EQ(card->version, "1");
+  EXPECT_EQ(card->weights, "weights.pt");
+  EXPECT_EQ(card->class_labels[0], "zero");
+  EXPECT_EQ(card->class_labels[9], "nine");
+  EXPECT_EQ(card->test_accuracy, 0.9612);
+  EXPECT_EQ(card->content_size, 28);
+  EXPECT_EQ(card->padding, 2);
+  EXPECT_EQ(card->normalization.mean, 0.1307F);
+  EXPECT_EQ(card->normalization.standard_deviation, 0.3081F);
+}
+
+TEST_F(ModelCardTest, MissingCardIsNotFound) {
+  EXPECT_EQ(LoadModelCard(directory_.path()).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(LoadModelCard("/nowhere").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(ModelCardTest, EveryMemberMustBeThere) {
+  for (const std::string member :
+       {"name", "version", "weights", "class_labels", "test_accuracy", "preprocessing",
+        "content_size", "padding", "mean", "standard_deviation"}) {
+    EXPECT_THAT(ErrorWith("\"" + member + "\"", "\"other\""), HasSubstr(member + " is missing"));
+  }
+}
+
+TEST_F(ModelCardTest, MembersMustBeOfTheRightType) {
+  EXPECT_THAT(ErrorWith("\"mnist\"", "7"), HasSubstr("name is 7"));
+  EXPECT_THAT(ErrorWith("\"1\"", "1"), HasSubstr("version is 1"));
+  EXPECT_THAT(ErrorWith("\"weights.pt\"", "null"), HasSubstr("weights is null"));
+  EXPECT_THAT(ErrorWith("0.9612", "\"good\""), HasSubstr("test_accuracy is \"good\""));
+  EXPECT_THAT(ErrorWith("28,", "28.5,"), HasSubstr("content_size is 28.5"));
+  EXPECT_THAT(ErrorWith("0.1307", "[0.1307]"), HasSubstr("preprocessing.mean is [0.1307]"));
+  EXPECT_THAT(ErrorWith("\"nine\"", "9"), HasSubstr("class_labels[9] is 9"));
+}
+
+TEST_F(ModelCardTest, MembersMustBeInRange) {
+  EXPECT_THAT(ErrorWith("\"mnist\"", "\"\""), HasSubstr("name is \"\""));
+  EXPECT_THAT(ErrorWith("0.9612", "1.01"), HasSubstr("test_accuracy is 1.01"));
+  EXPECT_THAT(ErrorWith("0.9612", "-0.1"), HasSubstr("test_accuracy is -0.1"));
+  EXPECT_THAT(ErrorWith("28,", "0,"), HasSubstr("content_size is 0"));
+  EXPECT_THAT(ErrorWith("28,", "99999999999999999999,"), HasSubstr("content_size is"));
+  EXPECT_THAT(ErrorWith("\"padding\": 2", "\"padding\": -2"), HasSubstr("padding is -2"));
+  EXPECT_THAT(ErrorWith("\"padding\": 2", "\"padding\": 3"),
+              AllOf(HasSubstr("28 + 2 * 3 = 34"), HasSubstr("wanted 32")));
+  EXPECT_THAT(ErrorWith("0.3081", "0"), HasSubstr("standard_deviation is 0"));
+  EXPECT_THAT(ErrorWith("0.3081", "-1"), HasSubstr("standard_deviation is -1"));
+  EXPECT_THAT(ErrorWith("0.3081", "1e-300"), HasSubstr("standard_deviation is 1e-300"));
+  EXPECT_THAT(ErrorWith("0.1307", "1e39"), HasSubstr("mean is 1e+39"));
+  ErrorWith("0.1307", "1e999");
+}
+
+TEST_F(ModelCardTest, LabelsAreTenAndNotEmpty) {
+  EXPECT_THAT(ErrorWith("\"zero\", ", ""), AllOf(HasSubstr("class_labels"), HasSubstr("not 9")));
+  EXPECT_THAT(ErrorWith("\"zero\"", "\"\""), HasSubstr("class_labels[0] is \"\""));
+}
+
+TEST_F(ModelCardTest, WeightsStayInTheCardsFolder) {
+  for (const std::string name : {"../w.pt", "/etc/passwd", "a/b", "..", ".", "a\\u0000b"}) {
+    EXPECT_THAT(ErrorWith("weights.pt", name), HasSubstr("weights is"));
+  }
+}
+
+TEST_F(ModelCardTest, TextThatIsNotJsonIsAnError) {
+  ErrorOf("");
+  ErrorOf("{");
+  ErrorOf("\xff\xfe");
+  EXPECT_THAT(ErrorOf("[1]"), HasSubstr("is [1]; wanted an object"));
+  ErrorOf(std::string(500'000, '['));
+  EXPECT_THAT(ErrorOf(std::string(2'000'000, ' ')), HasSubstr("larger than"));
+}
+
+TEST_F(ModelCardTest, EveryTruncationIsAnError) {
+  const std::string card = kGoodCard;
+  for (std::size_t size = 0; size < card.size(); ++size) ErrorOf(card.substr(0, size));
+}
+
+}  // namespace
+}  // namespace hellocnn

@@ -1,0 +1,217 @@
+#include "hellocnn/torch/torch_engine.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hellocnn/idx.h"
+#include "hellocnn/model_card.h"
+#include "hellocnn/pytorch/save_weight_file.h"
+#include "hellocnn/pytorch/weight_file.h"
+
+namespace hellocnn {
+namespace {
+
+const std::string kModel = HELLOCNN_SOURCE_DIR "/models/mnist/1";
+const std::string kPyTorchFiles = HELLOCNN_PYTORCH_FILES;
+
+std::vector<float> ReadFloats(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  std::vector<float> values(bytes.size() / sizeof(float));
+  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+  return values;
+}
+
+std::vector<ImageView> Views(const void* pixels, PixelFormat format, std::size_t count) {
+  std::vector<ImageView> views;
+  const auto* bytes = static_cast<const std::byte*>(pixels);
+  for (std::size_t i = 0; i < count; ++i) {
+    views.push_back({format, bytes + i * BytesPerImage(format)});
+  }
+  return views;
+}
+
+std::vector<Prediction> ClassifyAll(Engine& engine, const std::vector<ImageView>& images,
+                                    std::size_t batch) {
+  std::vector<Prediction> predictions(images.size());
+  for (std::size_t i = 0; i < images.size(); i += batch) {
+    const std::size_t count = std::min(batch, images.size() - i);
+    const absl::Status status = engine.Classify(std::span(images).subspan(i, count),
+                                                std::span(predictions).subspan(i, count));
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  return predictions;
+}
+
+struct Difference {
+  double l1 = 0;  // mean absolute
+  double l2 = 0;  // root mean square
+  double maximum = 0;
+};
+
+Difference Compare(const std::vector<Prediction>& a, const std::vector<float>& b) {
+  Difference difference;
+  std::size_t i = 0;
+  for (const Prediction& prediction : a) {
+    for (const float value : prediction.log_probabilities) {
+      const double apart = std::abs(static_cast<double>(value) - b.at(i++));
+      difference.l1 += apart;
+      difference.l2 += apart * apart;
+      difference.maximum = std::max(difference.maximum, apart);
+    }
+  }
+  difference.l1 /= static_cast<double>(i);
+  difference.l2 = std::sqrt(difference.l2 / static_cast<double>(i));
+  return difference;
+}
+
+void Report(const char* what, const Difference& difference) {
+  std::printf("[ parity   ] %s: L1 %.2e, L2 %.2e, maximum %.2e\n", what, difference.l1,
+              difference.l2, difference.maximum);
+}
+
+std::unique_ptr<Engine> MakeEngine(const absl::StatusOr<EngineFactory>& factory) {
+  EXPECT_TRUE(factory.ok()) << factory.status();
+  absl::StatusOr<std::unique_ptr<Engine>> engine = (*factory)();
+  EXPECT_TRUE(engine.ok()) << engine.status();
+  return *std::move(engine);
+}
+
+// 10,000 test digits, padded to 32x32.
+std::vector<std::uint8_t> PaddedTestDigits(std::vector<std::uint8_t>* labels) {
+  const absl::StatusOr<LabeledImages> digits =
+      ReadMnist(HELLOCNN_SOURCE_DIR "/data/mnist-test", "t10k");
+  EXPECT_TRUE(digits.ok()) << digits.status();
+  std::vector<std::uint8_t> padded(static_cast<std::size_t>(digits->count()) * kImagePixels);
+  for (std::int64_t i = 0; i < digits->count(); ++i) {
+    for (int y = 0; y < 28; ++y) {
+      std::copy_n(digits->pixels.begin() + (i * 28 + y) * 28, 28,
+                  padded.begin() + i * kImagePixels + (y + 2) * kImageSide + 2);
+    }
+  }
+  *labels = digits->labels;
+  return padded;
+}
+
+TEST(TorchEngineTest, AgreesWithPythonOnRealDigits) {
+  const std::vector<float> images = ReadFloats(kPyTorchFiles + "/parity_inputs.f32");
+  const std::vector<float> wanted = ReadFloats(kPyTorchFiles + "/parity_log_probabilities.f32");
+  ASSERT_EQ(images.size() / kImagePixels, wanted.size() / kClasses);
+  ASSERT_GE(wanted.size(), 640U);
+  for (const char* file : {"state_dict.pt", "scripted.pt"}) {
+    const absl::StatusOr<Weights> weights = LoadWeightFile(kPyTorchFiles + "/" + file);
+    ASSERT_TRUE(weights.ok()) << weights.status();
+    for (const bool reference : {false, true}) {
+      const auto factory =
+          (reference ? ReferenceEngineFactory : TorchEngineFactory)(*weights, Normalization(), 16);
+      const auto engine = MakeEngine(factory);
+      const Difference difference = Compare(
+          ClassifyAll(*engine,
+                      Views(images.data(), PixelFormat::kFloat32, images.size() / kImagePixels),
+                      16),
+          wanted);
+      Report(file, difference);
+      EXPECT_LE(difference.maximum, 1e-5) << file << (reference ? ", reference" : "");
+    }
+  }
+}
+
+TEST(TorchEngineTest, ShippedModelIsAsGoodAsItsCardSays) {
+  const absl::StatusOr<ModelCard> card = LoadModelCard(kModel);
+  ASSERT_TRUE(card.ok()) << card.status();
+  const absl::StatusOr<Weights> weights = LoadWeightFile(kModel + "/" + card->weights);
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  std::vector<std::uint8_t> labels;
+  const std::vector<std::uint8_t> digits = PaddedTestDigits(&labels);
+  const auto engine = MakeEngine(TorchEngineFactory(*weights, card->normalization, 50));
+  const auto predictions =
+      ClassifyAll(*engine, Views(digits.data(), PixelFormat::kGray8, labels.size()), 50);
+  int right = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) right += predictions[i].ClassIndex() == labels[i];
+  EXPECT_DOUBLE_EQ(right / 10'000.0, card->test_accuracy);
+  EXPECT_GE(right, 9650);
+}
+
+TEST(TorchEngineTest, GreyLevelsAndNormalisedFloatsGiveTheSameAnswer) {
+  const absl::StatusOr<Weights> weights = LoadWeightFile(kPyTorchFiles + "/state_dict.pt");
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  std::vector<std::uint8_t> labels;
+  const std::vector<std::uint8_t> digits = PaddedTestDigits(&labels);
+  const std::vector<float> floats = ReadFloats(kPyTorchFiles + "/parity_inputs.f32");
+  const std::size_t count = floats.size() / kImagePixels;
+  const auto engine = MakeEngine(TorchEngineFactory(*weights, Normalization(), 64));
+  const auto grey = ClassifyAll(*engine, Views(digits.data(), PixelFormat::kGray8, count), 64);
+  const auto normalised =
+      ClassifyAll(*engine, Views(floats.data(), PixelFormat::kFloat32, count), 64);
+  for (std::size_t i = 0; i < count; ++i) {
+    for (int k = 0; k < kClasses; ++k) {
+      EXPECT_NEAR(grey[i].log_probabilities[k], normalised[i].log_probabilities[k], 1e-5);
+    }
+  }
+}
+
+TEST(TorchEngineTest, RefusesBatchesOfTheWrongSize) {
+  const absl::StatusOr<Weights> weights = LoadWeightFile(kPyTorchFiles + "/state_dict.pt");
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  const auto engine = MakeEngine(TorchEngineFactory(*weights, Normalization(), 2));
+  const std::vector<std::uint8_t> pixels(3 * kImagePixels);
+  const auto views = Views(pixels.data(), PixelFormat::kGray8, 3);
+  std::vector<Prediction> predictions(3);
+  EXPECT_EQ(engine->Classify(views, predictions).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(engine->Classify({}, {}).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_FALSE(TorchEngineFactory(*weights, Normalization(), 0).ok());
+}
+
+TEST(TorchEngineTest, ReportsAnOutputThatIsNotFinite) {
+  const absl::StatusOr<Weights> weights = LoadWeightFile(kPyTorchFiles + "/state_dict.pt");
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  const auto engine = MakeEngine(TorchEngineFactory(*weights, Normalization(), 1));
+  const std::vector<float> pixels(kImagePixels, std::numeric_limits<float>::infinity());
+  Prediction prediction;
+  EXPECT_EQ(
+      engine->Classify(Views(pixels.data(), PixelFormat::kFloat32, 1), std::span(&prediction, 1))
+          .code(),
+      absl::StatusCode::kInternal);
+}
+
+TEST(SaveWeightFileTest, RoundTripsAndIsReproducible) {
+  const absl::StatusOr<Weights> weights = LoadWeightFile(kPyTorchFiles + "/state_dict.pt");
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  const std::string folder = ::testing::TempDir();
+  const auto bytes = [](const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return std::string{std::istreambuf_iterator<char>(file), {}};
+  };
+  for (const char* name : {"a.pt", "b.pt"}) {
+    const absl::Status saved = SaveWeightFile(*weights, folder + name);
+    ASSERT_TRUE(saved.ok()) << saved;
+  }
+  EXPECT_EQ(bytes(folder + "a.pt"), bytes(folder + "b.pt"));
+  const absl::StatusOr<Weights> again = LoadWeightFile(folder + "a.pt");
+  ASSERT_TRUE(again.ok()) << again.status();
+  for (const auto& [name, tensor] : weights->tensors()) {
+    EXPECT_EQ(again->tensors().at(name).values, tensor.values) << name;
+  }
+}
+
+TEST(SaveWeightFileTest, NamesAFileThatCannotBeWritten) {
+  const absl::StatusOr<Weights> weights = LoadWeightFile(kPyTorchFiles + "/state_dict.pt");
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  const absl::Status status = SaveWeightFile(*weights, "/nowhere/at/all.pt");
+  EXPECT_FALSE(status.ok());
+  EXPECT_NE(status.ToString().find("/nowhere/at/all.pt"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hellocnn

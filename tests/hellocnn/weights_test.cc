@@ -1,0 +1,79 @@
+#include "hellocnn/weights.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "hellocnn/topology.h"
+
+namespace hellocnn {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+std::map<std::string, Tensor> GoodTensors() {
+  std::map<std::string, Tensor> tensors;
+  float next = 0;
+  for (const TensorSpec& spec : WeightTensors()) {
+    Tensor& tensor = tensors[spec.name];
+    tensor.shape = spec.shape;
+    for (std::int64_t i = 0; i < spec.size(); ++i) tensor.values.push_back(next += 0.5F);
+  }
+  return tensors;
+}
+
+std::string ErrorOf(std::map<std::string, Tensor> tensors) {
+  const absl::StatusOr<Weights> weights = Weights::Create(std::move(tensors));
+  EXPECT_EQ(weights.status().code(), absl::StatusCode::kInvalidArgument);
+  return std::string(weights.status().message());
+}
+
+TEST(WeightsTest, GoodTensorsAreFoundByName) {
+  const absl::StatusOr<Weights> weights = Weights::Create(GoodTensors());
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  EXPECT_EQ((*weights)["conv.0.weight"].size(), 150U);
+  EXPECT_EQ((*weights)["conv.0.weight"][0], 0.5F);
+  EXPECT_EQ((*weights)["conv.0.bias"][0], 75.5F);
+  EXPECT_EQ(weights->tensors().size(), 10U);
+}
+
+TEST(WeightsTest, MissingTensorIsNamed) {
+  auto tensors = GoodTensors();
+  tensors.erase("linear.0.bias");
+  EXPECT_THAT(ErrorOf(tensors), AllOf(HasSubstr("linear.0.bias"), HasSubstr("[84]")));
+}
+
+TEST(WeightsTest, ExtraTensorIsNamed) {
+  auto tensors = GoodTensors();
+  tensors["conv.9.bias"] = {{2}, {1, 2}};
+  EXPECT_THAT(ErrorOf(tensors), AllOf(HasSubstr("conv.9.bias"), HasSubstr("[2]")));
+}
+
+TEST(WeightsTest, ShapeMustBeRightEvenIfTheCountIs) {
+  auto tensors = GoodTensors();
+  tensors["linear.2.weight"].shape = {84, 10};
+  EXPECT_THAT(ErrorOf(tensors),
+              AllOf(HasSubstr("linear.2.weight"), HasSubstr("[84, 10]"), HasSubstr("[10, 84]")));
+}
+
+TEST(WeightsTest, CountMustAgreeWithTheShape) {
+  auto tensors = GoodTensors();
+  tensors["conv.3.bias"].values.pop_back();
+  EXPECT_THAT(ErrorOf(tensors), AllOf(HasSubstr("conv.3.bias"), HasSubstr("15 values")));
+}
+
+TEST(WeightsTest, EveryValueMustBeFinite) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+        -std::numeric_limits<float>::infinity()}) {
+    auto tensors = GoodTensors();
+    tensors["linear.2.bias"].values[3] = bad;
+    EXPECT_THAT(ErrorOf(tensors), AllOf(HasSubstr("linear.2.bias"), HasSubstr("value 3")));
+  }
+}
+
+}  // namespace
+}  // namespace hellocnn
