@@ -11,16 +11,17 @@
 namespace hellocnn::server {
 
 struct Options {
-  std::string listen = "127.0.0.1:8500";          // host:port for gRPC; port 0 picks a free one
-  std::string metrics_listen = "127.0.0.1:9464";  // host:port for Prometheus; "off" for none; port 0 picks a free one
-  std::string model = "models/mnist/1";           // folder with model_card.json and weights
-  int threads = 0;                                // workers, >= 1; the default is the CPUs that the cgroup grants
-  int max_batch_size = 32;                        // images, 1 to 4096
-  int queue_capacity = 4096;                      // images, >= max_batch_size
-  absl::Duration max_queue_delay;                 // 0 to 1 s
-  int max_images_per_request = 1024;              // 1 to queue_capacity
+  std::string listen = "127.0.0.1:8500";  // host:port for gRPC; port 0 picks a free one
+  std::string metrics_listen =
+      "127.0.0.1:9464";  // host:port for Prometheus; "off" for none; port 0 picks a free one
+  std::string model = "models/mnist/1";  // folder with model_card.json and weights
+  int threads = 0;            // workers, 1 to 1024; the default is the CPUs that the cgroup grants
+  int max_batch_size = 32;    // images, 1 to 4096
+  int queue_capacity = 4096;  // images, >= max_batch_size
+  absl::Duration max_queue_delay;                    // 0 to 1 s
+  int max_images_per_request = 1024;                 // 1 to queue_capacity
   absl::Duration drain_timeout = absl::Seconds(30);  // 0 s to 1 h; then what is left is cancelled
-  std::string log_level = "info";                 // debug, info, warn, error, off
+  std::string log_level = "info";                    // debug, info, warn, error, off
 
   // INVALID_ARGUMENT names the option, the value and the range.
   absl::Status Validate() const;
@@ -28,9 +29,10 @@ struct Options {
 
 // One option's effective value and where it came from.
 struct OptionSource {
-  std::string name;    // "max-batch-size"
-  std::string value;   // "32"
-  std::string source;  // "default", "flag", "environment HELLOCNN_MAX_BATCH_SIZE", "file server.toml"
+  std::string name;   // "max-batch-size"
+  std::string value;  // "32"
+  std::string
+      source;  // "default", "flag", "environment HELLOCNN_MAX_BATCH_SIZE", "file server.toml"
 };
 
 struct ParsedOptions {

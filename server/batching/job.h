@@ -18,19 +18,23 @@ namespace hellocnn::server {
 struct JobTiming {
   absl::Duration queue;    // Submit until a worker took the first image
   absl::Duration compute;  // from then until the last image was classified
-  int largest_batch = 0;   // images in the largest batch that had a part of this job; 0 if it was dropped
+  int largest_batch =
+      0;  // images in the largest batch that had a part of this job; 0 if it was dropped
 };
 
 // Made by the caller, shared with the batcher until `done` has returned.
 struct Job {
-  // Runs exactly once for a job that Submit accepted, on a worker thread, with no lock held; must not block.
-  // OK: as many predictions as images. DEADLINE_EXCEEDED or CANCELLED: dropped before compute. INTERNAL: the engine failed.
-  using Done = std::function<void(const absl::Status&, std::span<const Prediction>, const JobTiming&)>;
+  // Runs exactly once for a job that Submit accepted, on a worker thread, with no lock held; must
+  // not block. OK: as many predictions as images. DEADLINE_EXCEEDED or CANCELLED: dropped before
+  // compute. INTERNAL: the engine failed.
+  using Done =
+      std::function<void(const absl::Status&, std::span<const Prediction>, const JobTiming&)>;
 
   std::vector<ImageView> images;  // at least 1; the pixels stay valid until `done` has returned
   absl::Time deadline = absl::InfiniteFuture();
   Done done;
-  // Set by the caller at any time, from any thread. What is still queued is then dropped before compute.
+  // Set by the caller at any time, from any thread. What is still queued is then dropped before
+  // compute.
   std::atomic<bool> cancelled{false};
 };
 

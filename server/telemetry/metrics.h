@@ -14,8 +14,10 @@ namespace hellocnn::server {
 class Metrics {
  public:
   virtual ~Metrics() = default;
-  // A request (a call, or one request of a stream) is answered. `method` is "Classify", "ClassifyStream" or "GetModel".
-  virtual void OnRequest(std::string_view method, absl::StatusCode code, absl::Duration duration) = 0;
+  // A request (a call, or one request of a stream) is answered. `method` is "Classify",
+  // "ClassifyStream" or "GetModel".
+  virtual void OnRequest(std::string_view method, absl::StatusCode code,
+                         absl::Duration duration) = 0;
   // A request was classified.
   virtual void OnClassified(int images, const JobTiming& timing) = 0;
 };

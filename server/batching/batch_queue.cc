@@ -1,0 +1,164 @@
+#include "server/batching/batch_queue.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace hellocnn::server {
+namespace {
+
+// The clock that deadlines are on can be set back; a duration that callers are shown cannot be
+// negative.
+absl::Duration Since(absl::Time then, absl::Time now) {
+  return std::max(now - then, absl::ZeroDuration());
+}
+
+}  // namespace
+
+QueuedJob::QueuedJob(std::shared_ptr<Job> job)
+    : job_(std::move(job)), predictions_(job_->images.size()) {}
+
+void QueuedJob::Report() const {
+  const std::span<const Prediction> predictions(predictions_);
+  job_->done(status_, status_.ok() ? predictions : predictions.first(0), timing_);
+}
+
+absl::Status BatchQueue::Validate(const Options& options) {
+  const auto at_least_one = [](absl::string_view name, int value) {
+    return value >= 1 ? absl::OkStatus()
+                      : absl::InvalidArgumentError(
+                            absl::StrCat(name, " is ", value, ", wanted at least 1 image"));
+  };
+  if (absl::Status status = at_least_one("max_batch_size", options.max_batch_size); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = at_least_one("capacity", options.capacity); !status.ok()) {
+    return status;
+  }
+  if (options.max_delay < absl::ZeroDuration() || options.max_delay == absl::InfiniteDuration()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "max_delay is ", absl::FormatDuration(options.max_delay), ", wanted 0 or more and finite"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BatchQueue::Push(std::shared_ptr<QueuedJob> job, absl::Time now) {
+  // Compared as size_t: a job may hold more images than an int can count.
+  const std::size_t images = job->job().images.size();
+  if (images == 0) return absl::InvalidArgumentError("the job has no images");
+  if (images > static_cast<std::size_t>(options_.capacity)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the job has ", images, " images, the queue can hold at most ", options_.capacity));
+  }
+  if (draining_) return absl::UnavailableError("the server is draining");
+  if (job->job().deadline <= now) {
+    return absl::DeadlineExceededError("the deadline passed before the request could be queued");
+  }
+  if (static_cast<int>(images) > options_.capacity - queued_images_) {
+    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", queued_images_, " of ",
+                                                     options_.capacity, " images wait, ", images,
+                                                     " more do not fit"));
+  }
+  job->submitted_ = now;
+  job->queued_ = true;
+  queued_images_ += static_cast<int>(images);
+  if (job->job().deadline != absl::InfiniteFuture()) {
+    deadlines_.emplace(job->job().deadline, job.get());
+  }
+  jobs_.push_back(std::move(job));
+  jobs_.back()->position_ = std::prev(jobs_.end());
+  return absl::OkStatus();
+}
+
+absl::Time BatchQueue::ReleaseTime() const {
+  if (jobs_.empty()) return absl::InfiniteFuture();
+  if (draining_ || queued_images_ >= options_.max_batch_size ||
+      options_.max_delay == absl::ZeroDuration()) {
+    return absl::InfinitePast();
+  }
+  const absl::Time release = jobs_.front()->submitted_ + options_.max_delay;
+  // Waiting until just before the deadline would leave no time to compute, and how long that takes
+  // is not known here: a job that cannot afford the whole wait does not wait.
+  const bool in_a_hurry = !deadlines_.empty() && deadlines_.begin()->first <= release;
+  return in_a_hurry ? absl::InfinitePast() : release;
+}
+
+BatchQueue::Taken BatchQueue::Take(absl::Time now) {
+  Taken taken;
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    Drop(*deadlines_.begin()->second,
+         absl::DeadlineExceededError("the deadline passed while the request was queued"), now,
+         &taken.dropped);
+  }
+  if (const absl::Time release = ReleaseTime(); release > now) {
+    taken.ask_again = release;
+    return taken;
+  }
+  while (!jobs_.empty() && taken.images < options_.max_batch_size) {
+    QueuedJob& job = *jobs_.front();
+    if (job.job().cancelled.load(std::memory_order_relaxed)) {
+      Drop(job, absl::CancelledError("the caller cancelled the request while it was queued"), now,
+           &taken.dropped);
+      continue;
+    }
+    const int count = std::min(job.images() - job.taken_, options_.max_batch_size - taken.images);
+    if (job.taken_ == 0) {
+      job.first_taken_ = now;
+      job.timing_.queue = Since(job.submitted_, now);
+    }
+    taken.slices.push_back({jobs_.front(), job.taken_, count});
+    taken.images += count;
+    job.taken_ += count;
+    ++job.outstanding_;
+    queued_images_ -= count;
+    if (job.taken_ == job.images()) Remove(job);
+  }
+  for (const Slice& slice : taken.slices) {
+    int& largest = slice.job->timing_.largest_batch;
+    largest = std::max(largest, taken.images);
+  }
+  return taken;
+}
+
+std::vector<std::shared_ptr<QueuedJob>> BatchQueue::Finish(const Taken& batch,
+                                                           const absl::Status& status,
+                                                           absl::Time now) {
+  std::vector<std::shared_ptr<QueuedJob>> finished;
+  for (const Slice& slice : batch.slices) {
+    QueuedJob& job = *slice.job;
+    --job.outstanding_;
+    if (!status.ok()) {
+      if (job.status_.ok()) {
+        job.status_ = absl::InternalError(absl::StrCat("the engine failed: ", status.message()));
+      }
+      if (job.queued_) Remove(job);
+    }
+    if (job.outstanding_ > 0 || job.queued_) continue;
+    job.timing_.compute = Since(job.first_taken_, now);
+    finished.push_back(slice.job);
+  }
+  return finished;
+}
+
+void BatchQueue::Remove(QueuedJob& job) {
+  queued_images_ -= job.images() - job.taken_;
+  if (job.job().deadline != absl::InfiniteFuture()) deadlines_.erase({job.job().deadline, &job});
+  job.queued_ = false;
+  jobs_.erase(job.position_);  // the last owner may be here: no use of `job` after this
+}
+
+void BatchQueue::Drop(QueuedJob& job, absl::Status status, absl::Time now,
+                      std::vector<Dropped>* dropped) {
+  job.status_ = std::move(status);
+  if (job.taken_ == 0) {
+    job.timing_.queue = Since(job.submitted_, now);
+  }
+  dropped->push_back({*job.position_, job.images() - job.taken_, job.outstanding_ == 0});
+  if (job.outstanding_ == 0 && job.taken_ > 0) job.timing_.compute = Since(job.first_taken_, now);
+  Remove(job);
+}
+
+}  // namespace hellocnn::server

@@ -1,0 +1,93 @@
+// The queue under a clock that is a plain value, for its tests.
+#ifndef HELLOCNN_TESTS_SERVER_BATCHING_BATCH_QUEUE_FIXTURE_H_
+#define HELLOCNN_TESTS_SERVER_BATCHING_BATCH_QUEUE_FIXTURE_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "server/batching/batch_queue.h"
+#include "tests/testing/fake_engine.h"
+
+namespace hellocnn::server {
+
+// What a job's `done` was told.
+struct Outcome {
+  absl::Status status;
+  std::vector<Prediction> predictions;
+  JobTiming timing;
+};
+
+// The queue under a clock that is a plain value. Jobs have names; a slice shows as
+// "name[first..end)".
+class BatchQueueTest : public ::testing::Test {
+ protected:
+  BatchQueueTest() { Make({.max_batch_size = 4, .capacity = 10}); }
+
+  void Make(const BatchQueue::Options& options) { queue_.emplace(options); }
+
+  struct Named {
+    std::shared_ptr<Job> job;
+    std::shared_ptr<QueuedJob> queued;
+    std::vector<Outcome> outcomes;  // how often `done` was called, and with what
+    absl::Status pushed;
+  };
+
+  // Pushes a job whose image i has the first pixel 10 * index of the job + i.
+  Named& Push(int images, absl::Time deadline = absl::InfiniteFuture()) {
+    Named& named = *jobs_.emplace_back(std::make_unique<Named>());
+    named.job = std::make_shared<Job>();
+    named.job->images.resize(static_cast<std::size_t>(images), {PixelFormat::kGray8, nullptr});
+    named.job->deadline = deadline;
+    named.job->done = [&named](const absl::Status& status, std::span<const Prediction> predictions,
+                               const JobTiming& timing) {
+      named.outcomes.push_back({status, {predictions.begin(), predictions.end()}, timing});
+    };
+    named.queued = std::make_shared<QueuedJob>(named.job);
+    named.pushed = queue_->Push(named.queued, now_);
+    return named;
+  }
+
+  BatchQueue::Taken Take() {
+    BatchQueue::Taken taken = queue_->Take(now_);
+    for (const BatchQueue::Dropped& dropped : taken.dropped) {
+      if (dropped.finished) dropped.job->Report();
+    }
+    return taken;
+  }
+
+  std::vector<std::string> Shown(const BatchQueue::Taken& taken) const {
+    std::vector<std::string> shown;
+    int images = 0;
+    for (const Slice& slice : taken.slices) {
+      std::size_t index = 0;
+      while (jobs_[index]->queued != slice.job) ++index;
+      shown.push_back(std::string(1, static_cast<char>('a' + index)) + "[" +
+                      std::to_string(slice.first) + ".." +
+                      std::to_string(slice.first + slice.count) + ")");
+      images += slice.count;
+    }
+    EXPECT_EQ(images, taken.images);
+    return shown;
+  }
+
+  void Finish(const BatchQueue::Taken& batch, const absl::Status& status = absl::OkStatus()) {
+    for (const Slice& slice : batch.slices) {
+      for (int i = 0; i < slice.count; ++i) {
+        slice.job->predictions(slice.first, slice.count)[static_cast<std::size_t>(i)] =
+            hellocnn::testing::FakePrediction(slice.first + i);
+      }
+    }
+    for (const auto& job : queue_->Finish(batch, status, now_)) job->Report();
+  }
+
+  std::optional<BatchQueue> queue_;
+  absl::Time now_ = absl::FromUnixSeconds(1'000'000);
+  std::vector<std::unique_ptr<Named>> jobs_;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_TESTS_SERVER_BATCHING_BATCH_QUEUE_FIXTURE_H_

@@ -1,0 +1,273 @@
+#include "server/batching/batcher.h"
+
+#include <atomic>
+#include <latch>
+#include <numeric>
+#include <random>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/batching/call.h"
+#include "tests/testing/fake_engine.h"
+
+namespace hellocnn::server {
+namespace {
+
+using ::hellocnn::testing::FakeEngines;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Le;
+
+class CountingObserver : public BatchObserver {
+ public:
+  void OnBatch(int images, absl::Duration compute) override {
+    EXPECT_GE(compute, absl::ZeroDuration());
+    images_ += images;
+  }
+  void OnDropped(int images, const absl::Status& status) override {
+    (status.code() == absl::StatusCode::kCancelled ? cancelled_ : expired_) += images;
+  }
+  int images() const { return images_; }
+  int cancelled() const { return cancelled_; }
+  int expired() const { return expired_; }
+
+ private:
+  std::atomic<int> images_ = 0, cancelled_ = 0, expired_ = 0;
+};
+
+class BatcherTest : public ::testing::Test {
+ protected:
+  void Start(int threads, const BatchQueue::Options& options) {
+    auto batcher = Batcher::Start(threads, options, engines_.Factory(), &observer_);
+    ASSERT_TRUE(batcher.ok()) << batcher.status();
+    batcher_ = *std::move(batcher);
+  }
+  // Submits a call that occupies the only worker until Release.
+  void Occupy(Call& call) {
+    engines_.Hold();
+    ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+    engines_.WaitUntilHeld(1);
+  }
+
+  FakeEngines engines_;
+  CountingObserver observer_;
+  std::unique_ptr<Batcher> batcher_;
+};
+
+TEST_F(BatcherTest, OneCallIsAnswered) {
+  Start(1, {});
+  Call call({3, 1, 4});
+  ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+  EXPECT_EQ(call.Wait(), "OK");
+  EXPECT_EQ(call.timing().largest_batch, 3);
+  EXPECT_EQ(batcher_->queued_images(), 0);
+}
+
+// Every thread submits jobs of random sizes, splitting many; each must be answered rightly and
+// once.
+void SubmitFromManyThreads(Batcher& batcher, int threads, int jobs_each) {
+  std::vector<std::thread> callers;
+  for (int t = 0; t < threads; ++t) {
+    callers.emplace_back([&batcher, t, jobs_each] {
+      std::mt19937 random(static_cast<unsigned>(t));
+      std::vector<std::unique_ptr<Call>> calls;
+      for (int i = 0; i < jobs_each; ++i) {
+        std::vector<int> pixels(random() % 8 == 0 ? 1 + random() % 40 : 1 + random() % 3);
+        for (int& pixel : pixels) pixel = static_cast<int>(random() % 256);
+        calls.push_back(std::make_unique<Call>(std::move(pixels)));
+        EXPECT_TRUE(batcher.Submit(calls.back()->job()).ok());
+        if (i % 16 == 0) calls.back()->Wait();  // now one by one, now in bursts
+      }
+      for (const auto& call : calls) EXPECT_EQ(call->Wait(), "OK");
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+}
+
+TEST_F(BatcherTest, ManyThreadsGetTheRightAnswersExactlyOnce) {
+  Start(3, {.max_batch_size = 8, .capacity = 1'000'000});
+  SubmitFromManyThreads(*batcher_, 8, 1000);
+  const std::vector<int> sizes = engines_.batch_sizes();
+  EXPECT_THAT(sizes, Each(Le(8)));
+  batcher_->Drain();
+  EXPECT_EQ(observer_.images(), std::accumulate(sizes.begin(), sizes.end(), 0));
+}
+
+TEST_F(BatcherTest, ManyThreadsGetTheRightAnswersWithADelay) {
+  Start(3, {.max_batch_size = 8, .capacity = 1'000'000, .max_delay = absl::Microseconds(50)});
+  SubmitFromManyThreads(*batcher_, 8, 300);
+}
+
+TEST_F(BatcherTest, DelayEndsWithoutAFurtherCall) {
+  Start(2, {.max_batch_size = 8, .capacity = 8, .max_delay = absl::Milliseconds(5)});
+  for (int i = 0; i < 3; ++i) {
+    Call call({i});
+    ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+    EXPECT_EQ(call.Wait(), "OK");
+    EXPECT_GE(call.timing().queue, absl::Milliseconds(5));
+  }
+}
+
+TEST_F(BatcherTest, IdleWorkersComputeOneLargeJobTogether) {
+  Start(3, {.max_batch_size = 2, .capacity = 6});
+  engines_.Hold();
+  Call call({0, 1, 2, 3, 4, 5});
+  ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+  engines_.WaitUntilHeld(3);
+  engines_.Release();
+  EXPECT_EQ(call.Wait(), "OK");
+}
+
+TEST_F(BatcherTest, JobsThatWaitTogetherAreOneBatch) {
+  Start(1, {.max_batch_size = 8, .capacity = 8});
+  Call first({1}), second({2}), third({3, 4});
+  Occupy(first);
+  ASSERT_TRUE(batcher_->Submit(second.job()).ok());
+  ASSERT_TRUE(batcher_->Submit(third.job()).ok());
+  EXPECT_EQ(batcher_->queued_images(), 3);
+  engines_.Release();
+  EXPECT_EQ(third.Wait(), "OK");
+  EXPECT_EQ(second.Wait(), "OK");
+  EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 3));
+}
+
+TEST_F(BatcherTest, FullQueueRefusesAndDoesNotCallDone) {
+  Start(1, {.max_batch_size = 4, .capacity = 4});
+  Call first({1}), fits({2, 3, 4, 5}), refused({6});
+  Occupy(first);
+  ASSERT_TRUE(batcher_->Submit(fits.job()).ok());
+  EXPECT_EQ(batcher_->Submit(refused.job()).code(), absl::StatusCode::kResourceExhausted);
+  engines_.Release();
+  EXPECT_EQ(fits.Wait(), "OK");
+  batcher_->Drain();
+  EXPECT_FALSE(refused.done());
+}
+
+TEST_F(BatcherTest, CancelledRequestIsDroppedBeforeCompute) {
+  Start(1, {});
+  Call first({1}), cancelled({2, 3}), last({4});
+  Occupy(first);
+  ASSERT_TRUE(batcher_->Submit(cancelled.job()).ok());
+  ASSERT_TRUE(batcher_->Submit(last.job()).ok());
+  cancelled.job()->cancelled = true;
+  engines_.Release();
+  EXPECT_EQ(cancelled.Wait(), "CANCELLED");
+  EXPECT_EQ(last.Wait(), "OK");
+  EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 1));
+  EXPECT_EQ(observer_.cancelled(), 2);
+}
+
+TEST_F(BatcherTest, ExpiredRequestIsDroppedBeforeCompute) {
+  Start(1, {});
+  Call first({1});
+  Occupy(first);
+  const absl::Time deadline = absl::Now() + absl::Milliseconds(20);
+  Call expiring({2, 3}, deadline);
+  ASSERT_TRUE(batcher_->Submit(expiring.job()).ok());
+  while (absl::Now() <= deadline) std::this_thread::yield();
+  engines_.Release();
+  EXPECT_EQ(expiring.Wait(), "DEADLINE_EXCEEDED");
+  EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1));
+  EXPECT_EQ(observer_.expired(), 2);
+}
+
+TEST_F(BatcherTest, PastDeadlineIsRefusedAndDoneIsNotCalled) {
+  Start(1, {});
+  Call late({1}, absl::Now() - absl::Seconds(1));
+  EXPECT_EQ(batcher_->Submit(late.job()).code(), absl::StatusCode::kDeadlineExceeded);
+  batcher_->Drain();
+  EXPECT_FALSE(late.done());
+}
+
+TEST_F(BatcherTest, EngineFailureIsInternalForThatBatchOnly) {
+  Start(1, {.max_batch_size = 2, .capacity = 16});
+  engines_.Fail(absl::UnknownError("not finite"));
+  Call failed({1, 2, 3, 4, 5});
+  ASSERT_TRUE(batcher_->Submit(failed.job()).ok());
+  EXPECT_EQ(failed.Wait(), "INTERNAL");
+  EXPECT_THAT(failed.message(), HasSubstr("not finite"));
+  EXPECT_EQ(engines_.calls(), 1);
+  engines_.Fail(absl::OkStatus());
+  Call good({6});
+  ASSERT_TRUE(batcher_->Submit(good.job()).ok());
+  EXPECT_EQ(good.Wait(), "OK");
+}
+
+TEST_F(BatcherTest, DrainFinishesWhatWasAcceptedAndIgnoresTheDelay) {
+  Start(1, {.max_batch_size = 8, .capacity = 64, .max_delay = absl::Hours(1)});
+  Call waiting({1});
+  ASSERT_TRUE(batcher_->Submit(waiting.job()).ok());
+  batcher_->Drain();
+  EXPECT_TRUE(waiting.done());
+  EXPECT_EQ(waiting.Wait(), "OK");
+  Call late({2});
+  EXPECT_EQ(batcher_->Submit(late.job()).code(), absl::StatusCode::kUnavailable);
+  batcher_->Drain();
+}
+
+TEST_F(BatcherTest, DrainUnderLoadAnswersExactlyWhatWasAccepted) {
+  Start(2, {.max_batch_size = 4, .capacity = 1'000'000});
+  constexpr int kCallers = 4;
+  std::latch under_way(kCallers);
+  std::vector<std::vector<std::unique_ptr<Call>>> accepted(kCallers);
+  std::vector<std::thread> callers;
+  for (auto& mine : accepted) {
+    callers.emplace_back([&] {
+      for (int i = 0;; ++i) {
+        auto call =
+            std::make_unique<Call>(std::vector<int>(static_cast<std::size_t>(1 + i % 7), i % 256));
+        const absl::Status status = batcher_->Submit(call->job());
+        if (!status.ok()) {
+          EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+          return;
+        }
+        mine.push_back(std::move(call));
+        if (i == 200) under_way.count_down();
+      }
+    });
+  }
+  under_way.wait();
+  std::thread other([this] { batcher_->Drain(); });
+  batcher_->Drain();
+  for (auto& mine : accepted) {
+    // Not before the callers have stopped: they still append.
+    callers[static_cast<std::size_t>(&mine - accepted.data())].join();
+    for (const auto& call : mine) {
+      EXPECT_TRUE(call->done());
+      EXPECT_EQ(call->Wait(), "OK");
+    }
+  }
+  other.join();
+  EXPECT_EQ(batcher_->queued_images(), 0);
+}
+
+TEST_F(BatcherTest, DestructorDrains) {
+  Start(2, {.max_batch_size = 2, .capacity = 64, .max_delay = absl::Hours(1)});
+  Call call({1});
+  ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+  batcher_ = nullptr;
+  EXPECT_TRUE(call.done());
+}
+
+TEST_F(BatcherTest, EachWorkerGetsItsOwnEngineAndNoneStartsIfOneFails) {
+  Start(3, {});
+  EXPECT_EQ(engines_.made(), 3);
+  engines_.FailToMake(absl::NotFoundError("no weights"));
+  EXPECT_EQ(Batcher::Start(2, {}, engines_.Factory(), nullptr).status(),
+            absl::NotFoundError("no weights"));
+}
+
+TEST_F(BatcherTest, OptionOutOfRangeIsRefusedByName) {
+  const auto message = [this](int threads, const BatchQueue::Options& options) {
+    return std::string(
+        Batcher::Start(threads, options, engines_.Factory(), nullptr).status().message());
+  };
+  EXPECT_THAT(message(0, {}), HasSubstr("threads is 0"));
+  EXPECT_THAT(message(1, {.max_batch_size = 0}), HasSubstr("max_batch_size is 0"));
+}
+
+}  // namespace
+}  // namespace hellocnn::server

@@ -1,0 +1,177 @@
+#include "server/rpc/classifier_service.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
+#include "server/rpc/status.h"
+#include "tests/server/rpc/service_fixture.h"
+
+namespace hellocnn::server {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Pair;
+
+using ClassifierServiceTest = ServiceTest;
+
+TEST_F(ClassifierServiceTest, OneImageIsClassified) {
+  Serve();
+  v1::ClassifyResponse response;
+  ASSERT_TRUE(Classify({13}, &response).ok());
+  ASSERT_EQ(response.predictions_size(), 1);
+  EXPECT_EQ(response.predictions(0).class_index(), 3);
+  EXPECT_EQ(response.predictions(0).label(), "3");
+  EXPECT_EQ(response.predictions(0).log_probabilities_size(), 10);
+  EXPECT_EQ(response.model().name(), "mnist");
+  EXPECT_EQ(response.timing().batch_size(), 1);
+  EXPECT_THAT(metrics_.requests(), ElementsAre(Pair("Classify", absl::StatusCode::kOk)));
+  EXPECT_EQ(metrics_.classified(), 1);
+}
+
+TEST_F(ClassifierServiceTest, RequestLargerThanABatchIsSplitAndAnsweredInOrder) {
+  Serve(2);
+  v1::ClassifyResponse response;
+  ASSERT_TRUE(Classify({9, 8, 7, 6, 5, 4}, &response).ok());
+  ASSERT_EQ(response.predictions_size(), 6);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(response.predictions(i).class_index(), 9 - i);
+  EXPECT_LE(response.timing().batch_size(), kMaxBatch);
+}
+
+TEST_F(ClassifierServiceTest, ConcurrentCallsGetTheirOwnAnswers) {
+  Serve(2);
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 4; ++client) {
+    clients.emplace_back([this, client] {
+      for (int i = 0; i < 50; ++i) {
+        const int pixel = (client * 50 + i) % 128;
+        v1::ClassifyResponse response;
+        ASSERT_TRUE(Classify({pixel}, &response).ok());
+        EXPECT_EQ(response.predictions(0).class_index(), pixel % 10);
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+}
+
+TEST_F(ClassifierServiceTest, InvalidRequestIsRefused) {
+  Serve();
+  v1::ClassifyResponse response;
+  const grpc::Status status = Classify({}, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "images has 0 images; wanted 1 to 6");
+  EXPECT_THAT(metrics_.requests(),
+              ElementsAre(Pair("Classify", absl::StatusCode::kInvalidArgument)));
+}
+
+TEST_F(ClassifierServiceTest, UnavailableUntilReady) {
+  v1::ClassifyResponse response;
+  EXPECT_EQ(Classify({1}, &response).error_code(), grpc::StatusCode::UNAVAILABLE);
+  grpc::ClientContext context;
+  v1::GetModelResponse model;
+  EXPECT_EQ(stub_->GetModel(&context, {}, &model).error_code(), grpc::StatusCode::UNAVAILABLE);
+  Serve();
+  EXPECT_TRUE(Classify({1}, &response).ok());
+}
+
+TEST_F(ClassifierServiceTest, GetModelTellsModelAndLimits) {
+  Serve();
+  grpc::ClientContext context;
+  v1::GetModelResponse model;
+  ASSERT_TRUE(stub_->GetModel(&context, {}, &model).ok());
+  EXPECT_EQ(model.model().parameter_count(), 61'706);
+  EXPECT_EQ(model.limits().max_images_per_request(), kMaxImages);
+}
+
+TEST_F(ClassifierServiceTest, DeadlineWhileQueuedIsDeadlineExceededAndNotComputed) {
+  Serve();
+  std::thread occupant = OccupyEngine();
+  constexpr absl::Duration kTimeout = absl::Milliseconds(300);
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kTimeout));
+  std::thread call([&] {
+    v1::ClassifyResponse response;
+    EXPECT_EQ(stub_->Classify(&context, RequestOf({2}), &response).error_code(),
+              grpc::StatusCode::DEADLINE_EXCEEDED);
+  });
+  WaitUntilQueued(1);
+  // The time that is left goes over the wire, rounded up: the server's deadline is later than the
+  // client's.
+  const absl::Time past = absl::Now() + kTimeout * 1.1;
+  call.join();
+  while (absl::Now() < past) std::this_thread::yield();  // what is under test is that time passes
+  engines_.Release();
+  occupant.join();
+  service_.Drain();
+  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+  EXPECT_EQ(engines_.calls(), 1);
+  EXPECT_THAT(metrics_.requests(), Contains(Pair("Classify", absl::StatusCode::kDeadlineExceeded)));
+}
+
+TEST_F(ClassifierServiceTest, CancelledCallIsDroppedBeforeCompute) {
+  Serve();
+  std::thread occupant = OccupyEngine();
+  grpc::ClientContext context;
+  std::thread call([&] {
+    v1::ClassifyResponse response;
+    EXPECT_EQ(stub_->Classify(&context, RequestOf({2}), &response).error_code(),
+              grpc::StatusCode::CANCELLED);
+  });
+  WaitUntilQueued(1);
+  context.TryCancel();
+  call.join();
+  WaitUntilServerHasSeenAll();
+  engines_.Release();
+  occupant.join();
+  service_.Drain();
+  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+  EXPECT_EQ(engines_.calls(), 1);
+  EXPECT_THAT(metrics_.requests(), Contains(Pair("Classify", absl::StatusCode::kCancelled)));
+}
+
+TEST_F(ClassifierServiceTest, FullQueueIsResourceExhaustedWithPushback) {
+  Serve();
+  std::thread occupant = OccupyEngine();
+  std::thread queued([this] {
+    v1::ClassifyResponse response;
+    EXPECT_TRUE(Classify({1, 2, 3, 4, 5, 6}, &response).ok());
+  });
+  WaitUntilQueued(6);
+  grpc::ClientContext context;
+  v1::ClassifyResponse response;
+  EXPECT_EQ(stub_->Classify(&context, RequestOf({1, 2, 3}), &response).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(context.GetServerTrailingMetadata(),
+              Contains(Pair(grpc::string_ref(kPushbackKey), grpc::string_ref("100"))));
+  engines_.Release();
+  occupant.join();
+  queued.join();
+}
+
+TEST_F(ClassifierServiceTest, FailingEngineIsInternal) {
+  Serve();
+  engines_.Fail(absl::InternalError("broken"));
+  v1::ClassifyResponse response;
+  EXPECT_EQ(Classify({1}, &response).error_code(), grpc::StatusCode::INTERNAL);
+  engines_.Fail(absl::OkStatus());
+  EXPECT_TRUE(Classify({1}, &response).ok());
+}
+
+TEST_F(ClassifierServiceTest, DrainAnswersWhatWasAcceptedAndRefusesTheRest) {
+  Serve();
+  std::thread occupant = OccupyEngine();
+  service_.Drain();
+  v1::ClassifyResponse response;
+  const grpc::Status status = Classify({1}, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(status.error_message(), "server is draining");
+  EXPECT_FALSE(service_.WaitUntilIdle(absl::InfinitePast()));
+  engines_.Release();
+  occupant.join();
+  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+}
+
+}  // namespace
+}  // namespace hellocnn::server

@@ -1,0 +1,213 @@
+#include "server/rpc/classify_stream.h"
+
+#include <map>
+
+#include "tests/server/rpc/service_fixture.h"
+
+namespace hellocnn::server {
+namespace {
+
+using Answers = std::map<std::uint64_t, v1::ClassifyStreamResponse>;
+
+class ClassifyStreamTest : public ServiceTest {
+ protected:
+  using Stream = grpc::ClientReaderWriter<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>;
+
+  std::unique_ptr<Stream> Open() { return stub_->ClassifyStream(&context_); }
+
+  static Answers ReadAll(Stream& stream) {
+    Answers answers;
+    v1::ClassifyStreamResponse answer;
+    while (stream.Read(&answer)) answers[answer.id()] = answer;
+    return answers;
+  }
+
+  grpc::ClientContext context_;
+};
+
+TEST_F(ClassifyStreamTest, AnswersEveryRequestAndEndsWithOkAfterHalfClose) {
+  Serve(2);
+  auto stream = Open();
+  std::thread writer([&] {
+    for (int i = 0; i < 500; ++i) {
+      ASSERT_TRUE(stream->Write(StreamRequestOf(static_cast<std::uint64_t>(i), {i % 100})));
+    }
+    stream->WritesDone();
+  });
+  // The queue holds 8 images and a stream may have 64 requests in flight: some may be refused, none
+  // is lost.
+  const Answers answers = ReadAll(*stream);
+  writer.join();
+  EXPECT_TRUE(stream->Finish().ok());
+  ASSERT_EQ(answers.size(), 500U);
+  int classified = 0;
+  for (const auto& [id, answer] : answers) {
+    if (answer.has_result()) {
+      ++classified;
+      EXPECT_EQ(answer.result().predictions(0).class_index(), static_cast<int>(id % 10));
+    } else {
+      EXPECT_EQ(answer.error().code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    }
+  }
+  EXPECT_GT(classified, 0);
+  EXPECT_EQ(metrics_.classified(), classified);
+  EXPECT_EQ(metrics_.requests().size(), 500U);
+}
+
+TEST_F(ClassifyStreamTest, StreamWithoutRequestsEndsWithOk) {
+  Serve();
+  auto stream = Open();
+  stream->WritesDone();
+  EXPECT_TRUE(ReadAll(*stream).empty());
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(ClassifyStreamTest, LaterRequestMayBeAnsweredFirst) {
+  Serve();
+  engines_.Hold();
+  auto stream = Open();
+  ASSERT_TRUE(stream->Write(StreamRequestOf(1, {1})));
+  engines_.WaitUntilHeld(1);
+  ASSERT_TRUE(stream->Write(StreamRequestOf(2, {})));  // answered at once: it is invalid
+  v1::ClassifyStreamResponse answer;
+  ASSERT_TRUE(stream->Read(&answer));
+  EXPECT_EQ(answer.id(), 2U);
+  engines_.Release();
+  ASSERT_TRUE(stream->Read(&answer));
+  EXPECT_EQ(answer.id(), 1U);
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(ClassifyStreamTest, FailedRequestDoesNotEndTheStream) {
+  Serve();
+  auto stream = Open();
+  v1::ClassifyStreamRequest no_time = StreamRequestOf(1, {1});
+  no_time.mutable_timeout()->set_seconds(0);
+  ASSERT_TRUE(stream->Write(no_time));
+  v1::ClassifyStreamResponse answer;
+  ASSERT_TRUE(stream->Read(&answer));
+  EXPECT_EQ(answer.error().code(), grpc::StatusCode::INVALID_ARGUMENT);
+  ASSERT_TRUE(stream->Write(StreamRequestOf(2, {7})));
+  ASSERT_TRUE(stream->Read(&answer));
+  EXPECT_EQ(answer.id(), 2U);
+  EXPECT_EQ(answer.result().predictions(0).class_index(), 7);
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(ClassifyStreamTest, TimeoutOfARequestIsItsOwn) {
+  Serve();
+  engines_.Hold();
+  auto stream = Open();
+  ASSERT_TRUE(stream->Write(StreamRequestOf(1, {1})));
+  engines_.WaitUntilHeld(1);
+  v1::ClassifyStreamRequest hasty = StreamRequestOf(2, {2});
+  hasty.mutable_timeout()->set_nanos(20'000'000);
+  ASSERT_TRUE(stream->Write(hasty));
+  ASSERT_TRUE(stream->Write(StreamRequestOf(3, {3})));
+  stream->WritesDone();
+  WaitUntilQueued(2);
+  const absl::Time past = absl::Now() + absl::Milliseconds(20);
+  while (absl::Now() < past) std::this_thread::yield();  // what is under test is that time passes
+  engines_.Release();
+  const Answers answers = ReadAll(*stream);
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_TRUE(answers.at(1).has_result());
+  EXPECT_EQ(answers.at(2).error().code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_TRUE(answers.at(3).has_result());
+}
+
+TEST_F(ClassifyStreamTest, HalfCloseWaitsForWhatIsOutstanding) {
+  Serve();
+  engines_.Hold();
+  auto stream = Open();
+  for (std::uint64_t id = 1; id <= 3; ++id) ASSERT_TRUE(stream->Write(StreamRequestOf(id, {1})));
+  stream->WritesDone();
+  engines_.WaitUntilHeld(1);
+  engines_.Release();
+  EXPECT_EQ(ReadAll(*stream).size(), 3U);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(ClassifyStreamTest, CancellationDropsWhatIsQueued) {
+  Serve();
+  std::thread occupant = OccupyEngine();
+  auto stream = Open();
+  ASSERT_TRUE(stream->Write(StreamRequestOf(1, {1, 2})));
+  ASSERT_TRUE(stream->Write(StreamRequestOf(2, {3})));
+  WaitUntilQueued(3);
+  context_.TryCancel();
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  WaitUntilServerHasSeenAll();
+  engines_.Release();
+  occupant.join();
+  observer_.WaitUntilDropped(3);
+  service_.Drain();
+  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+  EXPECT_EQ(engines_.calls(), 1);
+}
+
+TEST_F(ClassifyStreamTest, IdleStreamEndsAtOnceWhenTheServerDrains) {
+  Serve();
+  auto stream = Open();
+  ASSERT_TRUE(stream->Write(StreamRequestOf(1, {1})));
+  v1::ClassifyStreamResponse answer;
+  ASSERT_TRUE(stream->Read(&answer));
+  service_.Drain();
+  EXPECT_FALSE(stream->Read(&answer));
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(status.error_message(), "server is draining");
+  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+}
+
+TEST_F(ClassifyStreamTest, DrainAnswersWhatWasAcceptedAndRefusesWhatComesLater) {
+  Serve();
+  engines_.Hold();
+  auto stream = Open();
+  ASSERT_TRUE(stream->Write(StreamRequestOf(1, {1})));
+  engines_.WaitUntilHeld(1);
+  service_.Drain();
+  ASSERT_TRUE(stream->Write(StreamRequestOf(2, {2})));
+  v1::ClassifyStreamResponse answer;
+  ASSERT_TRUE(stream->Read(&answer));
+  EXPECT_EQ(answer.id(), 2U);
+  EXPECT_EQ(answer.error().code(), grpc::StatusCode::UNAVAILABLE);
+  engines_.Release();
+  ASSERT_TRUE(stream->Read(&answer));
+  EXPECT_EQ(answer.id(), 1U);
+  EXPECT_TRUE(answer.has_result());
+  EXPECT_FALSE(stream->Read(&answer));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ClassifyStreamTest, StreamIsRefusedUntilReady) {
+  auto stream = Open();
+  EXPECT_TRUE(ReadAll(*stream).empty());
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ClassifyStreamTest, StreamStopsReadingAtItsBoundAndGoesOnLater) {
+  Serve(1, 1000);
+  engines_.Hold();
+  auto stream = Open();
+  ASSERT_TRUE(stream->Write(StreamRequestOf(0, {1})));
+  engines_.WaitUntilHeld(1);
+  std::thread writer([&] {
+    for (std::uint64_t id = 1; id < 200; ++id) stream->Write(StreamRequestOf(id, {1}));
+    stream->WritesDone();
+  });
+  WaitUntilQueued(kMaxInFlightPerStream - 1);
+  WaitUntilServerHasSeenAll();
+  EXPECT_EQ(batcher_->queued_images(), kMaxInFlightPerStream - 1);
+  engines_.Release();
+  const Answers answers = ReadAll(*stream);
+  writer.join();
+  EXPECT_EQ(answers.size(), 200U);
+  for (const auto& [id, answer] : answers) EXPECT_TRUE(answer.has_result()) << id;
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+}  // namespace
+}  // namespace hellocnn::server

@@ -1,0 +1,180 @@
+// The service in a real gRPC server on a loopback port, with a real batcher and fake engines.
+#ifndef HELLOCNN_TESTS_SERVER_RPC_SERVICE_FIXTURE_H_
+#define HELLOCNN_TESTS_SERVER_RPC_SERVICE_FIXTURE_H_
+
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "server/rpc/classifier_service.h"
+#include "tests/testing/fake_engine.h"
+
+namespace hellocnn::server {
+
+// Keeps what it is told.
+class RecordingMetrics : public Metrics {
+ public:
+  void OnRequest(std::string_view method, absl::StatusCode code, absl::Duration) override {
+    const std::scoped_lock lock(mutex_);
+    requests_.emplace_back(method, code);
+  }
+  void OnClassified(int images, const JobTiming&) override {
+    const std::scoped_lock lock(mutex_);
+    classified_ += images;
+  }
+  std::vector<std::pair<std::string, absl::StatusCode>> requests() const {
+    const std::scoped_lock lock(mutex_);
+    return requests_;
+  }
+  int classified() const {
+    const std::scoped_lock lock(mutex_);
+    return classified_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::pair<std::string, absl::StatusCode>> requests_;
+  int classified_ = 0;
+};
+
+// Lets a test wait until jobs were dropped.
+class DropObserver : public BatchObserver {
+ public:
+  void OnBatch(int, absl::Duration) override {}
+  void OnDropped(int images, const absl::Status&) override {
+    {
+      const std::scoped_lock lock(mutex_);
+      dropped_ += images;
+    }
+    changed_.notify_all();
+  }
+  void WaitUntilDropped(int images) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return dropped_ >= images; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int dropped_ = 0;
+};
+
+class ServiceTest : public ::testing::Test {
+ protected:
+  static constexpr int kMaxBatch = 4;
+  static constexpr int kCapacity = 8;
+  static constexpr int kMaxImages = 6;
+
+  ServiceTest() : service_(Card(), RequestLimits(), &metrics_) {
+    int port = 0;
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&service_);
+    server_ = builder.BuildAndStart();
+    channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
+                                   grpc::InsecureChannelCredentials());
+    stub_ = v1::ClassifierService::NewStub(channel_);
+  }
+
+  ~ServiceTest() override {
+    engines_.Release();
+    service_.Drain();
+    server_->Shutdown(std::chrono::system_clock::now());
+    server_->Wait();
+    if (batcher_ != nullptr) batcher_->Drain();
+  }
+
+  void Serve(int threads = 1, int capacity = kCapacity) {
+    auto batcher = Batcher::Start(threads, {.max_batch_size = kMaxBatch, .capacity = capacity},
+                                  engines_.Factory(), &observer_);
+    ASSERT_TRUE(batcher.ok()) << batcher.status();
+    batcher_ = *std::move(batcher);
+    service_.Serve(batcher_.get());
+  }
+
+  static ModelCard Card() {
+    ModelCard card;
+    card.name = "mnist";
+    card.version = "1";
+    for (std::size_t i = 0; i < card.class_labels.size(); ++i) {
+      card.class_labels[i] = std::to_string(i);
+    }
+    return card;
+  }
+
+  static v1::Limits RequestLimits() {
+    v1::Limits limits;
+    limits.set_max_images_per_request(kMaxImages);
+    limits.set_max_batch_size(kMaxBatch);
+    limits.set_queue_capacity(kCapacity);
+    return limits;
+  }
+
+  // A request whose images have these first pixels.
+  static v1::ClassifyRequest RequestOf(const std::vector<int>& pixels) {
+    v1::ClassifyRequest request;
+    for (int pixel : pixels) {
+      request.add_images()->set_gray8(std::string(1024, static_cast<char>(pixel)));
+    }
+    return request;
+  }
+
+  static v1::ClassifyStreamRequest StreamRequestOf(std::uint64_t id,
+                                                   const std::vector<int>& pixels) {
+    v1::ClassifyStreamRequest request;
+    request.set_id(id);
+    *request.mutable_images() = RequestOf(pixels).images();
+    return request;
+  }
+
+  grpc::Status Classify(const std::vector<int>& pixels, v1::ClassifyResponse* response) {
+    grpc::ClientContext context;
+    return stub_->Classify(&context, RequestOf(pixels), response);
+  }
+
+  // A call in the engine and `queued` images behind it. Runs until the engines are released; join
+  // it.
+  std::thread OccupyEngine() {
+    engines_.Hold();
+    std::thread call([this] {
+      v1::ClassifyResponse response;
+      EXPECT_TRUE(Classify({1}, &response).ok());
+    });
+    engines_.WaitUntilHeld(1);
+    return call;
+  }
+
+  // Until `images` wait in the batcher. There is no event to wait for: the network is in between.
+  void WaitUntilQueued(int images) {
+    while (batcher_->queued_images() != images) std::this_thread::yield();
+  }
+
+  // Calls on the same connection: the server sees what was sent before them first.
+  void WaitUntilServerHasSeenAll() {
+    for (int i = 0; i < 20; ++i) {
+      grpc::ClientContext context;
+      v1::GetModelResponse model;
+      EXPECT_TRUE(stub_->GetModel(&context, {}, &model).ok());
+    }
+  }
+
+  testing::FakeEngines engines_;
+  RecordingMetrics metrics_;
+  DropObserver observer_;
+  std::unique_ptr<Batcher> batcher_;
+  ClassifierService service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::ClassifierService::Stub> stub_;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_TESTS_SERVER_RPC_SERVICE_FIXTURE_H_
