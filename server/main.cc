@@ -1,0 +1,82 @@
+// hellocnn-server: options, a running Server, and the signals that end it.
+// Exit status: 0 after an orderly end, 1 if it could not start or was told twice to stop, 2 for bad
+// options.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
+#include "server/options.h"
+#include "server/server.h"
+#include "server/telemetry/logging.h"
+
+namespace {
+
+using hellocnn::server::Options;
+using hellocnn::server::ParsedOptions;
+using hellocnn::server::Server;
+
+// SIGTERM or SIGINT notifies `stop`; one more ends the process at once. SIGUSR1 wakes the thread to
+// look at `ended`; from anyone but main it does nothing.
+void WaitForSignals(const sigset_t* signals, absl::Notification* stop,
+                    const absl::Notification* ended) {
+  int number = 0;
+  while (sigwait(signals, &number) == 0 && !ended->HasBeenNotified()) {
+    if (number == SIGUSR1) continue;
+    if (stop->HasBeenNotified()) std::_Exit(1);
+    stop->Notify();
+  }
+}
+
+int Serve(const Options& options, const absl::Notification& stop) {
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, &stop);
+  if (!server.ok()) {
+    if (stop.HasBeenNotified()) return 0;  // told to stop before it was ready: an orderly end too
+    std::fprintf(stderr, "hellocnn-server: %s\n", std::string(server.status().message()).c_str());
+    return 1;
+  }
+  std::printf("hellocnn-server ready grpc=%s metrics=%s\n", (*server)->grpc_address().c_str(),
+              (*server)->metrics_address().c_str());
+  std::fflush(stdout);
+  stop.WaitForNotification();
+  (*server)->Drain();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  absl::StatusOr<ParsedOptions> parsed = hellocnn::server::ParseOptions(argc, argv);
+  if (parsed.ok() && parsed->action == ParsedOptions::Action::kPrintAndExit) {
+    std::fputs(parsed->text.c_str(), stdout);
+    return 0;
+  }
+  absl::Status status =
+      parsed.ok() ? hellocnn::server::SetUpLogging(parsed->options.log_level) : parsed.status();
+  if (!status.ok()) {
+    std::fprintf(stderr, "hellocnn-server: %s\nTry --help.\n",
+                 std::string(status.message()).c_str());
+    return 2;
+  }
+
+  // Blocked before the first thread starts, so that all inherit it and only the one that waits gets
+  // them.
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int number : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  absl::Notification stop;
+  absl::Notification ended;
+  std::thread signal_thread(WaitForSignals, &signals, &stop, &ended);
+  const int exit_status = Serve(parsed->options, stop);
+  ended.Notify();
+  pthread_kill(signal_thread.native_handle(), SIGUSR1);
+  signal_thread.join();
+  return exit_status;
+}

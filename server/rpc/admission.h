@@ -1,0 +1,66 @@
+// Whether the server takes work now, and what it has taken. Every call enters and leaves here.
+#ifndef HELLOCNN_SERVER_RPC_ADMISSION_H_
+#define HELLOCNN_SERVER_RPC_ADMISSION_H_
+
+#include <map>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "server/batching/batcher.h"
+
+namespace hellocnn::server {
+
+// A call that would go on for as long as its client likes.
+class Drainable {
+ public:
+  virtual ~Drainable() = default;
+  // Finishes what was accepted, accepts no more and ends the call. Does not block; safe after the
+  // call's end.
+  virtual void Drain() = 0;
+};
+
+// Thread-safe. Nothing but WaitUntilIdle blocks.
+class Admission {
+ public:
+  // From now on calls are admitted and get `batcher`, which must outlive every call. Without effect
+  // once closed.
+  void Open(Batcher* batcher) ABSL_LOCKS_EXCLUDED(mutex_);
+  // From now on none is admitted, and the streams that are in are drained.
+  void Close() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // UNAVAILABLE, with the reason: the model is loading or the server is draining. Else the caller
+  // is in, and must Leave.
+  absl::StatusOr<Batcher*> Enter() ABSL_LOCKS_EXCLUDED(mutex_);
+  // As Enter, and `stream` is kept and told to drain when that time comes, until it leaves.
+  absl::StatusOr<Batcher*> Enter(std::shared_ptr<Drainable> stream) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Leave() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Leave(const Drainable* stream) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // The model has not been loaded yet.
+  bool loading() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Blocks until nobody is in, which may only be asked for once closed. False: the time came first.
+  bool WaitUntilIdle(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  enum class State { kLoading, kServing, kDraining };
+
+  absl::StatusOr<Batcher*> EnterLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LeaveLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  mutable absl::Mutex mutex_;
+  absl::CondVar idle_;
+  State state_ ABSL_GUARDED_BY(mutex_) = State::kLoading;
+  bool was_open_ ABSL_GUARDED_BY(mutex_) = false;
+  Batcher* batcher_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  int calls_ ABSL_GUARDED_BY(mutex_) = 0;  // streams too
+  std::map<const Drainable*, std::shared_ptr<Drainable>> streams_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_RPC_ADMISSION_H_

@@ -1,0 +1,48 @@
+// hellocnn.v1.ClassifierService over a batcher.
+#ifndef HELLOCNN_SERVER_RPC_CLASSIFIER_SERVICE_H_
+#define HELLOCNN_SERVER_RPC_CLASSIFIER_SERVICE_H_
+
+#include "absl/time/time.h"
+#include "hellocnn/model_card.h"
+#include "hellocnn/v1/classifier_service.grpc.pb.h"
+#include "server/batching/batcher.h"
+#include "server/rpc/admission.h"
+#include "server/rpc/serving_context.h"
+#include "server/telemetry/metrics.h"
+
+namespace hellocnn::server {
+
+// Refuses every call with UNAVAILABLE until it is told to serve. Thread-safe. Must outlive the gRPC
+// server that it is registered with.
+class ClassifierService : public v1::ClassifierService::CallbackService {
+ public:
+  // `metrics` outlives the service.
+  ClassifierService(const ModelCard& card, const v1::Limits& limits, Metrics* metrics);
+
+  // From now on calls are answered by `batcher`, which must outlive every call.
+  void Serve(Batcher* batcher) { admission_.Open(batcher); }
+
+  // From now on new calls get UNAVAILABLE, and streams end when they have answered what they had
+  // accepted. Does not block; idempotent.
+  void Drain() { admission_.Close(); }
+
+  // After Drain: blocks until every call that was accepted has ended. False: `deadline` came first.
+  bool WaitUntilIdle(absl::Time deadline) { return admission_.WaitUntilIdle(deadline); }
+
+  grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
+                                     const v1::ClassifyRequest* request,
+                                     v1::ClassifyResponse* response) override;
+  grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* ClassifyStream(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
+                                     const v1::GetModelRequest* request,
+                                     v1::GetModelResponse* response) override;
+
+ private:
+  Admission admission_;
+  const ServingContext serving_;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_RPC_CLASSIFIER_SERVICE_H_

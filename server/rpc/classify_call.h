@@ -1,0 +1,55 @@
+// One Classify call, from the parsed request to the status.
+#ifndef HELLOCNN_SERVER_RPC_CLASSIFY_CALL_H_
+#define HELLOCNN_SERVER_RPC_CLASSIFY_CALL_H_
+
+#include <grpcpp/support/server_callback.h>
+
+#include <memory>
+#include <span>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/batching/batcher.h"
+#include "server/batching/job.h"
+#include "server/rpc/serving_context.h"
+
+namespace hellocnn::server {
+
+// Owns itself: OnDone deletes it. gRPC owns request and response and keeps both until OnDone, which
+// cannot come before Finish. Finish is the last thing that the job's `done` does, so the pixels
+// outlive the batcher's use of them.
+class ClassifyCall : public grpc::ServerUnaryReactor {
+ public:
+  // The reactor for gRPC, which ends the call itself if the request is not accepted. Does not
+  // block.
+  static grpc::ServerUnaryReactor* Start(const ServingContext* serving,
+                                         grpc::CallbackServerContext* context,
+                                         const v1::ClassifyRequest* request,
+                                         v1::ClassifyResponse* response);
+
+ private:
+  ClassifyCall(const ServingContext* serving, grpc::CallbackServerContext* context,
+               v1::ClassifyResponse* response, absl::Time start);
+
+  // Queues the job. On an error nothing is queued and Answer is still to be called.
+  absl::Status Submit(const v1::ClassifyRequest& request, Batcher* batcher);
+  // `done` of the job: runs on a worker.
+  void OnJobDone(const absl::Status& status, std::span<const Prediction> predictions,
+                 const JobTiming& timing);
+  // Tells the metrics and finishes the call. `this` may be gone when it returns.
+  void Answer(const absl::Status& status);
+
+  void OnCancel() override;
+  void OnDone() override;
+
+  const ServingContext* const serving_;
+  grpc::CallbackServerContext* const context_;
+  v1::ClassifyResponse* const response_;
+  const absl::Time start_;
+  std::shared_ptr<Job>
+      job_;  // set before gRPC gets the reactor, so before OnCancel; null if not queued
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_RPC_CLASSIFY_CALL_H_

@@ -1,0 +1,103 @@
+// One ClassifyStream call: many requests in flight, answers as they are ready.
+#ifndef HELLOCNN_SERVER_RPC_CLASSIFY_STREAM_H_
+#define HELLOCNN_SERVER_RPC_CLASSIFY_STREAM_H_
+
+#include <grpcpp/support/server_callback.h>
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "hellocnn/v1/classifier_service.pb.h"
+#include "server/batching/batcher.h"
+#include "server/batching/job.h"
+#include "server/rpc/admission.h"
+#include "server/rpc/serving_context.h"
+
+namespace hellocnn::server {
+
+// Requests of one stream between being read and having their answer written. At the bound the
+// stream stops reading, and HTTP/2's flow control holds the client back. It bounds the memory that
+// a client can take by not reading answers.
+inline constexpr int kMaxInFlightPerStream = 64;
+
+// Lives until gRPC's OnDone, and for as long as a job holds it. gRPC may run a reaction inline in
+// StartRead, StartWrite and Finish, so none of these is called with the lock held.
+//
+// Finish is called once, when nothing is in flight any more; so no StartWrite and no `done` can
+// follow it.
+class ClassifyStream final
+    : public grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>,
+      public Drainable,
+      public std::enable_shared_from_this<ClassifyStream> {
+ public:
+  // The reactor for gRPC. If the server takes no work, the call is ended with UNAVAILABLE. Does not
+  // block.
+  static ClassifyStream* Start(const ServingContext* serving, grpc::CallbackServerContext* context);
+
+  // Requests that are read from now on are answered with UNAVAILABLE; when those before are
+  // answered, the call ends.
+  void Drain() override ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Request {
+    v1::ClassifyStreamRequest message;  // the job's images point into it
+    absl::Time start;
+    absl::Time deadline;
+  };
+  // What to ask of gRPC once the lock is released. At most one of the two.
+  struct Step {
+    const v1::ClassifyStreamResponse* write = nullptr;
+    std::optional<grpc::Status> finish;
+  };
+
+  ClassifyStream(const ServingContext* serving, absl::Time deadline);
+
+  void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnCancel() override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnDone() override;
+
+  void ReadNext();
+  // Submits or answers a request that was read.
+  void Handle(std::shared_ptr<Request> request) ABSL_LOCKS_EXCLUDED(mutex_);
+  // UNAVAILABLE when draining. Submits the request's job, after which its `done` answers it.
+  absl::Status Submit(const std::shared_ptr<Request>& request) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Answer(const Request& request, const absl::Status& status,
+              std::unique_ptr<v1::ClassifyStreamResponse> answer, const Job* job)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  bool WantsToRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The client is gone: nothing more is written, and what is queued is not computed.
+  void Break() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The stream may have ended when it returns.
+  void Run(Step step) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const ServingContext* const serving_;
+  const absl::Time deadline_;
+  Batcher* batcher_ = nullptr;            // set before the first read
+  std::shared_ptr<ClassifyStream> self_;  // until OnDone
+  std::unique_ptr<Request> incoming_;     // gRPC's while a read is outstanding, else the reader's
+
+  absl::Mutex mutex_;
+  std::set<std::shared_ptr<Job>> jobs_ ABSL_GUARDED_BY(mutex_);  // not done
+  // Answers that are not written; the first is being written if writing_.
+  std::deque<std::unique_ptr<v1::ClassifyStreamResponse>> answers_ ABSL_GUARDED_BY(mutex_);
+  int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // read, and the answer neither written nor given up
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool paused_ ABSL_GUARDED_BY(mutex_) = false;  // no read is outstanding because of in_flight_
+  bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool broken_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_RPC_CLASSIFY_STREAM_H_

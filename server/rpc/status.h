@@ -1,0 +1,31 @@
+// The one place where an absl::Status becomes a gRPC status.
+#ifndef HELLOCNN_SERVER_RPC_STATUS_H_
+#define HELLOCNN_SERVER_RPC_STATUS_H_
+
+#include <grpcpp/support/status.h>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace hellocnn::server {
+
+// Trailing metadata of a call that is refused with RESOURCE_EXHAUSTED: how long a client that
+// retries by gRPC's retry policy (gRFC A6) must wait. A queue of the default capacity is worked off
+// in about that time.
+inline constexpr char kPushbackKey[] = "grpc-retry-pushback-ms";
+inline constexpr char kPushbackMilliseconds[] = "100";
+
+// The status as the protocol allows it: a code that classifier_service.proto does not list becomes
+// INTERNAL, with the code's name put before the message. OK stays OK.
+absl::Status ToProtocol(const absl::Status& status);
+
+// ToProtocol, in gRPC's type.
+grpc::Status ToGrpc(const absl::Status& status);
+
+// What a job's end means to its caller. gRPC cancels a call whose deadline has passed, so the
+// batcher may report CANCELLED for what is DEADLINE_EXCEEDED.
+absl::Status JobOutcome(const absl::Status& status, absl::Time deadline, absl::Time now);
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_RPC_STATUS_H_

@@ -1,0 +1,205 @@
+#include "server/server.h"
+
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "hellocnn/model_card.h"
+#include "hellocnn/pytorch/weight_file.h"
+#include "hellocnn/torch/torch_engine.h"
+#include "server/batching/batcher.h"
+#include "server/rpc/classifier_service.h"
+#include "server/telemetry/metrics_endpoint.h"
+#include "server/telemetry/prometheus_metrics.h"
+#include "server/warm_up.h"
+
+namespace hellocnn::server {
+namespace {
+
+// After the drain, the connections and health watches of clients that are still there get this long
+// to close.
+constexpr absl::Duration kCloseTimeout = absl::Milliseconds(500);
+
+// For so long at least, calls are refused with a status that tells clients to go elsewhere. A call
+// that arrives while gRPC itself shuts down is cut off with CANCELLED, which tells them nothing.
+constexpr absl::Duration kRefuseTime = absl::Milliseconds(250);
+
+// An image takes 4,096 bytes, its tags and lengths 7; the rest is for fields that are yet to come.
+constexpr std::int64_t kBytesPerImage = 4096 + 64;
+constexpr std::int64_t kBytesPerRequest = 4096;
+
+absl::StatusOr<v1::Limits> MakeLimits(const Options& options) {
+  const std::int64_t bytes = kBytesPerRequest + kBytesPerImage * options.max_images_per_request;
+  if (bytes > std::numeric_limits<int>::max()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "max-images-per-request is ", options.max_images_per_request, "; wanted at most ",
+        std::numeric_limits<int>::max() / kBytesPerImage - 1, ": a message has at most 2 GiB"));
+  }
+  v1::Limits limits;
+  limits.set_max_images_per_request(options.max_images_per_request);
+  limits.set_max_batch_size(options.max_batch_size);
+  limits.set_queue_capacity(options.queue_capacity);
+  limits.set_max_message_bytes(static_cast<int>(bytes));
+  return limits;
+}
+
+// `address` is host:port; the port is replaced.
+std::string WithPort(const std::string& address, int port) {
+  return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
+}
+
+}  // namespace
+
+// In the order of construction; destroyed in reverse.
+class Server::Parts {
+ public:
+  explicit Parts(const Options& options) : options_(options), metrics_(options.queue_capacity) {}
+  ~Parts() { Drain(); }
+
+  absl::Status Start(const absl::Notification* stop);
+  void Drain();
+
+  const std::string& grpc_address() const { return grpc_address_; }
+  const std::string& metrics_address() const { return metrics_address_; }
+
+ private:
+  absl::Status StartMetricsEndpoint();
+  absl::Status StartGrpc(const v1::Limits& limits);
+  // Of the whole server, which is what "" asks for, and of the service.
+  void SetHealthy(bool healthy);
+
+  const Options options_;
+  std::string grpc_address_;
+  std::string metrics_address_ = "off";
+  PrometheusMetrics metrics_;
+  TrafficObserver traffic_{&metrics_};
+  std::unique_ptr<MetricsEndpoint> endpoint_;
+  std::unique_ptr<Batcher> batcher_;
+  std::unique_ptr<ClassifierService> service_;
+  std::unique_ptr<grpc::Server> grpc_;
+  bool drained_ = false;
+};
+
+// What can be wrong with the model is found before anything is bound: a bad roll-out never looks
+// alive.
+absl::Status Server::Parts::Start(const absl::Notification* stop) {
+  absl::StatusOr<v1::Limits> limits = MakeLimits(options_);
+  if (!limits.ok()) return limits.status();
+  absl::StatusOr<ModelCard> card = LoadModelCard(options_.model);
+  if (!card.ok()) return card.status();
+  absl::StatusOr<Weights> weights =
+      LoadWeightFile(absl::StrCat(options_.model, "/", card->weights));
+  if (!weights.ok()) return weights.status();
+
+  absl::Status status = StartMetricsEndpoint();
+  if (!status.ok()) return status;
+  service_ = std::make_unique<ClassifierService>(*card, *limits, &metrics_);
+  status = StartGrpc(*limits);
+  if (!status.ok()) return status;
+
+  UseOneThreadPerCall();
+  absl::StatusOr<EngineFactory> engines =
+      TorchEngineFactory(*weights, card->normalization, options_.max_batch_size);
+  if (!engines.ok()) return engines.status();
+  const BatchQueue::Options queue{.max_batch_size = options_.max_batch_size,
+                                  .capacity = options_.queue_capacity,
+                                  .max_delay = options_.max_queue_delay};
+  WarmUp warm_up(options_.threads, options_.max_batch_size, stop);
+  absl::StatusOr<std::unique_ptr<Batcher>> batcher =
+      Batcher::Start(options_.threads, queue, warm_up.Wrap(*std::move(engines)), &traffic_);
+  if (!batcher.ok()) return batcher.status();
+  batcher_ = *std::move(batcher);
+  status = warm_up.Run(*batcher_);
+  if (!status.ok()) return status;
+  traffic_.Open();
+  metrics_.SetQueueSource([batcher = batcher_.get()] { return batcher->queued_images(); });
+
+  service_->Serve(batcher_.get());
+  SetHealthy(true);
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::StartMetricsEndpoint() {
+  if (options_.metrics_listen == "off") return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<MetricsEndpoint>> endpoint =
+      MetricsEndpoint::Start(options_.metrics_listen, metrics_.collectable());
+  if (!endpoint.ok()) return endpoint.status();
+  endpoint_ = *std::move(endpoint);
+  metrics_address_ = WithPort(options_.metrics_listen, endpoint_->port());
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::StartGrpc(const v1::Limits& limits) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  // With SO_REUSEPORT a second server would take half of the first one's connections, and nobody
+  // would notice.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxReceiveMessageSize(limits.max_message_bytes());
+  builder.RegisterService(service_.get());
+  int port = 0;
+  builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port);
+  grpc_ = builder.BuildAndStart();
+  if (grpc_ == nullptr || port == 0) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", options_.listen,
+                                               " for gRPC: the address is in use, not "
+                                               "of this machine or not permitted"));
+  }
+  SetHealthy(false);
+  grpc_address_ = WithPort(options_.listen, port);
+  return absl::OkStatus();
+}
+
+void Server::Parts::SetHealthy(bool healthy) {
+  grpc::HealthCheckServiceInterface* health = grpc_->GetHealthCheckService();
+  health->SetServingStatus(v1::ClassifierService::service_full_name(), healthy);
+  health->SetServingStatus(healthy);
+}
+
+void Server::Parts::Drain() {
+  if (std::exchange(drained_, true)) return;
+  if (grpc_ != nullptr) {
+    const absl::Time start = absl::Now();
+    const absl::Time deadline = start + options_.drain_timeout;
+    // Load balancers look away first; who comes nevertheless is told to go elsewhere.
+    SetHealthy(false);
+    service_->Drain();
+    // gRPC's own waiting would count health watches in, which never end. So it gets its turn when
+    // our calls have ended, or at once when time is up: it then cancels them, and queued jobs are
+    // dropped.
+    const bool idle = service_->WaitUntilIdle(deadline);
+    absl::SleepFor(std::min(deadline, start + kRefuseTime) - absl::Now());
+    const absl::Time close = idle ? absl::Now() + kCloseTimeout : absl::Now();
+    grpc_->Shutdown(absl::ToChronoTime(close));
+    grpc_->Wait();
+  }
+  // Only now: calls that were accepted may have had to be queued until their last one was answered.
+  metrics_.SetQueueSource(nullptr);
+  if (batcher_ != nullptr) batcher_->Drain();
+}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
+                                                      const absl::Notification* stop) {
+  absl::Status status = options.Validate();
+  if (!status.ok()) return status;
+  auto parts = std::make_unique<Parts>(options);
+  status = parts->Start(stop);
+  if (!status.ok()) return status;
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() = default;
+
+void Server::Drain() { parts_->Drain(); }
+const std::string& Server::grpc_address() const { return parts_->grpc_address(); }
+const std::string& Server::metrics_address() const { return parts_->metrics_address(); }
+
+}  // namespace hellocnn::server

@@ -1,0 +1,50 @@
+// Where all parts meet: the order in which they start and stop is written here.
+#ifndef HELLOCNN_SERVER_SERVER_H_
+#define HELLOCNN_SERVER_SERVER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
+#include "server/options.h"
+
+namespace hellocnn::server {
+
+// A running server. Threads of its own do the work. Thread-compatible.
+class Server {
+ public:
+  // Loads the model, binds, warms up, and returns once calls are answered; until then they are
+  // refused with UNAVAILABLE, and health is NOT_SERVING. Blocks for as long as that takes.
+  // Everything that it started has stopped again when it returns an error:
+  //   of LoadModelCard, LoadWeightFile, TorchEngineFactory and Batcher::Start;
+  //   INVALID_ARGUMENT: an option;
+  //   UNAVAILABLE: an address that cannot be listened on, by name;
+  //   CANCELLED: `stop`, which may be null and must otherwise outlive the call, was notified.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options,
+                                                       const absl::Notification* stop = nullptr);
+  // Drains.
+  ~Server();
+
+  // Health becomes NOT_SERVING, new calls are refused with UNAVAILABLE, and what was accepted is
+  // answered. What is left after drain_timeout is cancelled. Blocks for at most drain_timeout, a
+  // second for connections to close, and the engine calls that are running. Idempotent.
+  void Drain();
+
+  // host:port with the port that was bound.
+  const std::string& grpc_address() const;
+  // As grpc_address, or "off".
+  const std::string& metrics_address() const;
+
+ private:
+  class Parts;
+
+  explicit Server(std::unique_ptr<Parts> parts);
+
+  const std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_SERVER_H_
