@@ -1,0 +1,139 @@
+#include "client/convert.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace hellocnn::client {
+namespace {
+
+absl::Duration FromProto(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+absl::Status Broken(const std::string& what) {
+  return absl::InternalError(absl::StrCat("the server's answer breaks the protocol: ", what));
+}
+
+}  // namespace
+
+absl::Status FromGrpc(const grpc::Status& status, const std::string& target) {
+  if (status.ok()) return absl::OkStatus();
+  const auto code = static_cast<absl::StatusCode>(status.error_code());
+  if (code == absl::StatusCode::kUnavailable) {
+    return absl::UnavailableError(
+        absl::StrCat("the server at ", target, " is not available: ", status.error_message(),
+                     "; check the address and that the server runs and is ready, then retry"));
+  }
+  if (code == absl::StatusCode::kDeadlineExceeded) {
+    return absl::DeadlineExceededError(absl::StrCat("no answer from the server at ", target,
+                                                    " in time: ", status.error_message()));
+  }
+  return absl::Status(code, status.error_message());
+}
+
+absl::Status AddImages(absl::Span<const Image> images,
+                       google::protobuf::RepeatedPtrField<v1::Image>& out) {
+  if (images.empty())
+    return absl::InvalidArgumentError("there is no image to classify; send at least one");
+  out.Reserve(static_cast<int>(images.size()));
+  for (const Image& image : images) {
+    if (image.is_float32()) {
+      out.Add()->set_float32(image.bytes());
+    } else {
+      out.Add()->set_gray8(image.bytes());
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<absl::Duration> TimeoutOr(std::optional<absl::Duration> timeout,
+                                         absl::Duration fallback) {
+  const absl::Duration chosen = timeout.value_or(fallback);
+  if (chosen <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(absl::StrCat("the timeout is ", absl::FormatDuration(chosen),
+                                                   "; it must be greater than 0"));
+  }
+  return chosen;
+}
+
+std::chrono::system_clock::time_point DeadlineIn(absl::Duration timeout) {
+  return absl::ToChronoTime(absl::Now() + timeout);
+}
+
+google::protobuf::Duration ToProto(absl::Duration duration) {
+  google::protobuf::Duration proto;
+  absl::Duration rest;
+  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &rest));
+  proto.set_nanos(static_cast<std::int32_t>(absl::ToInt64Nanoseconds(rest)));
+  return proto;
+}
+
+absl::StatusOr<ClassifyResult> FromProto(const v1::ClassifyResponse& response,
+                                         std::optional<int> images) {
+  if (images.has_value() && response.predictions_size() != *images) {
+    return Broken(
+        absl::StrCat(response.predictions_size(), " predictions for ", *images, " images"));
+  }
+  ClassifyResult result;
+  result.predictions.reserve(response.predictions_size());
+  for (const v1::Prediction& from : response.predictions()) {
+    if (from.log_probabilities_size() != kClasses) {
+      return Broken(
+          absl::StrCat(from.log_probabilities_size(), " log-probabilities instead of ", kClasses));
+    }
+    if (from.class_index() < 0 || from.class_index() >= kClasses) {
+      return Broken(
+          absl::StrCat("class index ", from.class_index(), " is not within 0 to ", kClasses - 1));
+    }
+    Prediction prediction{from.class_index(), from.label(), {}};
+    std::copy(from.log_probabilities().begin(), from.log_probabilities().end(),
+              prediction.log_probabilities.begin());
+    result.predictions.push_back(std::move(prediction));
+  }
+  result.model_name = response.model().name();
+  result.model_version = response.model().version();
+  result.timing = {FromProto(response.timing().queue_duration()),
+                   FromProto(response.timing().compute_duration()), response.timing().batch_size()};
+  return result;
+}
+
+absl::StatusOr<ModelInfo> FromProto(const v1::GetModelResponse& response) {
+  const v1::Model& model = response.model();
+  if (model.class_labels_size() != kClasses) {
+    return Broken(absl::StrCat(model.class_labels_size(), " class labels instead of ", kClasses));
+  }
+  ModelInfo info;
+  info.name = model.version().name();
+  info.version = model.version().version();
+  info.labels.assign(model.class_labels().begin(), model.class_labels().end());
+  for (const v1::Layer& layer : model.layers()) {
+    info.layers.push_back(
+        {layer.name(), layer.operator_(),
+         std::vector<int>(layer.output_shape().begin(), layer.output_shape().end()),
+         layer.parameter_count(), layer.multiply_adds()});
+  }
+  info.parameters = model.parameter_count();
+  info.multiply_adds = model.multiply_adds();
+  info.test_accuracy = model.test_accuracy();
+  const v1::Preprocessing& preprocessing = model.preprocessing();
+  info.preprocessing = {preprocessing.content_size(), preprocessing.padding(), preprocessing.mean(),
+                        preprocessing.standard_deviation()};
+  const v1::Limits& limits = response.limits();
+  info.limits = {limits.max_images_per_request(), limits.max_batch_size(), limits.queue_capacity(),
+                 limits.max_message_bytes()};
+  return info;
+}
+
+StreamAnswer FromProto(const v1::ClassifyStreamResponse& response) {
+  if (response.has_result()) return {response.id(), FromProto(response.result(), std::nullopt)};
+  if (response.has_error() && response.error().code() > 0 && response.error().code() <= 16) {
+    return {response.id(), absl::Status(static_cast<absl::StatusCode>(response.error().code()),
+                                        response.error().message())};
+  }
+  return {response.id(), Broken("a stream answer with neither a result nor a valid error")};
+}
+
+}  // namespace hellocnn::client

@@ -1,0 +1,104 @@
+"""The program `hellocnn` with no server about: exit codes, messages, help. Usage: cli_test.py PATH_OF_HELLOCNN"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = sys.argv.pop(1)
+NOWHERE = '127.0.0.1:1'
+
+
+def run(*arguments, **environment):
+    env = {k: v for k, v in os.environ.items() if k != 'HELLOCNN_SERVER'}
+    env.update(environment)
+    return subprocess.run([PROGRAM, *arguments], env=env, text=True, capture_output=True, timeout=60, check=False)
+
+
+class Usage(unittest.TestCase):
+    def assert_usage(self, *arguments, says=''):
+        done = run(*arguments)
+        self.assertEqual(done.returncode, 2, done)
+        self.assertEqual(done.stdout, '')
+        self.assertIn(says, done.stderr)
+
+    def test_wrong_usage_is_2(self):
+        self.assert_usage(says='subcommand')
+        self.assert_usage('bake', says='bake')
+        self.assert_usage('classify', says='files')
+        self.assert_usage('classify', '--top', '11', 'x.png', says='11')
+        self.assert_usage('classify', '--index', '-1', 'x.png')
+        self.assert_usage('classify', '--index', '1', '--limit', '2', 'x.png', says='--limit')
+        self.assert_usage('classify', '--output', 'xml', 'x.png', says='xml')
+        self.assert_usage('evaluate', says='--data')
+        self.assert_usage('evaluate', '--data', 'd', '--batch', '0')
+        self.assert_usage('evaluate', '--data', 'd', '--concurrency', 'many', says='many')
+        self.assert_usage('health', '--nonsense', says='--nonsense')
+        self.assert_usage('--timeout', '5', 'health', says="'5' is not a duration")
+        self.assert_usage('health', '--timeout', '-1s', says='greater than 0')
+
+    def test_help_has_examples(self):
+        for command in ([], ['classify'], ['evaluate'], ['describe'], ['health']):
+            done = run(*command, '--help')
+            self.assertEqual(done.returncode, 0, done)
+            self.assertIn('Examples:\n  hellocnn ', done.stdout)
+        self.assertIn('HELLOCNN_SERVER', run('--help').stdout)
+
+    def test_version(self):
+        done = run('--version')
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r'^hellocnn \d+\.\d+\.\d+\n$')
+
+
+class Offline(unittest.TestCase):
+    def test_describes_the_compiled_in_network(self):
+        done = run('describe', '--offline')
+        self.assertEqual(done.returncode, 0, done)
+        self.assertRegex(done.stdout, r'total +61,706 +416,520\n')
+        self.assertRegex(done.stdout, r'conv\.2 +MaxPool2d\(15x15.*\) +\[6, 14, 14\] +0 ')
+
+    def test_describes_it_as_json(self):
+        network = json.loads(run('describe', '--offline', '--output', 'json').stdout)
+        self.assertEqual(network['parameters'], 61706)
+        self.assertEqual(network['multiply_adds'], 416520)
+        self.assertEqual(len(network['layers']), 12)
+        self.assertEqual(network['layers'][8]['output_shape'], [84])
+        self.assertEqual(network['layers'][6]['output_shape'], [120])
+        self.assertEqual(sum(layer['parameters'] for layer in network['layers']), 61706)
+
+    def test_a_full_disk_is_noticed(self):
+        with open('/dev/full', 'w', encoding='utf-8') as full:
+            done = subprocess.run([PROGRAM, 'describe', '--offline'], stdout=full, stderr=subprocess.PIPE, text=True,
+                                  check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('standard output', done.stderr)
+
+
+class NoServer(unittest.TestCase):
+    def assert_unreachable(self, *arguments, **environment):
+        done = run(*arguments, **environment)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertEqual(done.stdout, '')
+        self.assertIn(NOWHERE, done.stderr)
+        self.assertIn('[UNAVAILABLE]', done.stderr)
+        return done.stderr
+
+    def test_says_so_and_names_the_target(self):
+        self.assert_unreachable('--server', NOWHERE, 'health')
+        self.assert_unreachable('health', '--server', NOWHERE)
+        self.assert_unreachable('health', HELLOCNN_SERVER=NOWHERE)
+        self.assert_unreachable('classify', '--server', NOWHERE, 'x.png')
+
+    def test_describe_mentions_offline(self):
+        self.assertIn('--offline', self.assert_unreachable('describe', '--server', NOWHERE))
+
+    def test_evaluate_looks_at_the_data_first(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = run('evaluate', '--data', folder, '--server', NOWHERE)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(folder, done.stderr)
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)

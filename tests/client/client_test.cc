@@ -1,0 +1,217 @@
+#include "hellocnn/client.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "tests/client/fake_server.h"
+
+namespace hellocnn::client {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::string Message(const absl::Status& status) { return std::string(status.message()); }
+
+TEST(Image, RefusesWrongSizesAndWhatIsNotFinite) {
+  EXPECT_EQ(Image::Gray8(std::vector<std::uint8_t>(784)).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(Message(Image::Float32(std::vector<float>(1023)).status()), HasSubstr("1023"));
+  std::vector<float> pixels(kImagePixels);
+  pixels[7] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(Message(Image::Float32(pixels).status()), HasSubstr("pixel 7"));
+}
+
+TEST(Image, SendsFloatsAsLittleEndianBinary32) {
+  std::vector<float> pixels(kImagePixels);
+  pixels[0] = 1.0F;
+  const absl::StatusOr<Image> image = Image::Float32(pixels);
+  ASSERT_TRUE(image.ok());
+  EXPECT_TRUE(image->is_float32());
+  EXPECT_EQ(image->bytes().size(), 4096U);
+  EXPECT_EQ(image->bytes().substr(0, 4), std::string("\0\0\x80\x3f", 4));
+}
+
+TEST(Client, RefusesOptionsThatMakeNoSense) {
+  EXPECT_EQ(Client::Create({.target = ""}).status().code(), absl::StatusCode::kInvalidArgument);
+  const auto client = Client::Create({.default_timeout = absl::ZeroDuration()});
+  EXPECT_THAT(Message(client.status()), HasSubstr("greater than 0"));
+}
+
+TEST(Client, AnswersEachImageInOrder) {
+  const FakeServer server;
+  const Client client = server.Connect();
+  const auto result = client.Classify({Uniform(4), Uniform(1), Uniform(9)});
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_EQ(result->predictions.size(), 3U);
+  EXPECT_EQ(result->predictions[0].class_index, 4);
+  EXPECT_EQ(result->predictions[1].label, "1");
+  EXPECT_NEAR(result->predictions[2].Probability(9), 0.91, 1e-6);
+  EXPECT_EQ(result->model_name, "fake");
+  EXPECT_EQ(result->model_version, "7");
+  EXPECT_EQ(result->timing.queue, absl::Nanoseconds(1500));
+  EXPECT_EQ(result->timing.compute, absl::Seconds(2));
+  EXPECT_EQ(result->timing.batch_size, 3);
+}
+
+TEST(Client, RefusesACallWithoutImagesOrWithoutTime) {
+  const FakeServer server;
+  const Client client = server.Connect();
+  EXPECT_EQ(client.Classify({}).status().code(), absl::StatusCode::kInvalidArgument);
+  const auto late = client.Classify({Uniform(1)}, {.timeout = -absl::Seconds(1)});
+  EXPECT_EQ(late.status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+// The deadline that the server saw, from now; nullopt: none.
+std::optional<absl::Duration> SeenDeadline(FakeServer& server, const Client& client,
+                                           CallOptions options) {
+  std::chrono::system_clock::time_point deadline;
+  server.classify = [&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
+                        v1::ClassifyResponse& response) {
+    deadline = context.deadline();
+    response = FakeServer::Answer(request.images());
+    return grpc::Status::OK;
+  };
+  EXPECT_TRUE(client.Classify({Uniform(0)}, options).ok());
+  const absl::Duration left = absl::FromChrono(deadline) - absl::Now();
+  if (left > absl::Hours(24)) return std::nullopt;
+  return left;
+}
+
+TEST(Client, EveryCallHasADeadline) {
+  FakeServer server;
+  const Client client = Client::Create({.target = server.target()}).value();
+  const std::optional<absl::Duration> standard = SeenDeadline(server, client, {});
+  ASSERT_TRUE(standard.has_value());
+  EXPECT_GT(*standard, absl::Seconds(1));
+  EXPECT_LE(*standard, absl::Seconds(6));
+  const std::optional<absl::Duration> own =
+      SeenDeadline(server, client, {.timeout = absl::Minutes(2)});
+  ASSERT_TRUE(own.has_value());
+  EXPECT_GT(*own, absl::Minutes(1));
+  EXPECT_EQ(SeenDeadline(server, client, {.timeout = absl::InfiniteDuration()}), std::nullopt);
+}
+
+TEST(Client, GivesUpAtTheDeadline) {
+  FakeServer server;
+  absl::Notification release;
+  server.get_model = [&](grpc::ServerContext&, v1::GetModelResponse&) {
+    release.WaitForNotification();
+    return grpc::Status::OK;
+  };
+  const Client client = server.Connect();
+  const auto model = client.GetModel({.timeout = absl::Milliseconds(50)});
+  release.Notify();
+  EXPECT_EQ(model.status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(Message(model.status()), HasSubstr(server.target()));
+}
+
+TEST(Client, GivesTheCodeOfTheServer) {
+  FakeServer server;
+  const Client client = server.Connect();
+  for (int code = 1; code <= 16; ++code) {
+    server.classify = [&](auto&, auto&, auto&) {
+      return grpc::Status(static_cast<grpc::StatusCode>(code), "the reason");
+    };
+    const absl::Status status = client.Classify({Uniform(0)}).status();
+    EXPECT_EQ(static_cast<int>(status.code()), code);
+    EXPECT_THAT(Message(status), HasSubstr("the reason"));
+  }
+}
+
+TEST(Client, SaysWhichServerCannotBeReached) {
+  FakeServer server;
+  const Client client = server.Connect();
+  server.Stop();
+  const absl::Status status = client.Classify({Uniform(0)}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(Message(status), HasSubstr(server.target()));
+  EXPECT_THAT(Message(status), HasSubstr("check the address"));
+}
+
+TEST(Client, RefusesAnswersThatBreakTheProtocol) {
+  FakeServer server;
+  const Client client = server.Connect();
+  server.classify = [](auto&, auto&, auto&) { return grpc::Status::OK; };
+  EXPECT_EQ(client.Classify({Uniform(0)}).status().code(), absl::StatusCode::kInternal);
+  server.classify = [](auto&, auto&, v1::ClassifyResponse& response) {
+    response.add_predictions()->add_log_probabilities(0);
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(Message(client.Classify({Uniform(0)}).status()), HasSubstr("log-probabilities"));
+  server.classify = [](auto&, const v1::ClassifyRequest& request, v1::ClassifyResponse& response) {
+    response = FakeServer::Answer(request.images());
+    response.mutable_predictions(0)->set_class_index(10);
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(Message(client.Classify({Uniform(0)}).status()), HasSubstr("class index 10"));
+}
+
+TEST(Client, AsyncCallOutlivesTheClient) {
+  FakeServer server;
+  absl::Notification release;
+  server.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
+                        v1::ClassifyResponse& response) {
+    release.WaitForNotification();
+    response = FakeServer::Answer(request.images());
+    return grpc::Status::OK;
+  };
+  absl::Notification done;
+  absl::StatusOr<ClassifyResult> result;
+  {
+    const Client client = server.Connect();
+    client.ClassifyAsync({Uniform(6)}, {}, [&](absl::StatusOr<ClassifyResult> answer) {
+      result = std::move(answer);
+      done.Notify();
+    });
+  }
+  EXPECT_FALSE(done.HasBeenNotified());
+  release.Notify();
+  done.WaitForNotification();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->predictions[0].class_index, 6);
+}
+
+TEST(Client, AsyncRefusalComesBeforeTheCallReturns) {
+  const FakeServer server;
+  int calls = 0;
+  server.Connect().ClassifyAsync({}, {}, [&](const absl::StatusOr<ClassifyResult>& answer) {
+    ++calls;
+    EXPECT_EQ(answer.status().code(), absl::StatusCode::kInvalidArgument);
+  });
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(Client, DescribesTheModel) {
+  const FakeServer server;
+  const auto model = server.Connect().GetModel();
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ(model->name, "fake");
+  EXPECT_EQ(model->labels.size(), 10U);
+  ASSERT_EQ(model->layers.size(), 1U);
+  EXPECT_EQ(model->layers[0].operation, "Conv2d(1, 6, kernel 5x5)");
+  EXPECT_THAT(model->layers[0].output_shape, ElementsAre(6, 28, 28));
+  EXPECT_EQ(model->parameters, 61706);
+  EXPECT_EQ(model->preprocessing.padding, 2);
+  EXPECT_EQ(model->limits.queue_capacity, 64);
+}
+
+TEST(Client, SpeaksTheStandardHealthProtocol) {
+  const FakeServer server;
+  const Client client = server.Connect();
+  EXPECT_EQ(client.CheckHealth().value(), HealthStatus::kServing);
+  EXPECT_EQ(client.CheckHealth("asleep").value(), HealthStatus::kNotServing);
+  EXPECT_EQ(client.CheckHealth("nobody").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ToString(HealthStatus::kNotServing), "NOT_SERVING");
+}
+
+}  // namespace
+}  // namespace hellocnn::client

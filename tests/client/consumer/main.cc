@@ -1,0 +1,15 @@
+// Asks a server that does not exist. Succeeds if it is told so.
+#include <iostream>
+#include <vector>
+
+#include "hellocnn/client.h"
+
+int main() {
+  const auto client = hellocnn::client::Client::Create({.target = "127.0.0.1:1"});
+  const auto image =
+      hellocnn::client::Image::Gray8(std::vector<std::uint8_t>(hellocnn::client::kImagePixels));
+  if (!client.ok() || !image.ok()) return 2;
+  const auto answer = client->Classify({*image});
+  std::cout << answer.status().ToString() << "\n";
+  return absl::IsUnavailable(answer.status()) ? 0 : 1;
+}

@@ -1,0 +1,118 @@
+#include "tests/client/fake_server.h"
+
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server_builder.h>
+
+#include <cmath>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace hellocnn::client {
+
+FakeServer::FakeServer()
+    : classify([](grpc::ServerContext&, const v1::ClassifyRequest& request,
+                  v1::ClassifyResponse& response) {
+        response = Answer(request.images());
+        return grpc::Status::OK;
+      }),
+      get_model([](grpc::ServerContext&, v1::GetModelResponse& response) {
+        response = ModelMessage();
+        return grpc::Status::OK;
+      }),
+      stream_answer(
+          [](const v1::ClassifyStreamRequest& request, v1::ClassifyStreamResponse& response) {
+            *response.mutable_result() = Answer(request.images());
+            return true;
+          }) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(this);
+  server_ = builder.BuildAndStart();
+  server_->GetHealthCheckService()->SetServingStatus("asleep", false);
+  target_ = absl::StrCat("127.0.0.1:", port);
+}
+
+FakeServer::~FakeServer() { Stop(); }
+
+void FakeServer::Stop() {
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Wait();
+}
+
+Client FakeServer::Connect(absl::Duration timeout) const {
+  return Client::Create({.target = target_, .default_timeout = timeout}).value();
+}
+
+v1::ClassifyResponse FakeServer::Answer(
+    const google::protobuf::RepeatedPtrField<v1::Image>& images) {
+  v1::ClassifyResponse response;
+  for (const v1::Image& image : images) {
+    const std::string& bytes = image.has_gray8() ? image.gray8() : image.float32();
+    const int index = static_cast<unsigned char>(bytes[0]) % kClasses;
+    v1::Prediction& prediction = *response.add_predictions();
+    prediction.set_class_index(index);
+    prediction.set_label(absl::StrCat(index));
+    for (int i = 0; i < kClasses; ++i)
+      prediction.add_log_probabilities(std::log(i == index ? 0.91F : 0.01F));
+  }
+  response.mutable_model()->set_name("fake");
+  response.mutable_model()->set_version("7");
+  response.mutable_timing()->mutable_queue_duration()->set_nanos(1500);
+  response.mutable_timing()->mutable_compute_duration()->set_seconds(2);
+  response.mutable_timing()->set_batch_size(3);
+  return response;
+}
+
+v1::GetModelResponse FakeServer::ModelMessage() {
+  v1::GetModelResponse response;
+  v1::Model& model = *response.mutable_model();
+  model.mutable_version()->set_name("fake");
+  model.mutable_version()->set_version("7");
+  for (int i = 0; i < kClasses; ++i) model.add_class_labels(absl::StrCat(i));
+  v1::Layer& layer = *model.add_layers();
+  layer.set_name("conv.0");
+  layer.set_operator_("Conv2d(1, 6, kernel 5x5)");
+  for (const int extent : {6, 28, 28}) layer.add_output_shape(extent);
+  layer.set_parameter_count(156);
+  model.set_parameter_count(61706);
+  model.set_test_accuracy(0.96);
+  model.mutable_preprocessing()->set_content_size(28);
+  model.mutable_preprocessing()->set_padding(2);
+  model.mutable_preprocessing()->set_mean(0.1307F);
+  model.mutable_preprocessing()->set_standard_deviation(0.3081F);
+  response.mutable_limits()->set_max_images_per_request(16);
+  response.mutable_limits()->set_queue_capacity(64);
+  return response;
+}
+
+grpc::Status FakeServer::Classify(grpc::ServerContext* context, const v1::ClassifyRequest* request,
+                                  v1::ClassifyResponse* response) {
+  return classify(*context, *request, *response);
+}
+
+grpc::Status FakeServer::ClassifyStream(
+    grpc::ServerContext*,
+    grpc::ServerReaderWriter<v1::ClassifyStreamResponse, v1::ClassifyStreamRequest>* stream) {
+  v1::ClassifyStreamRequest request;
+  while (stream->Read(&request)) {
+    v1::ClassifyStreamResponse response;
+    response.set_id(request.id());
+    if (!stream_answer(request, response)) return {grpc::StatusCode::UNAVAILABLE, "draining"};
+    stream->Write(response);
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeServer::GetModel(grpc::ServerContext* context, const v1::GetModelRequest*,
+                                  v1::GetModelResponse* response) {
+  return get_model(*context, *response);
+}
+
+Image Uniform(std::uint8_t level) {
+  return Image::Gray8(std::vector<std::uint8_t>(kImagePixels, level)).value();
+}
+
+}  // namespace hellocnn::client

@@ -1,0 +1,58 @@
+// A ClassifierService in this process, on a free port, whose answers a test chooses.
+#ifndef TESTS_CLIENT_FAKE_SERVER_H_
+#define TESTS_CLIENT_FAKE_SERVER_H_
+
+#include <grpcpp/server.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "hellocnn/client.h"
+#include "hellocnn/v1/classifier_service.grpc.pb.h"
+
+namespace hellocnn::client {
+
+class FakeServer : public v1::ClassifierService::Service {
+ public:
+  // By default: Answer() to Classify and to each stream request, ModelMessage() to GetModel.
+  std::function<grpc::Status(grpc::ServerContext&, const v1::ClassifyRequest&,
+                             v1::ClassifyResponse&)>
+      classify;
+  std::function<grpc::Status(grpc::ServerContext&, v1::GetModelResponse&)> get_model;
+  // Called for each stream request; true goes on, false ends the stream with UNAVAILABLE.
+  std::function<bool(const v1::ClassifyStreamRequest&, v1::ClassifyStreamResponse&)> stream_answer;
+
+  FakeServer();
+  ~FakeServer() override;
+
+  // Ends all calls and stops listening.
+  void Stop();
+
+  const std::string& target() const { return target_; }
+  Client Connect(absl::Duration timeout = absl::Seconds(5)) const;
+
+  // Each image is taken for the class that its first grey level says, modulo 10, with probability
+  // 0.91.
+  static v1::ClassifyResponse Answer(const google::protobuf::RepeatedPtrField<v1::Image>& images);
+  static v1::GetModelResponse ModelMessage();
+
+ private:
+  grpc::Status Classify(grpc::ServerContext* context, const v1::ClassifyRequest* request,
+                        v1::ClassifyResponse* response) override;
+  grpc::Status ClassifyStream(grpc::ServerContext* context,
+                              grpc::ServerReaderWriter<v1::ClassifyStreamResponse,
+                                                       v1::ClassifyStreamRequest>* stream) override;
+  grpc::Status GetModel(grpc::ServerContext* context, const v1::GetModelRequest* request,
+                        v1::GetModelResponse* response) override;
+
+  std::string target_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+// A grey image whose every pixel is `level`.
+Image Uniform(std::uint8_t level);
+
+}  // namespace hellocnn::client
+
+#endif  // TESTS_CLIENT_FAKE_SERVER_H_
