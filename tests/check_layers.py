@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+"""Checks every #include of own code against the layers that docs/architecture.md draws.
+
+    check_layers.py ROOT         exit 0 and silence, or exit 1 and one line for each include that breaks a layer
+    check_layers.py --self-test  proves that the checker can fail
+
+A file belongs to the longest prefix of its path in LAYERS; what that layer may include of own code is listed
+there. What it may include of others is decided by LIBRARIES: each of those stays in the folders that are named.
+"""
+
+import os
+import re
+import sys
+import tempfile
+
+# Layer: own layers that it may include, besides itself. A layer is a path prefix; the longest one that fits counts.
+LAYERS = {
+    "hellocnn/": [],
+    "hellocnn/pytorch/": ["hellocnn/"],
+    "hellocnn/torch/": ["hellocnn/", "hellocnn/pytorch/"],
+    "hellocnn/simd/": ["hellocnn/"],
+    "server/batching/": ["hellocnn/"],
+    "server/models/": ["hellocnn/", "hellocnn/pytorch/"],
+    "server/telemetry/": ["hellocnn/", "server/batching/"],
+    "server/rpc/": ["hellocnn/", "server/batching/", "server/models/", "server/telemetry/", "protos/"],
+    # Options, composition root and main: what is directly in server/ may include everything below.
+    "server/": [
+        "hellocnn/",
+        "hellocnn/pytorch/",
+        "hellocnn/torch/",
+        "hellocnn/simd/",
+        "server/batching/",
+        "server/models/",
+        "server/telemetry/",
+        "server/rpc/",
+        "protos/",
+    ],
+    "client/": ["protos/"],
+    "client/cli/": ["client/", "hellocnn/", "protos/"],
+    "client/load/": ["client/", "hellocnn/", "protos/"],
+}
+
+# Pattern of a library's headers: its name, the files that may include it, as a pattern of their paths, and that in words.
+LIBRARIES = [
+    (r"(torch|ATen|c10)/", "LibTorch", r"hellocnn/torch/", "hellocnn/torch/"),
+    (r"prometheus/", "prometheus-cpp", r"server/telemetry/\w+\.cc", "the .cc files of server/telemetry/"),
+    (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/", "server/rpc/, server/server.* and client/"),
+    (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/", "server/rpc/ and client/"),
+    (r"CLI/", "CLI11", r"server/options\.cc|client/(cli|load)/|hellocnn/torch/train_main\.cc", "command lines"),
+    (r"spdlog/", "spdlog", r"server/", "server/"),
+]
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
+OWN_ROOTS = ("hellocnn", "server", "client")
+# Installed headers lie in a folder of their own, and are included relative to it: <hellocnn/client.h>.
+PUBLIC_HEADERS = "client/include"
+
+
+def layer_of(path, public_headers=frozenset()):
+    """The layer of a file or of an include, or None for what is not own code."""
+    if path in public_headers:
+        path = f"{PUBLIC_HEADERS}/{path}"
+    if re.search(r"\.(grpc\.)?pb\.h$", path):
+        return None if path.startswith("google/") else "protos/"
+    fitting = [layer for layer in LAYERS if path.startswith(layer)]
+    return max(fitting, key=len) if fitting else None
+
+
+def check_file(path, lines, public_headers=frozenset()):
+    """Yields (line number, message) for each include of `path` that breaks a layer."""
+    layer = layer_of(path)
+    for number, line in enumerate(lines, start=1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        included = match.group(1)
+        target = layer_of(included, public_headers)
+        if target is not None and target != layer and target not in LAYERS[layer]:
+            allowed = ", ".join(LAYERS[layer]) or "nothing else of this project"
+            yield number, f'{layer} may not include "{included}"; it may include {allowed}'
+        for pattern, library, where, where_in_words in LIBRARIES:
+            if re.match(pattern, included) and not re.match(where, path):
+                yield number, f"<{included}>: {library} stays in {where_in_words}"
+
+
+def check_tree(root):
+    """All violations below `root`, as lines to print, and the number of files that were read."""
+    violations, files = [], 0
+    public_root = os.path.join(root, PUBLIC_HEADERS)
+    public_headers = {
+        os.path.relpath(os.path.join(folder, name), public_root)
+        for folder, _, names in os.walk(public_root)
+        for name in names
+    }
+    for own_root in OWN_ROOTS:
+        for folder, _, names in os.walk(os.path.join(root, own_root)):
+            for name in sorted(names):
+                if not name.endswith((".cc", ".h")):
+                    continue
+                full = os.path.join(folder, name)
+                path = os.path.relpath(full, root)
+                files += 1
+                with open(full, encoding="utf-8") as source:
+                    violations += [f"{path}:{n}: {m}" for n, m in check_file(path, source, public_headers)]
+    return violations, files
+
+
+def self_test():
+    """Each of these must be found, each of those must not be."""
+    wrong = [
+        ("hellocnn/engine.h", '#include "server/options.h"'),
+        ("hellocnn/engine.h", '#include "client/client.h"'),
+        ("hellocnn/engine.h", '#include "hellocnn/torch/torch_engine.h"'),
+        ("hellocnn/idx.cc", "#include <grpcpp/grpcpp.h>"),
+        ("hellocnn/idx.cc", '#include "hellocnn/v1/classifier_service.pb.h"'),
+        ("hellocnn/pytorch/weight_file.cc", "#include <torch/script.h>"),
+        ("server/batching/batcher.h", "#include <ATen/ATen.h>"),
+        ("server/batching/batcher.h", '#include "server/rpc/codec.h"'),
+        ("server/batching/batcher.cc", '  #  include "hellocnn/v1/classifier_service.grpc.pb.h"'),
+        ("server/telemetry/metrics.h", "#include <prometheus/counter.h>"),
+        ("server/rpc/service.cc", '#include "hellocnn/torch/torch_engine.h"'),
+        ("client/client.cc", '#include "server/options.h"'),
+        ("client/client.h", '#include "hellocnn/idx.h"'),
+        ("client/cli/main.cc", '#include "hellocnn/torch/module.h"'),
+    ]
+    right = [
+        ("hellocnn/weights.cc", '#include "hellocnn/topology.h"'),
+        ("hellocnn/torch/module.cc", "#include <torch/torch.h>"),
+        ("server/server.cc", '#include "hellocnn/torch/torch_engine.h"'),
+        ("server/telemetry/prometheus_metrics.cc", "#include <prometheus/counter.h>"),
+        ("server/rpc/codec.cc", '#include "hellocnn/v1/classifier_service.pb.h"'),
+        ("client/cli/evaluate.cc", '#include "hellocnn/idx.h"'),
+        ("client/client.cc", "#include <grpcpp/grpcpp.h>"),
+    ]
+    failures = []
+    for path, line in wrong:
+        if not list(check_file(path, [line])):
+            failures.append(f"not found: {path}: {line}")
+    for path, line in right:
+        failures += [f"wrongly found: {path}: {m}" for _, m in check_file(path, [line])]
+    with tempfile.TemporaryDirectory() as root:
+        os.makedirs(os.path.join(root, "hellocnn"))
+        with open(os.path.join(root, "hellocnn/bad.h"), "w", encoding="utf-8") as bad:
+            bad.write('// a comment\n#include "server/options.h"\n')
+        os.makedirs(os.path.join(root, "client/include/hellocnn"))
+        for path, line in [
+            ("client/include/hellocnn/client.h", ""),
+            ("client/client.cc", '#include "hellocnn/client.h"'),
+            ("hellocnn/bad.cc", '#include "hellocnn/client.h"'),
+        ]:
+            with open(os.path.join(root, path), "w", encoding="utf-8") as file:
+                file.write(line)
+        violations, files = check_tree(root)
+        wanted = {"hellocnn/bad.h:2", "hellocnn/bad.cc:1"}
+        if files != 4 or {v.split(": ")[0] for v in violations} != wanted:
+            failures.append(f"a bad tree gave {violations} from {files} files")
+    return failures
+
+
+def main(arguments):
+    if arguments == ["--self-test"]:
+        problems = self_test()
+    elif len(arguments) == 1:
+        problems, files = check_tree(arguments[0])
+        if files == 0:
+            problems = [f"{arguments[0]} holds no source file of {', '.join(OWN_ROOTS)}"]
+    else:
+        print(__doc__, file=sys.stderr)
+        return 2
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,289 @@
+"""Starting, refusing to start, and stopping."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import unittest
+
+import grpc
+
+from testbed import MODEL, Server, code_of, image, pb, request, run_server, stub
+
+OK = grpc.StatusCode.OK
+UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+
+
+class DrainTest(unittest.TestCase):
+    def stop_under_load(self, number):
+        with Server("--threads=1", "--max-batch-size=4", "--queue-capacity=65536") as server:
+            channels = [server.channel(i) for i in range(4)]
+            codes, codes_lock, stopped = [], threading.Lock(), threading.Event()
+            enough = threading.Event()
+
+            def load(channel):
+                service = stub(channel)
+                pending = []
+                while True:
+                    while len(pending) < 64:
+                        pending.append(service.Classify.future(request(16), timeout=120))
+                    code = code_of(pending.pop(0))
+                    with codes_lock:
+                        codes.append(code)
+                        if codes.count(OK) >= 100:
+                            enough.set()
+                    if code != OK and stopped.is_set():
+                        break
+                    if code != OK:
+                        enough.set()  # something is wrong: let the assertions say what
+                        break
+                rest = [code_of(call) for call in pending]
+                with codes_lock:
+                    codes.extend(rest)
+
+            threads = [threading.Thread(target=load, args=(channel,)) for channel in channels]
+            for thread in threads:
+                thread.start()
+            self.assertTrue(enough.wait(120), "no load came about")
+            with codes_lock:
+                self.assertEqual(set(codes), {OK}, "before the signal")
+                before = len(codes)
+            stopped.set()
+            server.terminate(number)
+            self.assertEqual(server.wait(), 0, server.stderr())
+            for thread in threads:
+                thread.join(120)
+                self.assertFalse(thread.is_alive())
+            for channel in channels:
+                channel.close()
+            self.assertLessEqual(set(codes), {OK, UNAVAILABLE})
+            self.assertIn(UNAVAILABLE, codes)
+            self.assertIn(OK, codes[before:], "what was accepted is finished")
+
+    def test_sigterm_under_load_answers_every_request(self):
+        self.stop_under_load(signal.SIGTERM)
+
+    def test_sigint_under_load_answers_every_request(self):
+        self.stop_under_load(signal.SIGINT)
+
+    def test_what_a_stream_has_had_accepted_is_answered_before_the_end(self):
+        with Server("--threads=1", "--max-batch-size=1", "--queue-capacity=65536") as server:
+            with server.channel() as channel:
+                half_closed = threading.Event()
+
+                def requests():
+                    for i in range(20):
+                        yield pb.ClassifyStreamRequest(id=i, images=image(512))
+                    half_closed.wait(120)  # the client has more to say; it is the server that wants to end
+
+                answers, end = {}, OK
+                stream = stub(channel).ClassifyStream(requests(), timeout=120)
+                try:
+                    for answer in stream:
+                        if not answers:
+                            server.terminate()
+                        self.assertNotIn(answer.id, answers)
+                        answers[answer.id] = answer
+                except grpc.RpcError as error:
+                    end = error.code()
+                half_closed.set()
+                self.assertEqual(end, UNAVAILABLE)
+                for answer in answers.values():
+                    if answer.WhichOneof("outcome") == "error":
+                        self.assertEqual(answer.error.code, UNAVAILABLE.value[0])
+                self.assertEqual(server.wait(), 0, server.stderr())
+
+    def test_an_idle_connection_does_not_keep_the_server(self):
+        with Server() as server, server.channel() as channel:
+            stub(channel).Classify(request(), timeout=60)
+            host, _, port = server.address.rpartition(":")
+            with socket.create_connection((host, int(port))):
+                server.terminate()
+                self.assertEqual(server.wait(), 0, server.stderr())
+
+    def test_what_is_left_after_the_drain_timeout_is_cut_off(self):
+        slow = ["--threads=1", "--max-batch-size=1", "--queue-capacity=65536", "--drain-timeout=100ms"]
+        with Server(*slow) as server, server.channel() as channel:
+            calls = [stub(channel).Classify.future(request(1024), timeout=240) for _ in range(40)]
+            calls[0].result(timeout=240)
+            server.terminate()
+            codes = [code_of(call) for call in calls]
+            self.assertIn(OK, codes)
+            self.assertNotEqual(set(codes), {OK})
+            self.assertLessEqual(set(codes), {OK, UNAVAILABLE, grpc.StatusCode.CANCELLED})
+            self.assertEqual(server.wait(), 0, server.stderr())
+
+
+class BadOptionTest(unittest.TestCase):
+    def test_a_bad_flag_is_refused_by_name_with_its_value(self):
+        for flag, value in [
+            ("threads", "0"),
+            ("threads", "many"),
+            ("max-batch-size", "0"),
+            ("max-batch-size", "4097"),
+            ("max-batch-size", "3.5"),
+            ("queue-capacity", "-1"),
+            ("queue-capacity", "31"),
+            ("max-queue-delay", "2s"),
+            ("max-queue-delay", "5"),
+            ("max-images-per-request", "0"),
+            ("drain-timeout", "2h"),
+            ("log-level", "loud"),
+            ("listen", "nowhere"),
+            ("metrics-listen", "127.0.0.1:99999"),
+        ]:
+            with self.subTest(f"--{flag}={value}"):
+                run = run_server(f"--{flag}={value}")
+                self.assertEqual(run.returncode, 2, run.stderr)
+                self.assertIn(flag, run.stderr)
+                self.assertIn(value, run.stderr)
+                self.assertEqual(run.stdout, "")
+
+    def test_an_unknown_flag_is_refused_by_name(self):
+        run = run_server("--max-batch=3")
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("max-batch", run.stderr)
+
+    def test_a_bad_environment_variable_is_refused_by_name(self):
+        run = run_server(HELLOCNN_MAX_BATCH_SIZE="zero")
+        self.assertEqual(run.returncode, 2, run.stderr)
+        self.assertRegex(run.stderr, "HELLOCNN_MAX_BATCH_SIZE|max-batch-size")
+        self.assertIn("zero", run.stderr)
+
+    def test_a_missing_config_file_is_refused_by_name(self):
+        run = run_server("--config", "/no/such/server.toml")
+        self.assertEqual(run.returncode, 2, run.stderr)
+        self.assertIn("/no/such/server.toml", run.stderr)
+
+    def test_an_unknown_or_bad_setting_in_the_file_is_refused_by_name(self):
+        for text, wanted in [("max-batch-sise = 3\n", "max-batch-sise"), ("threads = 0\n", "threads")]:
+            with self.subTest(text), tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+                file.write(text)
+                file.flush()
+                run = run_server("--config", file.name)
+                self.assertEqual(run.returncode, 2, run.stderr)
+                self.assertIn(wanted, run.stderr)
+
+    def test_help_and_version(self):
+        run = run_server("--help")
+        self.assertEqual(run.returncode, 0)
+        for flag in ("--listen", "--max-batch-size", "--max-queue-delay", "--drain-timeout", "--config"):
+            self.assertIn(flag, run.stdout)
+        self.assertEqual(run_server("--version").returncode, 0)
+
+
+class OptionSourceTest(unittest.TestCase):
+    def test_flags_win_over_the_environment_and_that_over_the_file(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write('max-batch-size = 7\nqueue-capacity = 7000\nlog-level = "warn"\n')
+            file.flush()
+            run = run_server(
+                "--print-config",
+                "--config",
+                file.name,
+                "--max-batch-size=9",
+                HELLOCNN_MAX_BATCH_SIZE="8",
+                HELLOCNN_QUEUE_CAPACITY="8000",
+            )
+            self.assertEqual(run.returncode, 0, run.stderr)
+            settings = {
+                name: (value.strip('"'), source)
+                for name, value, source in re.findall(
+                    r"^(\S+) += (\S+) +# (.+)$", run.stdout, re.MULTILINE
+                )
+            }
+            self.assertEqual(settings["max-batch-size"], ("9", "flag"))
+            self.assertEqual(settings["queue-capacity"], ("8000", "environment HELLOCNN_QUEUE_CAPACITY"))
+            self.assertEqual(settings["log-level"], ("warn", f"file {file.name}"))
+            self.assertEqual(settings["drain-timeout"], ("30s", "default"))
+
+    def test_what_is_printed_can_be_read_back(self):
+        first = run_server("--print-config", "--max-batch-size=9", "--max-queue-delay=200us")
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write(first.stdout)
+            file.flush()
+            second = run_server("--print-config", "--config", file.name)
+        self.assertEqual(second.returncode, 0, second.stderr)
+
+        def values(text):
+            return [line.partition("#")[0].split() for line in text.splitlines()]
+
+        self.assertEqual(values(second.stdout), values(first.stdout))
+
+
+class BadModelTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.model = os.path.join(folder.name, "model")
+        shutil.copytree(MODEL, self.model)
+        self.card = os.path.join(self.model, "model_card.json")
+        with open(self.card, encoding="utf-8") as file:
+            self.weights = os.path.join(self.model, json.load(file)["weights"])
+
+    def assert_refused(self, named):
+        run = run_server("--listen=127.0.0.1:0", "--metrics-listen=off", "--model", self.model)
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertIn(named, run.stderr)
+        self.assertNotIn("ready", run.stdout)
+
+    def test_the_untouched_copy_is_served(self):
+        with Server(model=self.model):
+            pass
+
+    def test_no_folder(self):
+        shutil.rmtree(self.model)
+        self.assert_refused(self.card)
+
+    def test_no_card(self):
+        os.remove(self.card)
+        self.assert_refused(self.card)
+
+    def test_a_card_that_is_no_json(self):
+        with open(self.card, "w", encoding="utf-8") as file:
+            file.write("{")
+        self.assert_refused(self.card)
+
+    def test_no_weights(self):
+        os.remove(self.weights)
+        self.assert_refused(self.weights)
+
+    def test_truncated_weights(self):
+        os.truncate(self.weights, os.path.getsize(self.weights) // 2)
+        self.assert_refused(self.weights)
+
+    def test_weights_of_something_else_entirely(self):
+        with open(self.weights, "w", encoding="utf-8") as file:
+            file.write("not a weight file\n" * 1000)
+        self.assert_refused(self.weights)
+
+    def test_empty_weights(self):
+        os.truncate(self.weights, 0)
+        self.assert_refused(self.weights)
+
+
+class PortTest(unittest.TestCase):
+    def test_a_taken_port_is_refused_by_address(self):
+        for flag in ("--listen", "--metrics-listen"):
+            with self.subTest(flag), socket.socket() as taken:
+                taken.bind(("127.0.0.1", 0))
+                taken.listen()
+                address = f"127.0.0.1:{taken.getsockname()[1]}"
+                others = {"--listen": "127.0.0.1:0", "--metrics-listen": "off", flag: address}
+                flags = [f"{name}={value}" for name, value in others.items()]
+                run = run_server("--model", MODEL, *flags)
+                self.assertEqual(run.returncode, 1, run.stderr)
+                self.assertIn(address, run.stderr)
+
+    def test_metrics_can_be_off(self):
+        with Server(metrics_listen="off") as server, server.channel() as channel:
+            self.assertEqual(server.metrics_address, "off")
+            self.assertEqual(code_of(stub(channel).Classify.future(request(), timeout=60)), OK)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,249 @@
+"""What becomes of single requests: late, cancelled, refused, malformed, and how they are counted."""
+
+import os
+import socket
+import struct
+import time
+import unittest
+
+import grpc
+
+from testbed import Server, code_of, image, metric_sum, pb, request, stub, wait_until
+
+OK = grpc.StatusCode.OK
+
+# One worker that computes one image at a time, and room to queue seconds of work before it.
+SLOW = [
+    "--threads=1",
+    "--max-batch-size=1",
+    "--queue-capacity=65536",
+    "--max-images-per-request=1024",
+]
+
+
+def occupy(service, calls=16):
+    """Queues enough for the one worker of a SLOW server to be busy for a good while; returns the futures."""
+    return [service.Classify.future(request(1024), timeout=240) for _ in range(calls)]
+
+
+class DeadlineTest(unittest.TestCase):
+    def test_a_request_that_waits_too_long_is_late_and_never_computed(self):
+        with Server(*SLOW) as server, server.channel(1) as behind, server.channel(2) as ahead:
+            busy = occupy(stub(ahead))
+            # The first of them is answered: the others are queued, and what comes now is behind them.
+            busy[0].result(timeout=240)
+            late = [stub(behind).Classify.future(request(8), timeout=0.02) for _ in range(10)]
+            self.assertEqual({code_of(call) for call in late}, {grpc.StatusCode.DEADLINE_EXCEEDED})
+            self.assertEqual({code_of(call) for call in busy}, {OK})
+            self.assertEqual(code_of(stub(behind).Classify.future(request(), timeout=60)), OK)
+            metrics = server.metrics()
+            self.assertEqual(metric_sum(metrics, "hellocnn_batch_size_sum"), 16 * 1024 + 1)
+
+    def test_a_stream_request_has_a_timeout_of_its_own(self):
+        with Server(*SLOW) as server, server.channel() as channel:
+            busy = occupy(stub(channel))
+            busy[0].result(timeout=240)
+            late = pb.ClassifyStreamRequest(id=1, images=image())
+            late.timeout.FromMilliseconds(1)
+            patient = pb.ClassifyStreamRequest(id=2, images=image())
+            answers = {
+                answer.id: answer
+                for answer in stub(channel).ClassifyStream(iter([late, patient]), timeout=240)
+            }
+            self.assertEqual(
+                answers[1].error.code, grpc.StatusCode.DEADLINE_EXCEEDED.value[0], answers[1]
+            )
+            self.assertEqual(answers[2].WhichOneof("outcome"), "result")
+            self.assertEqual({code_of(call) for call in busy}, {OK})
+
+
+class CancellationTest(unittest.TestCase):
+    def test_a_cancelled_request_is_never_computed(self):
+        with Server(*SLOW) as server, server.channel(1) as behind, server.channel(2) as ahead:
+            busy = occupy(stub(ahead))
+            busy[0].result(timeout=240)
+            doomed = [stub(behind).Classify.future(request(8), timeout=240) for _ in range(10)]
+            time.sleep(0.05)  # lets them reach the queue; were they cancelled before, the test would still hold
+            for call in doomed:
+                call.cancel()
+            self.assertEqual({code_of(call) for call in doomed}, {grpc.StatusCode.CANCELLED})
+            self.assertEqual({code_of(call) for call in busy}, {OK})
+            self.assertEqual(code_of(stub(behind).Classify.future(request(), timeout=60)), OK)
+            metrics = server.metrics()
+            self.assertEqual(metric_sum(metrics, "hellocnn_batch_size_sum"), 16 * 1024 + 1)
+
+    def test_a_client_that_hangs_up_in_mid_stream_harms_nobody(self):
+        with Server(*SLOW) as server:
+            channel = server.channel(1)
+            never_ending = stub(channel).ClassifyStream(
+                pb.ClassifyStreamRequest(id=i, images=image(64)) for i in range(100)
+            )
+            next(never_ending)
+            channel.close()
+            with server.channel(2) as other:
+                self.assertEqual(code_of(stub(other).Classify.future(request(), timeout=60)), OK)
+
+
+class OverloadTest(unittest.TestCase):
+    def test_a_full_queue_refuses_and_then_recovers(self):
+        tiny = ["--threads=1", "--max-batch-size=1", "--queue-capacity=8", "--max-images-per-request=8"]
+        with Server(*tiny) as server, server.channel() as channel:
+            calls = [stub(channel).Classify.future(request(8), timeout=120) for _ in range(300)]
+            codes = [code_of(call) for call in calls]
+            answered, refused = codes.count(OK), codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED)
+            self.assertEqual(answered + refused, 300, set(codes))
+            self.assertGreater(answered, 0)
+            self.assertGreater(refused, 0)
+            self.assertEqual(code_of(stub(channel).Classify.future(request(8), timeout=60)), OK)
+            metrics = server.metrics()
+            self.assertEqual(
+                metric_sum(metrics, "hellocnn_requests_total", code="RESOURCE_EXHAUSTED"), refused
+            )
+
+    def test_a_stream_request_that_finds_no_room_is_told_so_and_the_stream_goes_on(self):
+        tiny = ["--threads=1", "--max-batch-size=1", "--queue-capacity=8", "--max-images-per-request=8"]
+        with Server(*tiny) as server, server.channel() as channel:
+            requests = (pb.ClassifyStreamRequest(id=i, images=image(8)) for i in range(300))
+            answers = list(stub(channel).ClassifyStream(requests, timeout=120))
+            self.assertEqual(sorted(answer.id for answer in answers), list(range(300)))
+            for answer in answers:
+                if answer.WhichOneof("outcome") == "error":
+                    self.assertEqual(
+                        answer.error.code, grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], answer
+                    )
+            self.assertIn("result", {answer.WhichOneof("outcome") for answer in answers})
+
+
+class BadRequestTest(unittest.TestCase):
+    def test_malformed_requests_are_refused_by_what_is_wrong_with_them(self):
+        nan = struct.pack("<f", float("nan"))
+        cases = {
+            "no image": pb.ClassifyRequest(),
+            "no pixels": pb.ClassifyRequest(images=[pb.Image()]),
+            "too few pixels": pb.ClassifyRequest(images=[pb.Image(gray8=bytes(1023))]),
+            "too many pixels": pb.ClassifyRequest(images=[pb.Image(gray8=bytes(1025))]),
+            "floats of the wrong size": pb.ClassifyRequest(images=[pb.Image(float32=bytes(1024))]),
+            "not a number": pb.ClassifyRequest(images=[pb.Image(float32=nan * 1024)]),
+            "too many images": request(17),
+            "one bad among good": pb.ClassifyRequest(images=[*image(3), pb.Image(gray8=b"x")]),
+        }
+        with Server("--max-images-per-request=16") as server, server.channel() as channel:
+            for name, bad in cases.items():
+                with self.subTest(name):
+                    with self.assertRaises(grpc.RpcError) as raised:
+                        stub(channel).Classify(bad, timeout=30)
+                    self.assertEqual(
+                        raised.exception.code(), grpc.StatusCode.INVALID_ARGUMENT, raised.exception
+                    )
+                    self.assertIn("images", raised.exception.details())
+            self.assertEqual(code_of(stub(channel).Classify.future(request(16), timeout=60)), OK)
+
+
+class GarbageTest(unittest.TestCase):
+    def test_bytes_that_are_no_grpc_do_not_harm_the_server(self):
+        preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        settings = b"\0\0\0\x04\0\0\0\0\0"
+        payloads = [
+            b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            os.urandom(65536),
+            preface + os.urandom(4096),
+            preface + settings + b"\xff\xff\xff\0\0\0\0\0\x01",
+            preface + settings + b"\0\0\x04\x01\x05\0\0\0\x01" + os.urandom(4),
+            b"",
+        ]
+        with Server() as server:
+            host, _, port = server.address.rpartition(":")
+            for payload in payloads * 3:
+                with socket.create_connection((host, int(port)), timeout=30) as connection:
+                    try:
+                        connection.sendall(payload)
+                        connection.shutdown(socket.SHUT_WR)
+                        connection.settimeout(1)
+                        while connection.recv(65536):
+                            pass
+                    except OSError:
+                        pass  # the server may hang up on such a caller at any time
+            with server.channel() as channel:
+                raw = channel.unary_unary("/hellocnn.v1.ClassifierService/Classify")
+                with self.assertRaises(grpc.RpcError):
+                    raw(b"\xff" * 100, timeout=30)
+                with self.assertRaises(grpc.RpcError) as raised:
+                    channel.unary_unary("/hellocnn.v1.ClassifierService/NoSuch")(b"", timeout=30)
+                self.assertEqual(raised.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
+                self.assertEqual(code_of(stub(channel).Classify.future(request(), timeout=60)), OK)
+
+
+class MetricsTest(unittest.TestCase):
+    def test_the_counts_are_what_was_sent(self):
+        with Server("--max-images-per-request=16") as server, server.channel() as channel:
+            for images in (1, 2, 16):
+                stub(channel).Classify(request(images), timeout=60)
+            for _ in range(4):
+                code_of(stub(channel).Classify.future(request(17), timeout=60))
+            requests = (pb.ClassifyStreamRequest(id=i, images=image(2)) for i in range(5))
+            self.assertEqual(len(list(stub(channel).ClassifyStream(requests, timeout=60))), 5)
+            stub(channel).GetModel(pb.GetModelRequest(), timeout=60)
+
+            def count(name, **labels):
+                return metric_sum(server.metrics(), name, **labels)
+
+            total = "hellocnn_requests_total"
+            # A count is made when the answer is on its way, which may be just after it has arrived.
+            wait_until(lambda: count(total) == 13, "13 requests counted")
+            self.assertEqual(count(total, method="Classify", code="OK"), 3)
+            self.assertEqual(count(total, method="Classify", code="INVALID_ARGUMENT"), 4)
+            self.assertEqual(count(total, method="ClassifyStream", code="OK"), 5)
+            self.assertEqual(count(total, method="GetModel", code="OK"), 1)
+            self.assertEqual(count("hellocnn_images_total"), 1 + 2 + 16 + 10)
+            self.assertEqual(count("hellocnn_batch_size_sum"), 1 + 2 + 16 + 10)
+            for histogram, samples in {
+                "hellocnn_request_duration_seconds": 13,
+                "hellocnn_queue_duration_seconds": 8,
+                "hellocnn_compute_duration_seconds": count("hellocnn_batch_size_count"),
+            }.items():
+                self.assertEqual(count(histogram + "_count"), samples, histogram)
+                self.assertEqual(count(histogram + "_bucket", le="+Inf"), samples, histogram)
+                self.assertGreater(count(histogram + "_sum"), 0, histogram)
+
+
+class HealthTest(unittest.TestCase):
+    """The standard protocol, by its bytes: a request is field 1, a string; a response is field 1, an enumeration."""
+
+    SERVING, SERVICE_UNKNOWN = b"\x08\x01", b"\x08\x03"
+    SERVICES = [b"", b"hellocnn.v1.ClassifierService"]
+
+    @staticmethod
+    def encode(service):
+        return b"\x0a" + bytes([len(service)]) + service if service else b""
+
+    def test_the_command_line_says_that_the_server_is_well(self):
+        with Server() as server:
+            run = server.cli("health")
+            self.assertEqual(run.returncode, 0, run.stderr)
+        run = server.cli("health")
+        self.assertEqual(run.returncode, 1, "of a server that is gone")
+
+    def test_check(self):
+        with Server() as server, server.channel() as channel:
+            check = channel.unary_unary("/grpc.health.v1.Health/Check")
+            for service in self.SERVICES:
+                self.assertEqual(check(self.encode(service), timeout=30), self.SERVING, service)
+            with self.assertRaises(grpc.RpcError) as raised:
+                check(self.encode(b"no.such.Service"), timeout=30)
+            self.assertEqual(raised.exception.code(), grpc.StatusCode.NOT_FOUND)
+
+    def test_watch(self):
+        with Server() as server, server.channel() as channel:
+            watch = channel.unary_stream("/grpc.health.v1.Health/Watch")
+            calls = [watch(self.encode(service), timeout=60) for service in self.SERVICES]
+            for call in calls:
+                self.assertEqual(next(call), self.SERVING)
+            unknown = watch(self.encode(b"no.such.Service"), timeout=60)
+            self.assertEqual(next(unknown), self.SERVICE_UNKNOWN)
+            # The watchers must not keep the server from ending.
+            server.terminate()
+            self.assertEqual(server.wait(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
