@@ -91,7 +91,8 @@ constexpr std::array kRows = {
           return absl::ZeroDuration() <= o.max_queue_delay && o.max_queue_delay <= absl::Seconds(1);
         }),
     MakeRow<&Options::max_images_per_request>(
-        "max-images-per-request", "Images in one request; beyond, it fails with INVALID_ARGUMENT.",
+        "max-images-per-request",
+        "Images in one request; beyond, it fails with INVALID_ARGUMENT. Not above queue-capacity.",
         "1 to queue-capacity images",
         [](const Options& o) { return Within(1, o.max_images_per_request, o.queue_capacity); }),
     MakeRow<&Options::drain_timeout>(
@@ -269,6 +270,11 @@ absl::StatusOr<ParsedOptions> ParseOptions(int argc, const char* const* argv) {
   for (const Row& row : kRows) {
     const auto from = given.find(row.name);
     if (from == given.end()) {
+      // A request must fit in the queue: who asks for a small queue need not ask for that too.
+      if (row.name == absl::string_view("max-images-per-request")) {
+        parsed.options.max_images_per_request =
+            std::min(parsed.options.max_images_per_request, parsed.options.queue_capacity);
+      }
       parsed.sources.push_back({row.name, row.show(parsed.options), "default"});
       continue;
     }

@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
@@ -27,9 +28,12 @@ namespace {
 // to close.
 constexpr absl::Duration kCloseTimeout = absl::Milliseconds(500);
 
-// For so long at least, calls are refused with a status that tells clients to go elsewhere. A call
-// that arrives while gRPC itself shuts down is cut off with CANCELLED, which tells them nothing.
-constexpr absl::Duration kRefuseTime = absl::Milliseconds(250);
+// Until calls have stopped coming for so long, they are refused with a status that tells clients to
+// go elsewhere. A call that arrives while gRPC itself shuts down is cut off with CANCELLED, which
+// tells them nothing.
+constexpr absl::Duration kQuietTime = absl::Milliseconds(500);
+// Of clients that never stop, no more than so long.
+constexpr absl::Duration kRefuseTime = absl::Seconds(5);
 
 // An image takes 4,096 bytes, its tags and lengths 7; the rest is for fields that are yet to come.
 constexpr std::int64_t kBytesPerImage = 4096 + 64;
@@ -98,6 +102,9 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
       LoadWeightFile(absl::StrCat(options_.model, "/", card->weights));
   if (!weights.ok()) return weights.status();
 
+  spdlog::info("model {} version {} loaded from {}: test accuracy {:.2f}%", card->name,
+               card->version, options_.model, card->test_accuracy * 100);
+
   absl::Status status = StartMetricsEndpoint();
   if (!status.ok()) return status;
   service_ = std::make_unique<ClassifierService>(*card, *limits, &metrics_);
@@ -111,6 +118,8 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
   const BatchQueue::Options queue{.max_batch_size = options_.max_batch_size,
                                   .capacity = options_.queue_capacity,
                                   .max_delay = options_.max_queue_delay};
+  spdlog::info("listening on {}, metrics on {}; warming {} workers up, batches of up to {} images",
+               grpc_address_, metrics_address_, options_.threads, options_.max_batch_size);
   WarmUp warm_up(options_.threads, options_.max_batch_size, stop);
   absl::StatusOr<std::unique_ptr<Batcher>> batcher =
       Batcher::Start(options_.threads, queue, warm_up.Wrap(*std::move(engines)), &traffic_);
@@ -123,6 +132,7 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
 
   service_->Serve(batcher_.get());
   SetHealthy(true);
+  spdlog::info("ready");
   return absl::OkStatus();
 }
 
@@ -166,6 +176,8 @@ void Server::Parts::SetHealthy(bool healthy) {
 void Server::Parts::Drain() {
   if (std::exchange(drained_, true)) return;
   if (grpc_ != nullptr) {
+    spdlog::info("draining: new calls are refused, accepted ones have {} to finish",
+                 absl::FormatDuration(options_.drain_timeout));
     const absl::Time start = absl::Now();
     const absl::Time deadline = start + options_.drain_timeout;
     // Load balancers look away first; who comes nevertheless is told to go elsewhere.
@@ -175,7 +187,8 @@ void Server::Parts::Drain() {
     // our calls have ended, or at once when time is up: it then cancels them, and queued jobs are
     // dropped.
     const bool idle = service_->WaitUntilIdle(deadline);
-    absl::SleepFor(std::min(deadline, start + kRefuseTime) - absl::Now());
+    if (!idle) spdlog::warn("the drain timeout has passed: what is left is cancelled");
+    service_->WaitUntilQuiet(kQuietTime, std::min(deadline, start + kRefuseTime));
     const absl::Time close = idle ? absl::Now() + kCloseTimeout : absl::Now();
     grpc_->Shutdown(absl::ToChronoTime(close));
     grpc_->Wait();
@@ -183,6 +196,7 @@ void Server::Parts::Drain() {
   // Only now: calls that were accepted may have had to be queued until their last one was answered.
   metrics_.SetQueueSource(nullptr);
   if (batcher_ != nullptr) batcher_->Drain();
+  spdlog::info("drained");
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,

@@ -1,4 +1,5 @@
-// Reads the weight files that PyTorch writes, without LibTorch and without running anything that is in them.
+// Reads the weight files that PyTorch writes, without LibTorch and without running anything that is
+// in them.
 #ifndef HELLOCNN_PYTORCH_WEIGHT_FILE_H_
 #define HELLOCNN_PYTORCH_WEIGHT_FILE_H_
 
@@ -9,10 +10,11 @@
 
 namespace hellocnn {
 
-// Loads what torch.save(model.state_dict(), path) or torch.jit.script(model).save(path) wrote; which of the two it is is told by
-// content. The pickle in the file is read as data: a name in it is never looked up, imported or called. TorchScript code in
-// the file is not read at all. Blocks on the disk. Thread-safe.
-// NOT_FOUND: no such file. INVALID_ARGUMENT names the file, and the tensor if it is about one, what was found and what was wanted.
+// Loads what torch.save(model.state_dict(), path) or torch.jit.script(model).save(path) wrote;
+// which of the two it is is told by content. The pickle in the file is read as data: a name in it
+// is never looked up, imported or called. TorchScript code in the file is not read at all. Blocks
+// on the disk. Thread-safe. NOT_FOUND: no such file. INVALID_ARGUMENT names the file, and the
+// tensor if it is about one, what was found and what was wanted.
 absl::StatusOr<Weights> LoadWeightFile(const std::string& path);
 
 }  // namespace hellocnn

@@ -71,8 +71,9 @@ struct Slice {
 // Dropping: a job whose deadline has come (deadline <= now) leaves at the next Take, wherever it
 // stands. A job that was cancelled leaves when a Take reaches it, and takes no room in that batch;
 // until then it counts as queued. While all workers are busy both stay: an expired job for at most
-// one engine call, a cancelled one for as long as those before it take. If a part of the job is in an engine, its remainder leaves and the job finishes, with the
-// drop's status, when those parts are back.
+// one engine call, a cancelled one for as long as those before it take. If a part of the job is in
+// an engine, its remainder leaves and the job finishes, with the drop's status, when those parts
+// are back.
 //
 // Worst-case wait: a worker that asks is kept waiting at most max_delay after the oldest job
 // arrived, and not at all if max_batch_size images are queued, a queued deadline falls before the

@@ -1,5 +1,6 @@
 #include "server/rpc/admission.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@ void Admission::Close() {
   {
     MutexLock lock(&mutex_);
     state_ = State::kDraining;
+    last_refusal_ = absl::Now();
     for (const auto& [key, stream] : streams_) streams.push_back(stream);
   }
   // Outside of the lock: a stream with nothing to do ends at once, and leaves.
@@ -47,6 +49,7 @@ absl::StatusOr<Batcher*> Admission::EnterLocked() {
     case State::kLoading:
       return absl::UnavailableError("the model is loading");
     case State::kDraining:
+      last_refusal_ = absl::Now();
       return absl::UnavailableError("server is draining");
     case State::kServing:
       break;
@@ -84,6 +87,17 @@ bool Admission::WaitUntilIdle(absl::Time deadline) {
   MutexLock lock(&mutex_);
   while (calls_ > 0 && absl::Now() < deadline) lock.WaitUntil(&idle_, deadline);
   return calls_ == 0;
+}
+
+bool Admission::WaitUntilQuiet(absl::Duration quiet, absl::Time deadline) {
+  MutexLock lock(&mutex_);
+  while (true) {
+    const absl::Time now = absl::Now();
+    const absl::Time quiet_at = last_refusal_ + quiet;
+    if (now >= quiet_at) return true;
+    if (now >= deadline) return false;
+    lock.WaitUntil(&idle_, std::min(quiet_at, deadline));
+  }
 }
 
 }  // namespace hellocnn::server

@@ -23,7 +23,7 @@ class Drainable {
   virtual void Drain() = 0;
 };
 
-// Thread-safe. Nothing but WaitUntilIdle blocks.
+// Thread-safe. Nothing but the two waits blocks.
 class Admission {
  public:
   // From now on calls are admitted and get `batcher`, which must outlive every call. Without effect
@@ -46,6 +46,10 @@ class Admission {
   // Blocks until nobody is in, which may only be asked for once closed. False: the time came first.
   bool WaitUntilIdle(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Once closed: blocks until no call has come for as long as `quiet`, counted from Close at the
+  // earliest. False: `deadline` came first.
+  bool WaitUntilQuiet(absl::Duration quiet, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
   enum class State { kLoading, kServing, kDraining };
 
@@ -54,6 +58,7 @@ class Admission {
 
   mutable absl::Mutex mutex_;
   absl::CondVar idle_;
+  absl::Time last_refusal_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();  // while draining
   State state_ ABSL_GUARDED_BY(mutex_) = State::kLoading;
   bool was_open_ ABSL_GUARDED_BY(mutex_) = false;
   Batcher* batcher_ ABSL_GUARDED_BY(mutex_) = nullptr;

@@ -29,6 +29,12 @@ class ClassifierService : public v1::ClassifierService::CallbackService {
   // After Drain: blocks until every call that was accepted has ended. False: `deadline` came first.
   bool WaitUntilIdle(absl::Time deadline) { return admission_.WaitUntilIdle(deadline); }
 
+  // After Drain: blocks until no call has come for as long as `quiet`. False: `deadline` came
+  // first.
+  bool WaitUntilQuiet(absl::Duration quiet, absl::Time deadline) {
+    return admission_.WaitUntilQuiet(quiet, deadline);
+  }
+
   grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
                                      const v1::ClassifyRequest* request,
                                      v1::ClassifyResponse* response) override;

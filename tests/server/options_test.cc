@@ -219,5 +219,12 @@ TEST_F(OptionsTest, PrintedConfigurationIsAFileThatGivesTheSameOptions) {
   }
 }
 
+TEST_F(OptionsTest, SmallQueueNeedsNoWordOnRequestSize) {
+  const absl::StatusOr<ParsedOptions> parsed = Parse({"--queue-capacity=64"});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->options.max_images_per_request, 64);
+  EXPECT_FALSE(Parse({"--queue-capacity=64", "--max-images-per-request=65"}).ok());
+}
+
 }  // namespace
 }  // namespace hellocnn::server

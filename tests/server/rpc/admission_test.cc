@@ -60,5 +60,18 @@ TEST(AdmissionTest, WaitUntilIdleEndsWhenTheLastCallLeaves) {
   call.join();
 }
 
+// A call that comes while gRPC shuts down is cut off, so the shutdown waits until none does.
+TEST(AdmissionTest, IsQuietOnlyWhenNoCallHasComeForAWhile) {
+  Admission admission;
+  admission.Open(nullptr);
+  admission.Close();
+  EXPECT_FALSE(admission.WaitUntilQuiet(absl::Hours(1), absl::Now()));
+  EXPECT_TRUE(admission.WaitUntilQuiet(absl::ZeroDuration(), absl::InfinitePast()));
+  const absl::Time refused = absl::Now();
+  EXPECT_FALSE(admission.Enter().ok());
+  EXPECT_TRUE(admission.WaitUntilQuiet(absl::Milliseconds(5), absl::InfiniteFuture()));
+  EXPECT_GE(absl::Now(), refused + absl::Milliseconds(5));
+}
+
 }  // namespace
 }  // namespace hellocnn::server
