@@ -1,0 +1,106 @@
+"""hellocnn-train as its users meet it, on a small training set cut from MNIST's test digits."""
+
+import gzip
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import tempfile
+import unittest
+
+TRAIN = os.environ["HELLOCNN_TEST_TRAIN"]
+DIGITS = pathlib.Path(os.environ["HELLOCNN_TEST_SOURCE"]) / "data" / "mnist-test"
+TRAINING, TEST = 800, 200
+
+
+def write_small_mnist(folder):
+    images = gzip.open(DIGITS / "t10k-images-idx3-ubyte.gz").read()[16:]
+    labels = gzip.open(DIGITS / "t10k-labels-idx1-ubyte.gz").read()[8:]
+    for prefix, begin, count in [("train", 0, TRAINING), ("t10k", TRAINING, TEST)]:
+        (folder / f"{prefix}-images-idx3-ubyte").write_bytes(
+            struct.pack(">4B3I", 0, 0, 8, 3, count, 28, 28) + images[begin * 784 : (begin + count) * 784])
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(
+            struct.pack(">4BI", 0, 0, 8, 1, count) + labels[begin : begin + count])
+
+
+class TrainTest(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.folder = pathlib.Path(scratch.name)
+        self.data = self.folder / "data"
+        self.data.mkdir()
+        write_small_mnist(self.data)
+
+    def command(self, output, *flags):
+        return [TRAIN, f"--data={self.data}", f"--output={self.folder / output}", "--validation-size=160",
+                "--epochs=4", "--search-epochs=1", *flags]
+
+    def run_train(self, output, *flags):
+        return subprocess.run(self.command(output, *flags), capture_output=True, text=True, timeout=240)
+
+    def read(self, output, name="weights.pt"):
+        return (self.folder / output / name).read_bytes()
+
+    def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(self):
+        for output, seed in [("a", 7), ("b", 7), ("c", 8)]:
+            done = self.run_train(output, f"--seed={seed}")
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.read("a"), self.read("b"))
+        self.assertEqual(self.read("a", "model_card.json"), self.read("b", "model_card.json"))
+        self.assertNotEqual(self.read("a"), self.read("c"))
+
+    def test_an_interrupted_training_ends_as_if_it_had_not_been(self):
+        whole = self.run_train("whole")
+        self.assertEqual(whole.returncode, 0, whole.stderr)
+        process = subprocess.Popen(self.command("cut"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if line.startswith("final") and "epoch   2/4" in line:
+                process.kill()
+                break
+        process.wait()
+        process.stderr.close()
+        self.assertEqual(process.returncode, -9, "".join(lines))
+        resumed = self.run_train("cut")
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+        self.assertNotIn("epoch   1/4", resumed.stderr)
+        self.assertEqual(self.read("whole"), self.read("cut"))
+
+    def test_the_card_tells_how_it_was_made(self):
+        done = self.run_train("out", "--name=digits", "--version-label=9")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        card = json.loads(self.read("out", "model_card.json"))
+        self.assertEqual((card["name"], card["version"]), ("digits", "9"))
+        self.assertEqual(card["training"]["split"], {"training": TRAINING - 160, "validation": 160})
+        self.assertEqual(len(card["training"]["search"]), 4)
+        matrix = card["confusion_matrix"]
+        self.assertEqual(sum(map(sum, matrix)), TEST)
+        self.assertEqual(sum(matrix[i][i] for i in range(10)) / TEST, card["test_accuracy"])
+        self.assertEqual(set(card["data"]["sha256"]), {path.name for path in self.data.iterdir()})
+        self.assertIn(f"of {TEST})", done.stdout)
+
+    def test_checkpoints_of_other_settings_are_refused(self):
+        self.assertEqual(self.run_train("out").returncode, 0)
+        other = self.run_train("out", "--batch-size=32")
+        self.assertEqual(other.returncode, 1)
+        self.assertIn("other settings", other.stderr)
+        self.assertEqual(self.run_train("out", "--batch-size=32", "--restart").returncode, 0)
+
+    def test_bad_data_is_named(self):
+        (self.data / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x05abc")
+        done = self.run_train("out")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("train-labels-idx1-ubyte", done.stderr)
+
+    def test_bad_flags_exit_with_2(self):
+        for flags in [["--epochs=0"], ["--distortions=2"], ["--no-such-flag"], ["--validation-size=799"]]:
+            done = self.run_train("out", *flags)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(flags[0].split("=")[0].lstrip("-"), done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
