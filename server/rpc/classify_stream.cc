@@ -65,7 +65,7 @@ void ClassifyStream::OnReadDone(bool ok) {
   }
   // Before this request is handled: as long as it is in flight, the stream cannot finish.
   if (read_next) ReadNext();
-  Handle(std::move(request));
+  Handle(request);
 }
 
 void ClassifyStream::OnWriteDone(bool ok) {
@@ -114,7 +114,7 @@ void ClassifyStream::Drain() {
   Run(std::move(step));
 }
 
-void ClassifyStream::Handle(std::shared_ptr<Request> request) {
+void ClassifyStream::Handle(const std::shared_ptr<Request>& request) {
   absl::Status status = Submit(request);
   if (status.ok()) return;
   auto answer = std::make_unique<v1::ClassifyStreamResponse>();

@@ -65,7 +65,7 @@ class ClassifyStream final
 
   void ReadNext();
   // Submits or answers a request that was read.
-  void Handle(std::shared_ptr<Request> request) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Handle(const std::shared_ptr<Request>& request) ABSL_LOCKS_EXCLUDED(mutex_);
   // UNAVAILABLE when draining. Submits the request's job, after which its `done` answers it.
   absl::Status Submit(const std::shared_ptr<Request>& request) ABSL_LOCKS_EXCLUDED(mutex_);
   void Answer(const Request& request, const absl::Status& status,
