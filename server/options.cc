@@ -78,8 +78,9 @@ constexpr std::array kRows = {
         "threads", "Worker threads. Default: the CPUs that the cgroup grants.", "1 to 1024 threads",
         [](const Options& o) { return Within(1, o.threads, 1024); }),
     MakeRow<&Options::max_batch_size>(
-        "max-batch-size", "Images that are classified together.", "1 to 4096 images",
-        [](const Options& o) { return Within(1, o.max_batch_size, 4096); }),
+        "max-batch-size",
+        "Images that are classified together. Every size is warmed up before the server is ready.",
+        "1 to 1024 images", [](const Options& o) { return Within(1, o.max_batch_size, 1024); }),
     MakeRow<&Options::queue_capacity>(
         "queue-capacity", "Images that may wait; beyond, requests fail with RESOURCE_EXHAUSTED.",
         "at least max-batch-size images",

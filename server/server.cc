@@ -16,10 +16,10 @@
 #include "hellocnn/pytorch/weight_file.h"
 #include "hellocnn/torch/torch_engine.h"
 #include "server/batching/batcher.h"
+#include "server/batching/warm_up.h"
 #include "server/rpc/classifier_service.h"
 #include "server/telemetry/metrics_endpoint.h"
 #include "server/telemetry/prometheus_metrics.h"
-#include "server/warm_up.h"
 
 namespace hellocnn::server {
 namespace {
@@ -125,7 +125,7 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
       Batcher::Start(options_.threads, queue, warm_up.Wrap(*std::move(engines)), &traffic_);
   if (!batcher.ok()) return batcher.status();
   batcher_ = *std::move(batcher);
-  status = warm_up.Run(*batcher_);
+  status = warm_up.Run(*batcher_, [](int percent) { spdlog::info("warming up: {}%", percent); });
   if (!status.ok()) return status;
   traffic_.Open();
   metrics_.SetQueueSource([batcher = batcher_.get()] { return batcher->queued_images(); });

@@ -1,14 +1,12 @@
 // The subcommands against a server in this process. Without a server: cli_test.py.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "client/cli/app.h"
 #include "tests/client/fake_server.h"
+#include "tests/testing/files.h"
 
 namespace hellocnn::cli {
 namespace {
@@ -27,22 +25,10 @@ struct Outcome {
 
 class CliTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              ("hellocnn-" + std::to_string(getpid()) + "-" +
-               testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string Write(const std::string& name, const std::string& bytes) {
-    std::ofstream(folder_ / name, std::ios::binary) << bytes;
-    return folder_ / name;
-  }
-
   // 32x32 grey levels, which the fake server takes for `digit`.
   std::string WriteDigit(int digit) {
-    return Write(std::to_string(digit) + ".raw", std::string(1024, static_cast<char>(digit)));
+    return folder_.Write(std::to_string(digit) + ".raw",
+                         std::string(1024, static_cast<char>(digit)));
   }
 
   // Blank digits, which the fake server takes for 0, with these labels.
@@ -50,10 +36,10 @@ class CliTest : public testing::Test {
     const char count = static_cast<char>(labels.size());
     std::string images("\0\0\x08\x03\0\0\0\0\0\0\0\x1c\0\0\0\x1c", 16);
     images[7] = count;
-    Write("t10k-images-idx3-ubyte", images + std::string(labels.size() * 784, '\0'));
+    folder_.Write("t10k-images-idx3-ubyte", images + std::string(labels.size() * 784, '\0'));
     std::string header("\0\0\x08\x01\0\0\0\0", 8);
     header[7] = count;
-    Write("t10k-labels-idx1-ubyte", header + std::string(labels.begin(), labels.end()));
+    folder_.Write("t10k-labels-idx1-ubyte", header + std::string(labels.begin(), labels.end()));
   }
 
   Outcome Run(std::vector<std::string> arguments) {
@@ -67,7 +53,7 @@ class CliTest : public testing::Test {
   }
 
   FakeServer server_;
-  std::filesystem::path folder_;
+  TemporaryDirectory folder_;
 };
 
 TEST_F(CliTest, ClassifyDrawsAndNamesTheDigit) {
@@ -82,8 +68,9 @@ TEST_F(CliTest, ClassifyDrawsAndNamesTheDigit) {
 }
 
 TEST_F(CliTest, ClassifyGoesOnAfterABadFile) {
-  const std::string missing = folder_ / "missing.png";
-  const Outcome outcome = Run({"classify", missing, WriteDigit(3), Write("bad.png", "nonsense")});
+  const std::string missing = folder_.path() + "/missing.png";
+  const Outcome outcome =
+      Run({"classify", missing, WriteDigit(3), folder_.Write("bad.png", "nonsense")});
   EXPECT_EQ(outcome.code, kExitFailed);
   EXPECT_THAT(outcome.out, HasSubstr("3  91.00%"));
   EXPECT_THAT(outcome.err,
@@ -93,7 +80,7 @@ TEST_F(CliTest, ClassifyGoesOnAfterABadFile) {
 
 TEST_F(CliTest, ClassifyPrintsOneJsonDocument) {
   const Outcome outcome = Run({"classify", "--output", "json", "--top", "2", WriteDigit(3),
-                               WriteDigit(8), folder_ / "missing.png"});
+                               WriteDigit(8), folder_.path() + "/missing.png"});
   EXPECT_EQ(outcome.code, kExitFailed);
   const Json document = Json::parse(outcome.out);
   ASSERT_EQ(document["results"].size(), 2U);
@@ -115,8 +102,8 @@ TEST_F(CliTest, ClassifyKeepsToTheServersLimit) {
     return grpc::Status::OK;
   };
   WriteTestSet(std::vector<std::uint8_t>(40, 0));
-  const Outcome outcome =
-      Run({"classify", "--output", "json", "--limit", "35", folder_ / "t10k-images-idx3-ubyte"});
+  const Outcome outcome = Run({"classify", "--output", "json", "--limit", "35",
+                               folder_.path() + "/t10k-images-idx3-ubyte"});
   EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
   EXPECT_EQ(largest, 16);
   const Json document = Json::parse(outcome.out);
@@ -126,14 +113,14 @@ TEST_F(CliTest, ClassifyKeepsToTheServersLimit) {
 }
 
 TEST_F(CliTest, ClassifyHintsAtInvert) {
-  const std::string file = Write("paper.raw", std::string(784, '\xff'));
+  const std::string file = folder_.Write("paper.raw", std::string(784, '\xff'));
   EXPECT_THAT(Run({"classify", file}).err, HasSubstr("try --invert"));
   EXPECT_EQ(Run({"classify", "--invert", file}).err, "");
 }
 
 TEST_F(CliTest, EvaluateCountsWhatIsRight) {
   WriteTestSet({0, 0, 5, 0, 0, 0, 0});
-  const Outcome outcome = Run({"evaluate", "--data", folder_, "--batch", "2"});
+  const Outcome outcome = Run({"evaluate", "--data", folder_.path(), "--batch", "2"});
   EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("fake/7: 6 of 7 right, 85.71%"));
   EXPECT_THAT(outcome.out, HasSubstr("          5    1    ."));
@@ -143,7 +130,8 @@ TEST_F(CliTest, EvaluateCountsWhatIsRight) {
 
 TEST_F(CliTest, EvaluatePrintsJson) {
   WriteTestSet({0, 0, 5, 0, 0, 0, 0});
-  const Outcome outcome = Run({"evaluate", "--data", folder_, "--limit", "4", "--output", "json"});
+  const Outcome outcome =
+      Run({"evaluate", "--data", folder_.path(), "--limit", "4", "--output", "json"});
   EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
   const Json document = Json::parse(outcome.out);
   EXPECT_EQ(document["images"], 4);
@@ -153,7 +141,7 @@ TEST_F(CliTest, EvaluatePrintsJson) {
 
 TEST_F(CliTest, EvaluateRefusesABatchThatTheServerWould) {
   WriteTestSet({0});
-  const Outcome outcome = Run({"evaluate", "--data", folder_, "--batch", "17"});
+  const Outcome outcome = Run({"evaluate", "--data", folder_.path(), "--batch", "17"});
   EXPECT_EQ(outcome.code, kExitFailed);
   EXPECT_THAT(outcome.err, HasSubstr("--batch is 17; the server takes at most 16"));
 }

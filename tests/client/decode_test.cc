@@ -4,11 +4,10 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include <filesystem>
-#include <fstream>
 #include <limits>
 
 #include "client/cli/pnm.h"
+#include "tests/testing/files.h"
 
 // The writer is only for tests, and not our code.
 #pragma GCC diagnostic push
@@ -126,20 +125,7 @@ TEST(DecodePicture, ReadsRawPixelsBySize) {
 
 class DecodeFileTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              ("hellocnn-" + std::to_string(getpid()) + "-" +
-               testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string Write(const std::string& name, const std::string& bytes) {
-    std::ofstream(folder_ / name, std::ios::binary) << bytes;
-    return folder_ / name;
-  }
-
-  std::filesystem::path folder_;
+  TemporaryDirectory folder_;
 };
 
 // `count` images of 2 rows by 3 columns; all pixels of image i are i.
@@ -151,7 +137,7 @@ std::string Idx(int count) {
 }
 
 TEST_F(DecodeFileTest, ReadsTheFirstOfAnIdxFile) {
-  const std::string path = Write("images", Idx(50));
+  const std::string path = folder_.Write("images", Idx(50));
   const absl::StatusOr<DecodedFile> decoded = DecodeFile(path, {.limit = 4});
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(decoded->total, 50);
@@ -162,7 +148,7 @@ TEST_F(DecodeFileTest, ReadsTheFirstOfAnIdxFile) {
 }
 
 TEST_F(DecodeFileTest, ReadsOneOfAGzippedIdxFile) {
-  const std::string path = folder_ / "images.png";  // the name does not matter
+  const std::string path = folder_.path() + "/images.png";  // the name does not matter
   const std::string idx = Idx(50);
   gzFile file = gzopen(path.c_str(), "wb");
   gzwrite(file, idx.data(), static_cast<unsigned>(idx.size()));
@@ -182,22 +168,23 @@ TEST_F(DecodeFileTest, ErrorsNameTheFile) {
     EXPECT_THAT(std::string(status.message()), HasSubstr(path));
     return std::string(status.message());
   };
-  EXPECT_THAT(message(folder_ / "none.png"), HasSubstr("no such file"));
-  EXPECT_EQ(DecodeFile(folder_ / "none.png", {}).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(message(folder_), HasSubstr("folder"));
-  message(Write("short.idx", Idx(9).substr(0, 40)));
-  EXPECT_THAT(message(Write("labels", std::string("\0\0\x08\x01\0\0\0\x01\x05", 9))),
+  EXPECT_THAT(message(folder_.path() + "/none.png"), HasSubstr("no such file"));
+  EXPECT_EQ(DecodeFile(folder_.path() + "/none.png", {}).status().code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_THAT(message(folder_.path()), HasSubstr("folder"));
+  message(folder_.Write("short.idx", Idx(9).substr(0, 40)));
+  EXPECT_THAT(message(folder_.Write("labels", std::string("\0\0\x08\x01\0\0\0\x01\x05", 9))),
               HasSubstr("labels"));
-  message(Write("broken.gz", "\x1f\x8b and then nonsense"));
-  message(Write("empty.png", ""));
-  EXPECT_THAT(message(Write("one.raw", std::string(784, '\0')), {.index = 1}),
+  message(folder_.Write("broken.gz", "\x1f\x8b and then nonsense"));
+  message(folder_.Write("empty.png", ""));
+  EXPECT_THAT(message(folder_.Write("one.raw", std::string(784, '\0')), {.index = 1}),
               HasSubstr("image 0"));
 }
 
 TEST_F(DecodeFileTest, RawPixelsMayBeginLikeIdx) {
   std::string raw(784, '\0');
   raw.replace(0, 4, std::string("\0\0\x08\x03", 4));
-  const absl::StatusOr<DecodedFile> decoded = DecodeFile(Write("raw", raw), {});
+  const absl::StatusOr<DecodedFile> decoded = DecodeFile(folder_.Write("raw", raw), {});
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(decoded->pictures[0].width, 28);
 }

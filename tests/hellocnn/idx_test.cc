@@ -6,7 +6,7 @@
 
 #include <numeric>
 
-#include "tests/hellocnn/files.h"
+#include "tests/testing/files.h"
 
 namespace hellocnn {
 namespace {

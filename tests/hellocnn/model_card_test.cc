@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/hellocnn/files.h"
+#include "tests/testing/files.h"
 
 namespace hellocnn {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "hellocnn/pytorch/weight_file.h"
 #include "hellocnn/topology.h"
-#include "tests/hellocnn/files.h"
+#include "tests/testing/files.h"
 
 namespace hellocnn {
 

@@ -139,7 +139,7 @@ TEST_F(OptionsTest, EnvironmentOfTheClientIsNotRefused) {
 
 TEST_F(OptionsTest, RefusalNamesOptionSourceValueAndWhatWasWanted) {
   EXPECT_EQ(Refusal({"--max-batch-size=0"}),
-            "option max-batch-size (flag) is \"0\", wanted 1 to 4096 images");
+            "option max-batch-size (flag) is \"0\", wanted 1 to 1024 images");
   SetEnvironment("HELLOCNN_THREADS", "many");
   EXPECT_EQ(Refusal({}),
             "option threads (environment HELLOCNN_THREADS) is \"many\", wanted 1 to 1024 threads");

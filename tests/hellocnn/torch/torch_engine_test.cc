@@ -5,9 +5,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <memory>
 #include <span>
@@ -18,20 +15,13 @@
 #include "hellocnn/model_card.h"
 #include "hellocnn/pytorch/save_weight_file.h"
 #include "hellocnn/pytorch/weight_file.h"
+#include "tests/testing/files.h"
 
 namespace hellocnn {
 namespace {
 
 const std::string kModel = HELLOCNN_SOURCE_DIR "/models/mnist/1";
 const std::string kPyTorchFiles = HELLOCNN_PYTORCH_FILES;
-
-std::vector<float> ReadFloats(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
-  return values;
-}
 
 std::vector<ImageView> Views(const void* pixels, PixelFormat format, std::size_t count) {
   std::vector<ImageView> views;
@@ -188,16 +178,13 @@ TEST(TorchEngineTest, ReportsAnOutputThatIsNotFinite) {
 TEST(SaveWeightFileTest, RoundTripsAndIsReproducible) {
   const absl::StatusOr<Weights> weights = LoadWeightFile(kPyTorchFiles + "/state_dict.pt");
   ASSERT_TRUE(weights.ok()) << weights.status();
-  const std::string folder = ::testing::TempDir();
-  const auto bytes = [](const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return std::string{std::istreambuf_iterator<char>(file), {}};
-  };
+  const TemporaryDirectory directory;
+  const std::string folder = directory.path() + "/";
   for (const char* name : {"a.pt", "b.pt"}) {
     const absl::Status saved = SaveWeightFile(*weights, folder + name);
     ASSERT_TRUE(saved.ok()) << saved;
   }
-  EXPECT_EQ(bytes(folder + "a.pt"), bytes(folder + "b.pt"));
+  EXPECT_EQ(ReadFile(folder + "a.pt"), ReadFile(folder + "b.pt"));
   const absl::StatusOr<Weights> again = LoadWeightFile(folder + "a.pt");
   ASSERT_TRUE(again.ok()) << again.status();
   for (const auto& [name, tensor] : weights->tensors()) {

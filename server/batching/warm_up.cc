@@ -1,8 +1,10 @@
-#include "server/warm_up.h"
+#include "server/batching/warm_up.h"
 
-#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <span>
 #include <utility>
@@ -48,6 +50,8 @@ struct WarmUp::State {
   const std::vector<std::byte> blank;
   const std::vector<ImageView> images;
 
+  std::atomic<std::int64_t> images_done{0};  // of all workers
+
   std::mutex mutex;
   std::condition_variable changed;
   int arrived = 0;  // these and what follows are guarded by mutex
@@ -59,10 +63,9 @@ struct WarmUp::State {
 namespace {
 
 absl::Status RunAllSizes(Engine& engine, std::span<const ImageView> images,
-                         const absl::Notification* stop) {
+                         const absl::Notification* stop, std::atomic<std::int64_t>* done) {
   std::vector<Prediction> predictions(images.size());
-  std::size_t size = 1;
-  while (true) {
+  for (std::size_t size = 1; size <= images.size(); ++size) {
     if (stop != nullptr && stop->HasBeenNotified()) {
       return absl::CancelledError("stopped during warm-up");
     }
@@ -71,9 +74,9 @@ absl::Status RunAllSizes(Engine& engine, std::span<const ImageView> images,
       return absl::Status(status.code(),
                           absl::StrCat("warm-up with ", size, " images: ", status.message()));
     }
-    if (size == images.size()) return absl::OkStatus();
-    size = std::min(size < kWarmUpEverySizeTo ? size + 1 : size * 2, images.size());
+    *done += static_cast<std::int64_t>(size);
   }
+  return absl::OkStatus();
 }
 
 // Warms the engine up in its first call.
@@ -88,7 +91,7 @@ class WarmingEngine : public Engine {
     if (state_ != nullptr) {
       const std::shared_ptr<State> state = std::move(state_);
       state->Arrive();
-      absl::Status status = RunAllSizes(*engine_, state->images, state->stop);
+      absl::Status status = RunAllSizes(*engine_, state->images, state->stop, &state->images_done);
       if (!status.ok()) return status;
     }
     return engine_->Classify(images, predictions);
@@ -115,7 +118,7 @@ EngineFactory WarmUp::Wrap(EngineFactory engines) const {
       };
 }
 
-absl::Status WarmUp::Run(Batcher& batcher) {
+absl::Status WarmUp::Run(Batcher& batcher, const std::function<void(int)>& progress) {
   for (int i = 1; i <= state_->threads; ++i) {
     auto job = std::make_shared<Job>();
     job->images = state_->images;  // a full batch: it is taken at once and alone
@@ -127,8 +130,15 @@ absl::Status WarmUp::Run(Batcher& batcher) {
     state_->changed.wait(lock, [this, i] { return state_->arrived == i; });
   }
   state_->Go();
+  const std::int64_t sizes = state_->max_batch_size;
+  const std::int64_t all_images = state_->threads * sizes * (sizes + 1) / 2;
   std::unique_lock lock(state_->mutex);
-  state_->changed.wait(lock, [this] { return state_->finished == state_->threads; });
+  while (!state_->changed.wait_for(lock, std::chrono::seconds(1),
+                                   [this] { return state_->finished == state_->threads; })) {
+    lock.unlock();
+    if (progress) progress(static_cast<int>(100 * state_->images_done / all_images));
+    lock.lock();
+  }
   return state_->status;
 }
 

@@ -2,10 +2,11 @@
 // the first call on each thread: memory is mapped, kernels are chosen and cached. Nobody should
 // wait for that, so each worker warms its own engine up, on its own thread, before the server is
 // ready.
-#ifndef HELLOCNN_SERVER_WARM_UP_H_
-#define HELLOCNN_SERVER_WARM_UP_H_
+#ifndef HELLOCNN_SERVER_BATCHING_WARM_UP_H_
+#define HELLOCNN_SERVER_BATCHING_WARM_UP_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -14,10 +15,6 @@
 #include "server/batching/batcher.h"
 
 namespace hellocnn::server {
-
-// Batch sizes up to this one are all warmed up; beyond it, powers of two and the largest. All sizes
-// up to 4096 would be 8 million images.
-inline constexpr int kWarmUpEverySizeTo = 64;
 
 // For one batcher: give it the wrapped factory, then Run. Until then a worker that gets a batch
 // waits.
@@ -31,9 +28,10 @@ class WarmUp {
 
   EngineFactory Wrap(EngineFactory engines) const;
 
-  // Has every worker of `batcher` run its engine on blank images, in batches of 1 to
-  // max_batch_size. Blocks until all have. An error is the engine's.
-  absl::Status Run(Batcher& batcher);
+  // Has every worker of `batcher` run its engine on blank images, once for each batch size from 1
+  // to max_batch_size. Blocks until all have. Once a second `progress`, which may be null, is told
+  // the percentage that is done, on the caller's thread. An error is the engine's.
+  absl::Status Run(Batcher& batcher, const std::function<void(int)>& progress = nullptr);
 
  private:
   struct State;
@@ -60,4 +58,4 @@ class TrafficObserver : public BatchObserver {
 
 }  // namespace hellocnn::server
 
-#endif  // HELLOCNN_SERVER_WARM_UP_H_
+#endif  // HELLOCNN_SERVER_BATCHING_WARM_UP_H_

@@ -1,6 +1,6 @@
 // Files for tests.
-#ifndef TESTS_HELLOCNN_FILES_H_
-#define TESTS_HELLOCNN_FILES_H_
+#ifndef HELLOCNN_TESTS_TESTING_FILES_H_
+#define HELLOCNN_TESTS_TESTING_FILES_H_
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -62,4 +62,4 @@ class TemporaryDirectory {
 
 }  // namespace hellocnn
 
-#endif  // TESTS_HELLOCNN_FILES_H_
+#endif  // HELLOCNN_TESTS_TESTING_FILES_H_

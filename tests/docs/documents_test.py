@@ -1,0 +1,173 @@
+"""The documents are true: their commands run, their Python runs, their links lead somewhere.
+
+Every line of an `sh` block is either run here, against a real server, or is of a kind that RUN_ELSEWHERE names with the
+test that runs it. Ports are replaced by those of the test's server, so that the documents can show the usual ones.
+"""
+
+import glob
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from testbed import CLI, SOURCE, STOP_TIMEOUT, Server, clean_environment, run_server
+
+# First word of a command: where it is run.
+RUN_ELSEWHERE = {
+    "cmake": "scripts/test.sh",
+    "sudo": "scripts/install-deps.sh",
+}
+
+BIN = os.path.dirname(CLI)
+
+
+def documents():
+    names = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**/*.md"]
+    return sorted(path for name in names for path in glob.glob(name, root_dir=SOURCE, recursive=True))
+
+
+def read(document):
+    with open(os.path.join(SOURCE, document), encoding="utf-8") as file:
+        return file.read()
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(text):
+    """The commands of the `sh` blocks, a line each, without comments."""
+    for block in blocks(text, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words:
+                yield words
+
+
+def anchors(text):
+    """The anchors of the headings, as they are made from their text on the usual hosts."""
+    for heading in re.findall(r"^#+ +(.*)$", text, re.MULTILINE):
+        kept = re.sub(r"[^\w\- ]", "", heading.lower())
+        yield kept.replace(" ", "-")
+
+
+class CommandTest(unittest.TestCase):
+    def setUp(self):
+        self.ran = 0
+
+    def test_commands_run(self):
+        with Server() as server, tempfile.TemporaryDirectory() as scratch:
+            for document in documents():
+                for words in commands(read(document)):
+                    with self.subTest(document=document, command=shlex.join(words)):
+                        self.run_command(words, server, scratch)
+        self.assertGreater(self.ran, 10, "the documents' commands were not found")
+
+    def run_command(self, words, server, scratch):
+        program = words[0].removeprefix("build/release/bin/")
+        if program == "hellocnn":
+            self.run_client(words[1:], server)
+        elif program == "hellocnn-server":
+            self.start_server(words[1:])
+        elif program == "hellocnn-train":  # trains for hours; train_test.py runs it on less
+            self.check_flags([os.path.join(BIN, program)], words[1:])
+        elif program.startswith("scripts/"):
+            self.check_flags([os.path.join(SOURCE, program)], words[1:])
+        elif program == "protoc":
+            self.run_protoc(words, scratch)
+        else:
+            self.assertIn(program, RUN_ELSEWHERE, "run it here, or say in RUN_ELSEWHERE what runs it")
+
+    def run_client(self, arguments, server):
+        run = subprocess.run(
+            [CLI, *(self.with_ports(word, server) for word in arguments)],
+            cwd=SOURCE,
+            env=clean_environment(HELLOCNN_SERVER=server.address),
+            capture_output=True,
+            text=True,
+            timeout=STOP_TIMEOUT,
+        )
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.ran += 1
+
+    @staticmethod
+    def with_ports(word, server):
+        return word.replace("127.0.0.1:8500", server.address).replace("127.0.0.1:9464", server.metrics_address)
+
+    def start_server(self, arguments):
+        """Starts with the documented flags, but on free ports, and stops it. What ends by itself just runs."""
+        arguments = [re.sub(r":(8500|9464)\b", ":0", word) for word in arguments]
+        if {"--help", "--print-config", "--version"} & set(arguments):
+            run = run_server(*arguments)
+            self.assertEqual(run.returncode, 0, run.stderr)
+        else:
+            given = dict(zip(arguments[::2], arguments[1::2]))
+            named = {"listen": "--listen", "metrics_listen": "--metrics-listen", "model": "--model"}
+            options = {key: given.pop(flag) for key, flag in named.items() if flag in given}
+            if "model" in options:
+                options["model"] = os.path.join(SOURCE, options["model"])
+            with Server(*(word for pair in given.items() for word in pair), **options):
+                pass
+        self.ran += 1
+
+    def check_flags(self, program, arguments):
+        """Not run here, but it is there and knows the flags."""
+        usage = subprocess.run([*program, "--help"], capture_output=True, text=True, timeout=STOP_TIMEOUT)
+        self.assertEqual(usage.returncode, 0, usage.stderr)
+        for flag in (word.partition("=")[0] for word in arguments if word.startswith("-")):
+            self.assertIn(flag, usage.stdout)
+
+    def run_protoc(self, words, scratch):
+        line = " ".join(words).replace("_out=.", f"_out={scratch}")
+        run = subprocess.run(["bash", "-c", line], cwd=SOURCE, capture_output=True, text=True, timeout=STOP_TIMEOUT)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertTrue(glob.glob("**/*_pb2_grpc.py", root_dir=scratch, recursive=True))
+        self.ran += 1
+
+
+class PythonTest(unittest.TestCase):
+    def test_clients_in_python_run(self):
+        programs = [
+            (document, block)
+            for document in documents()
+            for block in blocks(read(document), "python")
+            if "import grpc" in block
+        ]
+        self.assertTrue(programs)
+        with Server() as server:
+            for document, program in programs:
+                with self.subTest(document=document):
+                    run = subprocess.run(
+                        [sys.executable, "-c", CommandTest.with_ports(program, server)],
+                        cwd=SOURCE,
+                        capture_output=True,
+                        text=True,
+                        timeout=STOP_TIMEOUT,
+                    )
+                    self.assertEqual(run.returncode, 0, run.stderr)
+                    self.assertTrue(run.stdout.startswith("7 "), run.stdout)
+
+
+class LinkTest(unittest.TestCase):
+    def test_links_lead_to_what_is_there(self):
+        found = 0
+        for document in documents():
+            text = re.sub(r"^```.*?^```$", "", read(document), flags=re.MULTILINE | re.DOTALL)
+            for link in re.findall(r"\]\(([^)\s]+)\)", text):
+                if re.match(r"\w+://", link):
+                    continue
+                found += 1
+                path, _, anchor = link.partition("#")
+                target = os.path.normpath(os.path.join(os.path.dirname(document), path)) if path else document
+                with self.subTest(document=document, link=link):
+                    self.assertTrue(os.path.exists(os.path.join(SOURCE, target)), f"no {target}")
+                    if anchor:
+                        self.assertIn(anchor, set(anchors(read(target))))
+        self.assertGreater(found, 10)
+
+
+if __name__ == "__main__":
+    unittest.main()
