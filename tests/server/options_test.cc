@@ -132,6 +132,16 @@ TEST_F(OptionsTest, UnknownNamesAreRefusedWhereverTheyStand) {
   EXPECT_THAT(Refusal({}), HasSubstr("HELLOCNN_BATCH"));
 }
 
+TEST_F(OptionsTest, FileIsNeverReadAsSomethingElseThanItSays) {
+  EXPECT_THAT(Refusal({WriteFile("threads = 1\nmodel = \"a # b\"\n")}),
+              AllOf(HasSubstr("line 2"), HasSubstr("cannot contain #")));
+  EXPECT_THAT(Refusal({WriteFile("model = a#b\n")}), HasSubstr("cannot contain #"));
+  EXPECT_THAT(Refusal({WriteFile("x\n")}), AllOf(HasSubstr("line 1"), HasSubstr("option = value")));
+  const auto parsed = Parse({WriteFile("# all\n\n  # of\nmodel = \"a\" # it\n")});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->options.model, "a");
+}
+
 TEST_F(OptionsTest, EnvironmentOfTheClientIsNotRefused) {
   SetEnvironment("HELLOCNN_SERVER", "localhost:8500");
   EXPECT_TRUE(Parse({}).ok());
