@@ -50,10 +50,9 @@ std::optional<Refusal> RefusalOf(const absl::Status& status) {
 }
 
 absl::StatusCode CodeOfGoneCaller(absl::Time start, absl::Time deadline, absl::Time gone) {
-  // Clients send at least a millisecond, rounded up too.
-  const absl::Duration rounding = (deadline - start) / 100 + absl::Milliseconds(1);
-  return gone >= deadline - rounding ? absl::StatusCode::kDeadlineExceeded
-                                     : absl::StatusCode::kCancelled;
+  const absl::Duration margin = (deadline - start) / 10 + absl::Milliseconds(1);
+  return gone >= deadline - margin ? absl::StatusCode::kDeadlineExceeded
+                                   : absl::StatusCode::kCancelled;
 }
 
 absl::Status JobOutcome(const absl::Status& status, absl::Time deadline, absl::Time now) {

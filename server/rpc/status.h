@@ -33,9 +33,10 @@ absl::Status DrainingError();
 // was not refused, its caller had gone.
 std::optional<Refusal> RefusalOf(const absl::Status& status);
 
-// What a caller has seen whose call started at `start` and whose end the server noticed at `gone`.
-// Whoever runs out of time hangs up in the same way as who cancels. That may even come before
-// `deadline`, because the time that is left goes over the wire rounded up, by at most 1%.
+// What a caller has seen whose call started at `start` and whose end the server noticed at `gone`:
+// DEADLINE_EXCEEDED from a tenth of its time before `deadline` on, else CANCELLED. Whoever runs out
+// of time hangs up in the same way as who cancels; and that comes before `deadline`, because a
+// client sends the time that is left, rounded up, and it begins to run here when it has arrived.
 absl::StatusCode CodeOfGoneCaller(absl::Time start, absl::Time deadline, absl::Time gone);
 
 // What a job's end means to its caller. gRPC cancels a call whose deadline has passed, so the

@@ -15,13 +15,13 @@ import urllib.request
 
 import grpc
 
-from testbed import MODEL, SERVER, SOURCE, Server, code_of, image, metric_sum, pb, request, stub, wait_until
+from testbed import MODEL, SERVER, SOURCE, Server, clean_environment, code_of, image, metric_sum, pb, request, stub, wait_until
 
 OK = grpc.StatusCode.OK
 SERVICE = "hellocnn.v1.ClassifierService"
 
 # One worker that computes one image at a time.
-SLOW = ["--threads=1", "--max-batch-size=1", "--queue-capacity=4096", "--max-images-per-request=1024"]
+SLOW = ["--threads=1", "--max-batch-size=1", "--queue-capacity=65536", "--max-images-per-request=1024"]
 
 
 def get(server, path, timeout=30):
@@ -161,18 +161,20 @@ class TotalsTest(unittest.TestCase):
     def test_deadlines_and_cancellations(self):
         with Server(*SLOW) as server, server.channel(1) as ahead, server.channel(2) as behind:
             service, counted = stub(behind), Counted()
-            busy = [stub(ahead).Classify.future(request(1024), timeout=240) for _ in range(3)]
-            wait_until(lambda: server.metrics()["hellocnn_images_accepted_total"] == 3 * 1024, "a queue")
-            late = [service.Classify.future(request(8), timeout=0.05) for _ in range(10)]
+            # Seconds of work, and a deadline that is long for the way to the server and short for the queue.
+            busy = [stub(ahead).Classify.future(request(1024), timeout=240) for _ in range(8)]
+            queued = 8 * 1024
+            wait_until(lambda: server.metrics()["hellocnn_images_accepted_total"] == queued, "a queue")
+            late = [service.Classify.future(request(8), timeout=1) for _ in range(10)]
             doomed = [service.Classify.future(request(8), timeout=240) for _ in range(10)]
             wait_until(
-                lambda: server.metrics()["hellocnn_images_accepted_total"] == 3 * 1024 + 160, "all queued"
+                lambda: server.metrics()["hellocnn_images_accepted_total"] == queued + 160, "all queued"
             )
             for call in doomed:
                 call.cancel()
             for call in [*busy, *late, *doomed]:
                 counted.codes["Classify", code_of(call).name] += 1
-            counted.answered_images = 3 * 1024
+            counted.answered_images = queued
             self.assertEqual(counted.codes["Classify", "DEADLINE_EXCEEDED"], 10)
             self.assertEqual(counted.codes["Classify", "CANCELLED"], 10)
             total = self.assert_adds_up(server, counted)
@@ -336,6 +338,7 @@ class PagesTest(unittest.TestCase):
             + ["--threads=8", "--max-batch-size=1024"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=clean_environment(),
         )
         try:
             seen = []
