@@ -126,6 +126,10 @@ struct ClientOptions {
   // Deadline of each call that sets none of its own, from its start. > 0; absl::InfiniteDuration()
   // for none.
   absl::Duration default_timeout = absl::Seconds(5);
+  // true: calls go in turn to every address that the target has ("dns:///name:port" of many, or
+  // "ipv4:ip:port,ip:port"), except to those whose health is not SERVING. A stream is one call: it
+  // stays where it began. false: all go to the first address that answers.
+  bool round_robin = false;
 };
 
 struct CallOptions {
