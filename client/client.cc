@@ -19,8 +19,18 @@ namespace {
 // By path rather than by a generated stub: health.proto says why.
 constexpr char kHealthCheckMethod[] = "/grpc.health.v1.Health/Check";
 
-constexpr char kRoundRobin[] =
-    R"({"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}})";
+// gRPC's service config. A replica that drains refuses the calls that cross the news of it on the
+// wire: those are sent again, elsewhere.
+constexpr char kRoundRobin[] = R"({
+  "loadBalancingConfig": [{"round_robin": {}}],
+  "healthCheckConfig": {"serviceName": ""},
+  "methodConfig": [{
+    "name": [{"service": "hellocnn.v1.ClassifierService", "method": "Classify"},
+             {"service": "hellocnn.v1.ClassifierService", "method": "GetModel"}],
+    "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.01s", "maxBackoff": "0.1s",
+                    "backoffMultiplier": 3, "retryableStatusCodes": ["UNAVAILABLE"]}
+  }]
+})";
 
 std::shared_ptr<grpc::Channel> MakeChannel(const ClientOptions& options) {
   grpc::ChannelArguments arguments;

@@ -89,6 +89,23 @@ TEST(Client, SpreadsCallsOverAllAddressesOnlyWhenAsked) {
   EXPECT_THAT(Reached(false), testing::UnorderedElementsAre(true, false));
 }
 
+TEST(Client, SendsWhatOneServerRefusesToAnother) {
+  std::array<FakeServer, 2> servers;
+  std::atomic<int> refused = 0;
+  servers[0].classify = [&refused](auto&, const auto&, auto&) {
+    ++refused;
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "draining");
+  };
+  const std::string target = "ipv4:" + servers[0].target() + "," + servers[1].target();
+  const auto client = Client::Create({.target = target, .round_robin = true});
+  // While only the first is connected, a call can use up all its attempts there.
+  while (!client->Classify({Uniform(1)}).ok()) {
+  }
+  refused = 0;
+  for (int call = 0; call < 20; ++call) EXPECT_TRUE(client->Classify({Uniform(1)}).ok());
+  EXPECT_GT(refused, 0);
+}
+
 TEST(Client, RefusesACallWithoutImagesOrWithoutTime) {
   const FakeServer server;
   const Client client = server.Connect();

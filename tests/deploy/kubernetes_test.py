@@ -18,6 +18,7 @@ from manifests import CHECKS, ROOT, container, of_kind, pod_template, render, th
 from testbed import SOURCE, Server, run_server
 
 RENDERER = manifests.renderer()
+PROMTOOL = shutil.which("promtool", path=os.path.join(SOURCE, "build/tools") + os.pathsep + os.environ["PATH"])
 FOLDERS = [".", "overlays/local", "overlays/production"]
 
 
@@ -144,7 +145,7 @@ class ServerTest(unittest.TestCase):
         with Server() as server:
             self.assertLessEqual(names, {key.partition("{")[0] for key in server.metrics()})
 
-    @unittest.skipIf(shutil.which("promtool") is None, "no promtool (Debian's prometheus)")
+    @unittest.skipIf(PROMTOOL is None, "no promtool, neither on PATH nor in build/tools")
     def test_rules_and_queries_are_promql(self):
         (values,) = manifests.read("components/queue_time/prometheus_adapter_values.yaml")
         query = values["rules"]["custom"][0]["metricsQuery"]
@@ -154,7 +155,7 @@ class ServerTest(unittest.TestCase):
         with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
             yaml.safe_dump({"groups": groups}, file)
             file.flush()
-            done = subprocess.run(["promtool", "check", "rules", file.name], capture_output=True, text=True, timeout=60)
+            done = subprocess.run([PROMTOOL, "check", "rules", file.name], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 

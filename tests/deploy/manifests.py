@@ -3,6 +3,7 @@
 Each function in CHECKS takes the objects that would be applied together and raises AssertionError.
 """
 
+import functools
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import subprocess
 import yaml
 
 import kubernetes_schema
-from testbed import SERVER, SOURCE, clean_environment
+from testbed import SOURCE, run_server
 
 ROOT = os.path.join(SOURCE, "deploy/kubernetes")
 # After the drain timeout the server closes connections for this long: kCloseTimeout in server/server.cc.
@@ -89,12 +90,15 @@ def container_ports(objects):
     return {port["name"]: port["containerPort"] for port in container(objects)["ports"]}
 
 
-def server_options(objects, **environment):
+def server_options(objects):
     """What the real server makes of the container's arguments and environment: {option: (value, source)}."""
     spec = container(objects)
-    variables = {variable["name"]: variable["value"] for variable in spec.get("env", [])}
-    done = subprocess.run([SERVER, *spec["args"], "--print-config"], capture_output=True, text=True, timeout=120,
-                          env=clean_environment(**variables, **environment))
+    return _server_options(tuple(spec["args"]), tuple((v["name"], v["value"]) for v in spec.get("env", [])))
+
+
+@functools.lru_cache(maxsize=None)
+def _server_options(arguments, environment):
+    done = run_server(*arguments, "--print-config", **dict(environment))
     assert done.returncode == 0, f"exit {done.returncode}: {done.stderr}"
     lines = re.findall(r'^([a-z-]+) += "?(.*?)"? +# (.*)$', done.stdout, re.MULTILINE)
     return {name: (value, source) for name, value, source in lines}
