@@ -19,13 +19,27 @@ namespace {
 // By path rather than by a generated stub: health.proto says why.
 constexpr char kHealthCheckMethod[] = "/grpc.health.v1.Health/Check";
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
+// gRPC's service config. A replica that drains refuses the calls that cross the news of it on the
+// wire: those are sent again, elsewhere.
+constexpr char kRoundRobin[] = R"({
+  "loadBalancingConfig": [{"round_robin": {}}],
+  "healthCheckConfig": {"serviceName": ""},
+  "methodConfig": [{
+    "name": [{"service": "hellocnn.v1.ClassifierService", "method": "Classify"},
+             {"service": "hellocnn.v1.ClassifierService", "method": "GetModel"}],
+    "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.01s", "maxBackoff": "0.1s",
+                    "backoffMultiplier": 3, "retryableStatusCodes": ["UNAVAILABLE"]}
+  }]
+})";
+
+std::shared_ptr<grpc::Channel> MakeChannel(const ClientOptions& options) {
   grpc::ChannelArguments arguments;
+  if (options.round_robin) arguments.SetServiceConfigJSON(kRoundRobin);
   arguments.SetUserAgentPrefix("hellocnn-client/" HELLOCNN_VERSION);
   // Otherwise all clients of one target in a process share one TCP connection, and one of its
   // locks.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(options.target, grpc::InsecureChannelCredentials(), arguments);
 }
 
 }  // namespace
@@ -33,7 +47,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
 struct Client::Impl {
   explicit Impl(ClientOptions client_options)
       : options(std::move(client_options)),
-        channel(MakeChannel(options.target)),
+        channel(MakeChannel(options)),
         stub(v1::ClassifierService::NewStub(channel)) {}
 
   // Sets the deadline of a call. INVALID_ARGUMENT: the timeout is not > 0.

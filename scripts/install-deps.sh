@@ -20,6 +20,7 @@ test_packages=(
   clang clang-tidy clang-format
   python3 python3-grpcio python3-protobuf python3-numpy python3-torch
   util-linux
+  python3-yaml python3-kubernetes                               # the Kubernetes manifests, read and type-checked
 )
 
 usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; }
@@ -38,6 +39,8 @@ if [[ -r /etc/os-release ]]; then
   os_id=$(. /etc/os-release && echo "${ID:-unknown}")
   os_version=$(. /etc/os-release && echo "${VERSION_ID:-unknown}")
 fi
+# Renders the Kubernetes manifests. Debian 12's is years too old: there the tests use what is installed, or check the base only.
+if [[ $os_version == 13 && ${packages[*]} == *python3-kubernetes* ]]; then packages+=(kustomize); fi
 if [[ $os_id != debian || ! $os_version =~ ^(12|13)$ ]]; then
   cat >&2 <<MESSAGE
 install-deps.sh: this is $os_id $os_version; only Debian 12 and 13 are supported. Nothing was installed.

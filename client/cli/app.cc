@@ -45,6 +45,7 @@ void AddOutputOption(CLI::App& command, bool& json) {
 absl::StatusOr<client::Client> Connect(const GlobalOptions& global) {
   client::ClientOptions options;
   options.target = global.server;
+  options.round_robin = global.round_robin;
   if (!absl::ParseDuration(global.timeout, &options.default_timeout)) {
     return absl::InvalidArgumentError("bad --timeout " + global.timeout);
   }
@@ -63,7 +64,7 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", "hellocnn " HELLOCNN_VERSION);
   app.require_subcommand(1);
   app.fallthrough();  // --server is understood after the subcommand too
-  GlobalOptions global{"127.0.0.1:8500", "5s"};
+  GlobalOptions global{"127.0.0.1:8500", "5s", false};
   app.add_option("--server", global.server, "where the server listens, as host:port")
       ->envname("HELLOCNN_SERVER")
       ->type_name("TARGET")
@@ -72,6 +73,8 @@ int Main(int argc, char** argv) {
       ->check(CLI::Validator(CheckTimeout, "", "duration"))
       ->type_name("DURATION")
       ->capture_default_str();
+  app.add_flag("--round-robin", global.round_robin,
+               "spread calls over all addresses of the server that are healthy");
   Action action;
   AddClassify(app, global, action);
   AddEvaluate(app, global, action);

@@ -23,6 +23,7 @@ inline constexpr int kExitUsage = 2;   // the command line makes no sense
 struct GlobalOptions {
   std::string server;
   std::string timeout;  // validated: absl::ParseDuration takes it
+  bool round_robin;
 };
 
 // Set by the subcommand that the command line chose; gives the exit code.

@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/synchronization/notification.h"
@@ -60,6 +63,47 @@ TEST(Client, AnswersEachImageInOrder) {
   EXPECT_EQ(result->timing.queue, absl::Nanoseconds(1500));
   EXPECT_EQ(result->timing.compute, absl::Seconds(2));
   EXPECT_EQ(result->timing.batch_size, 3);
+}
+
+// Which of two servers get calls, of as many as it takes to reach both, and at most 1,000.
+std::array<bool, 2> Reached(bool round_robin) {
+  std::array<FakeServer, 2> servers;
+  std::array<std::atomic<bool>, 2> reached{};
+  for (int i = 0; i < 2; ++i) {
+    servers[i].classify = [&reached, i](auto&, const auto& request, auto& response) {
+      reached[i] = true;
+      response = FakeServer::Answer(request.images());
+      return grpc::Status::OK;
+    };
+  }
+  const std::string target = "ipv4:" + servers[0].target() + "," + servers[1].target();
+  const auto client = Client::Create({.target = target, .round_robin = round_robin});
+  for (int call = 0; call < 1000 && !(reached[0] && reached[1]); ++call) {
+    EXPECT_TRUE(client->Classify({Uniform(1)}).ok());
+  }
+  return {reached[0], reached[1]};
+}
+
+TEST(Client, SpreadsCallsOverAllAddressesOnlyWhenAsked) {
+  EXPECT_THAT(Reached(true), ElementsAre(true, true));
+  EXPECT_THAT(Reached(false), testing::UnorderedElementsAre(true, false));
+}
+
+TEST(Client, SendsWhatOneServerRefusesToAnother) {
+  std::array<FakeServer, 2> servers;
+  std::atomic<int> refused = 0;
+  servers[0].classify = [&refused](auto&, const auto&, auto&) {
+    ++refused;
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "draining");
+  };
+  const std::string target = "ipv4:" + servers[0].target() + "," + servers[1].target();
+  const auto client = Client::Create({.target = target, .round_robin = true});
+  // While only the first is connected, a call can use up all its attempts there.
+  while (!client->Classify({Uniform(1)}).ok()) {
+  }
+  refused = 0;
+  for (int call = 0; call < 20; ++call) EXPECT_TRUE(client->Classify({Uniform(1)}).ok());
+  EXPECT_GT(refused, 0);
 }
 
 TEST(Client, RefusesACallWithoutImagesOrWithoutTime) {

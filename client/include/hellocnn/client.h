@@ -7,9 +7,10 @@
 //   if (answer.ok()) std::cout << answer->predictions[0].label;
 //
 // Errors of calls carry the gRPC status code as the absl::StatusCode of the same number.
-// UNAVAILABLE names the target and says what to do. Nothing is retried: a caller that wants it
-// retries RESOURCE_EXHAUSTED after a pause (the queue is full) and UNAVAILABLE at another server.
-// (gRPC itself may resend a request that never left this machine.)
+// UNAVAILABLE names the target and says what to do. Nothing is retried unless
+// ClientOptions::round_robin asks for it: a caller that wants it retries RESOURCE_EXHAUSTED after a
+// pause (the queue is full) and UNAVAILABLE at another server. (gRPC itself may resend a request
+// that never left this machine.)
 #ifndef HELLOCNN_CLIENT_H_
 #define HELLOCNN_CLIENT_H_
 
@@ -126,6 +127,11 @@ struct ClientOptions {
   // Deadline of each call that sets none of its own, from its start. > 0; absl::InfiniteDuration()
   // for none.
   absl::Duration default_timeout = absl::Seconds(5);
+  // true: calls go in turn to every address that the target has ("dns:///name:port" of many, or
+  // "ipv4:ip:port,ip:port"), except to those whose health is not SERVING. A call that is not of a
+  // stream and fails with UNAVAILABLE is sent again, up to three times, within its deadline. A
+  // stream is one call: it stays where it began. false: all go to the first address that answers.
+  bool round_robin = false;
 };
 
 struct CallOptions {

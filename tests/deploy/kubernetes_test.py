@@ -1,0 +1,163 @@
+"""The Kubernetes manifests, without a cluster: they render, decode strictly, and agree with each other and with the real server.
+
+Rendering needs kustomize 5, which Debian 13 has and Debian 12 doesn't: without one, the base is checked as written.
+"""
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import yaml
+
+import manifests
+from manifests import CHECKS, ROOT, container, of_kind, pod_template, render, the
+from testbed import SOURCE, Server, run_server
+
+RENDERER = manifests.renderer()
+PROMTOOL = shutil.which("promtool", path=os.path.join(SOURCE, "build/tools") + os.pathsep + os.environ["PATH"])
+FOLDERS = [".", "overlays/local", "overlays/production"]
+
+
+def all_variants():
+    """{name: objects} of everything that can be applied."""
+    if RENDERER is None:
+        return {"base, as written": manifests.unrendered_base()}
+    return {folder: render(folder) for folder in FOLDERS}
+
+
+class ManifestTest(unittest.TestCase):
+    def test_every_manifest_passes_every_check(self):
+        for folder, objects in all_variants().items():
+            for name, check in CHECKS.items():
+                with self.subTest(folder=folder, check=name):
+                    check(objects)
+
+    def test_every_check_can_fail(self):
+        def container_of(objects):
+            return container(objects)
+
+        def spec_of(kind):
+            return lambda objects: the(objects, kind)["spec"]
+
+        def pod_of(objects):
+            return pod_template(objects)["spec"]
+
+        # check, what it should say, where, and what is put there
+        mistakes = [
+            ("check_schema", "replcas is not a field", spec_of("Deployment"), {"replcas": 3}),
+            ("check_schema", "'40', wanted int", pod_of, {"terminationGracePeriodSeconds": "40"}),
+            ("check_schema", "selector", spec_of("Deployment"), {"selector": None}),
+            ("check_schema", "is not known", lambda objects: objects[0], {"apiVersion": "v7"}),
+            ("check_schema", "wanted str", container_of, {"resources": {"limits": {"cpu": 2}}}),
+            ("check_options", "thread", container_of, {"args": ["--thread=2"]}),
+            ("check_options", "listen", container_of, {"args": ["--metrics-listen=0.0.0.0:9464"]}),
+            ("check_options", "HELLOCNN_PORT", container_of, {"env": [{"name": "HELLOCNN_PORT", "value": "x"}]}),
+            ("check_ports", "port grpc", container_of, {"args": ["--listen=0.0.0.0:8501"]}),
+            ("check_ports", "port grpc of Service", spec_of("Service"),
+             {"ports": [{"name": "grpc", "port": 80, "targetPort": "grpc"}]}),
+            ("check_probes", "livenessProbe", container_of, {"livenessProbe": {"grpc": {"port": 9464}}}),
+            ("check_probes", "readinessProbe", container_of, {"readinessProbe": {"httpGet": {"port": 8500}}}),
+            ("check_stop", "wanted more than 30.5", pod_of, {"terminationGracePeriodSeconds": 30}),
+            ("check_stop", "wanted more than 45.5", container_of, {"lifecycle": {"preStop": {"sleep": {"seconds": 20}}}}),
+            ("check_selectors", "Service hellocnn ", spec_of("Service"), {"selector": {"app": "hellocnn"}}),
+            ("check_selectors", "NetworkPolicy", spec_of("NetworkPolicy"), {"podSelector": {"matchLabels": {"app": "x"}}}),
+            ("check_autoscaler", "target", spec_of("HorizontalPodAutoscaler"), {"scaleTargetRef": {"name": "other"}}),
+            ("check_autoscaler", "replicas", spec_of("Deployment"), {"replicas": 3}),
+            ("check_security", "enableServiceLinks", pod_of, {"enableServiceLinks": True}),
+            ("check_security", "seccompProfile", pod_of,
+             {"securityContext": {"runAsNonRoot": True, "runAsUser": 1, "seccompProfile": {"type": "Unconfined"}}}),
+            ("check_security", "of the container", container_of, {"securityContext": {"readOnlyRootFilesystem": True}}),
+            ("check_network_policy", "egress", spec_of("NetworkPolicy"), {"egress": [{}]}),
+            ("check_network_policy", "everyone", spec_of("NetworkPolicy"), {"ingress": [{"ports": [{"port": 8500}, {"port": 9464}]}]}),
+            ("check_network_policy", "ports let in", spec_of("NetworkPolicy"), {"ingress": []}),
+            ("check_namespaces", "default", lambda objects: the(objects, "Deployment")["metadata"], {"namespace": "default"}),
+        ]
+        if RENDERER is not None:
+            mistakes += [
+                ("check_monitoring", "selects", spec_of("ServiceMonitor"), {"selector": {"matchLabels": {"app": "x"}}}),
+                ("check_monitoring", "intervall", lambda objects: the(objects, "ServiceMonitor")["spec"]["endpoints"][0],
+                 {"intervall": "15s"}),
+            ]
+        self.assertEqual({name for name, *_ in mistakes} | {"check_monitoring"}, CHECKS.keys())
+        sound = list(all_variants().values())[-1]
+        for name, message, where, what in mistakes:
+            with self.subTest(check=name, mistake=what):
+                objects = copy.deepcopy(sound)
+                where(objects).update(what)
+                with self.assertRaisesRegex(AssertionError, re.escape(message)):
+                    CHECKS[name](objects)
+
+
+class KustomizationTest(unittest.TestCase):
+    def test_every_file_is_used(self):
+        """What no kustomization names would be forgotten silently. Values for another program's chart are the exception."""
+        others = {"kustomization.yaml", "prometheus_adapter_values.yaml"}
+        for folder, _, files in os.walk(ROOT):
+            unused = set(files) - others
+            if "kustomization.yaml" in files:
+                with open(os.path.join(folder, "kustomization.yaml"), encoding="utf-8") as file:
+                    (kustomization,) = manifests.parse(file.read())
+                used = kustomization.get("resources", []) + [patch.get("path") for patch in kustomization.get("patches", [])]
+                unused -= set(used)
+            self.assertEqual(unused, set(), folder)
+
+    def test_image_is_this_version_in_every_folder(self):
+        with open(os.path.join(SOURCE, "CMakeLists.txt"), encoding="utf-8") as file:
+            version = re.search(r"project\(hellocnn VERSION (\S+)", file.read())[1]
+        (image,) = manifests.read("base/kustomization.yaml")[0]["images"]
+        self.assertEqual(image["newTag"], version)
+        if RENDERER is not None:
+            for folder, objects in all_variants().items():
+                self.assertEqual(container(objects)["image"], f"{image['newName']}:{version}", folder)
+
+    @unittest.skipIf(RENDERER is None, "neither kustomize nor a kubectl with version 5 of it")
+    def test_overlays_change_what_they_say(self):
+        local, production = render("overlays/local"), render("overlays/production")
+        self.assertEqual(the(local, "Deployment")["spec"]["replicas"], 1)
+        self.assertEqual(of_kind(local, "HorizontalPodAutoscaler") + of_kind(local, "PodDisruptionBudget"), [])
+        spec = the(production, "HorizontalPodAutoscaler")["spec"]
+        self.assertEqual((spec["minReplicas"], spec["maxReplicas"]), (3, 40))
+        self.assertEqual([metric["type"] for metric in spec["metrics"]], ["ContainerResource", "Pods"])
+        zones = pod_template(production)["spec"]["topologySpreadConstraints"][0]
+        self.assertEqual((zones["topologyKey"], zones["whenUnsatisfiable"]), ("topology.kubernetes.io/zone", "DoNotSchedule"))
+        self.assertEqual(len(of_kind(production, "ServiceMonitor")), 1)
+        self.assertEqual(len(of_kind(production, "PrometheusRule")), 1)
+
+
+class ServerTest(unittest.TestCase):
+    def test_service_links_would_keep_the_server_from_starting(self):
+        """Why enableServiceLinks is false."""
+        refused = run_server("--print-config", HELLOCNN_PORT="tcp://10.96.0.1:8500")
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("HELLOCNN_PORT", refused.stderr)
+
+    def test_autoscaler_reads_a_series_that_the_server_has(self):
+        (patch,) = manifests.read("components/queue_time/autoscaler.yaml")[0]
+        (values,) = manifests.read("components/queue_time/prometheus_adapter_values.yaml")
+        (rule,) = values["rules"]["custom"]
+        self.assertEqual(rule["name"]["as"], patch["value"]["pods"]["metric"]["name"])
+        names = set(re.findall(r"hellocnn_\w+", rule["seriesQuery"] + rule["metricsQuery"]))
+        self.assertEqual(names, {"hellocnn_queue_duration_seconds_sum", "hellocnn_queue_duration_seconds_count"})
+        with Server() as server:
+            self.assertLessEqual(names, {key.partition("{")[0] for key in server.metrics()})
+
+    @unittest.skipIf(PROMTOOL is None, "no promtool, neither on PATH nor in build/tools")
+    def test_rules_and_queries_are_promql(self):
+        (values,) = manifests.read("components/queue_time/prometheus_adapter_values.yaml")
+        query = values["rules"]["custom"][0]["metricsQuery"]
+        query = query.replace("<<.GroupBy>>", "pod").replace("<<.LabelMatchers>>", 'pod=~"a|b"')
+        (rule,) = manifests.read("components/monitoring/prometheus_rule.yaml")
+        groups = rule["spec"]["groups"] + [{"name": "adapter", "rules": [{"record": "queue", "expr": query}]}]
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+            yaml.safe_dump({"groups": groups}, file)
+            file.flush()
+            done = subprocess.run([PROMTOOL, "check", "rules", file.name], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
