@@ -200,7 +200,7 @@ def exposed_by_load_generator(server):
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as load:
         try:
             for line in load.stderr:
-                if match := re.search(r"metrics on port (\d+)", line):
+                if match := re.search(r"metrics.* on port (\d+)", line):
                     return exposed(f"127.0.0.1:{match[1]}")
             raise AssertionError(f"hellocnn load ended with {load.wait()} and no port")
         finally:
