@@ -16,6 +16,7 @@ if(HELLOCNN_BUILD_SERVER)
   find_package(spdlog REQUIRED CONFIG)
   find_package(prometheus-cpp REQUIRED CONFIG)
   pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
+  pkg_check_modules(libmicrohttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
   find_package(Torch REQUIRED)
   # LibTorch's own variable carries include paths and flags as strings; a target keeps them where they are used.
   add_library(hellocnn_libtorch INTERFACE)

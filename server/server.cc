@@ -17,6 +17,8 @@
 #include "hellocnn/torch/torch_engine.h"
 #include "server/batching/batcher.h"
 #include "server/rpc/classifier_service.h"
+#include "server/rpc/connections.h"
+#include "server/telemetry/metrics.h"
 #include "server/telemetry/metrics_endpoint.h"
 #include "server/telemetry/prometheus_metrics.h"
 #include "server/warm_up.h"
@@ -54,6 +56,17 @@ absl::StatusOr<v1::Limits> MakeLimits(const Options& options) {
   return limits;
 }
 
+ServerInfo Describe(const Options& options, const ModelCard& card) {
+  return {.version = HELLOCNN_VERSION,
+          .compiler = HELLOCNN_COMPILER,
+          .libtorch = HELLOCNN_LIBTORCH_VERSION,
+          .grpc = grpc::Version(),
+          .engine = "libtorch",
+          .card = card,
+          .workers = options.threads,
+          .queue_capacity = options.queue_capacity};
+}
+
 // `address` is host:port; the port is replaced.
 std::string WithPort(const std::string& address, int port) {
   return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
@@ -64,7 +77,7 @@ std::string WithPort(const std::string& address, int port) {
 // In the order of construction; destroyed in reverse.
 class Server::Parts {
  public:
-  explicit Parts(const Options& options) : options_(options), metrics_(options.queue_capacity) {}
+  explicit Parts(const Options& options) : options_(options) {}
   ~Parts() { Drain(); }
 
   absl::Status Start(const absl::Notification* stop);
@@ -74,7 +87,7 @@ class Server::Parts {
   const std::string& metrics_address() const { return metrics_address_; }
 
  private:
-  absl::Status StartMetricsEndpoint();
+  absl::Status StartMetrics(const ModelCard& card);
   absl::Status StartGrpc(const v1::Limits& limits);
   // Of the whole server, which is what "" asks for, and of the service.
   void SetHealthy(bool healthy);
@@ -82,9 +95,11 @@ class Server::Parts {
   const Options options_;
   std::string grpc_address_;
   std::string metrics_address_ = "off";
-  PrometheusMetrics metrics_;
-  TrafficObserver traffic_{&metrics_};
+  // These three are null, and nothing is counted, if metrics are off.
+  std::unique_ptr<PrometheusMetrics> metrics_;
+  std::unique_ptr<TrafficObserver> traffic_;
   std::unique_ptr<MetricsEndpoint> endpoint_;
+  Metrics no_metrics_;
   std::unique_ptr<Batcher> batcher_;
   std::unique_ptr<ClassifierService> service_;
   std::unique_ptr<grpc::Server> grpc_;
@@ -94,6 +109,7 @@ class Server::Parts {
 // What can be wrong with the model is found before anything is bound: a bad roll-out never looks
 // alive.
 absl::Status Server::Parts::Start(const absl::Notification* stop) {
+  const absl::Time start = absl::Now();
   absl::StatusOr<v1::Limits> limits = MakeLimits(options_);
   if (!limits.ok()) return limits.status();
   absl::StatusOr<ModelCard> card = LoadModelCard(options_.model);
@@ -105,9 +121,10 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
   spdlog::info("model {} version {} loaded from {}: test accuracy {:.2f}%", card->name,
                card->version, options_.model, card->test_accuracy * 100);
 
-  absl::Status status = StartMetricsEndpoint();
+  absl::Status status = StartMetrics(*card);
   if (!status.ok()) return status;
-  service_ = std::make_unique<ClassifierService>(*card, *limits, &metrics_);
+  service_ = std::make_unique<ClassifierService>(
+      *card, *limits, metrics_ == nullptr ? &no_metrics_ : metrics_.get());
   status = StartGrpc(*limits);
   if (!status.ok()) return status;
 
@@ -122,24 +139,32 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
                grpc_address_, metrics_address_, options_.threads, options_.max_batch_size);
   WarmUp warm_up(options_.threads, options_.max_batch_size, stop);
   absl::StatusOr<std::unique_ptr<Batcher>> batcher =
-      Batcher::Start(options_.threads, queue, warm_up.Wrap(*std::move(engines)), &traffic_);
+      Batcher::Start(options_.threads, queue, warm_up.Wrap(*std::move(engines)), traffic_.get());
   if (!batcher.ok()) return batcher.status();
   batcher_ = *std::move(batcher);
   status = warm_up.Run(*batcher_);
   if (!status.ok()) return status;
-  traffic_.Open();
-  metrics_.SetQueueSource([batcher = batcher_.get()] { return batcher->queued_images(); });
+  if (metrics_ != nullptr) {
+    traffic_->Open();
+    metrics_->SetGauges({.queued_images = [this] { return batcher_->queued_images(); },
+                         .connections = &CountConnections});
+  }
 
   service_->Serve(batcher_.get());
   SetHealthy(true);
+  if (metrics_ != nullptr) metrics_->OnReady(absl::Now() - start);
   spdlog::info("ready");
   return absl::OkStatus();
 }
 
-absl::Status Server::Parts::StartMetricsEndpoint() {
+absl::Status Server::Parts::StartMetrics(const ModelCard& card) {
   if (options_.metrics_listen == "off") return absl::OkStatus();
+  const ServerInfo info = Describe(options_, card);
+  metrics_ = std::make_unique<PrometheusMetrics>(info);
+  metrics_->SetGauges({.connections = &CountConnections});
+  traffic_ = std::make_unique<TrafficObserver>(metrics_.get());
   absl::StatusOr<std::unique_ptr<MetricsEndpoint>> endpoint =
-      MetricsEndpoint::Start(options_.metrics_listen, metrics_.collectable());
+      MetricsEndpoint::Start(options_.metrics_listen, info, metrics_.get());
   if (!endpoint.ok()) return endpoint.status();
   endpoint_ = *std::move(endpoint);
   metrics_address_ = WithPort(options_.metrics_listen, endpoint_->port());
@@ -182,6 +207,7 @@ void Server::Parts::Drain() {
     const absl::Time deadline = start + options_.drain_timeout;
     // Load balancers look away first; who comes nevertheless is told to go elsewhere.
     SetHealthy(false);
+    if (metrics_ != nullptr) metrics_->OnDrain();
     service_->Drain();
     // gRPC's own waiting would count health watches in, which never end. So it gets its turn when
     // our calls have ended, or at once when time is up: it then cancels them, and queued jobs are
@@ -194,7 +220,7 @@ void Server::Parts::Drain() {
     grpc_->Wait();
   }
   // Only now: calls that were accepted may have had to be queued until their last one was answered.
-  metrics_.SetQueueSource(nullptr);
+  if (metrics_ != nullptr) metrics_->SetGauges({});
   if (batcher_ != nullptr) batcher_->Drain();
   spdlog::info("drained");
 }

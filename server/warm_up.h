@@ -46,11 +46,15 @@ class TrafficObserver : public BatchObserver {
   explicit TrafficObserver(BatchObserver* observer) : observer_(observer) {}
   // From now on everything is passed on.
   void Open() { open_ = true; }
-  void OnBatch(int images, absl::Duration compute) override {
-    if (open_) observer_->OnBatch(images, compute);
+  void OnBatch(int worker, const BatchQueue::Taken& batch, absl::Duration compute,
+               const absl::Status& status) override {
+    if (open_) observer_->OnBatch(worker, batch, compute, status);
   }
-  void OnDropped(int images, const absl::Status& status) override {
-    if (open_) observer_->OnDropped(images, status);
+  void OnDropped(const BatchQueue::Dropped& dropped) override {
+    if (open_) observer_->OnDropped(dropped);
+  }
+  void OnAbandoned(int images) override {
+    if (open_) observer_->OnAbandoned(images);
   }
 
  private:

@@ -44,6 +44,7 @@ LAYERS = {
 LIBRARIES = [
     (r"(torch|ATen|c10)/", "LibTorch", r"hellocnn/torch/", "hellocnn/torch/"),
     (r"prometheus/", "prometheus-cpp", r"server/telemetry/\w+\.cc", "the .cc files of server/telemetry/"),
+    (r"microhttpd\.h", "libmicrohttpd", r"server/telemetry/http_server\.cc", "server/telemetry/http_server.cc"),
     (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/", "server/rpc/, server/server.* and client/"),
     (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/", "server/rpc/ and client/"),
     (r"CLI/", "CLI11", r"server/options\.cc|client/(cli|load)/|hellocnn/torch/train_main\.cc", "command lines"),
@@ -118,6 +119,7 @@ def self_test():
         ("server/batching/batcher.h", '#include "server/rpc/codec.h"'),
         ("server/batching/batcher.cc", '  #  include "hellocnn/v1/classifier_service.grpc.pb.h"'),
         ("server/telemetry/metrics.h", "#include <prometheus/counter.h>"),
+        ("server/telemetry/metrics_endpoint.cc", "#include <microhttpd.h>"),
         ("server/rpc/service.cc", '#include "hellocnn/torch/torch_engine.h"'),
         ("client/client.cc", '#include "server/options.h"'),
         ("client/client.h", '#include "hellocnn/idx.h"'),

@@ -86,6 +86,14 @@ absl::Time BatchQueue::ReleaseTime() const {
   return in_a_hurry ? absl::InfinitePast() : release;
 }
 
+Release BatchQueue::ReleaseReason(absl::Time now) const {
+  if (queued_images_ >= options_.max_batch_size) return Release::kFull;
+  if (draining_) return Release::kDrain;
+  const bool waited = options_.max_delay > absl::ZeroDuration() &&
+                      jobs_.front()->submitted_ + options_.max_delay <= now;
+  return waited ? Release::kDelay : Release::kIdle;
+}
+
 BatchQueue::Taken BatchQueue::Take(absl::Time now) {
   Taken taken;
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
@@ -97,6 +105,7 @@ BatchQueue::Taken BatchQueue::Take(absl::Time now) {
     taken.ask_again = release;
     return taken;
   }
+  if (!jobs_.empty()) taken.reason = ReleaseReason(now);
   while (!jobs_.empty() && taken.images < options_.max_batch_size) {
     QueuedJob& job = *jobs_.front();
     if (job.job().cancelled.load(std::memory_order_relaxed)) {
@@ -125,16 +134,22 @@ BatchQueue::Taken BatchQueue::Take(absl::Time now) {
 
 std::vector<std::shared_ptr<QueuedJob>> BatchQueue::Finish(const Taken& batch,
                                                            const absl::Status& status,
-                                                           absl::Time now) {
+                                                           absl::Time now,
+                                                           std::vector<Dropped>* dropped) {
   std::vector<std::shared_ptr<QueuedJob>> finished;
   for (const Slice& slice : batch.slices) {
     QueuedJob& job = *slice.job;
     --job.outstanding_;
-    if (!status.ok()) {
+    if (status.ok()) {
+      job.computed_ += slice.count;
+    } else {
       if (job.status_.ok()) {
         job.status_ = absl::InternalError(absl::StrCat("the engine failed: ", status.message()));
       }
-      if (job.queued_) Remove(job);
+      if (job.queued_) {
+        dropped->push_back({slice.job, job.images() - job.taken_, /*finished=*/false});
+        Remove(job);
+      }
     }
     if (job.outstanding_ > 0 || job.queued_) continue;
     job.timing_.compute = Since(job.first_taken_, now);

@@ -40,6 +40,9 @@ class QueuedJob {
   // Why it failed; OK until then. Once not OK, it does not change.
   const absl::Status& status() const { return status_; }
   const JobTiming& timing() const { return timing_; }
+  // Images of it that an engine has computed so far. Final once Take or Finish has handed it back
+  // as finished.
+  int computed() const { return computed_; }
 
  private:
   friend class BatchQueue;
@@ -52,6 +55,7 @@ class QueuedJob {
   absl::Time first_taken_;
   int taken_ = 0;        // images [0, taken_) have left the queue
   int outstanding_ = 0;  // slices that are being computed
+  int computed_ = 0;
   bool queued_ = false;
   std::list<std::shared_ptr<QueuedJob>>::iterator position_;  // while queued_
 };
@@ -61,6 +65,14 @@ struct Slice {
   std::shared_ptr<QueuedJob> job;
   int first;
   int count;
+};
+
+// Why a batch left the queue when it did.
+enum class Release {
+  kFull,   // max_batch_size images were queued
+  kIdle,   // there was no reason to wait: no max_delay, or a job that could not afford it
+  kDelay,  // the oldest job had waited for max_delay
+  kDrain,  // the queue drains
 };
 
 // Order: first in, first out by job. A job larger than what is left of a batch is split; its
@@ -94,13 +106,14 @@ class BatchQueue {
 
   struct Dropped {
     std::shared_ptr<QueuedJob> job;  // its status() says why
-    int images;                      // that will not be computed
+    int images;                      // that will not be computed; all of it, if none had been taken
     bool finished;                   // nothing of it is in an engine: Report it
   };
 
   struct Taken {
-    std::vector<Slice> slices;  // the batch; empty if there is nothing to compute now
-    int images = 0;             // in the batch
+    std::vector<Slice> slices;        // the batch; empty if there is nothing to compute now
+    int images = 0;                   // in the batch
+    Release reason = Release::kIdle;  // of the batch
     std::vector<Dropped> dropped;
     // When `slices` is empty: when to ask again, if nothing is pushed before. InfiniteFuture if the
     // queue is empty.
@@ -119,10 +132,10 @@ class BatchQueue {
   Taken Take(absl::Time now);
 
   // Takes back what Take has given. `status` is the engine's: if not OK, every job in the batch
-  // fails with INTERNAL and what is still queued of it leaves the queue. Returns the jobs to
-  // Report.
+  // fails with INTERNAL and what is still queued of it leaves the queue, to `dropped`, not
+  // finished. Returns the jobs to Report.
   std::vector<std::shared_ptr<QueuedJob>> Finish(const Taken& batch, const absl::Status& status,
-                                                 absl::Time now);
+                                                 absl::Time now, std::vector<Dropped>* dropped);
 
   // From now on refuses jobs, and Take no longer waits for max_delay.
   void Drain() { draining_ = true; }
@@ -135,6 +148,8 @@ class BatchQueue {
   int queued_images() const { return queued_images_; }
 
  private:
+  // Of a batch that is due now.
+  Release ReleaseReason(absl::Time now) const;
   // Takes the job out of both orders.
   void Remove(QueuedJob& job);
   // Removes what is left of it, because of `status`.

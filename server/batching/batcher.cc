@@ -56,7 +56,8 @@ absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Start(int threads,
   }
   for (const std::unique_ptr<Engine>& engine : batcher->engines_) {
     try {
-      batcher->workers_.emplace_back(&Batcher::Work, batcher.get(), std::ref(*engine));
+      batcher->workers_.emplace_back(&Batcher::Work, batcher.get(),
+                                     static_cast<int>(batcher->workers_.size()), std::ref(*engine));
     } catch (const std::system_error& error) {  // the destructor ends those that did start
       return absl::ResourceExhaustedError(absl::StrCat("worker thread ",
                                                        batcher->workers_.size() + 1, " of ",
@@ -101,14 +102,11 @@ int Batcher::queued_images() const {
   return queue_.queued_images();
 }
 
-void Batcher::Work(Engine& engine) {
+void Batcher::Work(int worker, Engine& engine) {
   Scratch scratch;
   while (true) {
     const BatchQueue::Taken batch = NextBatch();
-    for (const BatchQueue::Dropped& dropped : batch.dropped) {
-      if (observer_ != nullptr) observer_->OnDropped(dropped.images, dropped.job->status());
-      if (dropped.finished) dropped.job->Report();
-    }
+    Report(batch.dropped);
     if (batch.slices.empty()) {
       if (batch.dropped.empty()) return;
       continue;
@@ -116,14 +114,30 @@ void Batcher::Work(Engine& engine) {
     const absl::Time start = absl::Now();
     const absl::Status status = scratch.Classify(engine, batch);
     const absl::Time end = absl::Now();
-    if (observer_ != nullptr) observer_->OnBatch(batch.images, end - start);
+    if (observer_ != nullptr) observer_->OnBatch(worker, batch, end - start, status);
+    std::vector<BatchQueue::Dropped> dropped;
     std::vector<std::shared_ptr<QueuedJob>> finished;
     {
       MutexLock lock(&mutex_);
-      finished = queue_.Finish(batch, status, end);
+      finished = queue_.Finish(batch, status, end, &dropped);
     }
-    for (const std::shared_ptr<QueuedJob>& job : finished) job->Report();
+    Report(dropped);
+    for (const std::shared_ptr<QueuedJob>& job : finished) Report(*job);
   }
+}
+
+void Batcher::Report(const std::vector<BatchQueue::Dropped>& dropped) const {
+  for (const BatchQueue::Dropped& drop : dropped) {
+    if (observer_ != nullptr) observer_->OnDropped(drop);
+    if (drop.finished) Report(*drop.job);
+  }
+}
+
+void Batcher::Report(const QueuedJob& job) const {
+  if (observer_ != nullptr && !job.status().ok() && job.computed() > 0) {
+    observer_->OnAbandoned(job.computed());
+  }
+  job.Report();
 }
 
 BatchQueue::Taken Batcher::NextBatch() {

@@ -21,14 +21,20 @@ namespace hellocnn::server {
 
 class MutexLock;
 
-// Told of each batch, on the worker's thread, with no lock held. Thread-safe; must not block.
+// Told of what becomes of each image that was admitted, on the worker's thread, with no lock held.
+// Of one image it hears OnDropped, or OnBatch with an engine's failure, or OnBatch and then, if its
+// job has failed, OnAbandoned. Thread-safe; must not block.
 class BatchObserver {
  public:
   virtual ~BatchObserver() = default;
-  virtual void OnBatch(int images, absl::Duration compute) = 0;
-  // A job, or what was left of it, was dropped before compute: status is DEADLINE_EXCEEDED or
-  // CANCELLED.
-  virtual void OnDropped(int images, const absl::Status& status) = 0;
+  // An engine has run on the batch, with that status, before any of its jobs is reported.
+  virtual void OnBatch(int worker, const BatchQueue::Taken& batch, absl::Duration compute,
+                       const absl::Status& status) = 0;
+  // A job, or what was left of it, left the queue without being computed. The job's status says
+  // why: DEADLINE_EXCEEDED, CANCELLED, or INTERNAL if the engine has failed on another part of it.
+  virtual void OnDropped(const BatchQueue::Dropped& dropped) = 0;
+  // A job failed of which so many images had been computed.
+  virtual void OnAbandoned(int images) = 0;
 };
 
 // A job whose deadline passes or that is cancelled while it waits and all workers are busy is
@@ -63,8 +69,11 @@ class Batcher {
  private:
   Batcher(const BatchQueue::Options& options, BatchObserver* observer);
 
-  // A worker's life.
-  void Work(Engine& engine) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The life of worker number `worker`.
+  void Work(int worker, Engine& engine) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Tells the observer, and calls `done` of those that are finished.
+  void Report(const std::vector<BatchQueue::Dropped>& dropped) const;
+  void Report(const QueuedJob& job) const;
   // Waits for a batch or for something to report as dropped; nothing of either if the worker is to
   // end.
   BatchQueue::Taken NextBatch() ABSL_LOCKS_EXCLUDED(mutex_);

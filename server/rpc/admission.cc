@@ -6,6 +6,7 @@
 
 #include "absl/time/clock.h"
 #include "server/batching/mutex_lock.h"
+#include "server/rpc/status.h"
 
 namespace hellocnn::server {
 
@@ -47,10 +48,10 @@ absl::StatusOr<Batcher*> Admission::Enter(std::shared_ptr<Drainable> stream) {
 absl::StatusOr<Batcher*> Admission::EnterLocked() {
   switch (state_) {
     case State::kLoading:
-      return absl::UnavailableError("the model is loading");
+      return LoadingError();
     case State::kDraining:
       last_refusal_ = absl::Now();
-      return absl::UnavailableError("server is draining");
+      return DrainingError();
     case State::kServing:
       break;
   }

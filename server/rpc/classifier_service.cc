@@ -35,17 +35,20 @@ ClassifierService::ClassifyStream(grpc::CallbackServerContext* context) {
 }
 
 grpc::ServerUnaryReactor* ClassifierService::GetModel(grpc::CallbackServerContext* context,
-                                                      const v1::GetModelRequest* /*request*/,
+                                                      const v1::GetModelRequest* request,
                                                       v1::GetModelResponse* response) {
   const absl::Time start = absl::Now();
+  serving_.metrics->OnReceived(Method::kGetModel, request->ByteSizeLong());
   absl::Status status;
   // A draining server still has its model: only a loading one does not know it yet.
   if (admission_.loading()) {
-    status = absl::UnavailableError("the model is loading");
+    status = LoadingError();
+    serving_.metrics->OnRefused(Refusal::kLoading);
   } else {
     *response = serving_.description;
   }
-  serving_.metrics->OnRequest("GetModel", status.code(), absl::Now() - start);
+  serving_.metrics->OnEnd(Method::kGetModel, status.code(), absl::Now() - start,
+                          status.ok() ? response->ByteSizeLong() : 0);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(ToGrpc(status));
   return reactor;

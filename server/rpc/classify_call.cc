@@ -13,19 +13,19 @@ grpc::ServerUnaryReactor* ClassifyCall::Start(const ServingContext* serving,
                                               grpc::CallbackServerContext* context,
                                               const v1::ClassifyRequest* request,
                                               v1::ClassifyResponse* response) {
-  const absl::Time start = absl::Now();
-  absl::StatusOr<Batcher*> batcher = serving->admission->Enter();
-  if (!batcher.ok()) {
-    serving->metrics->OnRequest("Classify", batcher.status().code(), absl::Now() - start);
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(ToGrpc(batcher.status()));
-    return reactor;
-  }
   // Until this function has returned, gRPC cannot call OnDone: the call stays valid here whatever a
   // worker does.
-  auto* call = new ClassifyCall(serving, context, response, start);
-  absl::Status status = call->Submit(*request, *batcher);
-  if (!status.ok()) call->Answer(status);
+  auto* call = new ClassifyCall(serving, context, response, absl::Now());
+  serving->metrics->OnReceived(Method::kClassify, request->ByteSizeLong());
+  absl::StatusOr<Batcher*> batcher = serving->admission->Enter();
+  call->entered_ = batcher.ok();
+  const absl::Status status = batcher.ok() ? call->Submit(*request, *batcher) : batcher.status();
+  if (status.ok()) {
+    serving->metrics->OnAccepted(Method::kClassify, request->images_size());
+  } else {
+    if (const auto refusal = RefusalOf(status)) serving->metrics->OnRefused(*refusal);
+    call->Answer(status);
+  }
   return call;
 }
 
@@ -49,7 +49,8 @@ void ClassifyCall::OnJobDone(const absl::Status& status, std::span<const Predict
                              const JobTiming& timing) {
   if (status.ok()) {
     EncodeClassification(predictions, serving_->description.model(), timing, response_);
-    serving_->metrics->OnClassified(static_cast<int>(predictions.size()), timing);
+    answer_ = AnswerStatistics(predictions);
+    sent_bytes_ = response_->ByteSizeLong();
   }
   Answer(JobOutcome(status, DeadlineOf(*context_), absl::Now()));
 }
@@ -59,17 +60,27 @@ void ClassifyCall::Answer(const absl::Status& status) {
   if (absl::IsResourceExhausted(protocol)) {
     context_->AddTrailingMetadata(kPushbackKey, kPushbackMilliseconds);
   }
-  serving_->metrics->OnRequest("Classify", protocol.code(), absl::Now() - start_);
+  code_ = protocol.code();
+  duration_ = absl::Now() - start_;
   Finish(ToGrpc(protocol));
 }
 
 // gRPC calls OnDone only after this has returned.
 void ClassifyCall::OnCancel() {
+  cancelled_at_ = absl::Now();
   if (job_ != nullptr) job_->cancelled = true;
 }
 
 void ClassifyCall::OnDone() {
-  serving_->admission->Leave();
+  if (cancelled_at_ != absl::InfiniteFuture()) {
+    code_ = CodeOfGoneCaller(start_, DeadlineOf(*context_), cancelled_at_);
+    sent_bytes_ = 0;
+    if (answer_.images > 0) serving_->metrics->OnAbandoned(answer_.images);
+  } else if (answer_.images > 0) {
+    serving_->metrics->OnAnswered(answer_);
+  }
+  serving_->metrics->OnEnd(Method::kClassify, code_, duration_, sent_bytes_);
+  if (entered_) serving_->admission->Leave();
   delete this;
 }
 

@@ -4,6 +4,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <cstddef>
 #include <memory>
 #include <span>
 
@@ -12,6 +13,7 @@
 #include "server/batching/batcher.h"
 #include "server/batching/job.h"
 #include "server/rpc/serving_context.h"
+#include "server/telemetry/statistics.h"
 
 namespace hellocnn::server {
 
@@ -20,7 +22,7 @@ namespace hellocnn::server {
 // outlive the batcher's use of them.
 class ClassifyCall : public grpc::ServerUnaryReactor {
  public:
-  // The reactor for gRPC, which ends the call itself if the request is not accepted. Does not
+  // The reactor for gRPC. If the request is not accepted, the call is ended at once. Does not
   // block.
   static grpc::ServerUnaryReactor* Start(const ServingContext* serving,
                                          grpc::CallbackServerContext* context,
@@ -36,7 +38,7 @@ class ClassifyCall : public grpc::ServerUnaryReactor {
   // `done` of the job: runs on a worker.
   void OnJobDone(const absl::Status& status, std::span<const Prediction> predictions,
                  const JobTiming& timing);
-  // Tells the metrics and finishes the call. `this` may be gone when it returns.
+  // Finishes the call. `this` may be gone when it returns.
   void Answer(const absl::Status& status);
 
   void OnCancel() override;
@@ -46,8 +48,16 @@ class ClassifyCall : public grpc::ServerUnaryReactor {
   grpc::CallbackServerContext* const context_;
   v1::ClassifyResponse* const response_;
   const absl::Time start_;
+  bool entered_ = false;  // and has to leave
   std::shared_ptr<Job>
       job_;  // set before gRPC gets the reactor, so before OnCancel; null if not queued
+
+  // What OnDone tells the metrics, for only then is it known whether the answer could be sent.
+  absl::StatusCode code_ = absl::StatusCode::kOk;
+  absl::Duration duration_;
+  std::size_t sent_bytes_ = 0;
+  AnswerStatistics answer_;                           // of no image if there is no answer
+  absl::Time cancelled_at_ = absl::InfiniteFuture();  // by the caller, or gRPC at the deadline
 };
 
 }  // namespace hellocnn::server

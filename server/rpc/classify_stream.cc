@@ -1,6 +1,8 @@
 #include "server/rpc/classify_stream.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <span>
 #include <string>
 #include <utility>
@@ -24,7 +26,11 @@ ClassifyStream* ClassifyStream::Start(const ServingContext* serving,
     stream->batcher_ = *batcher;
     stream->ReadNext();
   } else {
-    serving->metrics->OnRequest("ClassifyStream", batcher.status().code(), absl::ZeroDuration());
+    // A stream that is not let in counts as the one request that it would have begun with.
+    serving->metrics->OnReceived(Method::kClassifyStream, 0);
+    serving->metrics->OnRefused(*RefusalOf(batcher.status()));
+    serving->metrics->OnEnd(Method::kClassifyStream, batcher.status().code(),
+                            absl::Now() - stream->start_, 0);
     {
       MutexLock lock(&stream->mutex_);
       stream->finished_ = true;
@@ -35,7 +41,7 @@ ClassifyStream* ClassifyStream::Start(const ServingContext* serving,
 }
 
 ClassifyStream::ClassifyStream(const ServingContext* serving, absl::Time deadline)
-    : serving_(serving), deadline_(deadline) {}
+    : serving_(serving), start_(absl::Now()), deadline_(deadline) {}
 
 void ClassifyStream::ReadNext() {
   incoming_ = std::make_unique<Request>();
@@ -55,13 +61,23 @@ void ClassifyStream::OnReadDone(bool ok) {
   }
   std::shared_ptr<Request> request = std::move(incoming_);
   request->start = absl::Now();
+  serving_->metrics->OnReceived(Method::kClassifyStream, request->message.ByteSizeLong());
   bool read_next;
+  std::optional<absl::Status> ended;
   {
     MutexLock lock(&mutex_);
-    if (finished_) return;  // drained while this was on its way
-    ++in_flight_;
-    read_next = in_flight_ < kMaxInFlightPerStream && WantsToRead();
+    if (finished_) {
+      ended = broken_ ? absl::Status(gone_code_, "") : DrainingError();
+    } else {
+      ++in_flight_;
+    }
+    read_next = !finished_ && in_flight_ < kMaxInFlightPerStream && WantsToRead();
     paused_ = !read_next;
+  }
+  if (ended.has_value()) {  // while this was on its way: the end of the call was its answer
+    if (const auto refusal = RefusalOf(*ended)) serving_->metrics->OnRefused(*refusal);
+    serving_->metrics->OnEnd(Method::kClassifyStream, ended->code(), absl::ZeroDuration(), 0);
+    return;
   }
   // Before this request is handled: as long as it is in flight, the stream cannot finish.
   if (read_next) ReadNext();
@@ -70,32 +86,47 @@ void ClassifyStream::OnReadDone(bool ok) {
 
 void ClassifyStream::OnWriteDone(bool ok) {
   bool read_next;
+  std::vector<Pending> given_up;
   {
     MutexLock lock(&mutex_);
-    if (!ok && !broken_) Break();
+    if (!ok && !broken_) given_up = Break();
     read_next = paused_ && WantsToRead();
     if (read_next) paused_ = false;
   }
   // Before this answer is counted out: see OnReadDone.
   if (read_next) ReadNext();
   Step step;
+  Pending written;
+  absl::StatusCode gone_code;
   {
     MutexLock lock(&mutex_);
+    written = std::move(answers_.front());
     answers_.pop_front();
     writing_ = false;
     --in_flight_;
     step = NextStep();
+    gone_code = gone_code_;
+  }
+  for (const Pending& answer : given_up) CountGivenUp(answer, gone_code);
+  if (ok) {
+    CountSent(written);
+  } else {
+    CountGivenUp(written, gone_code);
   }
   Run(std::move(step));
 }
 
 void ClassifyStream::OnCancel() {
   Step step;
+  std::vector<Pending> given_up;
+  absl::StatusCode gone_code;
   {
     MutexLock lock(&mutex_);
-    if (!broken_) Break();
+    if (!broken_) given_up = Break();
     step = NextStep();
+    gone_code = gone_code_;
   }
+  for (const Pending& answer : given_up) CountGivenUp(answer, gone_code);
   Run(std::move(step));
 }
 
@@ -115,10 +146,13 @@ void ClassifyStream::Drain() {
 }
 
 void ClassifyStream::Handle(const std::shared_ptr<Request>& request) {
-  absl::Status status = Submit(request);
-  if (status.ok()) return;
-  auto answer = std::make_unique<v1::ClassifyStreamResponse>();
-  Answer(*request, status, std::move(answer), nullptr);
+  const absl::Status status = Submit(request);
+  if (status.ok()) {
+    serving_->metrics->OnAccepted(Method::kClassifyStream, request->message.images_size());
+    return;
+  }
+  if (const auto refusal = RefusalOf(status)) serving_->metrics->OnRefused(*refusal);
+  Answer(*request, status, {.message = std::make_unique<v1::ClassifyStreamResponse>()}, nullptr);
 }
 
 absl::Status ClassifyStream::Submit(const std::shared_ptr<Request>& request) {
@@ -137,18 +171,18 @@ absl::Status ClassifyStream::Submit(const std::shared_ptr<Request>& request) {
   job->done = [self = shared_from_this(), request, key = job.get()](
                   const absl::Status& status, std::span<const Prediction> predictions,
                   const JobTiming& timing) {
-    auto answer = std::make_unique<v1::ClassifyStreamResponse>();
+    Pending answer{.message = std::make_unique<v1::ClassifyStreamResponse>()};
     if (status.ok()) {
       EncodeClassification(predictions, self->serving_->description.model(), timing,
-                           answer->mutable_result());
-      self->serving_->metrics->OnClassified(static_cast<int>(predictions.size()), timing);
+                           answer.message->mutable_result());
+      answer.statistics = AnswerStatistics(predictions);
     }
     self->Answer(*request, JobOutcome(status, request->deadline, absl::Now()), std::move(answer),
                  key);
   };
   {
     MutexLock lock(&mutex_);
-    if (draining_) return absl::UnavailableError("server is draining");
+    if (draining_) return DrainingError();
     if (broken_) return absl::CancelledError("the stream was cancelled");
     jobs_.insert(job);
   }
@@ -160,12 +194,13 @@ absl::Status ClassifyStream::Submit(const std::shared_ptr<Request>& request) {
   return status;
 }
 
-void ClassifyStream::Answer(const Request& request, const absl::Status& status,
-                            std::unique_ptr<v1::ClassifyStreamResponse> answer, const Job* job) {
-  answer->set_id(request.message.id());
-  if (!status.ok()) EncodeError(status, answer->mutable_error());
-  serving_->metrics->OnRequest("ClassifyStream", ToProtocol(status).code(),
-                               absl::Now() - request.start);
+void ClassifyStream::Answer(const Request& request, const absl::Status& status, Pending answer,
+                            const Job* job) {
+  answer.message->set_id(request.message.id());
+  if (!status.ok()) EncodeError(status, answer.message->mutable_error());
+  answer.code = ToProtocol(status).code();
+  answer.duration = absl::Now() - request.start;
+  std::optional<absl::StatusCode> gone_code;
   Step step;
   {
     MutexLock lock(&mutex_);
@@ -174,12 +209,25 @@ void ClassifyStream::Answer(const Request& request, const absl::Status& status,
     }
     if (broken_) {
       --in_flight_;
+      gone_code = gone_code_;
     } else {
       answers_.push_back(std::move(answer));
     }
     step = NextStep();
   }
+  if (gone_code.has_value()) CountGivenUp(answer, *gone_code);
   Run(std::move(step));
+}
+
+void ClassifyStream::CountSent(const Pending& answer) const {
+  if (answer.statistics.images > 0) serving_->metrics->OnAnswered(answer.statistics);
+  serving_->metrics->OnEnd(Method::kClassifyStream, answer.code, answer.duration,
+                           answer.message->ByteSizeLong());
+}
+
+void ClassifyStream::CountGivenUp(const Pending& answer, absl::StatusCode code) const {
+  if (answer.statistics.images > 0) serving_->metrics->OnAbandoned(answer.statistics.images);
+  serving_->metrics->OnEnd(Method::kClassifyStream, code, answer.duration, 0);
 }
 
 bool ClassifyStream::WantsToRead() const {
@@ -188,19 +236,23 @@ bool ClassifyStream::WantsToRead() const {
   return !broken_ && !half_closed_ && !(draining_ && jobs_.empty());
 }
 
-void ClassifyStream::Break() {
+std::vector<ClassifyStream::Pending> ClassifyStream::Break() {
   broken_ = true;
+  gone_code_ = CodeOfGoneCaller(start_, deadline_, absl::Now());
   for (const std::shared_ptr<Job>& job : jobs_) job->cancelled = true;
-  const std::size_t written = writing_ ? 1 : 0;
-  in_flight_ -= static_cast<int>(answers_.size() - written);
-  answers_.resize(written);
+  const std::ptrdiff_t written = writing_ ? 1 : 0;
+  std::vector<Pending> given_up(std::make_move_iterator(answers_.begin() + written),
+                                std::make_move_iterator(answers_.end()));
+  in_flight_ -= static_cast<int>(given_up.size());
+  answers_.erase(answers_.begin() + written, answers_.end());
+  return given_up;
 }
 
 ClassifyStream::Step ClassifyStream::NextStep() {
   Step step;
   if (!writing_ && !answers_.empty()) {
     writing_ = true;
-    step.write = answers_.front().get();
+    step.write = answers_.front().message.get();
   } else if (in_flight_ == 0 && !finished_ && (half_closed_ || draining_ || broken_)) {
     finished_ = true;
     if (broken_) {
@@ -208,7 +260,7 @@ ClassifyStream::Step ClassifyStream::NextStep() {
     } else if (half_closed_) {
       step.finish = grpc::Status::OK;
     } else {
-      step.finish = ToGrpc(absl::UnavailableError("server is draining"));
+      step.finish = ToGrpc(DrainingError());
     }
   }
   return step;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -18,6 +19,7 @@
 #include "server/batching/job.h"
 #include "server/rpc/admission.h"
 #include "server/rpc/serving_context.h"
+#include "server/telemetry/statistics.h"
 
 namespace hellocnn::server {
 
@@ -50,6 +52,13 @@ class ClassifyStream final
     absl::Time start;
     absl::Time deadline;
   };
+  // An answer to be written, and what to tell the metrics then.
+  struct Pending {
+    std::unique_ptr<v1::ClassifyStreamResponse> message;
+    absl::StatusCode code = absl::StatusCode::kOk;
+    absl::Duration duration;
+    AnswerStatistics statistics;  // of no image unless code is OK
+  };
   // What to ask of gRPC once the lock is released. At most one of the two.
   struct Step {
     const v1::ClassifyStreamResponse* write = nullptr;
@@ -68,18 +77,22 @@ class ClassifyStream final
   void Handle(const std::shared_ptr<Request>& request) ABSL_LOCKS_EXCLUDED(mutex_);
   // UNAVAILABLE when draining. Submits the request's job, after which its `done` answers it.
   absl::Status Submit(const std::shared_ptr<Request>& request) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Answer(const Request& request, const absl::Status& status,
-              std::unique_ptr<v1::ClassifyStreamResponse> answer, const Job* job)
+  void Answer(const Request& request, const absl::Status& status, Pending answer, const Job* job)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Tell the metrics of a request's end: its answer is sent, or its caller has gone, with `code`.
+  void CountSent(const Pending& answer) const;
+  void CountGivenUp(const Pending& answer, absl::StatusCode code) const;
 
   bool WantsToRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The client is gone: nothing more is written, and what is queued is not computed.
-  void Break() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The client is gone: nothing more is written, and what is queued is not computed. Returns the
+  // answers that are given up, to be counted once the lock is released.
+  std::vector<Pending> Break() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The stream may have ended when it returns.
   void Run(Step step) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const ServingContext* const serving_;
+  const absl::Time start_;
   const absl::Time deadline_;
   Batcher* batcher_ = nullptr;            // set before the first read
   std::shared_ptr<ClassifyStream> self_;  // until OnDone
@@ -88,13 +101,15 @@ class ClassifyStream final
   absl::Mutex mutex_;
   std::set<std::shared_ptr<Job>> jobs_ ABSL_GUARDED_BY(mutex_);  // not done
   // Answers that are not written; the first is being written if writing_.
-  std::deque<std::unique_ptr<v1::ClassifyStreamResponse>> answers_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Pending> answers_ ABSL_GUARDED_BY(mutex_);
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // read, and the answer neither written nor given up
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;  // no read is outstanding because of in_flight_
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::StatusCode gone_code_ ABSL_GUARDED_BY(mutex_) =
+      absl::StatusCode::kCancelled;  // what the client has seen, if broken_
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

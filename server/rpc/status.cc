@@ -30,6 +30,32 @@ grpc::Status ToGrpc(const absl::Status& status) {
                       std::string(protocol.message()));
 }
 
+absl::Status LoadingError() { return absl::UnavailableError("the model is loading"); }
+
+absl::Status DrainingError() { return absl::UnavailableError("server is draining"); }
+
+std::optional<Refusal> RefusalOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kResourceExhausted:
+      return Refusal::kQueueFull;
+    case absl::StatusCode::kUnavailable:
+      return status == LoadingError() ? Refusal::kLoading : Refusal::kDraining;
+    case absl::StatusCode::kInvalidArgument:
+      return Refusal::kInvalid;
+    case absl::StatusCode::kDeadlineExceeded:
+      return Refusal::kDeadline;
+    default:
+      return std::nullopt;
+  }
+}
+
+absl::StatusCode CodeOfGoneCaller(absl::Time start, absl::Time deadline, absl::Time gone) {
+  // Clients send at least a millisecond, rounded up too.
+  const absl::Duration rounding = (deadline - start) / 100 + absl::Milliseconds(1);
+  return gone >= deadline - rounding ? absl::StatusCode::kDeadlineExceeded
+                                     : absl::StatusCode::kCancelled;
+}
+
 absl::Status JobOutcome(const absl::Status& status, absl::Time deadline, absl::Time now) {
   if (absl::IsCancelled(status) && now >= deadline) {
     return absl::DeadlineExceededError("the deadline passed before the request was computed");

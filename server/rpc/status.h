@@ -4,8 +4,11 @@
 
 #include <grpcpp/support/status.h>
 
+#include <optional>
+
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/telemetry/metrics.h"
 
 namespace hellocnn::server {
 
@@ -21,6 +24,19 @@ absl::Status ToProtocol(const absl::Status& status);
 
 // ToProtocol, in gRPC's type.
 grpc::Status ToGrpc(const absl::Status& status);
+
+// Both UNAVAILABLE: the server takes no work yet, or no more.
+absl::Status LoadingError();
+absl::Status DrainingError();
+
+// As what a request counts that was answered with `status`, not OK, before it was queued. None: it
+// was not refused, its caller had gone.
+std::optional<Refusal> RefusalOf(const absl::Status& status);
+
+// What a caller has seen whose call started at `start` and whose end the server noticed at `gone`.
+// Whoever runs out of time hangs up in the same way as who cancels. That may even come before
+// `deadline`, because the time that is left goes over the wire rounded up, by at most 1%.
+absl::StatusCode CodeOfGoneCaller(absl::Time start, absl::Time deadline, absl::Time gone);
 
 // What a job's end means to its caller. gRPC cancels a call whose deadline has passed, so the
 // batcher may report CANCELLED for what is DEADLINE_EXCEEDED.

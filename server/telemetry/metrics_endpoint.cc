@@ -1,41 +1,37 @@
 #include "server/telemetry/metrics_endpoint.h"
 
-#include <prometheus/collectable.h>
-#include <prometheus/exposer.h>
-
-#include <exception>
+#include <algorithm>
+#include <string_view>
 #include <utility>
-#include <vector>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/telemetry/status_page.h"
 
 namespace hellocnn::server {
 
 absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
-    const std::string& address, std::shared_ptr<prometheus::Collectable> metrics) {
-  // The HTTP server below knows addresses only, no names.
-  std::string bind = address;
-  if (bind.rfind("localhost:", 0) == 0) bind.replace(0, sizeof("localhost") - 1, "127.0.0.1");
-  try {
-    auto exposer = std::make_unique<prometheus::Exposer>(bind, /*num_threads=*/1);
-    exposer->RegisterCollectable(metrics);
-    const std::vector<int> ports = exposer->GetListeningPorts();
-    if (ports.empty()) {
-      return absl::UnavailableError(absl::StrCat("metrics endpoint ", address, " has no port"));
+    const std::string& address, const ServerInfo& info, const PrometheusMetrics* metrics) {
+  const auto answer = [info, metrics, start = absl::Now()](std::string_view path) -> HttpResponse {
+    if (path == "/metrics") {
+      return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics->Text()};
     }
-    return std::unique_ptr<MetricsEndpoint>(
-        new MetricsEndpoint(std::move(metrics), std::move(exposer), ports.front()));
-  } catch (const std::exception& error) {  // CivetException, of a header that is not installed
-    return absl::UnavailableError(
-        absl::StrCat("metrics endpoint cannot listen on ", address, ": ", error.what()));
-  }
+    if (path == "/livez") return {.body = "ok\n"};
+    if (path == "/readyz") {
+      const Phase phase = metrics->phase();
+      return {.status = phase == Phase::kServing ? 200U : 503U,
+              .body = absl::StrCat(PhaseName(phase), "\n")};
+    }
+    if (path == "/") {
+      const absl::Duration uptime = std::max(absl::Now() - start, absl::Milliseconds(1));
+      return {.content_type = "text/html; charset=utf-8",
+              .body = StatusPage(info, metrics->overview(), uptime)};
+    }
+    return {.status = 404, .body = "known are /, /metrics, /livez and /readyz\n"};
+  };
+  absl::StatusOr<std::unique_ptr<HttpServer>> server = HttpServer::Start(address, answer);
+  if (!server.ok()) return server.status();
+  return std::unique_ptr<MetricsEndpoint>(new MetricsEndpoint(*std::move(server)));
 }
-
-MetricsEndpoint::MetricsEndpoint(std::shared_ptr<prometheus::Collectable> metrics,
-                                 std::unique_ptr<prometheus::Exposer> exposer, int port)
-    : metrics_(std::move(metrics)), exposer_(std::move(exposer)), port_(port) {}
-
-MetricsEndpoint::~MetricsEndpoint() = default;
 
 }  // namespace hellocnn::server

@@ -1,4 +1,4 @@
-// The HTTP endpoint that Prometheus scrapes.
+// What the metrics port answers: Prometheus, probes and people.
 #ifndef HELLOCNN_SERVER_TELEMETRY_METRICS_ENDPOINT_H_
 #define HELLOCNN_SERVER_TELEMETRY_METRICS_ENDPOINT_H_
 
@@ -6,32 +6,30 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-
-namespace prometheus {
-class Collectable;
-class Exposer;
-}  // namespace prometheus
+#include "server/telemetry/http_server.h"
+#include "server/telemetry/prometheus_metrics.h"
 
 namespace hellocnn::server {
 
-// Serves GET /metrics until it is destroyed, on threads of its own.
+// Until it is destroyed, on a thread of its own:
+//   /metrics  Prometheus' text format
+//   /livez    200 while the process works
+//   /readyz   200 while it serves, else 503 and the reason: loading or draining
+//   /         a page for people
+// and 404 for the rest.
 class MetricsEndpoint {
  public:
-  // `address` is host:port; port 0 picks a free one. UNAVAILABLE names the address if it cannot be
-  // bound.
-  static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(
-      const std::string& address, std::shared_ptr<prometheus::Collectable> metrics);
-  ~MetricsEndpoint();
+  // `metrics` outlives the endpoint. Errors are those of HttpServer::Start.
+  static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const std::string& address,
+                                                                const ServerInfo& info,
+                                                                const PrometheusMetrics* metrics);
 
-  int port() const { return port_; }
+  int port() const { return server_->port(); }
 
  private:
-  MetricsEndpoint(std::shared_ptr<prometheus::Collectable> metrics,
-                  std::unique_ptr<prometheus::Exposer> exposer, int port);
+  explicit MetricsEndpoint(std::unique_ptr<HttpServer> server) : server_(std::move(server)) {}
 
-  const std::shared_ptr<prometheus::Collectable> metrics_;  // the exposer holds a weak pointer only
-  const std::unique_ptr<prometheus::Exposer> exposer_;
-  const int port_;
+  const std::unique_ptr<HttpServer> server_;
 };
 
 }  // namespace hellocnn::server

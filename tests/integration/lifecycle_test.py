@@ -283,6 +283,8 @@ class PortTest(unittest.TestCase):
         with Server(metrics_listen="off") as server, server.channel() as channel:
             self.assertEqual(server.metrics_address, "off")
             self.assertEqual(code_of(stub(channel).Classify.future(request(), timeout=60)), OK)
+            requests = (pb.ClassifyStreamRequest(id=i, images=image(2)) for i in range(5))
+            self.assertEqual(len(list(stub(channel).ClassifyStream(requests, timeout=60))), 5)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,29 @@ TEST_F(BatchQueueDelayTest, DrainReleasesAtOnceAndRefusesFurtherJobs) {
   EXPECT_TRUE(queue_->empty());
 }
 
+TEST_F(BatchQueueDelayTest, BatchThatWaitedIsReleasedForTheDelay) {
+  Push(1);
+  now_ += absl::Milliseconds(2);
+  EXPECT_EQ(Take().reason, Release::kDelay);
+}
+
+TEST_F(BatchQueueDelayTest, FullBatchIsReleasedAsFullHoweverLongItWaited) {
+  Push(4);
+  now_ += absl::Milliseconds(2);
+  EXPECT_EQ(Take().reason, Release::kFull);
+}
+
+TEST_F(BatchQueueDelayTest, BatchThatCannotAffordTheWaitIsReleasedAsIdle) {
+  Push(1, now_ + absl::Milliseconds(1));
+  EXPECT_EQ(Take().reason, Release::kIdle);
+}
+
+TEST_F(BatchQueueDelayTest, DrainEndsTheWait) {
+  Push(1);
+  queue_->Drain();
+  EXPECT_EQ(Take().reason, Release::kDrain);
+}
+
 TEST(BatchQueueOptionsTest, OptionOutOfRangeIsRefusedByName) {
   const auto message = [](const BatchQueue::Options& options) {
     const absl::Status status = BatchQueue::Validate(options);

@@ -80,12 +80,13 @@ class BatchQueueTest : public ::testing::Test {
             hellocnn::testing::FakePrediction(slice.first + i);
       }
     }
-    for (const auto& job : queue_->Finish(batch, status, now_)) job->Report();
+    for (const auto& job : queue_->Finish(batch, status, now_, &dropped_by_failure_)) job->Report();
   }
 
   std::optional<BatchQueue> queue_;
   absl::Time now_ = absl::FromUnixSeconds(1'000'000);
   std::vector<std::unique_ptr<Named>> jobs_;
+  std::vector<BatchQueue::Dropped> dropped_by_failure_;
 };
 
 }  // namespace hellocnn::server

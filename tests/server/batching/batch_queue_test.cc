@@ -220,5 +220,36 @@ TEST_F(BatchQueueTest, EngineFailureOfOneSliceWaitsForTheOthers) {
   EXPECT_EQ(a.outcomes[0].status.code(), absl::StatusCode::kInternal);
 }
 
+TEST_F(BatchQueueTest, EngineFailureTellsWhatItDropped) {
+  Named& a = Push(6);
+  Finish(Take(), absl::InternalError("boom"));
+  ASSERT_EQ(dropped_by_failure_.size(), 1);
+  EXPECT_EQ(dropped_by_failure_[0].images, 2);
+  EXPECT_FALSE(dropped_by_failure_[0].finished);
+  EXPECT_EQ(a.outcomes.size(), 1);
+}
+
+TEST_F(BatchQueueTest, ComputedCountsTheImagesOfBatchesThatSucceeded) {
+  Named& a = Push(8);
+  const BatchQueue::Taken first = Take(), second = Take();
+  Finish(first);
+  EXPECT_EQ(a.queued->computed(), 4);
+  Finish(second, absl::InternalError("boom"));
+  EXPECT_EQ(a.queued->computed(), 4);
+}
+
+TEST_F(BatchQueueTest, FullBatchIsReleasedAsFullAndALesserOneAsIdle) {
+  Push(6);
+  EXPECT_EQ(Take().reason, Release::kFull);
+  EXPECT_EQ(Take().reason, Release::kIdle);
+}
+
+TEST_F(BatchQueueTest, DrainReleasesWhatIsNotFull) {
+  Push(6);
+  queue_->Drain();
+  EXPECT_EQ(Take().reason, Release::kFull);
+  EXPECT_EQ(Take().reason, Release::kDrain);
+}
+
 }  // namespace
 }  // namespace hellocnn::server

@@ -23,19 +23,31 @@ using ::testing::Le;
 
 class CountingObserver : public BatchObserver {
  public:
-  void OnBatch(int images, absl::Duration compute) override {
+  void OnBatch(int worker, const BatchQueue::Taken& batch, absl::Duration compute,
+               const absl::Status& status) override {
+    EXPECT_GE(worker, 0);
     EXPECT_GE(compute, absl::ZeroDuration());
-    images_ += images;
+    images_ += batch.images;
+    if (!status.ok()) failed_ += batch.images;
   }
-  void OnDropped(int images, const absl::Status& status) override {
-    (status.code() == absl::StatusCode::kCancelled ? cancelled_ : expired_) += images;
+  void OnDropped(const BatchQueue::Dropped& dropped) override {
+    dropped_ += dropped.images;
+    const absl::StatusCode code = dropped.job->status().code();
+    if (code == absl::StatusCode::kCancelled) cancelled_ += dropped.images;
+    if (code == absl::StatusCode::kDeadlineExceeded) expired_ += dropped.images;
   }
-  int images() const { return images_; }
-  int cancelled() const { return cancelled_; }
-  int expired() const { return expired_; }
+  void OnAbandoned(int images) override { abandoned_ += images; }
+
+  int images() const { return images_; }        // in batches
+  int failed() const { return failed_; }        // in batches on which the engine failed
+  int dropped() const { return dropped_; }      // for any reason
+  int cancelled() const { return cancelled_; }  // of those dropped
+  int expired() const { return expired_; }      // of those dropped
+  int abandoned() const { return abandoned_; }
 
  private:
-  std::atomic<int> images_ = 0, cancelled_ = 0, expired_ = 0;
+  std::atomic<int> images_ = 0, failed_ = 0, dropped_ = 0, cancelled_ = 0, expired_ = 0,
+                   abandoned_ = 0;
 };
 
 class BatcherTest : public ::testing::Test {
@@ -267,6 +279,56 @@ TEST_F(BatcherTest, OptionOutOfRangeIsRefusedByName) {
   };
   EXPECT_THAT(message(0, {}), HasSubstr("threads is 0"));
   EXPECT_THAT(message(1, {.max_batch_size = 0}), HasSubstr("max_batch_size is 0"));
+}
+
+TEST_F(BatcherTest, EveryAdmittedImageIsAnsweredOrToldToTheObserverOnce) {
+  Start(2, {.max_batch_size = 4, .capacity = 100'000});
+  std::mt19937 random(7);
+  std::vector<std::unique_ptr<Call>> calls;
+  int admitted = 0;
+  for (int i = 0; i < 2'000; ++i) {
+    const int images = 1 + static_cast<int>(random() % 12);
+    const absl::Time deadline = random() % 4 == 0
+                                    ? absl::Now() + absl::Microseconds(random() % 2'000)
+                                    : absl::InfiniteFuture();
+    auto call =
+        std::make_unique<Call>(std::vector<int>(static_cast<std::size_t>(images), 1), deadline);
+    engines_.Fail(random() % 3 == 0 ? absl::InternalError("boom") : absl::OkStatus());
+    if (!batcher_->Submit(call->job()).ok()) continue;  // it was late already
+    admitted += images;
+    if (random() % 4 == 0) call->job()->cancelled = true;
+    calls.push_back(std::move(call));
+  }
+  batcher_->Drain();
+  int answered = 0;
+  for (const auto& call : calls) {
+    if (call->Wait() == "OK") answered += static_cast<int>(call->job()->images.size());
+  }
+  EXPECT_EQ(admitted, answered + observer_.dropped() + observer_.failed() + observer_.abandoned());
+  EXPECT_EQ(admitted, observer_.images() + observer_.dropped());
+}
+
+TEST_F(BatcherTest, PartComputedBeforeTheRestIsDroppedIsAbandoned) {
+  Start(1, {.max_batch_size = 4, .capacity = 100});
+  Call call({1, 2, 3, 4, 5, 6});
+  Occupy(call);
+  call.job()->cancelled = true;
+  engines_.Release();
+  EXPECT_EQ(call.Wait(), "CANCELLED");
+  EXPECT_EQ(observer_.cancelled(), 2);
+  EXPECT_EQ(observer_.abandoned(), 4);
+}
+
+TEST_F(BatcherTest, RestOfAJobWhoseFirstPartFailsIsDropped) {
+  Start(1, {.max_batch_size = 4, .capacity = 100});
+  engines_.Fail(absl::InternalError("boom"));
+  Call call({1, 2, 3, 4, 5, 6});
+  Occupy(call);
+  engines_.Release();
+  EXPECT_EQ(call.Wait(), "INTERNAL");
+  EXPECT_EQ(observer_.failed(), 4);
+  EXPECT_EQ(observer_.dropped(), 2);
+  EXPECT_EQ(observer_.abandoned(), 0);
 }
 
 }  // namespace

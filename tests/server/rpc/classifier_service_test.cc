@@ -27,8 +27,12 @@ TEST_F(ClassifierServiceTest, OneImageIsClassified) {
   EXPECT_EQ(response.predictions(0).log_probabilities_size(), 10);
   EXPECT_EQ(response.model().name(), "mnist");
   EXPECT_EQ(response.timing().batch_size(), 1);
-  EXPECT_THAT(metrics_.requests(), ElementsAre(Pair("Classify", absl::StatusCode::kOk)));
-  EXPECT_EQ(metrics_.classified(), 1);
+  metrics_.WaitUntilIdle();
+  EXPECT_THAT(metrics_.requests(), ElementsAre(Pair(Method::kClassify, absl::StatusCode::kOk)));
+  EXPECT_EQ(metrics_.accepted(), 1);
+  EXPECT_EQ(metrics_.answered(), 1);
+  EXPECT_EQ(metrics_.received_bytes(), RequestOf({13}).ByteSizeLong());
+  EXPECT_EQ(metrics_.sent_bytes(), response.ByteSizeLong());
 }
 
 TEST_F(ClassifierServiceTest, RequestLargerThanABatchIsSplitAndAnsweredInOrder) {
@@ -62,8 +66,12 @@ TEST_F(ClassifierServiceTest, InvalidRequestIsRefused) {
   const grpc::Status status = Classify({}, &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(status.error_message(), "images has 0 images; wanted 1 to 6");
+  metrics_.WaitUntilIdle();
   EXPECT_THAT(metrics_.requests(),
-              ElementsAre(Pair("Classify", absl::StatusCode::kInvalidArgument)));
+              ElementsAre(Pair(Method::kClassify, absl::StatusCode::kInvalidArgument)));
+  EXPECT_THAT(metrics_.refusals(), ElementsAre(Refusal::kInvalid));
+  EXPECT_EQ(metrics_.accepted(), 0);
+  EXPECT_EQ(metrics_.sent_bytes(), 0);
 }
 
 TEST_F(ClassifierServiceTest, UnavailableUntilReady) {
@@ -72,6 +80,7 @@ TEST_F(ClassifierServiceTest, UnavailableUntilReady) {
   grpc::ClientContext context;
   v1::GetModelResponse model;
   EXPECT_EQ(stub_->GetModel(&context, {}, &model).error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(metrics_.refusals(), ElementsAre(Refusal::kLoading, Refusal::kLoading));
   Serve();
   EXPECT_TRUE(Classify({1}, &response).ok());
 }
@@ -107,7 +116,8 @@ TEST_F(ClassifierServiceTest, DeadlineWhileQueuedIsDeadlineExceededAndNotCompute
   service_.Drain();
   EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
   EXPECT_EQ(engines_.calls(), 1);
-  EXPECT_THAT(metrics_.requests(), Contains(Pair("Classify", absl::StatusCode::kDeadlineExceeded)));
+  EXPECT_THAT(metrics_.requests(),
+              Contains(Pair(Method::kClassify, absl::StatusCode::kDeadlineExceeded)));
 }
 
 TEST_F(ClassifierServiceTest, CancelledCallIsDroppedBeforeCompute) {
@@ -128,7 +138,29 @@ TEST_F(ClassifierServiceTest, CancelledCallIsDroppedBeforeCompute) {
   service_.Drain();
   EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
   EXPECT_EQ(engines_.calls(), 1);
-  EXPECT_THAT(metrics_.requests(), Contains(Pair("Classify", absl::StatusCode::kCancelled)));
+  EXPECT_THAT(metrics_.requests(), Contains(Pair(Method::kClassify, absl::StatusCode::kCancelled)));
+}
+
+TEST_F(ClassifierServiceTest, CallThatIsCancelledWhileItIsComputedCountsAsCancelledAndAbandoned) {
+  Serve();
+  engines_.Hold();
+  grpc::ClientContext context;
+  std::thread call([&] {
+    v1::ClassifyResponse response;
+    EXPECT_EQ(stub_->Classify(&context, RequestOf({2}), &response).error_code(),
+              grpc::StatusCode::CANCELLED);
+  });
+  engines_.WaitUntilHeld(1);
+  context.TryCancel();
+  call.join();
+  WaitUntilServerHasSeenAll();
+  engines_.Release();
+  service_.Drain();
+  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+  EXPECT_THAT(metrics_.requests(), Contains(Pair(Method::kClassify, absl::StatusCode::kCancelled)));
+  EXPECT_EQ(metrics_.accepted(), 1);
+  EXPECT_EQ(metrics_.answered(), 0);
+  EXPECT_EQ(metrics_.abandoned(), 1);
 }
 
 TEST_F(ClassifierServiceTest, FullQueueIsResourceExhaustedWithPushback) {
@@ -145,6 +177,8 @@ TEST_F(ClassifierServiceTest, FullQueueIsResourceExhaustedWithPushback) {
             grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_THAT(context.GetServerTrailingMetadata(),
               Contains(Pair(grpc::string_ref(kPushbackKey), grpc::string_ref("100"))));
+  EXPECT_THAT(metrics_.refusals(), ElementsAre(Refusal::kQueueFull));
+  EXPECT_EQ(metrics_.accepted(), 1 + 6);
   engines_.Release();
   occupant.join();
   queued.join();
@@ -167,6 +201,7 @@ TEST_F(ClassifierServiceTest, DrainAnswersWhatWasAcceptedAndRefusesTheRest) {
   const grpc::Status status = Classify({1}, &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(status.error_message(), "server is draining");
+  EXPECT_THAT(metrics_.refusals(), ElementsAre(Refusal::kDraining));
   EXPECT_FALSE(service_.WaitUntilIdle(absl::InfinitePast()));
   engines_.Release();
   occupant.join();

@@ -1,5 +1,6 @@
 #include "server/rpc/classify_stream.h"
 
+#include <algorithm>
 #include <map>
 
 #include "tests/server/rpc/service_fixture.h"
@@ -50,7 +51,10 @@ TEST_F(ClassifyStreamTest, AnswersEveryRequestAndEndsWithOkAfterHalfClose) {
     }
   }
   EXPECT_GT(classified, 0);
-  EXPECT_EQ(metrics_.classified(), classified);
+  metrics_.WaitUntilIdle();
+  EXPECT_EQ(metrics_.answered(), classified);
+  EXPECT_EQ(metrics_.accepted(), classified);
+  EXPECT_EQ(metrics_.refusals().size(), 500U - static_cast<std::size_t>(classified));
   EXPECT_EQ(metrics_.requests().size(), 500U);
 }
 
@@ -148,6 +152,30 @@ TEST_F(ClassifyStreamTest, CancellationDropsWhatIsQueued) {
   EXPECT_EQ(engines_.calls(), 1);
 }
 
+TEST_F(ClassifyStreamTest, EveryRequestOfACancelledStreamCountsAsCancelled) {
+  Serve();
+  engines_.Hold();
+  auto stream = Open();
+  ASSERT_TRUE(stream->Write(StreamRequestOf(1, {1, 2})));
+  engines_.WaitUntilHeld(1);
+  ASSERT_TRUE(stream->Write(StreamRequestOf(2, {3})));
+  WaitUntilQueued(1);
+  context_.TryCancel();
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  WaitUntilServerHasSeenAll();
+  engines_.Release();
+  observer_.WaitUntilDropped(1);
+  service_.Drain();
+  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+  const auto requests = metrics_.requests();
+  EXPECT_EQ(std::count(requests.begin(), requests.end(),
+                       std::pair(Method::kClassifyStream, absl::StatusCode::kCancelled)),
+            2);
+  EXPECT_EQ(metrics_.accepted(), 3);
+  EXPECT_EQ(metrics_.answered(), 0);
+  EXPECT_EQ(metrics_.abandoned(), 2);  // the third was dropped: the batcher tells that
+}
+
 TEST_F(ClassifyStreamTest, IdleStreamEndsAtOnceWhenTheServerDrains) {
   Serve();
   auto stream = Open();
@@ -186,6 +214,9 @@ TEST_F(ClassifyStreamTest, StreamIsRefusedUntilReady) {
   auto stream = Open();
   EXPECT_TRUE(ReadAll(*stream).empty());
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(metrics_.refusals(), std::vector{Refusal::kLoading});
+  EXPECT_EQ(metrics_.requests(),
+            std::vector({std::pair(Method::kClassifyStream, absl::StatusCode::kUnavailable)}));
 }
 
 TEST_F(ClassifyStreamTest, StreamStopsReadingAtItsBoundAndGoesOnLater) {

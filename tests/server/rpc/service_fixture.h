@@ -21,40 +21,73 @@ namespace hellocnn::server {
 // Keeps what it is told.
 class RecordingMetrics : public Metrics {
  public:
-  void OnRequest(std::string_view method, absl::StatusCode code, absl::Duration) override {
+  void OnReceived(Method, std::size_t bytes) override {
+    const std::scoped_lock lock(mutex_);
+    ++in_flight_;
+    received_bytes_ += bytes;
+  }
+  void OnAccepted(Method, int images) override {
+    const std::scoped_lock lock(mutex_);
+    accepted_ += images;
+  }
+  void OnRefused(Refusal reason) override {
+    const std::scoped_lock lock(mutex_);
+    refusals_.push_back(reason);
+  }
+  void OnAnswered(const AnswerStatistics& answer) override {
+    const std::scoped_lock lock(mutex_);
+    answered_ += answer.images;
+  }
+  void OnAbandoned(int images) override {
+    const std::scoped_lock lock(mutex_);
+    abandoned_ += images;
+  }
+  void OnEnd(Method method, absl::StatusCode code, absl::Duration, std::size_t bytes) override {
     const std::scoped_lock lock(mutex_);
     requests_.emplace_back(method, code);
+    sent_bytes_ += bytes;
+    if (--in_flight_ == 0) idle_.notify_all();
   }
-  void OnClassified(int images, const JobTiming&) override {
-    const std::scoped_lock lock(mutex_);
-    classified_ += images;
+  // Until every request that was received is over: clients may have their answer before that.
+  void WaitUntilIdle() {
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [&] { return in_flight_ == 0; });
   }
-  std::vector<std::pair<std::string, absl::StatusCode>> requests() const {
-    const std::scoped_lock lock(mutex_);
-    return requests_;
-  }
-  int classified() const {
-    const std::scoped_lock lock(mutex_);
-    return classified_;
-  }
+  std::vector<std::pair<Method, absl::StatusCode>> requests() const { return Get(requests_); }
+  std::vector<Refusal> refusals() const { return Get(refusals_); }
+  int accepted() const { return Get(accepted_); }
+  int answered() const { return Get(answered_); }
+  int abandoned() const { return Get(abandoned_); }
+  std::size_t received_bytes() const { return Get(received_bytes_); }
+  std::size_t sent_bytes() const { return Get(sent_bytes_); }
 
  private:
+  template <typename Value>
+  Value Get(const Value& value) const {
+    const std::scoped_lock lock(mutex_);
+    return value;
+  }
+
   mutable std::mutex mutex_;
-  std::vector<std::pair<std::string, absl::StatusCode>> requests_;
-  int classified_ = 0;
+  std::condition_variable idle_;
+  std::vector<std::pair<Method, absl::StatusCode>> requests_;
+  std::vector<Refusal> refusals_;
+  int in_flight_ = 0, accepted_ = 0, answered_ = 0, abandoned_ = 0;
+  std::size_t received_bytes_ = 0, sent_bytes_ = 0;
 };
 
 // Lets a test wait until jobs were dropped.
 class DropObserver : public BatchObserver {
  public:
-  void OnBatch(int, absl::Duration) override {}
-  void OnDropped(int images, const absl::Status&) override {
+  void OnBatch(int, const BatchQueue::Taken&, absl::Duration, const absl::Status&) override {}
+  void OnDropped(const BatchQueue::Dropped& dropped) override {
     {
       const std::scoped_lock lock(mutex_);
-      dropped_ += images;
+      dropped_ += dropped.images;
     }
     changed_.notify_all();
   }
+  void OnAbandoned(int) override {}
   void WaitUntilDropped(int images) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return dropped_ >= images; });

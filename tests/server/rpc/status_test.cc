@@ -32,5 +32,27 @@ TEST(StatusTest, CancelledAfterTheDeadlineIsDeadlineExceeded) {
   EXPECT_TRUE(JobOutcome(absl::OkStatus(), deadline, deadline).ok());
 }
 
+TEST(StatusTest, RefusalsAreToldApart) {
+  EXPECT_EQ(RefusalOf(LoadingError()), Refusal::kLoading);
+  EXPECT_EQ(RefusalOf(DrainingError()), Refusal::kDraining);
+  EXPECT_EQ(RefusalOf(absl::ResourceExhaustedError("")), Refusal::kQueueFull);
+  EXPECT_EQ(RefusalOf(absl::InvalidArgumentError("")), Refusal::kInvalid);
+  EXPECT_EQ(RefusalOf(absl::DeadlineExceededError("")), Refusal::kDeadline);
+  EXPECT_EQ(RefusalOf(absl::CancelledError("")), std::nullopt);
+}
+
+TEST(StatusTest, CallerWhoGoesAtTheDeadlineHasSeenDeadlineExceeded) {
+  const absl::Time start = absl::FromUnixSeconds(100);
+  const absl::Time deadline = start + absl::Seconds(10);
+  const auto code = [&](absl::Duration after) {
+    return CodeOfGoneCaller(start, deadline, start + after);
+  };
+  EXPECT_EQ(code(absl::Seconds(10)), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(code(absl::Seconds(9.95)), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(code(absl::Seconds(9.8)), absl::StatusCode::kCancelled);
+  EXPECT_EQ(CodeOfGoneCaller(start, absl::InfiniteFuture(), deadline),
+            absl::StatusCode::kCancelled);
+}
+
 }  // namespace
 }  // namespace hellocnn::server

@@ -1,75 +1,87 @@
 #include "server/telemetry/metrics_endpoint.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cstdint>
 #include <string>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/telemetry/prometheus_metrics.h"
+#include "server/telemetry/status_page.h"
+#include "tests/server/telemetry/http_get.h"
 
 namespace hellocnn::server {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
-// The whole answer to an HTTP GET on loopback; "" if nobody listens.
-std::string Get(int port, const std::string& path) {
-  const int connection = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  std::string answer;
-  if (connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
-    const std::string request =
-        "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    EXPECT_EQ(send(connection, request.data(), request.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(request.size()));
-    char buffer[4096];
-    for (ssize_t n; (n = recv(connection, buffer, sizeof(buffer), 0)) > 0;) {
-      answer.append(buffer, static_cast<std::size_t>(n));
-    }
+class MetricsEndpointTest : public ::testing::Test {
+ protected:
+  MetricsEndpointTest() {
+    auto endpoint = MetricsEndpoint::Start("127.0.0.1:0", info_, &metrics_);
+    EXPECT_TRUE(endpoint.ok()) << endpoint.status();
+    endpoint_ = *std::move(endpoint);
   }
-  close(connection);
-  return answer;
-}
+  std::string Get(const std::string& path) const { return Request(endpoint_->port(), "GET", path); }
 
-TEST(MetricsEndpointTest, ServesTheMetricsOnTheFreePortItPicked) {
-  PrometheusMetrics metrics(128);
-  metrics.OnRequest("Classify", absl::StatusCode::kOk, absl::Milliseconds(1));
-  const auto endpoint = MetricsEndpoint::Start("127.0.0.1:0", metrics.collectable());
-  ASSERT_TRUE(endpoint.ok()) << endpoint.status();
-  ASSERT_GT((*endpoint)->port(), 0);
-  const std::string answer = Get((*endpoint)->port(), "/metrics");
+  const ServerInfo info_ = {.version = "1.2.3", .workers = 1, .queue_capacity = 128};
+  PrometheusMetrics metrics_{info_};
+  std::unique_ptr<MetricsEndpoint> endpoint_;
+};
+
+TEST_F(MetricsEndpointTest, ServesTheMetricsInPrometheusFormat) {
+  const std::string answer = Get("/metrics");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
-  EXPECT_THAT(answer, HasSubstr("hellocnn_queue_capacity_images 128\n"));
-  EXPECT_THAT(answer, HasSubstr("hellocnn_requests_total{code=\"OK\",method=\"Classify\"} 1\n"));
-  EXPECT_THAT(Get((*endpoint)->port(), "/other"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain; version=0.0.4"));
+  EXPECT_THAT(answer, HasSubstr("\nhellocnn_queue_capacity_images 128\n"));
 }
 
-TEST(MetricsEndpointTest, StopsListeningWhenDestroyed) {
-  PrometheusMetrics metrics(1);
-  auto endpoint = MetricsEndpoint::Start("localhost:0", metrics.collectable());
-  ASSERT_TRUE(endpoint.ok()) << endpoint.status();
-  const int port = (*endpoint)->port();
-  *endpoint = nullptr;
-  EXPECT_EQ(Get(port, "/metrics"), "");
+TEST_F(MetricsEndpointTest, LivesFromTheStartAndIsReadyWhileItServes) {
+  EXPECT_THAT(Get("/livez"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(Get("/readyz"), EndsWith("\r\n\r\nloading\n"));
+  metrics_.OnReady(absl::Seconds(1));
+  EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 200"));
+  metrics_.OnDrain();
+  EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(Get("/readyz"), EndsWith("\r\n\r\ndraining\n"));
+  EXPECT_THAT(Get("/livez"), StartsWith("HTTP/1.1 200"));
 }
 
-TEST(MetricsEndpointTest, AddressInUseIsAnErrorThatNamesIt) {
-  PrometheusMetrics metrics(1);
-  const auto first = MetricsEndpoint::Start("127.0.0.1:0", metrics.collectable());
-  ASSERT_TRUE(first.ok()) << first.status();
-  const std::string taken = "127.0.0.1:" + std::to_string((*first)->port());
-  const auto second = MetricsEndpoint::Start(taken, metrics.collectable());
-  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr(taken));
+TEST_F(MetricsEndpointTest, RootIsAPageForPeople) {
+  const std::string answer = Get("/");
+  EXPECT_THAT(answer, HasSubstr("Content-Type: text/html"));
+  EXPECT_THAT(answer, HasSubstr("1.2.3"));
+  EXPECT_THAT(answer, HasSubstr("href=\"/metrics\""));
+  EXPECT_THAT(answer, Not(HasSubstr("<script")));
+}
+
+TEST_F(MetricsEndpointTest, OtherPathsAreNotFound) {
+  EXPECT_THAT(Get("/other"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(Get("/metrics/"), StartsWith("HTTP/1.1 404"));
+}
+
+TEST(StatusPageTest, ShowsTheNumbersAndTheirRates) {
+  ServerInfo info{.engine = "fake", .workers = 2, .queue_capacity = 128};
+  info.card.name = "<b>bold</b>";
+  Overview overview{};
+  overview.phase = Phase::kServing;
+  overview.requests = 50;
+  overview.failed_requests = 5;
+  overview.images = 300;
+  overview.batches = 200;
+  overview.queued_images = 17;
+  overview.busy = absl::Seconds(10);
+  const std::string page = StatusPage(info, overview, absl::Seconds(100));
+  EXPECT_THAT(page, HasSubstr("50 (0.5 a second)"));
+  EXPECT_THAT(page, HasSubstr("5 (0.1 a second)"));
+  EXPECT_THAT(page, HasSubstr("300 (3.0 a second)"));
+  EXPECT_THAT(page, HasSubstr("17 of 128"));
+  EXPECT_THAT(page, HasSubstr("<td>1.5\n"));   // images a batch
+  EXPECT_THAT(page, HasSubstr("<td>5.0%\n"));  // 10 of 2 x 100 seconds
+  EXPECT_THAT(page, HasSubstr("<td>1m40s\n"));
+  EXPECT_THAT(page, HasSubstr("&lt;b&gt;bold"));
+  EXPECT_THAT(page, Not(HasSubstr("<b>")));
 }
 
 }  // namespace
