@@ -179,6 +179,11 @@ class RunbooksTest(unittest.TestCase):
                 # The anchor that GitHub and others make of a heading of one word.
                 self.assertRegex(text, rf"runbook_url: docs/operations\.md#{name.lower()}\n")
 
+    def test_promtool_evaluates_all_groups_in_the_order_of_the_files(self):
+        rules = read("deploy/prometheus/recording_rules.yml") + read("deploy/prometheus/alert_rules.yml")
+        order = read("deploy/prometheus/alert_rules_test.yml").partition("group_eval_order:\n")[2].partition("\n\n")[0]
+        self.assertEqual(re.findall(r"- (\S+)", order), re.findall(r"^  - name: (\S+)$", rules, re.MULTILINE))
+
     def test_each_alert_is_seen_to_fire(self):
         tests = read("deploy/prometheus/alert_rules_test.yml")
         for name in alerts():
