@@ -121,6 +121,9 @@ def draw_series(axes, panel, data, step):
             axes.plot(when, values, color=colour, lw=1.1, label=label)
     for threshold in defaults["thresholds"]["steps"][1:]:
         axes.axhline(threshold["value"], color=COLOURS[threshold["color"]], lw=0.8, ls="--")
+    if defaults["custom"].get("scaleDistribution", {}).get("type") == "log":
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(lambda *_: "")
     if "min" in defaults:
         axes.set_ylim(bottom=defaults["min"])
     if "max" in defaults:
