@@ -200,7 +200,8 @@ void ClassifyStream::Answer(const Request& request, const absl::Status& status, 
   if (!status.ok()) EncodeError(status, answer.message->mutable_error());
   answer.code = ToProtocol(status).code();
   answer.duration = absl::Now() - request.start;
-  std::optional<absl::StatusCode> gone_code;
+  std::optional<Pending> given_up;
+  absl::StatusCode gone_code;
   Step step;
   {
     MutexLock lock(&mutex_);
@@ -209,13 +210,14 @@ void ClassifyStream::Answer(const Request& request, const absl::Status& status, 
     }
     if (broken_) {
       --in_flight_;
-      gone_code = gone_code_;
+      given_up = std::move(answer);
     } else {
       answers_.push_back(std::move(answer));
     }
+    gone_code = gone_code_;
     step = NextStep();
   }
-  if (gone_code.has_value()) CountGivenUp(answer, *gone_code);
+  if (given_up.has_value()) CountGivenUp(*given_up, gone_code);
   Run(std::move(step));
 }
 
