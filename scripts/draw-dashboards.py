@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws Grafana's dashboards from a Prometheus, without Grafana: their panels, their queries, its data.
 
-  scripts/draw-dashboards.py http://127.0.0.1:9090 [--minutes 15] [--folder docs/images] [service.json …]
+  scripts/draw-dashboards.py http://127.0.0.1:9090 [--minutes 15] [--ago 0] [--folder docs/images] [service.json …]
 
 For documents, where a picture should come from the same queries as the dashboard. What Grafana draws has the same numbers
 and looks different. Needs Debian's python3-matplotlib.
@@ -209,13 +209,12 @@ def time_of(seconds):
     return matplotlib.dates.num2date(seconds / 86400).replace(tzinfo=None)
 
 
-def draw(dashboard, prometheus, minutes, path):
+def draw(dashboard, prometheus, minutes, end, path):
     variables = grafana.Variables(dashboard, prometheus)
     last_row = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in dashboard["panels"])
     width, height = 24 * COLUMN, last_row * ROW + 30
     figure = plt.figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=PAGE)
     figure.text(10 / width, 1 - 15 / height, dashboard["title"], fontsize=13, weight="bold", color=INK, va="center")
-    end = time.time()
     step = max(5, int(minutes * 60 / 240))
 
     def place(left, top, right, bottom):
@@ -263,6 +262,7 @@ def main():
     parser.add_argument("url", help="the Prometheus to ask, such as http://127.0.0.1:9090")
     parser.add_argument("dashboards", nargs="*", help="file names; without, all")
     parser.add_argument("--minutes", type=float, default=15, help="how far back (default 15)")
+    parser.add_argument("--ago", type=float, default=0, help="minutes from the end of the drawing to now (default 0)")
     parser.add_argument("--folder", default="docs/images", help="where the pictures go (default docs/images)")
     arguments = parser.parse_args()
     dashboards = grafana.load()
@@ -271,7 +271,7 @@ def main():
             parser.error(f"no dashboard {name}; there are {', '.join(dashboards)}")
         path = os.path.join(arguments.folder, f"dashboard_{name.removesuffix('.json')}.png")
         try:
-            draw(dashboards[name], grafana.Prometheus(arguments.url), arguments.minutes, path)
+            draw(dashboards[name], grafana.Prometheus(arguments.url), arguments.minutes, time.time() - 60 * arguments.ago, path)
         except grafana.PrometheusError as error:
             print(f"draw-dashboards.py: {error}", file=sys.stderr)
             return 1

@@ -94,6 +94,13 @@ class DashboardsTest(unittest.TestCase):
                         with self.subTest(f"{where}: {series}"):
                             self.assertRegex(labels or "", r'job="\$job"|job=~"\$load_job"')
 
+    def test_all_of_a_job_or_of_instances_means_those_that_are_listed(self):
+        """An allValue such as `.+` would take in the other jobs: servers among load generators."""
+        for name, dashboard in grafana.load().items():
+            with self.subTest(name):
+                with_all_value = {variable["name"] for variable in dashboard["templating"]["list"] if "allValue" in variable}
+                self.assertLessEqual(with_all_value, {"model"})  # which only chooses instances of the job
+
     def test_rates_follow_the_zoom(self):
         for where, panel in each_panel():
             for target in panel["targets"]:
