@@ -127,7 +127,7 @@ tidy_stage() {
 }
 
 say "set-up"
-scripts/install-deps.sh --test || exit 1
+scripts/install-deps.sh --test && scripts/fetch-promtool.sh || exit 1
 
 stage format format_stage
 stage release release_stage

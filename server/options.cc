@@ -103,6 +103,16 @@ constexpr std::array kRows = {
         [](const Options& o) {
           return absl::ZeroDuration() <= o.drain_timeout && o.drain_timeout <= absl::Hours(1);
         }),
+    MakeRow<&Options::max_connection_age>(
+        "max-connection-age",
+        "How long until a client is asked to connect anew, which spreads clients over new servers; "
+        "0s for never. Calls that run are finished.",
+        "a duration with a unit, 1s to 24h, for example 5m, or 0s",
+        [](const Options& o) {
+          return o.max_connection_age == absl::ZeroDuration() ||
+                 (absl::Seconds(1) <= o.max_connection_age &&
+                  o.max_connection_age <= absl::Hours(24));
+        }),
     MakeRow<&Options::log_level>(
         "log-level", "What is logged to stderr.", "debug, info, warn, error or off",
         [](const Options& o) {

@@ -21,6 +21,7 @@ struct Options {
   absl::Duration max_queue_delay;                    // 0 to 1 s
   int max_images_per_request = 1024;                 // 1 to queue_capacity
   absl::Duration drain_timeout = absl::Seconds(30);  // 0 s to 1 h; then what is left is cancelled
+  absl::Duration max_connection_age;                 // 1 s to 24 h, or 0: connections last for ever
   std::string log_level = "info";                    // debug, info, warn, error, off
 
   // INVALID_ARGUMENT names the option, the value and the range.

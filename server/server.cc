@@ -177,6 +177,12 @@ absl::Status Server::Parts::StartGrpc(const v1::Limits& limits) {
   // With SO_REUSEPORT a second server would take half of the first one's connections, and nobody
   // would notice.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // The grace stays infinite: calls and streams that run end when they end.
+  if (options_.max_connection_age > absl::ZeroDuration()) {
+    builder.AddChannelArgument(
+        GRPC_ARG_MAX_CONNECTION_AGE_MS,
+        static_cast<int>(absl::ToInt64Milliseconds(options_.max_connection_age)));
+  }
   builder.SetMaxReceiveMessageSize(limits.max_message_bytes());
   builder.RegisterService(service_.get());
   int port = 0;

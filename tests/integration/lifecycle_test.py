@@ -8,11 +8,12 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 import unittest
 
 import grpc
 
-from testbed import MODEL, Server, code_of, image, pb, request, run_server, stub
+from testbed import MODEL, STOP_TIMEOUT, Server, code_of, image, pb, request, run_server, stub
 
 OK = grpc.StatusCode.OK
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
@@ -116,6 +117,24 @@ class DrainTest(unittest.TestCase):
             self.assertNotEqual(set(codes), {OK})
             self.assertLessEqual(set(codes), {OK, UNAVAILABLE, grpc.StatusCode.CANCELLED})
             self.assertEqual(server.wait(), 0, server.stderr())
+
+
+class ConnectionAgeTest(unittest.TestCase):
+    def test_clients_connect_anew_and_no_call_fails(self):
+        with Server("--max-connection-age=1s") as server, server.channel() as channel:
+            states, ready_again = [], threading.Event()
+
+            def note(state):
+                states.append(state)
+                if states.count(grpc.ChannelConnectivity.READY) == 3:
+                    ready_again.set()
+
+            channel.subscribe(note, try_to_connect=True)
+            service = stub(channel)
+            deadline = time.monotonic() + STOP_TIMEOUT
+            while not ready_again.is_set() and time.monotonic() < deadline:
+                self.assertEqual(code_of(service.Classify.future(request(), timeout=60)), OK)
+            self.assertTrue(ready_again.is_set(), states)
 
 
 class BadOptionTest(unittest.TestCase):

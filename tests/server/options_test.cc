@@ -66,7 +66,7 @@ TEST_F(OptionsTest, DefaultsAreValidAndThreadsAreTheGrantedCpus) {
   EXPECT_EQ(parsed->options.max_batch_size, 32);
   EXPECT_EQ(parsed->options.max_queue_delay, absl::ZeroDuration());
   EXPECT_EQ(SourceOf(*parsed, "threads"), "default");
-  EXPECT_EQ(parsed->sources.size(), 10);
+  EXPECT_EQ(parsed->sources.size(), 11);
 }
 
 TEST_F(OptionsTest, FlagWinsOverEnvironmentOverFileOverDefault) {
@@ -87,10 +87,10 @@ TEST_F(OptionsTest, FlagWinsOverEnvironmentOverFileOverDefault) {
 }
 
 TEST_F(OptionsTest, EveryOptionIsReadFromItsFlag) {
-  const auto parsed =
-      Parse({"--listen=[::]:1", "--metrics-listen=off", "--model=m", "--threads=2",
-             "--max-batch-size=3", "--queue-capacity=4", "--max-queue-delay=200us",
-             "--max-images-per-request=4", "--drain-timeout=1m30s", "--log-level", "debug"});
+  const auto parsed = Parse({"--listen=[::]:1", "--metrics-listen=off", "--model=m", "--threads=2",
+                             "--max-batch-size=3", "--queue-capacity=4", "--max-queue-delay=200us",
+                             "--max-images-per-request=4", "--drain-timeout=1m30s",
+                             "--max-connection-age=5m", "--log-level", "debug"});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   const Options& options = parsed->options;
   EXPECT_EQ(options.listen, "[::]:1");
@@ -102,6 +102,7 @@ TEST_F(OptionsTest, EveryOptionIsReadFromItsFlag) {
   EXPECT_EQ(options.max_queue_delay, absl::Microseconds(200));
   EXPECT_EQ(options.max_images_per_request, 4);
   EXPECT_EQ(options.drain_timeout, absl::Seconds(90));
+  EXPECT_EQ(options.max_connection_age, absl::Minutes(5));
   EXPECT_EQ(options.log_level, "debug");
 }
 
