@@ -56,13 +56,15 @@ COPY --from=client-root /root-fs /
 ENTRYPOINT ["/usr/bin/hellocnn"]
 CMD ["--help"]
 
-# The command line with MNIST's test digits, and load as its default command.
+# The command line with MNIST's test digits, and load on HELLOCNN_SERVER as its default command.
 FROM client AS loadtest
 LABEL org.opencontainers.image.title="hellocnn-loadtest" \
       org.opencontainers.image.description="Load generator of the HelloCNN inference service, with MNIST's test digits"
 COPY data/mnist-test /data/mnist-test
 EXPOSE 9465
-CMD ["evaluate", "--data", "/data/mnist-test"]
+# On which it prints what it has measured until then.
+STOPSIGNAL SIGINT
+CMD ["load", "--data", "/data/mnist-test", "--prometheus-listen", "0.0.0.0:9465"]
 
 # The server with its model. The last stage, so that it is what `docker build .` makes.
 FROM base AS server

@@ -46,7 +46,7 @@ echo 'hellocnn:x:65532:' >"$root/etc/group"
 
 # licences PACKAGE: the names in its copyright file, as JSON; nothing if it has none that a machine can read.
 licences() {
-  sed -nE 's/^License: *([A-Za-z0-9][^"\\[:cntrl:]*)$/\1/p' "/usr/share/doc/$1/copyright" | sed 's/ *$//' | sort -u |
+  sed -nE 's/^License: *([A-Za-z0-9][A-Za-z0-9.+,/() -]*)$/\1/p' "/usr/share/doc/$1/copyright" | sed 's/ *$//' | sort -u |
     sed 's/.*/{"license": {"name": "&"}}/' | paste -sd, | sed 's/,{/, {/g'
 }
 
