@@ -10,6 +10,8 @@
 #   dev       AddressSanitizer and UndefinedBehaviorSanitizer, all tests
 #   tsan      ThreadSanitizer on the batching tests
 #   tidy      all but hellocnn/torch through Clang with its thread-safety analysis as errors, then clang-tidy (14, likewise)
+#   deploy    the images and deploy/compose.yaml, built and run for real, where there is docker. HELLOCNN_WITH_DOCKER may
+#             name a program that runs a command with docker at hand
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -17,7 +19,7 @@ quick=false
 for argument in "$@"; do
   case $argument in
     --quick) quick=true ;;
-    -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "test.sh: unknown argument '$argument'; --quick and --help are known" >&2; exit 2 ;;
   esac
 done
@@ -33,6 +35,10 @@ export UBSAN_OPTIONS="print_stacktrace=1"
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1"
 
 jobs=$(nproc)
+
+# Taken out of the environment: servers refuse variables of this kind that they don't know.
+with_docker=${HELLOCNN_WITH_DOCKER:-}
+unset HELLOCNN_WITH_DOCKER
 
 say() { printf '\n=== %s\n' "$*"; }
 
@@ -126,6 +132,22 @@ tidy_stage() {
     clang-tidy -p build/tidy --quiet --warnings-as-errors='*'
 }
 
+deploy_stage() {
+  local log status good bad
+  log=$(mktemp)
+  ${with_docker:+"$with_docker"} tests/deploy/compose_test.sh 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  read -r good bad < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$log")
+  rm -f "$log"
+  ((status == 77)) && return  # no docker: it has said so
+  passed=$((passed + ${good:-0}))
+  failed=$((failed + ${bad:-0}))
+  if ((status != 0 && ${bad:-0} == 0)); then
+    failed=$((failed + 1))
+    echo "FAILED: tests/deploy/compose_test.sh exited with $status"
+  fi
+}
+
 say "set-up"
 scripts/install-deps.sh --test && scripts/fetch-promtool.sh || exit 1
 
@@ -135,6 +157,7 @@ if ! $quick; then
   stage dev dev_stage
   stage tsan tsan_stage
   stage tidy tidy_stage
+  stage deploy deploy_stage
 fi
 
 say "summary, after $((SECONDS / 60)) min $((SECONDS % 60)) s"

@@ -1,0 +1,79 @@
+# Images of the server, of its command line and of the load generator. Each has its programs, the libraries that they load and
+# the data that they read: no shell, no package manager, nothing to build with.
+#
+#   docker build --target server   -t hellocnn-server .
+#   docker build --target client   -t hellocnn-client .
+#   docker build --target loadtest -t hellocnn-loadtest .
+#
+# Nothing here names a processor: what is built on amd64 or arm64 runs there. docs/operations.md tells how to run them.
+
+# What scripts/install-deps.sh installs, in a layer of its own: it changes seldom.
+FROM debian:trixie-slim AS dependencies
+COPY scripts/install-deps.sh /src/scripts/
+RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
+    --mount=type=cache,target=/var/lib/apt/lists,sharing=locked \
+    rm -f /etc/apt/apt.conf.d/docker-clean && /src/scripts/install-deps.sh
+
+FROM dependencies AS build
+WORKDIR /src
+COPY CMakeLists.txt CMakePresets.json ./
+COPY cmake cmake
+COPY protos protos
+COPY hellocnn hellocnn
+COPY client client
+COPY server server
+RUN --mount=type=cache,target=/root/.cache/ccache \
+    cmake --preset release -DHELLOCNN_BUILD_TESTS=OFF --log-level=NOTICE && \
+    cmake --build --preset release --target hellocnn hellocnn-server && \
+    strip build/release/bin/hellocnn build/release/bin/hellocnn-server
+
+# The root file systems: programs, libraries, users, licences and the list of what is in them.
+FROM build AS client-root
+COPY deploy/image/make-root.sh deploy/image/
+RUN deploy/image/make-root.sh /root-fs build/release/bin/hellocnn
+
+FROM build AS server-root
+COPY deploy/image/make-root.sh deploy/image/
+RUN deploy/image/make-root.sh /root-fs build/release/bin/hellocnn-server build/release/bin/hellocnn
+
+# What all images have in common. BuildKit gives the labels below their values; the version is CMakeLists.txt's.
+FROM scratch AS base
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.vendor="HelloCNN Serving" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="scratch"
+USER 65532:65532
+WORKDIR /
+STOPSIGNAL SIGTERM
+
+# The command line.
+FROM base AS client
+LABEL org.opencontainers.image.title="hellocnn-client" \
+      org.opencontainers.image.description="Command line of the HelloCNN inference service"
+COPY --from=client-root /root-fs /
+ENTRYPOINT ["/usr/bin/hellocnn"]
+CMD ["--help"]
+
+# The command line with MNIST's test digits, and load on HELLOCNN_SERVER as its default command.
+FROM client AS loadtest
+LABEL org.opencontainers.image.title="hellocnn-loadtest" \
+      org.opencontainers.image.description="Load generator of the HelloCNN inference service, with MNIST's test digits"
+COPY data/mnist-test /data/mnist-test
+EXPOSE 9465
+# On which it prints what it has measured until then.
+STOPSIGNAL SIGINT
+CMD ["load", "--data", "/data/mnist-test", "--prometheus-listen", "0.0.0.0:9465"]
+
+# The server with its model. The last stage, so that it is what `docker build .` makes.
+FROM base AS server
+LABEL org.opencontainers.image.title="hellocnn-server" \
+      org.opencontainers.image.description="HelloCNN inference service over gRPC, with its model"
+COPY --from=server-root /root-fs /
+COPY models/mnist/1 /models/mnist/1
+ENV HELLOCNN_LISTEN=0.0.0.0:8500 HELLOCNN_METRICS_LISTEN=0.0.0.0:9464 HELLOCNN_MODEL=/models/mnist/1
+EXPOSE 8500 9464
+# Asks 127.0.0.1:8500. With another port in --listen, set HELLOCNN_SERVER to it.
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["/usr/bin/hellocnn", "health", "--timeout", "2s"]
+ENTRYPOINT ["/usr/bin/hellocnn-server"]
