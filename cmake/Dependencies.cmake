@@ -11,10 +11,10 @@ find_package(nlohmann_json REQUIRED CONFIG)
 find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(PkgConfig REQUIRED)
+find_package(prometheus-cpp REQUIRED CONFIG)
 
 if(HELLOCNN_BUILD_SERVER)
   find_package(spdlog REQUIRED CONFIG)
-  find_package(prometheus-cpp REQUIRED CONFIG)
   pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
   find_package(Torch REQUIRED)
   # LibTorch's own variable carries include paths and flags as strings; a target keeps them where they are used.

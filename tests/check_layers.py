@@ -36,14 +36,14 @@ LAYERS = {
         "protos/",
     ],
     "client/": ["protos/"],
-    "client/cli/": ["client/", "hellocnn/", "protos/"],
+    "client/cli/": ["client/", "client/load/", "hellocnn/", "protos/"],
     "client/load/": ["client/", "hellocnn/", "protos/"],
 }
 
 # Pattern of a library's headers: its name, the files that may include it, as a pattern of their paths, and that in words.
 LIBRARIES = [
     (r"(torch|ATen|c10)/", "LibTorch", r"hellocnn/torch/", "hellocnn/torch/"),
-    (r"prometheus/", "prometheus-cpp", r"server/telemetry/\w+\.cc", "the .cc files of server/telemetry/"),
+    (r"prometheus/", "prometheus-cpp", r"(server/telemetry|client/load)/\w+\.cc", "the .cc files of server/telemetry/ and client/load/"),
     (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/", "server/rpc/, server/server.* and client/"),
     (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/", "server/rpc/ and client/"),
     (r"CLI/", "CLI11", r"server/options\.cc|client/(cli|load)/|hellocnn/torch/train_main\.cc", "command lines"),

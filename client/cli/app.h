@@ -34,6 +34,7 @@ void AddClassify(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddEvaluate(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddDescribe(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddHealth(CLI::App& app, const GlobalOptions& global, Action& action);
+void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action);
 
 // Adds --output text|json.
 void AddOutputOption(CLI::App& command, bool& json);

@@ -1,0 +1,356 @@
+// hellocnn load: how many requests can the server answer, and how fast?
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <iostream>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/cli/app.h"
+#include "client/load/classify_protocol.h"
+#include "client/load/prometheus_exporter.h"
+#include "client/load/report.h"
+#include "client/load/run.h"
+#include "client/load/sweep.h"
+
+namespace hellocnn::cli {
+namespace {
+
+constexpr char kExamples[] = R"(
+Closed loop (--concurrency): so many requests are under way, and each answer lets the next one go. Shows what the server
+can do at most, and hides its pauses: while it stalls, nothing is sent. Open loop (--rate): requests go out when
+they are due, whatever the server does, and latency counts from that moment. Shows what callers would see.
+docs/load-testing.md says how to read the results.
+
+Examples:
+  hellocnn load                                                 8 requests under way for 10 s
+  hellocnn load --rate 2000 --arrivals poisson --duration 30s   as independent callers send
+  hellocnn load --data data/mnist-test --requests 10000         real digits; wrong answers are counted
+  hellocnn load --concurrency 1:64:x2 --duration 5s             a line for each of 1, 2, 4, ... 64
+  hellocnn load --output json > before.json)";
+
+constexpr int kGeneratedImages = 1024;
+
+struct Options {
+  std::vector<double> concurrency{8};
+  std::vector<double> rates;  // empty: a closed loop
+  std::string arrivals = "constant";
+  int connections = 1;
+  int threads = 1;
+  int most_in_flight = 4096;
+  int images_per_request = 1;
+  std::string mode = "unary";
+  std::string pixel_format = "gray8";
+  std::string data;
+  absl::Duration duration = absl::ZeroDuration();  // 0: not given
+  absl::Duration warm_up = absl::Seconds(1);
+  absl::Duration deadline = absl::ZeroDuration();  // 0: as --timeout says
+  std::int64_t requests = 0;                       // 0: not given
+  std::uint64_t seed = 1;
+  std::string output = "text";
+  std::string prometheus_listen;
+
+  bool open_loop() const { return !rates.empty() || recorded(); }
+  bool recorded() const { return arrivals != "constant" && arrivals != "poisson"; }
+};
+
+std::atomic<bool> interrupted = false;
+
+// The first Ctrl-C ends the measurement, the second the program.
+void OnInterrupt(int) {
+  interrupted.store(true);
+  std::signal(SIGINT, SIG_DFL);
+}
+
+load::Nanos ToNanos(absl::Duration duration) { return absl::ToChronoNanoseconds(duration); }
+
+// Everything that a run needs besides the number that a sweep varies.
+struct Bench {
+  std::unique_ptr<load::Protocol> protocol;
+  load::Channels channels;
+  std::shared_ptr<const std::vector<load::Nanos>> send_times;  // of recorded arrivals
+  load::Setup setup;
+  load::Plan plan;  // but for arrivals and in_flight
+};
+
+absl::StatusOr<Bench> Prepare(const GlobalOptions& global, const Options& options) {
+  const absl::StatusOr<client::Client> client = Connect(global);
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<client::ModelInfo> model = client->GetModel();
+  if (!model.ok()) return model.status();
+  const int most = model->limits.max_images_per_request;
+  if (options.images_per_request > most) {
+    return absl::InvalidArgumentError(absl::StrCat("--images-per-request is ",
+                                                   options.images_per_request,
+                                                   "; the server takes at most ", most));
+  }
+  Bench bench;
+  const load::PixelOptions pixels{options.pixel_format == "float32", model->preprocessing};
+  absl::StatusOr<load::Images> images =
+      options.data.empty() ? load::GenerateImages(kGeneratedImages, options.seed, pixels)
+                           : load::ReadImages(options.data, pixels);
+  if (!images.ok()) return images.status();
+  absl::Duration timeout = options.deadline;
+  if (timeout == absl::ZeroDuration()) absl::ParseDuration(global.timeout, &timeout);
+  if (timeout == absl::InfiniteDuration()) {
+    return absl::InvalidArgumentError(
+        "the limit for each call is infinite; load needs an end, such as --deadline 30s");
+  }
+  bench.plan.timeout = ToNanos(timeout);
+  bench.protocol = load::ClassifyProtocol(
+      *images, {options.mode == "stream", options.images_per_request, bench.plan.timeout});
+  if (options.recorded()) {
+    absl::StatusOr<std::vector<load::Nanos>> times = load::ReadSendTimes(options.arrivals);
+    if (!times.ok()) return times.status();
+    bench.send_times = std::make_shared<const std::vector<load::Nanos>>(*std::move(times));
+  }
+  absl::StatusOr<load::Channels> channels =
+      load::Connect(global.server, options.connections, ToNanos(absl::Seconds(10)));
+  if (!channels.ok()) return channels.status();
+  bench.channels = *std::move(channels);
+
+  bench.plan.threads = options.threads;
+  bench.plan.limits.warm_up = ToNanos(options.warm_up);
+  if (options.requests > 0) bench.plan.limits.requests = options.requests;
+  if (options.duration > absl::ZeroDuration()) {
+    bench.plan.limits.duration = ToNanos(options.duration);
+  } else if (options.requests == 0 && !options.recorded()) {
+    bench.plan.limits.duration = ToNanos(absl::Seconds(10));
+  }
+  load::Setup& setup = bench.setup;
+  setup.target = global.server;
+  setup.model = model->name + "/" + model->version;
+  setup.arrivals = !options.open_loop() ? "closed"
+                   : options.recorded() ? "recorded"
+                                        : options.arrivals;
+  setup.mode = options.mode;
+  setup.pixel_format = options.pixel_format;
+  setup.data = options.data;
+  setup.images_per_request = options.images_per_request;
+  setup.connections = options.connections;
+  setup.threads = options.threads;
+  setup.most_in_flight = options.most_in_flight;
+  setup.warm_up_seconds = absl::ToDoubleSeconds(options.warm_up);
+  setup.timeout_seconds = absl::ToDoubleSeconds(timeout);
+  setup.seed = options.seed;
+  setup.started_at = absl::ToUnixSeconds(absl::Now());
+  return bench;
+}
+
+load::Run MeasureAt(double value, const Bench& bench, const Options& options,
+                    absl::Span<load::Observer* const> observers) {
+  load::Run run;
+  load::Plan plan = bench.plan;
+  plan.in_flight = options.most_in_flight;
+  if (options.recorded()) {
+    plan.arrivals = [times = bench.send_times] { return load::RecordedArrivals(times); };
+  } else if (!options.open_loop()) {
+    run.concurrency = static_cast<int>(value);
+    plan.in_flight = run.concurrency;
+  } else {
+    run.rate = value;
+    const bool poisson = options.arrivals == "poisson";
+    plan.arrivals = [value, poisson, seed = options.seed] {
+      return poisson ? load::PoissonArrivals(value, seed) : load::ConstantArrivals(value);
+    };
+  }
+  run.outcome = load::Measure(plan, *bench.protocol, bench.channels, observers, interrupted);
+  return run;
+}
+
+std::string Format(const load::Report& report, const std::string& format) {
+  if (format == "json") return load::ToJson(report);
+  if (format == "csv") return load::ToCsv(report);
+  if (format == "hgrm") return load::ToHgrm(report.runs.front().outcome.total.latency);
+  return load::ToText(report);
+}
+
+int Run(const GlobalOptions& global, const Options& options) {
+  std::vector<load::Observer*> observers;
+  std::unique_ptr<load::PrometheusExporter> exporter;
+  if (!options.prometheus_listen.empty()) {
+    auto started = load::PrometheusExporter::Start(options.prometheus_listen);
+    if (!started.ok()) return Fail(started.status());
+    exporter = *std::move(started);
+    observers.push_back(exporter.get());
+    std::cerr << "hellocnn: metrics on port " << exporter->port() << "\n";
+  }
+  absl::StatusOr<Bench> bench = Prepare(global, options);
+  if (!bench.ok()) return Fail(bench.status());
+
+  interrupted.store(false);
+  const auto previous = std::signal(SIGINT, OnInterrupt);
+  load::Report report{bench->setup, {}};
+  const std::vector<double> once{0};
+  for (const double value : options.recorded()    ? once
+                            : options.open_loop() ? options.rates
+                                                  : options.concurrency) {
+    if (interrupted.load()) break;
+    if (exporter != nullptr) exporter->SetTargetRate(options.open_loop() ? value : 0);
+    report.runs.push_back(MeasureAt(value, *bench, options, observers));
+  }
+  std::signal(SIGINT, previous);
+  std::cout << Format(report, options.output);
+  for (const load::Run& run : report.runs) {
+    if (run.outcome.total.answered() == 0) {
+      return Fail(absl::UnavailableError("no request was answered"));
+    }
+  }
+  return kExitOk;
+}
+
+// What --duration and its like take.
+void AddDuration(CLI::App& command, const std::string& name, absl::Duration& duration,
+                 bool may_be_zero, const std::string& help) {
+  command
+      .add_option_function<std::string>(
+          name,
+          [&duration, may_be_zero, name](const std::string& text) {
+            if (!absl::ParseDuration(text, &duration)) {
+              throw CLI::ValidationError(
+                  name, "'" + text +
+                            "' is not a duration; wanted is a number with a unit, such as 500ms, "
+                            "5s or 2m");
+            }
+            if (duration < absl::ZeroDuration() || duration > absl::Hours(24) ||
+                (duration == absl::ZeroDuration() && !may_be_zero)) {
+              throw CLI::ValidationError(
+                  name, text + " is not within " + (may_be_zero ? "0" : "more than 0") + " to 24h");
+            }
+          },
+          help)
+      ->type_name("DURATION");
+}
+
+void AddSweep(CLI::App& command, const std::string& name, std::vector<double>& values,
+              double largest, bool whole, const std::string& help) {
+  command
+      .add_option_function<std::string>(
+          name,
+          [&values, largest, whole, name](const std::string& text) {
+            const absl::StatusOr<std::vector<double>> sweep = load::ParseSweep(text, largest);
+            if (!sweep.ok()) {
+              throw CLI::ValidationError(name, std::string(sweep.status().message()));
+            }
+            for (const double value : *sweep) {
+              if (whole && value != std::floor(value)) {
+                throw CLI::ValidationError(
+                    name, absl::StrCat("'", text, "' makes ", value, "; wanted are whole numbers"));
+              }
+            }
+            values = *sweep;
+          },
+          help)
+      ->type_name("N|SWEEP");
+}
+
+}  // namespace
+
+void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action) {
+  CLI::App* command = app.add_subcommand("load", "Measures rate and latency under load");
+  command->footer(kExamples);
+  auto options = std::make_shared<Options>();
+  AddSweep(*command, "--concurrency", options->concurrency, 65536, /*whole=*/true,
+           "closed loop: requests under way, or several numbers in turn as 1:64:x2 or 8:32:+8; "
+           "without, 8");
+  AddSweep(*command, "--rate", options->rates, 1e6, /*whole=*/false,
+           "open loop: requests a second, or several numbers in turn as 1000:5000:+1000");
+  command
+      ->add_option("--arrivals", options->arrivals,
+                   "open loop: constant or poisson gaps, or a file of send times in seconds, one a "
+                   "line, which needs no --rate")
+      ->type_name("KIND|FILE")
+      ->capture_default_str();
+  command->add_option("--connections", options->connections, "connections to the server")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N")
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--threads", options->threads,
+          "threads that work on connections, each with its share; an open loop has as many "
+          "again that send")
+      ->check(CLI::Range(1, 256))
+      ->type_name("N")
+      ->capture_default_str();
+  command
+      ->add_option("--max-in-flight", options->most_in_flight,
+                   "open loop: more requests than this under way are held back; their latency "
+                   "counts from when they were due all the same")
+      ->check(CLI::Range(1, 65536))
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_option("--images-per-request", options->images_per_request, "images in each request")
+      ->check(CLI::Range(1, 65536))
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_option("--mode", options->mode, "unary: a call for each request")
+      ->check(CLI::IsMember({"unary"}))
+      ->type_name("MODE")
+      ->capture_default_str();
+  command
+      ->add_option("--pixel-format", options->pixel_format,
+                   "gray8, a byte a pixel, or float32, four, normalised by this program")
+      ->check(CLI::IsMember({"gray8", "float32"}))
+      ->type_name("FORMAT")
+      ->capture_default_str();
+  command
+      ->add_option("--data", options->data,
+                   "folder of MNIST's t10k IDX files, whose labels are compared with the answers; "
+                   "without, generated images")
+      ->type_name("DIR");
+  AddDuration(*command, "--duration", options->duration, false,
+              "how long to measure; without --requests, 10s");
+  command
+      ->add_option("--requests", options->requests,
+                   "how many requests to measure; with --duration, whichever ends first")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 50))
+      ->type_name("N");
+  AddDuration(*command, "--warm-up", options->warm_up, true,
+              "load before the measurement, which does not count; without, 1s");
+  AddDuration(*command, "--deadline", options->deadline, false,
+              "limit for each request; without, that of --timeout");
+  command->add_option("--seed", options->seed, "of generated images and of poisson arrivals")
+      ->type_name("N")
+      ->capture_default_str();
+  command
+      ->add_option("--output", options->output,
+                   "text for people; json, one document; csv, a line for each run; hgrm, "
+                   "HdrHistogram's percentiles of the latency in ms")
+      ->check(CLI::IsMember({"text", "json", "csv", "hgrm"}))
+      ->type_name("FORMAT")
+      ->capture_default_str();
+  command
+      ->add_option("--prometheus-listen", options->prometheus_listen,
+                   "serve the generator's own metrics on http://HOST:PORT/metrics while it runs")
+      ->type_name("HOST:PORT");
+  command->callback([&global, &action, command, options] {
+    if (command->count("--concurrency") > 0 && options->open_loop()) {
+      throw CLI::ValidationError("--concurrency",
+                                 "is for a closed loop, --rate and --arrivals for an open one");
+    }
+    if (options->recorded() && !options->rates.empty()) {
+      throw CLI::ValidationError("--rate", "the file of --arrivals says when to send");
+    }
+    if (command->count("--arrivals") > 0 && !options->open_loop()) {
+      throw CLI::ValidationError("--arrivals", options->arrivals + " needs --rate");
+    }
+    if (command->count("--max-in-flight") > 0 && !options->open_loop()) {
+      throw CLI::ValidationError("--max-in-flight", "is for an open loop; see --concurrency");
+    }
+    if (options->threads > options->connections) {
+      throw CLI::ValidationError(
+          "--threads", absl::StrCat("is ", options->threads, " and --connections ",
+                                    options->connections, "; each thread needs a connection"));
+    }
+    if (options->output == "hgrm" &&
+        (options->open_loop() ? options->rates : options->concurrency).size() > 1) {
+      throw CLI::ValidationError("--output", "hgrm is of one measurement, not of a sweep");
+    }
+    action = [&global, options] { return Run(global, *options); };
+  });
+}
+
+}  // namespace hellocnn::cli
