@@ -1,18 +1,26 @@
 // hellocnn load: how many requests can the server answer, and how fast?
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <csignal>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/cli/app.h"
+#include "client/cli/render.h"
 #include "client/load/classify_protocol.h"
+#include "client/load/live_view.h"
 #include "client/load/prometheus_exporter.h"
 #include "client/load/report.h"
 #include "client/load/run.h"
+#include "client/load/search.h"
 #include "client/load/sweep.h"
 
 namespace hellocnn::cli {
@@ -29,9 +37,12 @@ Examples:
   hellocnn load --rate 2000 --arrivals poisson --duration 30s   as independent callers send
   hellocnn load --data data/mnist-test --requests 10000         real digits; wrong answers are counted
   hellocnn load --concurrency 1:64:x2 --duration 5s             a line for each of 1, 2, 4, ... 64
+  hellocnn load --find-max-rate --slo p99=5ms                   the highest rate within a limit
   hellocnn load --output json > before.json)";
 
 constexpr int kGeneratedImages = 1024;
+constexpr double kMostRate = 1e6;
+constexpr double kFirstRate = 100;  // of a search
 
 struct Options {
   std::vector<double> concurrency{8};
@@ -51,8 +62,10 @@ struct Options {
   std::uint64_t seed = 1;
   std::string output = "text";
   std::string prometheus_listen;
+  bool find_max_rate = false;
+  std::optional<load::Slo> slo;
 
-  bool open_loop() const { return !rates.empty() || recorded(); }
+  bool open_loop() const { return !rates.empty() || recorded() || find_max_rate; }
   bool recorded() const { return arrivals != "constant" && arrivals != "poisson"; }
 };
 
@@ -139,8 +152,15 @@ absl::StatusOr<Bench> Prepare(const GlobalOptions& global, const Options& option
   return bench;
 }
 
+int TerminalColumns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+void DrawLine(const std::string& line) { std::cerr << "\r\x1b[K" << line << std::flush; }
+
 load::Run MeasureAt(double value, const Bench& bench, const Options& options,
-                    absl::Span<load::Observer* const> observers) {
+                    load::PrometheusExporter* exporter) {
   load::Run run;
   load::Plan plan = bench.plan;
   plan.in_flight = options.most_in_flight;
@@ -156,8 +176,44 @@ load::Run MeasureAt(double value, const Bench& bench, const Options& options,
       return poisson ? load::PoissonArrivals(value, seed) : load::ConstantArrivals(value);
     };
   }
+  std::vector<load::Observer*> observers;
+  if (exporter != nullptr) {
+    exporter->SetTargetRate(run.rate);
+    observers.push_back(exporter);
+  }
+  std::optional<load::LiveView> live;
+  if (isatty(STDERR_FILENO) == 1) {
+    live.emplace(plan.limits, TerminalColumns(), StyleOf(STDERR_FILENO) == Style::kColour,
+                 DrawLine);
+    observers.push_back(&*live);
+  }
   run.outcome = load::Measure(plan, *bench.protocol, bench.channels, observers, interrupted);
   return run;
+}
+
+void Search(const Bench& bench, const Options& options, load::PrometheusExporter* exporter,
+            load::Report& report) {
+  load::RateSearch search(options.rates.empty() ? kFirstRate : options.rates.front(), kMostRate);
+  for (auto rate = search.Next(); rate.has_value() && !interrupted.load(); rate = search.Next()) {
+    load::Run run = MeasureAt(*rate, bench, options, exporter);
+    if (run.outcome.interrupted) break;  // it says nothing about this rate
+    run.verdict = load::WhyNot(*options.slo, *rate, run.outcome);
+    search.Tell(run.verdict.empty());
+    report.runs.push_back(std::move(run));
+  }
+  report.search = load::Search{options.slo->text, search.best()};
+}
+
+void Sweep(const Bench& bench, const Options& options, load::PrometheusExporter* exporter,
+           load::Report& report) {
+  const std::vector<double> once{0};
+  const std::vector<double>& values = options.recorded()    ? once
+                                      : options.open_loop() ? options.rates
+                                                            : options.concurrency;
+  for (const double value : values) {
+    if (interrupted.load()) return;
+    report.runs.push_back(MeasureAt(value, bench, options, exporter));
+  }
 }
 
 std::string Format(const load::Report& report, const std::string& format) {
@@ -168,37 +224,31 @@ std::string Format(const load::Report& report, const std::string& format) {
 }
 
 int Run(const GlobalOptions& global, const Options& options) {
-  std::vector<load::Observer*> observers;
   std::unique_ptr<load::PrometheusExporter> exporter;
   if (!options.prometheus_listen.empty()) {
     auto started = load::PrometheusExporter::Start(options.prometheus_listen);
     if (!started.ok()) return Fail(started.status());
     exporter = *std::move(started);
-    observers.push_back(exporter.get());
-    std::cerr << "hellocnn: metrics on port " << exporter->port() << "\n";
+    std::cerr << "hellocnn: the generator's metrics are on port " << exporter->port() << "\n";
   }
   absl::StatusOr<Bench> bench = Prepare(global, options);
   if (!bench.ok()) return Fail(bench.status());
 
   interrupted.store(false);
   const auto previous = std::signal(SIGINT, OnInterrupt);
-  load::Report report{bench->setup, {}};
-  const std::vector<double> once{0};
-  for (const double value : options.recorded()    ? once
-                            : options.open_loop() ? options.rates
-                                                  : options.concurrency) {
-    if (interrupted.load()) break;
-    if (exporter != nullptr) exporter->SetTargetRate(options.open_loop() ? value : 0);
-    report.runs.push_back(MeasureAt(value, *bench, options, observers));
+  load::Report report{bench->setup, {}, std::nullopt};
+  if (options.find_max_rate) {
+    Search(*bench, options, exporter.get(), report);
+  } else {
+    Sweep(*bench, options, exporter.get(), report);
   }
   std::signal(SIGINT, previous);
-  std::cout << Format(report, options.output);
-  for (const load::Run& run : report.runs) {
-    if (run.outcome.total.answered() == 0) {
-      return Fail(absl::UnavailableError("no request was answered"));
-    }
-  }
-  return kExitOk;
+  const bool answered =
+      std::any_of(report.runs.begin(), report.runs.end(),
+                  [](const load::Run& run) { return run.outcome.total.answered() > 0; });
+  if (!report.runs.empty()) std::cout << Format(report, options.output);
+  if (!answered) return Fail(absl::UnavailableError("no request was answered"));
+  return report.search.has_value() && !report.search->best.has_value() ? kExitFailed : kExitOk;
 }
 
 // What --duration and its like take.
@@ -255,7 +305,7 @@ void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action) {
   AddSweep(*command, "--concurrency", options->concurrency, 65536, /*whole=*/true,
            "closed loop: requests under way, or several numbers in turn as 1:64:x2 or 8:32:+8; "
            "without, 8");
-  AddSweep(*command, "--rate", options->rates, 1e6, /*whole=*/false,
+  AddSweep(*command, "--rate", options->rates, kMostRate, /*whole=*/false,
            "open loop: requests a second, or several numbers in turn as 1000:5000:+1000");
   command
       ->add_option("--arrivals", options->arrivals,
@@ -286,8 +336,10 @@ void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action) {
       ->check(CLI::Range(1, 65536))
       ->type_name("N")
       ->capture_default_str();
-  command->add_option("--mode", options->mode, "unary: a call for each request")
-      ->check(CLI::IsMember({"unary"}))
+  command
+      ->add_option("--mode", options->mode,
+                   "unary: a call for each request; stream: one stream for each connection")
+      ->check(CLI::IsMember({"unary", "stream"}))
       ->type_name("MODE")
       ->capture_default_str();
   command
@@ -326,7 +378,26 @@ void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action) {
       ->add_option("--prometheus-listen", options->prometheus_listen,
                    "serve the generator's own metrics on http://HOST:PORT/metrics while it runs")
       ->type_name("HOST:PORT");
+  command->add_flag("--find-max-rate", options->find_max_rate,
+                    "search for the highest rate that keeps --slo, from --rate or 100 on");
+  command
+      ->add_option_function<std::string>(
+          "--slo",
+          [options](const std::string& text) {
+            absl::StatusOr<load::Slo> slo = load::Slo::Parse(text);
+            if (!slo.ok()) throw CLI::ValidationError("--slo", std::string(slo.status().message()));
+            options->slo = *std::move(slo);
+          },
+          "limit of latency for --find-max-rate, such as p99=5ms, mean=1ms or max=1s")
+      ->type_name("LIMIT");
   command->callback([&global, &action, command, options] {
+    if (options->find_max_rate != options->slo.has_value()) {
+      throw CLI::ValidationError("--find-max-rate", "and --slo need each other");
+    }
+    if (options->find_max_rate && (options->rates.size() > 1 || options->recorded())) {
+      throw CLI::ValidationError("--find-max-rate",
+                                 "begins with one --rate and chooses the others");
+    }
     if (command->count("--concurrency") > 0 && options->open_loop()) {
       throw CLI::ValidationError("--concurrency",
                                  "is for a closed loop, --rate and --arrivals for an open one");
@@ -346,8 +417,9 @@ void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action) {
                                     options->connections, "; each thread needs a connection"));
     }
     if (options->output == "hgrm" &&
-        (options->open_loop() ? options->rates : options->concurrency).size() > 1) {
-      throw CLI::ValidationError("--output", "hgrm is of one measurement, not of a sweep");
+        (options->find_max_rate ||
+         (options->open_loop() ? options->rates : options->concurrency).size() > 1)) {
+      throw CLI::ValidationError("--output", "hgrm is of one measurement, not of many");
     }
     action = [&global, options] { return Run(global, *options); };
   });

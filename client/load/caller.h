@@ -49,6 +49,8 @@ class Caller {
 };
 
 std::unique_ptr<Caller> UnaryCaller(const CallerOptions& options, Ended ended);
+// For a streaming protocol: one call on each connection, made again when it breaks.
+std::unique_ptr<Caller> StreamCaller(const CallerOptions& options, Ended ended);
 
 }  // namespace hellocnn::load
 

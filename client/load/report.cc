@@ -163,12 +163,21 @@ std::string ManyRuns(const Report& report) {
     const Steadiness steadiness = JudgeSteadiness(outcome.intervals);
     if (steadiness.known && !steadiness.steady()) remarks += " not steady";
     if (!JudgeGenerator(outcome).empty()) remarks += " generator-bound";
+    if (report.search.has_value()) {
+      remarks += run.verdict.empty() ? " kept" : " NOT KEPT: " + run.verdict;
+    }
     absl::StrAppendFormat(
         &text, "%12s %10.1f %10.1f %9s %9s %9s %9s %8s %9.1f%s\n",
         outcome.open_loop ? Grouped(std::llround(run.rate)) : Grouped(run.concurrency),
         outcome.Rate(), outcome.ImageRate(), Cell(total.latency, 0.5), Cell(total.latency, 0.9),
         Cell(total.latency, 0.99), Cell(total.latency, 0.999),
         Percent(Share(total.failed(), total.requests())), MeanBatch(total), remarks);
+  }
+  if (report.search.has_value()) {
+    text += report.search->best.has_value()
+                ? absl::StrFormat("\n%.0f requests/s is the highest rate tried that keeps %s\n",
+                                  *report.search->best, report.search->slo)
+                : absl::StrCat("\nno rate that was tried keeps ", report.search->slo, "\n");
   }
   return text;
 }
@@ -256,8 +265,9 @@ Json RunJson(const Run& run) {
 }  // namespace
 
 std::string ToText(const Report& report) {
-  return Header(report.setup) +
-         (report.runs.size() == 1 ? OneRun(report.setup, report.runs.front()) : ManyRuns(report));
+  return Header(report.setup) + (report.runs.size() == 1 && !report.search.has_value()
+                                     ? OneRun(report.setup, report.runs.front())
+                                     : ManyRuns(report));
 }
 
 std::string ToJson(const Report& report) {
@@ -277,7 +287,15 @@ std::string ToJson(const Report& report) {
                      {"timeout_seconds", setup.timeout_seconds},
                      {"seed", setup.seed}}},
                    {"runs", Json::array()}};
-  for (const Run& run : report.runs) document["runs"].push_back(RunJson(run));
+  for (const Run& run : report.runs) {
+    document["runs"].push_back(RunJson(run));
+    if (report.search.has_value()) document["runs"].back()["keeps_slo"] = run.verdict.empty();
+  }
+  if (report.search.has_value()) {
+    const Search& search = *report.search;
+    document["search"] = {{"slo", search.slo},
+                          {"highest_rate", search.best ? Json(*search.best) : Json(nullptr)}};
+  }
   return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -3,6 +3,7 @@
 #define HELLOCNN_CLIENT_LOAD_REPORT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,11 +33,19 @@ struct Run {
   int concurrency = 0;  // closed loop
   double rate = 0;      // open loop: wanted requests a second; 0 for recorded ones
   Outcome outcome;
+  std::string verdict;  // of a search for the highest rate: empty, or why this rate is too high
+};
+
+// What a search for the highest rate came to.
+struct Search {
+  std::string slo;
+  std::optional<double> best;  // nullopt: none of the rates that were tried
 };
 
 struct Report {
   Setup setup;
   std::vector<Run> runs;  // at least one
+  std::optional<Search> search;
 };
 
 // The whole of one run, or a table with a line for each of many.

@@ -42,7 +42,8 @@ Worker::Worker(const WorkerOptions& options, Pacer pacer)
   const CallerOptions caller{options.protocol, options.channels, &queue_, options.slots,
                              options.timeout};
   Ended ended = [this](int slot, Verdict& verdict) { End(slot, verdict); };
-  caller_ = UnaryCaller(caller, std::move(ended));
+  caller_ = options.protocol->streaming() ? StreamCaller(caller, std::move(ended))
+                                          : UnaryCaller(caller, std::move(ended));
 }
 
 Worker::~Worker() {
