@@ -38,7 +38,7 @@ Examples:
   hellocnn load --data data/mnist-test --requests 10000         real digits; wrong answers are counted
   hellocnn load --concurrency 1:64:x2 --duration 5s             a line for each of 1, 2, 4, ... 64
   hellocnn load --find-max-rate --slo p99=5ms                   the highest rate within a limit
-  hellocnn load --output json > before.json)";
+  hellocnn load --output json > before.json                     for hellocnn load compare)";
 
 constexpr int kGeneratedImages = 1024;
 constexpr double kMostRate = 1e6;
@@ -47,6 +47,7 @@ constexpr double kFirstRate = 100;  // of a search
 struct Options {
   std::vector<double> concurrency{8};
   std::vector<double> rates;  // empty: a closed loop
+  std::optional<double> ramp_from;
   std::string arrivals = "constant";
   int connections = 1;
   int threads = 1;
@@ -138,6 +139,7 @@ absl::StatusOr<Bench> Prepare(const GlobalOptions& global, const Options& option
   setup.arrivals = !options.open_loop() ? "closed"
                    : options.recorded() ? "recorded"
                                         : options.arrivals;
+  if (options.ramp_from.has_value()) setup.arrivals = "ramp";
   setup.mode = options.mode;
   setup.pixel_format = options.pixel_format;
   setup.data = options.data;
@@ -172,7 +174,9 @@ load::Run MeasureAt(double value, const Bench& bench, const Options& options,
   } else {
     run.rate = value;
     const bool poisson = options.arrivals == "poisson";
-    plan.arrivals = [value, poisson, seed = options.seed] {
+    const load::Nanos all = plan.limits.warm_up + plan.limits.duration;
+    plan.arrivals = [value, poisson, all, seed = options.seed, from = options.ramp_from] {
+      if (from.has_value()) return load::RampArrivals(*from, value, all);
       return poisson ? load::PoissonArrivals(value, seed) : load::ConstantArrivals(value);
     };
   }
@@ -308,6 +312,12 @@ void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action) {
   AddSweep(*command, "--rate", options->rates, kMostRate, /*whole=*/false,
            "open loop: requests a second, or several numbers in turn as 1000:5000:+1000");
   command
+      ->add_option("--ramp-from", options->ramp_from,
+                   "open loop: begin with this rate and change it in a straight line, over warm-up "
+                   "and --duration, to --rate")
+      ->check(CLI::Range(0.0, kMostRate))
+      ->type_name("N");
+  command
       ->add_option("--arrivals", options->arrivals,
                    "open loop: constant or poisson gaps, or a file of send times in seconds, one a "
                    "line, which needs no --rate")
@@ -390,7 +400,9 @@ void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action) {
           },
           "limit of latency for --find-max-rate, such as p99=5ms, mean=1ms or max=1s")
       ->type_name("LIMIT");
+  AddLoadCompare(*command, action);
   command->callback([&global, &action, command, options] {
+    if (!command->get_subcommands().empty()) return;
     if (options->find_max_rate != options->slo.has_value()) {
       throw CLI::ValidationError("--find-max-rate", "and --slo need each other");
     }
@@ -410,6 +422,13 @@ void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action) {
     }
     if (command->count("--max-in-flight") > 0 && !options->open_loop()) {
       throw CLI::ValidationError("--max-in-flight", "is for an open loop; see --concurrency");
+    }
+    if (options->ramp_from.has_value() &&
+        (options->rates.empty() || options->find_max_rate || options->requests > 0 ||
+         options->arrivals != "constant")) {
+      throw CLI::ValidationError("--ramp-from",
+                                 "needs --rate, constant arrivals and a --duration, without "
+                                 "--requests and --find-max-rate");
     }
     if (options->threads > options->connections) {
       throw CLI::ValidationError(

@@ -49,6 +49,9 @@ double MeanBatch(const Tally& total) { return Share(total.batch_sizes, total.que
 std::string LoadOf(const Setup& setup, const Run& run) {
   if (!run.outcome.open_loop) return Count(run.concurrency, "request") + " under way";
   if (setup.arrivals == "recorded") return "requests at recorded times";
+  if (setup.arrivals == "ramp") {
+    return absl::StrFormat("a ramp to %s requests/s", Grouped(std::llround(run.rate)));
+  }
   return absl::StrFormat("%s requests/s, %s", Grouped(std::llround(run.rate)), setup.arrivals);
 }
 

@@ -15,7 +15,7 @@ namespace hellocnn::load {
 struct Setup {
   std::string target;
   std::string model;     // "mnist/1"
-  std::string arrivals;  // "closed", "constant", "poisson", or "recorded"
+  std::string arrivals;  // "closed", "constant", "poisson", "ramp" or "recorded"
   std::string mode;      // "unary" or "stream"
   std::string pixel_format;
   std::string data;  // folder; empty: generated

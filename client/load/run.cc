@@ -193,14 +193,15 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
   outcome.open_loop = static_cast<bool>(plan.arrivals);
   std::vector<std::unique_ptr<Worker>> workers = MakeWorkers(plan, protocol, channels);
   const Clock::time_point start = Clock::now() + kLeadTime;
+  CostMeter whole;
+  whole.Reset(Clock::now() - start, Nanos(0));
   for (const auto& worker : workers) worker->Start(start);
 
   // At least ten points, and none longer than a second.
   Collector collector(timed ? std::min<Nanos>(plan.limits.duration / 10, std::chrono::seconds(1))
                             : kInterval);
-  CostMeter whole;
   CostMeter since_last_view;
-  bool measuring = false;
+  bool warming_up = plan.limits.warm_up > Nanos(0);
   Nanos sending_ended{-1};
   bool ended_by_count = false;
   const auto all = [&](auto property) {
@@ -217,8 +218,8 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
       busiest = std::max(busiest, worker->BusiestThread());
       in_flight += worker->in_flight();
     }
-    if (!measuring && now >= plan.limits.warm_up) {
-      measuring = true;
+    if (warming_up && now >= plan.limits.warm_up) {
+      warming_up = false;
       whole.Reset(now, busiest);
     }
     if (sending_ended < Nanos(0)) {
@@ -234,7 +235,7 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
             (sent_all && all([](const auto& worker) { return worker->ended_by_time(); }));
         sending_ended = std::max(Nanos(0), (by_time ? planned_end : now) - plan.limits.warm_up);
         ended_by_count = !outcome.interrupted && !by_time;
-        if (measuring) outcome.cost = whole.Since(now, busiest);
+        outcome.cost = whole.Since(now, busiest);
       }
     }
     std::vector<const Tally*> latest;

@@ -38,7 +38,7 @@ struct Stream {
   Tag finish{this, Operation::kFinish};
 
   // Between the thread that sends and the one that handles.
-  absl::Mutex mutex;
+  mutable absl::Mutex mutex;
   State state ABSL_GUARDED_BY(mutex) = State::kClosed;
   bool reading ABSL_GUARDED_BY(mutex) = false;
   bool writing ABSL_GUARDED_BY(mutex) = false;
@@ -110,7 +110,7 @@ class Streams : public Caller {
 
   bool open() const override {
     for (const Stream& stream : streams_) {
-      absl::MutexLock lock(&const_cast<Stream&>(stream).mutex);
+      absl::MutexLock lock(&stream.mutex);
       if (stream.state != Stream::State::kClosed) return true;
     }
     return false;
