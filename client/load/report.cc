@@ -1,5 +1,6 @@
 #include "client/load/report.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -260,7 +261,7 @@ Json RunJson(const Run& run) {
   // Counts by the upper end of their slot, in nanoseconds.
   json["latency_histogram"] = Json::array();
   for (const Histogram::Slot& slot : total.latency.Slots()) {
-    json["latency_histogram"].push_back({slot.highest, slot.count});
+    json["latency_histogram"].push_back({std::min(slot.highest, total.latency.max()), slot.count});
   }
   return json;
 }
@@ -334,8 +335,9 @@ std::string ToHgrm(const Histogram& latency) {
   for (const Histogram::Slot& slot : latency.Slots()) {
     seen += slot.count;
     const double share = Share(seen, latency.count());
-    absl::StrAppendFormat(&text, "%12.6f %14.12f %10d", static_cast<double>(slot.highest) * 1e-6,
-                          share, seen);
+    absl::StrAppendFormat(&text, "%12.6f %14.12f %10d",
+                          static_cast<double>(std::min(slot.highest, latency.max())) * 1e-6, share,
+                          seen);
     if (seen < latency.count()) absl::StrAppendFormat(&text, " %14.2f", 1 / (1 - share));
     text += "\n";
   }
