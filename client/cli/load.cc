@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cmath>
 #include <csignal>
+#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "client/cli/app.h"
 #include "client/cli/render.h"
 #include "client/load/classify_protocol.h"
+#include "client/load/html_report.h"
 #include "client/load/live_view.h"
 #include "client/load/prometheus_exporter.h"
 #include "client/load/report.h"
@@ -62,6 +64,7 @@ struct Options {
   std::int64_t requests = 0;                       // 0: not given
   std::uint64_t seed = 1;
   std::string output = "text";
+  std::string html;
   std::string prometheus_listen;
   bool find_max_rate = false;
   std::optional<load::Slo> slo;
@@ -251,6 +254,12 @@ int Run(const GlobalOptions& global, const Options& options) {
       std::any_of(report.runs.begin(), report.runs.end(),
                   [](const load::Run& run) { return run.outcome.total.answered() > 0; });
   if (!report.runs.empty()) std::cout << Format(report, options.output);
+  if (!report.runs.empty() && !options.html.empty()) {
+    std::ofstream file(options.html);
+    if (!(file << load::ToHtml(report)).flush()) {
+      return Fail(absl::UnavailableError("--html: " + options.html + " cannot be written"));
+    }
+  }
   if (!answered) return Fail(absl::UnavailableError("no request was answered"));
   return report.search.has_value() && !report.search->best.has_value() ? kExitFailed : kExitOk;
 }
@@ -384,6 +393,10 @@ void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action) {
       ->check(CLI::IsMember({"text", "json", "csv", "hgrm"}))
       ->type_name("FORMAT")
       ->capture_default_str();
+  command
+      ->add_option("--html", options->html,
+                   "also write a page with plots, which needs nothing but itself")
+      ->type_name("FILE");
   command
       ->add_option("--prometheus-listen", options->prometheus_listen,
                    "serve the generator's own metrics on http://HOST:PORT/metrics while it runs")

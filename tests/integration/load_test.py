@@ -9,6 +9,7 @@ import tempfile
 import time
 import unittest
 import urllib.request
+import xml.etree.ElementTree
 
 from testbed import CLI, TEST_DATA, Server, clean_environment, metric_sum
 
@@ -118,6 +119,24 @@ class LoadTest(unittest.TestCase):
         self.assertEqual(len(csv[0].split(",")), len(csv[1].split(",")))
         hgrm = self.server.cli("load", "--requests", "50", "--warm-up", "0", "--output", "hgrm").stdout
         self.assertRegex(hgrm, r"1\.000000000000 +50\n")
+
+    def test_page_is_well_formed_and_needs_nothing_else(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "report.html")
+            for load, plots in ((("--rate", "300", "--duration", "1s"), 4), (("--concurrency", "1:2:x2", "--requests", "50"), 1)):
+                done = self.server.cli("load", *load, "--warm-up", "0", "--html", path)
+                self.assertEqual(done.returncode, 0, done)
+                page = xml.etree.ElementTree.parse(path).getroot()
+                drawn = page.findall(".//{http://www.w3.org/2000/svg}svg")
+                self.assertEqual(len(drawn), plots)
+                for element in page.iter():
+                    self.assertNotIn("script", element.tag)
+                    self.assertFalse({"src", "href"} & set(element.attrib))
+                    for number in re.findall(r"nan|inf", " ".join(element.attrib.values())):
+                        self.fail(f"{number} in {element.attrib}")
+            done = self.server.cli("load", "--requests", "5", "--warm-up", "0", "--html", os.path.join(folder, "no", "such"))
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn("--html", done.stderr)
 
     def test_refusals_are_counted_and_named(self):
         with Server("--queue-capacity", "1", "--threads", "1", "--max-batch-size", "1") as small:
