@@ -122,6 +122,8 @@ def self_test():
         ("client/client.cc", '#include "server/options.h"'),
         ("client/client.h", '#include "hellocnn/idx.h"'),
         ("client/cli/main.cc", '#include "hellocnn/torch/module.h"'),
+        ("client/cli/load.cc", "#include <prometheus/counter.h>"),
+        ("client/client.cc", '#include "client/load/run.h"'),
     ]
     right = [
         ("hellocnn/weights.cc", '#include "hellocnn/topology.h"'),
@@ -131,6 +133,8 @@ def self_test():
         ("server/rpc/codec.cc", '#include "hellocnn/v1/classifier_service.pb.h"'),
         ("client/cli/evaluate.cc", '#include "hellocnn/idx.h"'),
         ("client/client.cc", "#include <grpcpp/grpcpp.h>"),
+        ("client/load/prometheus_exporter.cc", "#include <prometheus/counter.h>"),
+        ("client/cli/load.cc", '#include "client/load/run.h"'),
     ]
     failures = []
     for path, line in wrong:
