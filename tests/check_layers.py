@@ -36,14 +36,14 @@ LAYERS = {
         "protos/",
     ],
     "client/": ["protos/"],
-    "client/cli/": ["client/", "hellocnn/", "protos/"],
+    "client/cli/": ["client/", "client/load/", "hellocnn/", "protos/"],
     "client/load/": ["client/", "hellocnn/", "protos/"],
 }
 
 # Pattern of a library's headers: its name, the files that may include it, as a pattern of their paths, and that in words.
 LIBRARIES = [
     (r"(torch|ATen|c10)/", "LibTorch", r"hellocnn/torch/", "hellocnn/torch/"),
-    (r"prometheus/", "prometheus-cpp", r"server/telemetry/\w+\.cc", "the .cc files of server/telemetry/"),
+    (r"prometheus/", "prometheus-cpp", r"(server/telemetry|client/load)/\w+\.cc", "the .cc files of server/telemetry/ and client/load/"),
     (r"microhttpd\.h", "libmicrohttpd", r"server/telemetry/http_server\.cc", "server/telemetry/http_server.cc"),
     (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/", "server/rpc/, server/server.* and client/"),
     (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/", "server/rpc/ and client/"),
@@ -124,6 +124,8 @@ def self_test():
         ("client/client.cc", '#include "server/options.h"'),
         ("client/client.h", '#include "hellocnn/idx.h"'),
         ("client/cli/main.cc", '#include "hellocnn/torch/module.h"'),
+        ("client/cli/load.cc", "#include <prometheus/counter.h>"),
+        ("client/client.cc", '#include "client/load/run.h"'),
     ]
     right = [
         ("hellocnn/weights.cc", '#include "hellocnn/topology.h"'),
@@ -133,6 +135,8 @@ def self_test():
         ("server/rpc/codec.cc", '#include "hellocnn/v1/classifier_service.pb.h"'),
         ("client/cli/evaluate.cc", '#include "hellocnn/idx.h"'),
         ("client/client.cc", "#include <grpcpp/grpcpp.h>"),
+        ("client/load/prometheus_exporter.cc", "#include <prometheus/counter.h>"),
+        ("client/cli/load.cc", '#include "client/load/run.h"'),
     ]
     failures = []
     for path, line in wrong:

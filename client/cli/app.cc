@@ -15,6 +15,7 @@ Examples:
   hellocnn classify --invert scan.jpg            dark ink on light paper
   hellocnn evaluate --data data/mnist-test       accuracy over the test set
   hellocnn describe --offline                    the network, layer by layer
+  hellocnn load --rate 500 --duration 30s        rate and latency under load
   hellocnn --server infer.example:8500 health    is it ready?
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage. `hellocnn COMMAND --help` says more.)";
@@ -80,6 +81,7 @@ int Main(int argc, char** argv) {
   AddEvaluate(app, global, action);
   AddDescribe(app, global, action);
   AddHealth(app, global, action);
+  AddLoad(app, global, action);
   for (CLI::App* command : app.get_subcommands({})) command->fallthrough();
   try {
     app.parse(argc, argv);

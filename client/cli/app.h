@@ -35,6 +35,9 @@ void AddClassify(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddEvaluate(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddDescribe(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddHealth(CLI::App& app, const GlobalOptions& global, Action& action);
+void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action);
+// `load` is the subcommand of that name.
+void AddLoadCompare(CLI::App& load, Action& action);
 
 // Adds --output text|json.
 void AddOutputOption(CLI::App& command, bool& json);

@@ -35,11 +35,24 @@ class Usage(unittest.TestCase):
         self.assert_usage('evaluate', '--data', 'd', '--batch', '0')
         self.assert_usage('evaluate', '--data', 'd', '--concurrency', 'many', says='many')
         self.assert_usage('health', '--nonsense', says='--nonsense')
+        self.assert_usage('load', '--concurrency', '0', says="'0'")
+        self.assert_usage('load', '--concurrency', '1:8', says='FROM:TO:xFACTOR')
+        self.assert_usage('load', '--concurrency', '4', '--rate', '5', says='--concurrency')
+        self.assert_usage('load', '--arrivals', 'poisson', says='needs --rate')
+        self.assert_usage('load', '--duration', '5', says="'5' is not a duration")
+        self.assert_usage('load', '--duration', '0s', says='more than 0')
+        self.assert_usage('load', '--threads', '2', says='--connections')
+        self.assert_usage('load', '--slo', 'p99=5ms', says='need each other')
+        self.assert_usage('load', '--find-max-rate', '--slo', 'p99', says="no '='")
+        self.assert_usage('load', '--ramp-from', '5', says='needs --rate')
+        self.assert_usage('load', '--rate', '1:4:x2', '--output', 'hgrm', says='one measurement')
+        self.assert_usage('load', 'compare', 'a.json', says='after')
+        self.assert_usage('load', 'compare', 'a.json', 'b.json', '--fail-if', 'p99>10', says='no %')
         self.assert_usage('--timeout', '5', 'health', says="'5' is not a duration")
         self.assert_usage('health', '--timeout', '-1s', says='greater than 0')
 
     def test_help_has_examples(self):
-        for command in ([], ['classify'], ['evaluate'], ['describe'], ['health']):
+        for command in ([], ['classify'], ['evaluate'], ['describe'], ['health'], ['load'], ['load', 'compare']):
             done = run(*command, '--help')
             self.assertEqual(done.returncode, 0, done)
             self.assertIn('Examples:\n  hellocnn ', done.stdout)

@@ -1,0 +1,160 @@
+#include "client/load/classify_protocol.h"
+
+#include <grpcpp/support/proto_buffer_reader.h>
+#include <grpcpp/support/slice.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "hellocnn/v1/classifier_service.pb.h"
+
+namespace hellocnn::load {
+namespace {
+
+using std::chrono::nanoseconds;
+
+nanoseconds FromProto(const google::protobuf::Duration& duration) {
+  return std::chrono::seconds(duration.seconds()) + nanoseconds(duration.nanos());
+}
+
+void AddImages(const Images& images, std::size_t first, int count,
+               google::protobuf::RepeatedPtrField<v1::Image>& out) {
+  for (int i = 0; i < count; ++i) {
+    const client::Image& image = images.images[(first + i) % images.images.size()];
+    if (image.is_float32()) {
+      out.Add()->set_float32(image.bytes());
+    } else {
+      out.Add()->set_gray8(image.bytes());
+    }
+  }
+}
+
+class ClassifyJudge : public Judge {
+ public:
+  ClassifyJudge(bool streaming, int images_per_request, const std::vector<int>* labels)
+      : streaming_(streaming), images_(images_per_request), labels_(labels) {}
+
+  void Read(grpc::ByteBuffer& answer, Verdict& verdict) override {
+    verdict = Verdict();
+    grpc::ProtoBufferReader reader(&answer);
+    google::protobuf::MessageLite& message =
+        streaming_ ? static_cast<google::protobuf::MessageLite&>(stream_answer_) : answer_;
+    if (!reader.status().ok() || !message.ParseFromZeroCopyStream(&reader)) {
+      return Break(verdict, "it cannot be parsed");
+    }
+    if (streaming_) {
+      verdict.id = stream_answer_.id();
+      if (stream_answer_.has_error()) {
+        const int code = stream_answer_.error().code();
+        if (code < 1 || code > 16) return Break(verdict, absl::StrCat("status ", code));
+        verdict.code = static_cast<grpc::StatusCode>(code);
+        verdict.message = stream_answer_.error().message();
+        return;
+      }
+      if (!stream_answer_.has_result()) return Break(verdict, "neither a result nor an error");
+    }
+    const v1::ClassifyResponse& response = Response();
+    if (response.predictions_size() != images_) {
+      return Break(verdict, absl::StrCat(response.predictions_size(), " predictions for ", images_,
+                                         " images"));
+    }
+    verdict.images = images_;
+    verdict.queue = FromProto(response.timing().queue_duration());
+    verdict.compute = FromProto(response.timing().compute_duration());
+    verdict.batch_size = response.timing().batch_size();
+  }
+
+  void Compare(std::size_t index, Verdict& verdict) override {
+    if (labels_->empty()) return;
+    std::size_t image = index * images_;
+    for (const v1::Prediction& prediction : Response().predictions()) {
+      if (prediction.class_index() != (*labels_)[image++ % labels_->size()]) ++verdict.wrong;
+    }
+  }
+
+ private:
+  const v1::ClassifyResponse& Response() const {
+    return streaming_ ? stream_answer_.result() : answer_;
+  }
+
+  static void Break(Verdict& verdict, const std::string& how) {
+    verdict.code = grpc::StatusCode::INTERNAL;
+    verdict.message = "the server's answer breaks the protocol: " + how;
+  }
+
+  const bool streaming_;
+  const int images_;
+  const std::vector<int>* const labels_;
+  // Parsed into again and again: what they have allocated is used again.
+  v1::ClassifyResponse answer_;
+  v1::ClassifyStreamResponse stream_answer_;
+};
+
+class Classify : public Protocol {
+ public:
+  Classify(const Images& images, const ClassifyOptions& options)
+      : options_(options),
+        method_(options.streaming ? "/hellocnn.v1.ClassifierService/ClassifyStream"
+                                  : "/hellocnn.v1.ClassifierService/Classify"),
+        labels_(images.labels) {
+    const std::size_t each = options.images_per_request;
+    const std::size_t count = (images.images.size() + each - 1) / each;
+    for (std::size_t i = 0; i < count; ++i) {
+      requests_.emplace_back(Serialise(images, i * each));
+    }
+  }
+
+  const std::string& method() const override { return method_; }
+  bool streaming() const override { return options_.streaming; }
+  std::size_t requests() const override { return requests_.size(); }
+  int images_per_request() const override { return options_.images_per_request; }
+  bool has_labels() const override { return !labels_.empty(); }
+
+  grpc::ByteBuffer Request(std::size_t index, std::uint64_t id) const override {
+    if (!options_.streaming) return grpc::ByteBuffer(&requests_[index], 1);
+    // A message is a sequence of fields in any order, so the id can be put behind what is prepared.
+    constexpr char kIdTag = v1::ClassifyStreamRequest::kIdFieldNumber << 3;
+    char field[11];
+    std::size_t size = 0;
+    field[size++] = kIdTag;
+    for (; id >= 0x80; id >>= 7) field[size++] = static_cast<char>(id | 0x80);
+    field[size++] = static_cast<char>(id);
+    const grpc::Slice parts[2] = {requests_[index], grpc::Slice(field, size)};
+    return grpc::ByteBuffer(parts, 2);
+  }
+
+  std::unique_ptr<Judge> NewJudge() const override {
+    return std::make_unique<ClassifyJudge>(options_.streaming, options_.images_per_request,
+                                           &labels_);
+  }
+
+ private:
+  std::string Serialise(const Images& images, std::size_t first) const {
+    if (!options_.streaming) {
+      v1::ClassifyRequest request;
+      AddImages(images, first, options_.images_per_request, *request.mutable_images());
+      return request.SerializeAsString();
+    }
+    v1::ClassifyStreamRequest request;
+    AddImages(images, first, options_.images_per_request, *request.mutable_images());
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.timeout);
+    request.mutable_timeout()->set_seconds(seconds.count());
+    request.mutable_timeout()->set_nanos(static_cast<int>((options_.timeout - seconds).count()));
+    return request.SerializeAsString();
+  }
+
+  const ClassifyOptions options_;
+  const std::string method_;
+  const std::vector<int> labels_;
+  std::vector<grpc::Slice> requests_;
+};
+
+}  // namespace
+
+std::unique_ptr<Protocol> ClassifyProtocol(const Images& images, const ClassifyOptions& options) {
+  return std::make_unique<Classify>(images, options);
+}
+
+}  // namespace hellocnn::load

@@ -1,0 +1,268 @@
+#include "client/load/run.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/load/own_cpu.h"
+#include "client/load/worker.h"
+
+namespace hellocnn::load {
+namespace {
+
+// Between the making of the workers and the first request, so that all begin together.
+constexpr Nanos kLeadTime = std::chrono::milliseconds(20);
+
+double Seconds(Nanos duration) { return std::chrono::duration<double>(duration).count(); }
+
+// Makes the series out of pages, which come in any order of intervals.
+class Collector {
+ public:
+  explicit Collector(Nanos point)
+      : intervals_in_point_(std::max<std::int64_t>(1, point / kInterval)) {}
+
+  void Take(const Page& page, std::int64_t in_flight) {
+    total_.Add(page.measured);
+    const Tally& of = page.measured;
+    if (of.requests() == 0 || page.interval < 0) return;
+    const auto at = static_cast<std::size_t>(page.interval);
+    if (at >= intervals_.size()) intervals_.resize(at + 1);
+    Interval& interval = intervals_[at];
+    interval.answered += of.answered();
+    interval.failed += of.failed();
+    interval.images += of.images;
+    interval.latency_sum_seconds += of.latency.sum() * 1e-9;
+    Open& point = open_[page.interval / intervals_in_point_];
+    point.answered += of.answered();
+    point.failed += of.failed();
+    point.images += of.images;
+    point.latency.Add(of.latency);
+    point.in_flight = in_flight;
+  }
+
+  // What ends in an interval before `interval` has been taken.
+  void CloseBefore(std::int64_t interval) {
+    while (!open_.empty() && (next_point_ + 1) * intervals_in_point_ <= interval) {
+      const double length = static_cast<double>(intervals_in_point_) * Seconds(kInterval);
+      Point point{};  // of a stretch in which nothing ended
+      point.start_seconds = static_cast<double>(next_point_) * length;
+      point.length_seconds = length;
+      if (const auto found = open_.find(next_point_); found != open_.end()) {
+        const Open& open = found->second;
+        point.answered = open.answered;
+        point.failed = open.failed;
+        point.images = open.images;
+        point.p50 = open.latency.ValueAt(0.5);
+        point.p99 = open.latency.ValueAt(0.99);
+        point.max = open.latency.max();
+        point.in_flight = open.in_flight;
+        open_.erase(found);
+      }
+      points_.push_back(point);
+      ++next_point_;
+    }
+  }
+
+  const Tally& total() const { return total_; }
+
+  void Finish(Outcome& outcome) {
+    CloseBefore(std::numeric_limits<std::int64_t>::max() - 1);
+    outcome.total = std::move(total_);
+    outcome.intervals = std::move(intervals_);
+    outcome.points = std::move(points_);
+  }
+
+ private:
+  struct Open {
+    std::int64_t answered = 0;
+    std::int64_t failed = 0;
+    std::int64_t images = 0;
+    std::int64_t in_flight = 0;
+    Histogram latency;
+  };
+
+  const std::int64_t intervals_in_point_;
+  Tally total_;
+  std::vector<Interval> intervals_;
+  std::map<std::int64_t, Open> open_;  // by number of the point
+  std::int64_t next_point_ = 0;
+  std::vector<Point> points_;
+};
+
+// What the process used between two moments.
+class CostMeter {
+ public:
+  OwnCost Since(Nanos now, Nanos busiest) const {
+    OwnCost cost;
+    cost.cpu_seconds = ProcessCpuSeconds() - cpu_seconds_;
+    cost.elapsed_seconds = Seconds(now - at_);
+    cost.cpus = UsableCpus();
+    if (cost.elapsed_seconds > 0) {
+      cost.busiest_thread = std::max(0.0, Seconds(busiest - busiest_) / cost.elapsed_seconds);
+    }
+    return cost;
+  }
+
+  void Reset(Nanos now, Nanos busiest) {
+    cpu_seconds_ = ProcessCpuSeconds();
+    at_ = now;
+    busiest_ = busiest;
+  }
+
+ private:
+  double cpu_seconds_ = 0;
+  Nanos at_{0};
+  Nanos busiest_{0};
+};
+
+std::vector<std::unique_ptr<Worker>> MakeWorkers(const Plan& plan, const Protocol& protocol,
+                                                 const Channels& channels) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  // One that would have no slot of its own is left out.
+  const int count = std::min({plan.threads, plan.in_flight, static_cast<int>(channels.size())});
+  for (int i = 0; i < count; ++i) {
+    WorkerOptions options;
+    options.protocol = &protocol;
+    for (std::size_t c = i; c < channels.size(); c += count)
+      options.channels.push_back(channels[c]);
+    options.slots = plan.in_flight / count + (i < plan.in_flight % count ? 1 : 0);
+    options.first_request = protocol.requests() * i / count;
+    options.timeout = plan.timeout;
+    options.warm_up = plan.limits.warm_up;
+    options.interval = kInterval;
+    std::unique_ptr<Arrivals> arrivals;
+    if (plan.arrivals) arrivals = EveryNth(plan.arrivals(), i, count);
+    workers.push_back(
+        std::make_unique<Worker>(options, Pacer(plan.limits.Share(i, count), std::move(arrivals))));
+  }
+  return workers;
+}
+
+// The part of the run that rates are made of.
+void SetRates(const Limits& limits, Nanos sending_ended, bool ended_by_count, Outcome& outcome) {
+  const std::int64_t whole = sending_ended / kInterval;
+  if (!ended_by_count && whole > 0) {
+    outcome.intervals.resize(whole);
+    outcome.seconds = static_cast<double>(whole) * Seconds(kInterval);
+  } else {
+    outcome.seconds = std::max(0.0, Seconds(outcome.total.last_done - limits.warm_up));
+  }
+  for (const Interval& interval : outcome.intervals) {
+    outcome.answered_in_time += interval.answered;
+    outcome.failed_in_time += interval.failed;
+    outcome.images_in_time += interval.images;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Channels> Connect(const std::string& target, int count, Nanos patience) {
+  Channels channels;
+  for (int i = 0; i < count; ++i) {
+    grpc::ChannelArguments arguments;
+    arguments.SetUserAgentPrefix("hellocnn-load/" HELLOCNN_VERSION);
+    // Channels with equal arguments would share a connection.
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    arguments.SetInt("hellocnn.load.connection", i);
+    arguments.SetMaxReceiveMessageSize(-1);
+    channels.push_back(
+        grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
+    channels.back()->GetState(/*try_to_connect=*/true);
+  }
+  const auto until = std::chrono::system_clock::now() + patience;
+  for (int i = 0; i < count; ++i) {
+    if (!channels[i]->WaitForConnected(until)) {
+      return absl::UnavailableError(absl::StrCat("only ", i, " of ", count, " connections to ",
+                                                 target, " were made in time"));
+    }
+  }
+  return channels;
+}
+
+Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& channels,
+                absl::Span<Observer* const> observers, const std::atomic<bool>& stop) {
+  const bool timed = plan.limits.duration != Nanos::max();
+  Outcome outcome;
+  outcome.open_loop = static_cast<bool>(plan.arrivals);
+  std::vector<std::unique_ptr<Worker>> workers = MakeWorkers(plan, protocol, channels);
+  const Clock::time_point start = Clock::now() + kLeadTime;
+  CostMeter whole;
+  whole.Reset(Clock::now() - start, Nanos(0));
+  for (const auto& worker : workers) worker->Start(start);
+
+  // At least ten points, and none longer than a second.
+  Collector collector(timed ? std::min<Nanos>(plan.limits.duration / 10, std::chrono::seconds(1))
+                            : kInterval);
+  CostMeter since_last_view;
+  bool warming_up = plan.limits.warm_up > Nanos(0);
+  Nanos sending_ended{-1};
+  bool ended_by_count = false;
+  const auto all = [&](auto property) {
+    return std::all_of(workers.begin(), workers.end(), property);
+  };
+  for (bool finished = false; !finished;) {
+    std::this_thread::sleep_for(kInterval);
+    const Nanos now = Clock::now() - start;
+    // Before the pages are collected, so that nothing is missed.
+    finished = all([](const auto& worker) { return worker->finished(); });
+    Nanos busiest{0};
+    std::int64_t in_flight = 0;
+    for (const auto& worker : workers) {
+      busiest = std::max(busiest, worker->BusiestThread());
+      in_flight += worker->in_flight();
+    }
+    if (warming_up && now >= plan.limits.warm_up) {
+      warming_up = false;
+      whole.Reset(now, busiest);
+    }
+    if (sending_ended < Nanos(0)) {
+      const Nanos planned_end = timed ? plan.limits.warm_up + plan.limits.duration : Nanos::max();
+      const bool sent_all = all([](const auto& worker) { return worker->sent_all(); });
+      if (stop.load()) {
+        outcome.interrupted = true;
+        for (const auto& worker : workers) worker->StopSending();
+      }
+      if (outcome.interrupted || sent_all || now >= planned_end) {
+        const bool by_time =
+            now >= planned_end ||
+            (sent_all && all([](const auto& worker) { return worker->ended_by_time(); }));
+        sending_ended = std::max(Nanos(0), (by_time ? planned_end : now) - plan.limits.warm_up);
+        ended_by_count = !outcome.interrupted && !by_time;
+        outcome.cost = whole.Since(now, busiest);
+      }
+    }
+    std::vector<const Tally*> latest;
+    std::vector<std::pair<Worker*, std::vector<std::unique_ptr<Page>>>> taken;
+    for (const auto& worker : workers) {
+      taken.emplace_back(worker.get(), worker->ledger().Collect());
+      for (const std::unique_ptr<Page>& page : taken.back().second) {
+        collector.Take(*page, in_flight);
+        for (const Tally* tally : {&page->warm_up, &page->measured}) {
+          if (tally->requests() > 0) latest.push_back(tally);
+        }
+      }
+    }
+    if (now > plan.limits.warm_up) {
+      // A worker hands an interval over at most a little after its end.
+      collector.CloseBefore((now - plan.limits.warm_up) / kInterval - 2);
+    }
+    const View view{now,       now < plan.limits.warm_up,
+                    latest,    &collector.total(),
+                    in_flight, since_last_view.Since(now, busiest).CpuRatio()};
+    since_last_view.Reset(now, busiest);
+    for (Observer* observer : observers) observer->See(view);
+    for (auto& [worker, pages] : taken) worker->ledger().Recycle(std::move(pages));
+  }
+  collector.Finish(outcome);
+  SetRates(plan.limits, sending_ended, ended_by_count, outcome);
+  return outcome;
+}
+
+}  // namespace hellocnn::load

@@ -1,0 +1,106 @@
+// One measurement: the workers, and the thread that collects from them.
+#ifndef HELLOCNN_CLIENT_LOAD_RUN_H_
+#define HELLOCNN_CLIENT_LOAD_RUN_H_
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "client/load/caller.h"
+#include "client/load/pacer.h"
+#include "client/load/tally.h"
+
+namespace hellocnn::load {
+
+// Latency and rate are told for pieces of this length, and the measured time of a run is whole
+// pieces.
+inline constexpr Nanos kInterval = std::chrono::milliseconds(100);
+
+struct Plan {
+  ArrivalsFactory arrivals;  // empty: a closed loop
+  // Closed loop: requests under way always. Open loop: at most; beyond, they are held back.
+  int in_flight = 1;
+  int threads = 1;  // each with a completion queue and its share of the connections; <= connections
+  Limits limits;
+  Nanos timeout = std::chrono::seconds(5);  // of each request
+};
+
+// The sums of one interval.
+struct Interval {
+  std::int64_t answered = 0;
+  std::int64_t failed = 0;
+  std::int64_t images = 0;
+  double latency_sum_seconds = 0;  // of the answered
+};
+
+// A stretch of the run, for plots.
+struct Point {
+  double start_seconds;  // since the end of the warm-up
+  double length_seconds;
+  std::int64_t answered;
+  std::int64_t failed;
+  std::int64_t images;
+  std::int64_t p50, p99, max;  // latency in nanoseconds
+  std::int64_t in_flight;      // at its end
+};
+
+// The generator's own use of the machine while it measured.
+struct OwnCost {
+  double cpu_seconds = 0;  // of the process
+  double elapsed_seconds = 0;
+  int cpus = 1;               // that it may use
+  double busiest_thread = 0;  // 0 to 1: CPU time of one of its threads over the time that passed
+  double CpuRatio() const { return elapsed_seconds > 0 ? cpu_seconds / elapsed_seconds / cpus : 0; }
+};
+
+struct Outcome {
+  Tally total;  // all that was measured, to the last answer
+  // What rates are made of: whole intervals, from the end of the warm-up until no more was sent. If
+  // there is none, or a count of requests ended the run, until the last answer.
+  double seconds = 0;
+  std::int64_t answered_in_time = 0;
+  std::int64_t failed_in_time = 0;
+  std::int64_t images_in_time = 0;
+  std::vector<Interval> intervals;  // those of `seconds`
+  std::vector<Point> points;
+  OwnCost cost;
+  bool open_loop = false;
+  bool interrupted = false;
+
+  double Rate() const { return seconds > 0 ? static_cast<double>(answered_in_time) / seconds : 0; }
+  double ImageRate() const {
+    return seconds > 0 ? static_cast<double>(images_in_time) / seconds : 0;
+  }
+};
+
+// What can be seen while it runs.
+struct View {
+  Nanos now;  // since the start
+  bool warming_up;
+  absl::Span<const Tally* const> latest;  // what has ended since the last view, warm-up too
+  const Tally* total;                     // what is measured, so far
+  std::int64_t in_flight;
+  double cpu_ratio;  // as OwnCost, since the last view
+};
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  // On the thread of Measure, every 100 ms. Should not take long.
+  virtual void See(const View& view) = 0;
+};
+
+// `count` connections of their own to `target`, ready for use. UNAVAILABLE: not within `patience`.
+absl::StatusOr<Channels> Connect(const std::string& target, int count, Nanos patience);
+
+// Runs `plan` to its end, or until `stop` becomes true; then waits for what is under way. Blocks.
+// `protocol` is not used any more when it returns.
+Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& channels,
+                absl::Span<Observer* const> observers, const std::atomic<bool>& stop);
+
+}  // namespace hellocnn::load
+
+#endif  // HELLOCNN_CLIENT_LOAD_RUN_H_
