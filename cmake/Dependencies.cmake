@@ -15,6 +15,7 @@ find_package(PkgConfig REQUIRED)
 if(HELLOCNN_BUILD_SERVER)
   find_package(spdlog REQUIRED CONFIG)
   find_package(prometheus-cpp REQUIRED CONFIG)
+  find_package(hwy REQUIRED CONFIG)
   pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
   find_package(Torch REQUIRED)
   # LibTorch's own variable carries include paths and flags as strings; a target keeps them where they are used.
