@@ -15,7 +15,7 @@ build_packages=(
   libhwy-dev                                                    # SIMD with run-time dispatch
   prometheus-cpp-dev libcli11-dev libspdlog-dev
   libstb-dev nlohmann-json3-dev libzip-dev zlib1g-dev
-  libgtest-dev libgmock-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
 )
 test_packages=(
   clang clang-tidy clang-format
