@@ -34,13 +34,10 @@ struct ImageScratch {
   float linear2[RoundUp(kClasses, kRowMultiple)];
   alignas(HWY_ALIGNMENT) float logits[kClasses * kLanes];
 };
-
-// Hides from the compiler where a pointer comes from. Neighbouring taps read the same inputs; where
-// the compiler sees that, it keeps them for the next tap, has too few registers, and spills sums.
-HWY_INLINE const float* Opaque(const float* pointer) {
-  asm("" : "+r"(pointer));
-  return pointer;
-}
+// What is loaded in whole vectors of more than 8.
+static_assert(offsetof(ImageScratch, conv2_row) % (kLanes * sizeof(float)) == 0 &&
+              offsetof(ImageScratch, pool2_head) % (kLanes * sizeof(float)) == 0 &&
+              offsetof(ImageScratch, pool2) % (kLanes * sizeof(float)) == 0);
 
 // A row of a convolution: kChannels channels, with padding, of all of its columns. A register tile
 // is all channels by kColumns columns. `in` is row y of the input, whose positions are kInStride

@@ -18,7 +18,11 @@
 #include <hwy/highway.h>
 
 // Loops over register tiles must be unrolled, or the tiles would live in memory.
+#ifdef __clang__
+#define HELLOCNN_UNROLL _Pragma("unroll")
+#else
 #define HELLOCNN_UNROLL _Pragma("GCC unroll 32")
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace hellocnn::simd {
@@ -37,6 +41,13 @@ inline constexpr bool kManyRegisters = false;  // 16
 #else
 inline constexpr bool kManyRegisters = true;  // 32
 #endif
+
+// Hides from the compiler where a pointer comes from. Neighbouring taps read the same inputs; where
+// the compiler sees that, it keeps them for the next tap, has too few registers, and spills sums.
+HWY_INLINE const float* Opaque(const float* pointer) {
+  asm("" : "+r"(pointer));
+  return pointer;
+}
 
 // The greater of two numbers. Not for NaN: what comes out then differs between instruction sets.
 struct Maximum {

@@ -19,7 +19,7 @@ namespace HWY_NAMESPACE {
 
 // From so many images up, a block with empty lanes is cheaper than one by one; measured, see
 // docs/engine.md.
-inline constexpr int kBlockFrom = kLanes == 1 ? 1 : kLanes * 3 / 4;
+inline constexpr int kBlockFrom = kLanes >= 8 ? kLanes * 3 / 4 : kLanes;
 
 // Dense layers compute two blocks at once, so that each weight is loaded once for both.
 inline constexpr int kBlocks = 2;
@@ -94,9 +94,10 @@ HWY_INLINE void ConvTile(const PlacedLayer& placed, const float* HWY_RESTRICT in
     for (int ky = 0; ky < kWindow; ++ky) {
       HELLOCNN_UNROLL
       for (int kx = 0; kx < kWindow; ++kx) {
+        const float* HWY_RESTRICT tap = row + kx * kLanes;
         hn::Vec<Tag> inputs[kColumns];
         HELLOCNN_UNROLL
-        for (int x = 0; x < kColumns; ++x) inputs[x] = hn::Load(d, row + (kx + x) * kLanes);
+        for (int x = 0; x < kColumns; ++x) inputs[x] = hn::Load(d, tap + x * kLanes);
         HELLOCNN_UNROLL
         for (int c = 0; c < kChannels; ++c) {
           const auto weight = hn::Set(d, groups[c]);
