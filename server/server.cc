@@ -14,8 +14,10 @@
 #include "absl/time/clock.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/pytorch/weight_file.h"
+#include "hellocnn/simd/simd_engine.h"
 #include "hellocnn/torch/torch_engine.h"
 #include "server/batching/batcher.h"
+#include "server/engine_selection.h"
 #include "server/rpc/classifier_service.h"
 #include "server/telemetry/metrics_endpoint.h"
 #include "server/telemetry/prometheus_metrics.h"
@@ -52,6 +54,27 @@ absl::StatusOr<v1::Limits> MakeLimits(const Options& options) {
   limits.set_queue_capacity(options.queue_capacity);
   limits.set_max_message_bytes(static_cast<int>(bytes));
   return limits;
+}
+
+// The engines of --engine, checked against the reference.
+absl::StatusOr<NamedEngines> MakeEngines(const Options& options, const Weights& weights,
+                                         const Normalization& normalization) {
+  const int size = options.max_batch_size;
+  absl::StatusOr<EngineFactory> reference = ReferenceEngineFactory(weights, normalization, size);
+  if (!reference.ok()) return reference.status();
+  if (options.engine == "torch-eager") return NamedEngines{options.engine, *std::move(reference)};
+  std::vector<NamedEngines> candidates;  // fastest first
+  if (options.engine != "torch") {
+    absl::StatusOr<EngineFactory> simd = SimdEngineFactory(weights, normalization, size);
+    if (!simd.ok()) return simd.status();
+    candidates.push_back({"simd", *std::move(simd)});
+  }
+  if (options.engine != "simd") {
+    absl::StatusOr<EngineFactory> torch = TorchEngineFactory(weights, normalization, size);
+    if (!torch.ok()) return torch.status();
+    candidates.push_back({"torch", *std::move(torch)});
+  }
+  return SelectEngines(candidates, *reference, size);
 }
 
 // `address` is host:port; the port is replaced.
@@ -112,9 +135,9 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
   if (!status.ok()) return status;
 
   UseOneThreadPerCall();
-  absl::StatusOr<EngineFactory> engines =
-      TorchEngineFactory(*weights, card->normalization, options_.max_batch_size);
+  absl::StatusOr<NamedEngines> engines = MakeEngines(options_, *weights, card->normalization);
   if (!engines.ok()) return engines.status();
+  spdlog::info("engine {}", engines->name);
   const BatchQueue::Options queue{.max_batch_size = options_.max_batch_size,
                                   .capacity = options_.queue_capacity,
                                   .max_delay = options_.max_queue_delay};
@@ -122,7 +145,7 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
                grpc_address_, metrics_address_, options_.threads, options_.max_batch_size);
   WarmUp warm_up(options_.threads, options_.max_batch_size, stop);
   absl::StatusOr<std::unique_ptr<Batcher>> batcher =
-      Batcher::Start(options_.threads, queue, warm_up.Wrap(*std::move(engines)), &traffic_);
+      Batcher::Start(options_.threads, queue, warm_up.Wrap(std::move(engines->factory)), &traffic_);
   if (!batcher.ok()) return batcher.status();
   batcher_ = *std::move(batcher);
   status = warm_up.Run(*batcher_);
