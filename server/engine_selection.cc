@@ -81,7 +81,7 @@ absl::Status CheckAgreement(const EngineFactory& candidate, const EngineFactory&
   const FixedImages images;
   std::vector<Prediction> wanted(kImages);
   for (int i = 0; i < kImages; ++i) {
-    const absl::Status status = (*other)->Classify({&images.views[i], 1}, {&wanted[i], 1});
+    absl::Status status = (*other)->Classify({&images.views[i], 1}, {&wanted[i], 1});
     if (!status.ok()) return status;
   }
 
