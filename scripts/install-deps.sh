@@ -12,9 +12,10 @@ build_packages=(
   libtorch-dev                                                  # the network and its training
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
   libssl-dev libc-ares-dev libre2-dev                           # gRPC's CMake package looks for them
+  libhwy-dev                                                    # SIMD with run-time dispatch
   prometheus-cpp-dev libmicrohttpd-dev libcli11-dev libspdlog-dev
   libstb-dev nlohmann-json3-dev libzip-dev zlib1g-dev
-  libgtest-dev libgmock-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
 )
 test_packages=(
   clang clang-tidy clang-format

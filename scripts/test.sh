@@ -103,7 +103,7 @@ format_stage() {
     echo "Debian 12's, version 14, decides"
     return
   fi
-  check clang-format xargs -a <(own_files hellocnn server client tests) clang-format --dry-run --Werror
+  check clang-format xargs -a <(own_files hellocnn server client benchmarks tests) clang-format --dry-run --Werror
 }
 
 release_stage() { build release && run_ctest release; }

@@ -74,6 +74,15 @@ constexpr std::array kRows = {
         [](const Options& o) { return o.metrics_listen == "off" || IsHostPort(o.metrics_listen); }),
     MakeRow<&Options::model>("model", "Folder with model_card.json and the weights.", "a folder",
                              [](const Options& o) { return !o.model.empty(); }),
+    MakeRow<&Options::engine>(
+        "engine",
+        "What computes. auto: the fastest that agrees with LibTorch's modules as written "
+        "(torch-eager); any other is refused if it does not agree.",
+        "auto, simd, torch or torch-eager",
+        [](const Options& o) {
+          return o.engine == "auto" || o.engine == "simd" || o.engine == "torch" ||
+                 o.engine == "torch-eager";
+        }),
     MakeRow<&Options::threads>(
         "threads", "Worker threads. Default: the CPUs that the cgroup grants.", "1 to 1024 threads",
         [](const Options& o) { return Within(1, o.threads, 1024); }),

@@ -15,6 +15,7 @@ struct Options {
   std::string metrics_listen =
       "127.0.0.1:9464";  // host:port for Prometheus; "off" for none; port 0 picks a free one
   std::string model = "models/mnist/1";  // folder with model_card.json and weights
+  std::string engine = "auto";           // auto, simd, torch, torch-eager
   int threads = 0;            // workers, 1 to 1024; the default is the CPUs that the cgroup grants
   int max_batch_size = 32;    // images, 1 to 1024
   int queue_capacity = 4096;  // images, >= max_batch_size

@@ -14,9 +14,11 @@
 #include "absl/time/clock.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/pytorch/weight_file.h"
+#include "hellocnn/simd/simd_engine.h"
 #include "hellocnn/torch/torch_engine.h"
 #include "server/batching/batcher.h"
 #include "server/batching/warm_up.h"
+#include "server/engine_selection.h"
 #include "server/rpc/classifier_service.h"
 #include "server/rpc/connections.h"
 #include "server/telemetry/metrics.h"
@@ -56,15 +58,36 @@ absl::StatusOr<v1::Limits> MakeLimits(const Options& options) {
   return limits;
 }
 
-ServerInfo Describe(const Options& options, const ModelCard& card) {
+ServerInfo Describe(const Options& options, const ModelCard& card, const std::string& engine) {
   return {.version = HELLOCNN_VERSION,
           .compiler = HELLOCNN_COMPILER,
           .libtorch = HELLOCNN_LIBTORCH_VERSION,
           .grpc = grpc::Version(),
-          .engine = "libtorch",
+          .engine = engine,
           .card = card,
           .workers = options.threads,
           .queue_capacity = options.queue_capacity};
+}
+
+// The engines of --engine, checked against the reference.
+absl::StatusOr<NamedEngines> MakeEngines(const Options& options, const Weights& weights,
+                                         const Normalization& normalization) {
+  const int size = options.max_batch_size;
+  absl::StatusOr<EngineFactory> reference = ReferenceEngineFactory(weights, normalization, size);
+  if (!reference.ok()) return reference.status();
+  if (options.engine == "torch-eager") return NamedEngines{options.engine, *std::move(reference)};
+  std::vector<NamedEngines> candidates;  // fastest first
+  if (options.engine != "torch") {
+    absl::StatusOr<EngineFactory> simd = SimdEngineFactory(weights, normalization, size);
+    if (!simd.ok()) return simd.status();
+    candidates.push_back({"simd", *std::move(simd)});
+  }
+  if (options.engine != "simd") {
+    absl::StatusOr<EngineFactory> torch = TorchEngineFactory(weights, normalization, size);
+    if (!torch.ok()) return torch.status();
+    candidates.push_back({"torch", *std::move(torch)});
+  }
+  return SelectEngines(candidates, *reference, size);
 }
 
 // `address` is host:port; the port is replaced.
@@ -87,7 +110,7 @@ class Server::Parts {
   const std::string& metrics_address() const { return metrics_address_; }
 
  private:
-  absl::Status StartMetrics(const ModelCard& card);
+  absl::Status StartMetrics(const ModelCard& card, const std::string& engine);
   absl::Status StartGrpc(const v1::Limits& limits);
   // Of the whole server, which is what "" asks for, and of the service.
   void SetHealthy(bool healthy);
@@ -121,25 +144,26 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
   spdlog::info("model {} version {} loaded from {}: test accuracy {:.2f}%", card->name,
                card->version, options_.model, card->test_accuracy * 100);
 
-  absl::Status status = StartMetrics(*card);
+  UseOneThreadPerCall();
+  absl::StatusOr<NamedEngines> engines = MakeEngines(options_, *weights, card->normalization);
+  if (!engines.ok()) return engines.status();
+  spdlog::info("engine {}", engines->name);
+
+  absl::Status status = StartMetrics(*card, engines->name);
   if (!status.ok()) return status;
   service_ = std::make_unique<ClassifierService>(
       *card, *limits, metrics_ == nullptr ? &no_metrics_ : metrics_.get());
   status = StartGrpc(*limits);
   if (!status.ok()) return status;
 
-  UseOneThreadPerCall();
-  absl::StatusOr<EngineFactory> engines =
-      TorchEngineFactory(*weights, card->normalization, options_.max_batch_size);
-  if (!engines.ok()) return engines.status();
   const BatchQueue::Options queue{.max_batch_size = options_.max_batch_size,
                                   .capacity = options_.queue_capacity,
                                   .max_delay = options_.max_queue_delay};
   spdlog::info("listening on {}, metrics on {}; warming {} workers up, batches of up to {} images",
                grpc_address_, metrics_address_, options_.threads, options_.max_batch_size);
   WarmUp warm_up(options_.threads, options_.max_batch_size, stop);
-  absl::StatusOr<std::unique_ptr<Batcher>> batcher =
-      Batcher::Start(options_.threads, queue, warm_up.Wrap(*std::move(engines)), traffic_.get());
+  absl::StatusOr<std::unique_ptr<Batcher>> batcher = Batcher::Start(
+      options_.threads, queue, warm_up.Wrap(std::move(engines->factory)), traffic_.get());
   if (!batcher.ok()) return batcher.status();
   batcher_ = *std::move(batcher);
   status = warm_up.Run(*batcher_, [](int percent) { spdlog::info("warming up: {}%", percent); });
@@ -157,9 +181,9 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
   return absl::OkStatus();
 }
 
-absl::Status Server::Parts::StartMetrics(const ModelCard& card) {
+absl::Status Server::Parts::StartMetrics(const ModelCard& card, const std::string& engine) {
   if (options_.metrics_listen == "off") return absl::OkStatus();
-  const ServerInfo info = Describe(options_, card);
+  const ServerInfo info = Describe(options_, card, engine);
   metrics_ = std::make_unique<PrometheusMetrics>(info);
   metrics_->SetGauges({.connections = &CountConnections});
   traffic_ = std::make_unique<TrafficObserver>(metrics_.get());

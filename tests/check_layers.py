@@ -38,6 +38,7 @@ LAYERS = {
     "client/": ["protos/"],
     "client/cli/": ["client/", "client/load/", "hellocnn/", "protos/"],
     "client/load/": ["client/", "hellocnn/", "protos/"],
+    "benchmarks/": ["hellocnn/", "hellocnn/pytorch/", "hellocnn/torch/", "hellocnn/simd/"],
 }
 
 # Pattern of a library's headers: its name, the files that may include it, as a pattern of their paths, and that in words.
@@ -47,12 +48,14 @@ LIBRARIES = [
     (r"microhttpd\.h", "libmicrohttpd", r"server/telemetry/http_server\.cc", "server/telemetry/http_server.cc"),
     (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/", "server/rpc/, server/server.* and client/"),
     (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/", "server/rpc/ and client/"),
-    (r"CLI/", "CLI11", r"server/options\.cc|client/(cli|load)/|hellocnn/torch/train_main\.cc", "command lines"),
+    (r"CLI/", "CLI11", r"server/options\.cc|benchmarks/main\.cc|client/(cli|load)/|hellocnn/torch/train_main\.cc", "command lines"),
+    (r"hwy/", "Highway", r"hellocnn/simd/|benchmarks/", "hellocnn/simd/ and benchmarks/"),
+    (r"benchmark/", "Google Benchmark", r"benchmarks/", "benchmarks/"),
     (r"spdlog/", "spdlog", r"server/", "server/"),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
-OWN_ROOTS = ("hellocnn", "server", "client")
+OWN_ROOTS = ("hellocnn", "server", "client", "benchmarks")
 # Installed headers lie in a folder of their own, and are included relative to it: <hellocnn/client.h>.
 PUBLIC_HEADERS = "client/include"
 
@@ -120,6 +123,9 @@ def self_test():
         ("server/batching/batcher.cc", '  #  include "hellocnn/v1/classifier_service.grpc.pb.h"'),
         ("server/telemetry/metrics.h", "#include <prometheus/counter.h>"),
         ("server/telemetry/metrics_endpoint.cc", "#include <microhttpd.h>"),
+        ("hellocnn/image.cc", "#include <hwy/highway.h>"),
+        ("hellocnn/simd/kernels.cc", '#include "hellocnn/torch/torch_engine.h"'),
+        ("server/server.cc", '#include "benchmarks/roofline.h"'),
         ("server/rpc/service.cc", '#include "hellocnn/torch/torch_engine.h"'),
         ("client/client.cc", '#include "server/options.h"'),
         ("client/client.h", '#include "hellocnn/idx.h"'),
@@ -130,6 +136,8 @@ def self_test():
     right = [
         ("hellocnn/weights.cc", '#include "hellocnn/topology.h"'),
         ("hellocnn/torch/module.cc", "#include <torch/torch.h>"),
+        ("hellocnn/simd/kernels.cc", "#include <hwy/highway.h>"),
+        ("benchmarks/engine_benchmark.cc", "#include <benchmark/benchmark.h>"),
         ("server/server.cc", '#include "hellocnn/torch/torch_engine.h"'),
         ("server/telemetry/prometheus_metrics.cc", "#include <prometheus/counter.h>"),
         ("server/rpc/codec.cc", '#include "hellocnn/v1/classifier_service.pb.h"'),

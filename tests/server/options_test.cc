@@ -66,7 +66,8 @@ TEST_F(OptionsTest, DefaultsAreValidAndThreadsAreTheGrantedCpus) {
   EXPECT_EQ(parsed->options.max_batch_size, 32);
   EXPECT_EQ(parsed->options.max_queue_delay, absl::ZeroDuration());
   EXPECT_EQ(SourceOf(*parsed, "threads"), "default");
-  EXPECT_EQ(parsed->sources.size(), 11);
+  EXPECT_EQ(parsed->options.engine, "auto");
+  EXPECT_EQ(parsed->sources.size(), 12);
 }
 
 TEST_F(OptionsTest, FlagWinsOverEnvironmentOverFileOverDefault) {
@@ -87,7 +88,7 @@ TEST_F(OptionsTest, FlagWinsOverEnvironmentOverFileOverDefault) {
 }
 
 TEST_F(OptionsTest, EveryOptionIsReadFromItsFlag) {
-  const auto parsed = Parse({"--listen=[::]:1", "--metrics-listen=off", "--model=m", "--threads=2",
+  const auto parsed = Parse({"--listen=[::]:1", "--metrics-listen=off", "--model=m", "--engine=simd", "--threads=2",
                              "--max-batch-size=3", "--queue-capacity=4", "--max-queue-delay=200us",
                              "--max-images-per-request=4", "--drain-timeout=1m30s",
                              "--max-connection-age=5m", "--log-level", "debug"});
@@ -96,6 +97,7 @@ TEST_F(OptionsTest, EveryOptionIsReadFromItsFlag) {
   EXPECT_EQ(options.listen, "[::]:1");
   EXPECT_EQ(options.metrics_listen, "off");
   EXPECT_EQ(options.model, "m");
+  EXPECT_EQ(options.engine, "simd");
   EXPECT_EQ(options.threads, 2);
   EXPECT_EQ(options.max_batch_size, 3);
   EXPECT_EQ(options.queue_capacity, 4);
@@ -171,7 +173,7 @@ TEST_F(OptionsTest, ValuesOutOfRangeAreRefused) {
         "--threads=0", "--threads=-1", "--threads=2x", "--max-batch-size=4097",
         "--queue-capacity=31", "--queue-capacity=99999999999", "--max-queue-delay=-1us",
         "--max-queue-delay=2s", "--max-images-per-request=0", "--max-images-per-request=4097",
-        "--drain-timeout=inf", "--log-level=INFO"}) {
+        "--drain-timeout=inf", "--log-level=INFO", "--engine=fast"}) {
     EXPECT_THAT(Refusal({flag}), HasSubstr("wanted")) << flag;
   }
 }

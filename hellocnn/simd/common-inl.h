@@ -1,0 +1,190 @@
+// What both paths share. Compiled once for each instruction set: see kernels.cc.
+
+#include <cstring>
+
+#include "hellocnn/image.h"
+#include "hellocnn/prediction.h"
+#include "hellocnn/simd/packed_weights.h"
+
+// A guard for each instruction set.
+#if defined(HELLOCNN_SIMD_COMMON_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef HELLOCNN_SIMD_COMMON_INL_H_
+#undef HELLOCNN_SIMD_COMMON_INL_H_
+#else
+#define HELLOCNN_SIMD_COMMON_INL_H_
+#endif
+
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
+
+// Loops over register tiles must be unrolled, or the tiles would live in memory.
+#ifdef __clang__
+#define HELLOCNN_UNROLL _Pragma("unroll")
+#else
+#define HELLOCNN_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace hellocnn::simd {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Vectors of as many floats as there are, at most 16, and at most 8.
+using Tag = hn::CappedTag<float, 16>;
+using Tag8 = hn::CappedTag<float, 8>;
+inline constexpr int kLanes = static_cast<int>(hn::MaxLanes(Tag()));
+inline constexpr int kLanes8 = static_cast<int>(hn::MaxLanes(Tag8()));
+
+// Vector registers.
+#if HWY_ARCH_X86 && HWY_TARGET >= HWY_AVX2
+inline constexpr bool kManyRegisters = false;  // 16
+#else
+inline constexpr bool kManyRegisters = true;  // 32
+#endif
+
+// Hides from the compiler where a pointer comes from. Neighbouring taps read the same inputs; where
+// the compiler sees that, it keeps them for the next tap, has too few registers, and spills sums.
+HWY_INLINE const float* Opaque(const float* pointer) {
+  asm("" : "+r"(pointer));
+  return pointer;
+}
+
+// The greater of two numbers. Not for NaN: what comes out then differs between instruction sets.
+struct Maximum {
+  template <class V>
+  HWY_INLINE V operator()(V a, V b) const {
+    return hn::Max(a, b);
+  }
+};
+
+// The greater of two numbers, or NaN if one of them is.
+struct MaximumOrNan {
+  template <class V>
+  HWY_INLINE V operator()(V a, V b) const {
+    return hn::IfThenElse(hn::Or(hn::IsNaN(a), hn::Ge(a, b)), a, b);
+  }
+};
+
+// A max pool of stride 1, from [2 * kOut, 2 * kOut] to [kOut, kOut], and ReLU, on vectors: row by
+// row, as the rows are made. Both pools of the network have windows of kOut + 1, so all kOut
+// windows of a row span its middle: window i is the tail of the left half that starts at i, and the
+// head of the right half that ends at i. Running maxima towards the left and towards the right give
+// all windows in 3 operations each, and the same again downwards.
+//
+// `row` is row `y`: the vector of column x is at row[x * kStride]. `out` is [kOut, kOut], `head`
+// [kOut], both with the same stride; they keep the state between rows. `out` is done after the last
+// row.
+template <int kOut, int kStride, class M, class D>
+HWY_INLINE void PoolRow(D d, M maximum, const float* HWY_RESTRICT row, int y,
+                        float* HWY_RESTRICT head, float* HWY_RESTRICT out) {
+  using V = hn::Vec<D>;
+  V across[kOut];
+  V running = hn::Load(d, row + (kOut - 1) * kStride);
+  across[kOut - 1] = running;
+  HELLOCNN_UNROLL
+  for (int x = kOut - 2; x >= 0; --x) {
+    running = maximum(running, hn::Load(d, row + x * kStride));
+    across[x] = running;
+  }
+  running = hn::Load(d, row + kOut * kStride);
+  across[0] = maximum(across[0], running);
+  HELLOCNN_UNROLL
+  for (int x = 1; x < kOut; ++x) {
+    running = maximum(running, hn::Load(d, row + (kOut + x) * kStride));
+    across[x] = maximum(across[x], running);
+  }
+
+  constexpr int kRow = kOut * kStride;
+  if (y < kOut) {
+    HELLOCNN_UNROLL
+    for (int x = 0; x < kOut; ++x) hn::Store(across[x], d, out + y * kRow + x * kStride);
+    if (y < kOut - 1) return;
+    for (int above = kOut - 2; above >= 0; --above) {
+      for (int x = 0; x < kOut; ++x) {
+        float* HWY_RESTRICT at = out + above * kRow + x * kStride;
+        hn::Store(maximum(hn::Load(d, at), hn::Load(d, at + kRow)), d, at);
+      }
+    }
+    return;
+  }
+  const V zero = hn::Zero(d);
+  const int i = y - kOut;
+  HELLOCNN_UNROLL
+  for (int x = 0; x < kOut; ++x) {
+    float* HWY_RESTRICT at = out + i * kRow + x * kStride;
+    V lower = across[x];
+    if (i > 0) lower = maximum(lower, hn::Load(d, head + x * kStride));
+    hn::Store(lower, d, head + x * kStride);
+    hn::Store(maximum(maximum(hn::Load(d, at), lower), zero), d, at);
+  }
+}
+static_assert(kPool1.layer.window == kPool1.output.width + 1 &&
+              kPool1.input.width == 2 * kPool1.output.width);
+static_assert(kPool2.layer.window == kPool2.output.width + 1 &&
+              kPool2.input.width == 2 * kPool2.output.width);
+
+// Writes `count` inputs of the network, from pixel `first` on, to `out`. `count` is a multiple of
+// the lanes.
+HWY_INLINE void ReadPixels(const PackedWeights& weights, const ImageView& image, int first,
+                           int count, float* HWY_RESTRICT out) {
+  if (image.format == PixelFormat::kFloat32) {
+    // The pixels may be unaligned.
+    std::memcpy(out, image.pixels + first * sizeof(float), count * sizeof(float));
+    return;
+  }
+  const Tag d;
+  const hn::Rebind<std::int32_t, Tag> di;
+  const hn::Rebind<std::uint8_t, Tag> du;
+  const auto* HWY_RESTRICT grey = reinterpret_cast<const std::uint8_t*>(image.pixels) + first;
+  const auto scale = hn::Set(d, weights.scale);
+  const auto offset = hn::Set(d, weights.offset);
+  for (int i = 0; i < count; i += kLanes) {
+    const auto level = hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(du, grey + i)));
+    hn::Store(hn::MulAdd(level, scale, offset), d, out + i);
+  }
+}
+
+inline bool IsSafe(const PackedWeights& weights, const ImageView& image) {
+  if (image.format == PixelFormat::kGray8) return weights.grey_is_safe;
+  const Tag d;
+  const auto limit = hn::Set(d, weights.safe_magnitude);
+  HWY_ALIGN float row[kImageSide];
+  for (int y = 0; y < kImageSide; ++y) {
+    ReadPixels(weights, image, y * kImageSide, kImageSide, row);
+    for (int x = 0; x < kImageSide; x += kLanes) {
+      if (!hn::AllTrue(d, hn::Le(hn::Abs(hn::Load(d, row + x)), limit))) return false;
+    }
+  }
+  return true;
+}
+
+// From logits [kClasses, kLanes], one image in each lane, to the predictions of the first `count`
+// lanes. Overwrites the logits.
+inline void LogSoftmax(float* HWY_RESTRICT logits, int count, Prediction* predictions) {
+  const Tag d;
+  auto greatest = hn::Load(d, logits);
+  for (int k = 1; k < kClasses; ++k) {
+    greatest = hn::Max(greatest, hn::Load(d, logits + k * kLanes));
+  }
+  auto sum = hn::Zero(d);
+  for (int k = 0; k < kClasses; ++k) {
+    const auto shifted = hn::Sub(hn::Load(d, logits + k * kLanes), greatest);
+    hn::Store(shifted, d, logits + k * kLanes);
+    sum = hn::Add(sum, hn::Exp(d, shifted));
+  }
+  const auto log_sum = hn::Log(d, sum);
+  for (int k = 0; k < kClasses; ++k) {
+    hn::Store(hn::Sub(hn::Load(d, logits + k * kLanes), log_sum), d, logits + k * kLanes);
+  }
+  for (int i = 0; i < count; ++i) {
+    for (int k = 0; k < kClasses; ++k) {
+      predictions[i].log_probabilities[k] = logits[k * kLanes + i];
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace hellocnn::simd
+HWY_AFTER_NAMESPACE();
+
+#endif  // HELLOCNN_SIMD_COMMON_INL_H_

@@ -1,0 +1,46 @@
+// The register tiles are arrays of vectors, which vectors of unknown size can't be in. Before any
+// header of Highway.
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+
+#include "hellocnn/simd/kernels.h"
+
+// Compiles the rest of this file once for each instruction set.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "hellocnn/simd/kernels.cc"
+#include <hwy/foreach_target.h>
+// After foreach_target.h.
+#include <hwy/highway.h>
+
+#include "hellocnn/simd/channel_lanes-inl.h"
+#include "hellocnn/simd/image_lanes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace hellocnn::simd {
+namespace HWY_NAMESPACE {
+
+const Kernels* TargetKernels() {
+  static const Kernels kKernels{
+      hwy::TargetName(HWY_TARGET),
+      kLanes,
+      HWY_MAX(sizeof(BlockScratch), sizeof(ImageScratch)),
+      kBlockFrom,
+      ClassifyBlocks,
+      ClassifyEach<Maximum>,
+      ClassifyEach<MaximumOrNan>,
+      IsSafe,
+  };
+  return &kKernels;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace hellocnn::simd
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace hellocnn::simd {
+
+HWY_EXPORT(TargetKernels);
+const Kernels& BestKernels() { return *HWY_DYNAMIC_DISPATCH(TargetKernels)(); }
+
+}  // namespace hellocnn::simd
+#endif

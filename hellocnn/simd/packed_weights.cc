@@ -1,0 +1,95 @@
+#include "hellocnn/simd/packed_weights.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <string>
+
+namespace hellocnn::simd {
+namespace {
+
+hwy::AlignedFreeUniquePtr<float[]> Zeros(int count) {
+  auto values = hwy::AllocateAligned<float>(static_cast<std::size_t>(count));
+  std::fill_n(values.get(), count, 0.0F);
+  return values;
+}
+
+PackedLayer Pack(const Weights& weights, const PlacedLayer& placed, int group) {
+  const std::string name(placed.layer.name);
+  const std::span<const float> matrix = weights[name + ".weight"];
+  const std::span<const float> bias = weights[name + ".bias"];
+  const int outputs = placed.layer.outputs;
+  const int inputs = static_cast<int>(matrix.size()) / outputs;
+  const int padded = RoundUp(outputs, kRowMultiple);
+  PackedLayer packed{Zeros(RoundUp(outputs, group) * inputs), Zeros(inputs * padded),
+                     Zeros(padded)};
+  for (int o = 0; o < outputs; ++o) {
+    packed.bias[o] = bias[o];
+    for (int i = 0; i < inputs; ++i) {
+      const float weight = matrix[o * inputs + i];
+      packed.groups[((o / group) * inputs + i) * group + o % group] = weight;
+      packed.rows[i * padded + o] = weight;
+    }
+  }
+  return packed;
+}
+
+// How much a layer can magnify: |output| <= gain * |input| + bias.
+struct Gain {
+  double gain = 0;
+  double bias = 0;
+};
+
+Gain GainOf(const Weights& weights, const PlacedLayer& placed) {
+  const std::string name(placed.layer.name);
+  const std::span<const float> matrix = weights[name + ".weight"];
+  const int inputs = static_cast<int>(matrix.size()) / placed.layer.outputs;
+  Gain bound;
+  for (int o = 0; o < placed.layer.outputs; ++o) {
+    double sum = 0;
+    for (const float weight : matrix.subspan(o * inputs, inputs)) sum += std::abs(weight);
+    bound.gain = std::max(bound.gain, sum);
+  }
+  for (const float bias : weights[name + ".bias"]) {
+    bound.bias = std::max<double>(bound.bias, std::abs(bias));
+  }
+  return bound;
+}
+
+// The greatest power of two for which every sum stays a thousand times below the greatest float;
+// the rounding of some hundred additions is far less than that.
+float SafeMagnitude(const Weights& weights) {
+  constexpr double kLimit = 3e35;
+  const std::array<Gain, 5> gains{GainOf(weights, kConv1), GainOf(weights, kConv2),
+                                  GainOf(weights, kConv3), GainOf(weights, kLinear1),
+                                  GainOf(weights, kLinear2)};
+  for (float magnitude = 0x1p110F; magnitude >= 0x1p-120F; magnitude /= 2) {
+    double bound = magnitude;
+    bool safe = true;
+    for (const Gain& gain : gains) {
+      bound = gain.gain * bound + gain.bias;
+      safe = safe && bound <= kLimit;
+    }
+    if (safe) return magnitude;
+  }
+  return -1;
+}
+
+}  // namespace
+
+PackedWeights::PackedWeights(const Weights& weights, const Normalization& normalization)
+    : conv1(Pack(weights, kConv1, kConv1Group)),
+      conv2(Pack(weights, kConv2, kConv2Group)),
+      conv3(Pack(weights, kConv3, kDenseGroup)),
+      linear1(Pack(weights, kLinear1, kDenseGroup)),
+      linear2(Pack(weights, kLinear2, kDenseGroup)),
+      scale(static_cast<float>(1 / (255.0 * normalization.standard_deviation))),
+      offset(static_cast<float>(-static_cast<double>(normalization.mean) /
+                                normalization.standard_deviation)),
+      safe_magnitude(SafeMagnitude(weights)),
+      // NaN, of a standard deviation of 0, is not safe.
+      grey_is_safe(std::abs(normalization(0)) <= safe_magnitude &&
+                   std::abs(normalization(255)) <= safe_magnitude) {}
+
+}  // namespace hellocnn::simd

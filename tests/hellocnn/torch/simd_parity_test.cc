@@ -1,0 +1,128 @@
+// The SIMD engine against LibTorch's modules as written.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hellocnn/idx.h"
+#include "hellocnn/model_card.h"
+#include "hellocnn/pytorch/weight_file.h"
+#include "hellocnn/simd/simd_engine.h"
+#include "hellocnn/torch/torch_engine.h"
+#include "tests/hellocnn/simd/instruction_sets.h"
+
+namespace hellocnn {
+namespace {
+
+using testing::InstructionSetName;
+using testing::InstructionSets;
+using testing::OnInstructionSet;
+
+constexpr int kBatch = 50;
+
+// The 10,000 test digits, padded to 32x32, and what the reference makes of them.
+class Digits {
+ public:
+  Digits() {
+    const std::string model = HELLOCNN_SOURCE_DIR "/models/mnist/1";
+    const absl::StatusOr<ModelCard> card = LoadModelCard(model);
+    EXPECT_TRUE(card.ok()) << card.status();
+    weights = LoadWeightFile(model + "/" + card->weights);
+    EXPECT_TRUE(weights.ok()) << weights.status();
+    normalization = card->normalization;
+    const absl::StatusOr<LabeledImages> digits =
+        ReadMnist(HELLOCNN_SOURCE_DIR "/data/mnist-test", "t10k");
+    EXPECT_TRUE(digits.ok()) << digits.status();
+    const int margin = (kImageSide - digits->rows) / 2;
+    pixels_.resize(static_cast<std::size_t>(digits->count()) * kImagePixels);
+    for (std::int64_t i = 0; i < digits->count(); ++i) {
+      std::uint8_t* image = &pixels_[i * kImagePixels];
+      for (int y = 0; y < digits->rows; ++y) {
+        std::copy_n(&digits->pixels[(i * digits->rows + y) * digits->columns], digits->columns,
+                    image + (y + margin) * kImageSide + margin);
+      }
+      views.push_back({PixelFormat::kGray8, reinterpret_cast<const std::byte*>(image)});
+    }
+    reference = Classify(ReferenceEngineFactory(*weights, normalization, kBatch));
+  }
+
+  std::vector<Prediction> Classify(const absl::StatusOr<EngineFactory>& factory) const {
+    EXPECT_TRUE(factory.ok()) << factory.status();
+    const absl::StatusOr<std::unique_ptr<Engine>> engine = (*factory)();
+    EXPECT_TRUE(engine.ok()) << engine.status();
+    std::vector<Prediction> predictions(views.size());
+    for (std::size_t i = 0; i < views.size(); i += kBatch) {
+      const std::size_t count = std::min<std::size_t>(kBatch, views.size() - i);
+      const absl::Status status = (*engine)->Classify(std::span(views).subspan(i, count),
+                                                      std::span(predictions).subspan(i, count));
+      EXPECT_TRUE(status.ok()) << status;
+    }
+    return predictions;
+  }
+
+  absl::StatusOr<Weights> weights;
+  Normalization normalization;
+  std::vector<ImageView> views;
+  std::vector<Prediction> reference;
+
+ private:
+  std::vector<std::uint8_t> pixels_;
+};
+
+const Digits& GetDigits() {
+  static const Digits* const digits = new Digits();
+  return *digits;
+}
+
+class SimdParityTest : public OnInstructionSet {};
+
+INSTANTIATE_TEST_SUITE_P(, SimdParityTest, ::testing::ValuesIn(InstructionSets()),
+                         InstructionSetName);
+
+TEST_P(SimdParityTest, AgreesWithTheReferenceOnAllTestDigits) {
+  const Digits& digits = GetDigits();
+  const std::vector<Prediction> predictions =
+      digits.Classify(SimdEngineFactory(*digits.weights, digits.normalization, kBatch));
+  ASSERT_EQ(predictions.size(), 10'000U);
+  double sum = 0;
+  double squares = 0;
+  double maximum = 0;
+  double in_proportion = 0;  // to the greatest log-probability of the image, by magnitude
+  int other_class = 0;
+  for (std::size_t i = 0; i < predictions.size(); ++i) {
+    other_class += predictions[i].ClassIndex() != digits.reference[i].ClassIndex();
+    double greatest = 1;
+    double greatest_apart = 0;
+    for (int k = 0; k < kClasses; ++k) {
+      const double wanted = digits.reference[i].log_probabilities[k];
+      const double apart = std::abs(predictions[i].log_probabilities[k] - wanted);
+      sum += apart;
+      squares += apart * apart;
+      greatest = std::max(greatest, std::abs(wanted));
+      greatest_apart = std::max(greatest_apart, apart);
+    }
+    maximum = std::max(maximum, greatest_apart);
+    in_proportion = std::max(in_proportion, greatest_apart / greatest);
+  }
+  const auto values = static_cast<double>(predictions.size() * kClasses);
+  const double l1 = sum / values;
+  const double l2 = std::sqrt(squares / values);
+  std::printf("[ parity   ] %s: L1 %.2e, L2 %.2e, maximum %.2e, in proportion %.2e\n",
+              SimdInstructionSet().c_str(), l1, l2, maximum, in_proportion);
+  EXPECT_EQ(other_class, 0);
+  EXPECT_LE(l1, 1e-5);
+  EXPECT_LE(l2, 1e-5);
+  // Log-probabilities go down to -75 here, where a float's last bit is 8e-6 and the reference
+  // itself is up to 7e-5 off what double precision gives; so the limit for a single one is in
+  // proportion.
+  EXPECT_LE(in_proportion, 1e-5);
+}
+
+}  // namespace
+}  // namespace hellocnn
