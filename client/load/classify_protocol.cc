@@ -49,7 +49,7 @@ class ClassifyJudge : public Judge {
       if (stream_answer_.has_error()) {
         const int code = stream_answer_.error().code();
         if (code < 1 || code > 16) return Break(verdict, absl::StrCat("status ", code));
-        verdict.code = static_cast<grpc::StatusCode>(code);
+        verdict.code = code;
         verdict.message = stream_answer_.error().message();
         return;
       }

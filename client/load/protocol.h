@@ -15,7 +15,7 @@ namespace hellocnn::load {
 
 // What an answer says.
 struct Verdict {
-  grpc::StatusCode code = grpc::StatusCode::OK;
+  int code = grpc::OK;   // a grpc::StatusCode, or whatever else a server sends
   std::string message;   // of an error
   std::uint64_t id = 0;  // which request of a stream this answers
   int images = 0;        // answered

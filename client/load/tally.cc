@@ -17,8 +17,8 @@ void AddMessage(std::vector<std::string>& messages, const std::string& message) 
 
 void Tally::Record(const Sample& sample, const Verdict& verdict) {
   // A server may send any number.
-  const int code = verdict.code >= 0 && verdict.code < kCodes ? static_cast<int>(verdict.code)
-                                                              : static_cast<int>(grpc::UNKNOWN);
+  const int code =
+      verdict.code >= 0 && verdict.code < kCodes ? verdict.code : static_cast<int>(grpc::UNKNOWN);
   ++by_code[code];
   last_done = std::max(last_done, sample.done);
   const Nanos behind = sample.sent - sample.intended;

@@ -11,7 +11,7 @@ using ::testing::ElementsAre;
 
 Sample DoneAt(Nanos done) { return {done - milliseconds(1), done - milliseconds(1), done, false}; }
 
-Verdict Error(grpc::StatusCode code, const std::string& message) {
+Verdict Error(int code, const std::string& message) {
   Verdict verdict;
   verdict.code = code;
   verdict.message = message;
@@ -45,8 +45,8 @@ TEST(Tally, KeepsTheFirstDifferentMessages) {
 
 TEST(Tally, CodesThatAreNotGrpcsAreUnknown) {
   Tally tally;
-  tally.Record(DoneAt(milliseconds(1)), Error(static_cast<grpc::StatusCode>(99), "odd"));
-  tally.Record(DoneAt(milliseconds(1)), Error(static_cast<grpc::StatusCode>(-1), "odder"));
+  tally.Record(DoneAt(milliseconds(1)), Error(99, "odd"));
+  tally.Record(DoneAt(milliseconds(1)), Error(-1, "odder"));
   EXPECT_EQ(tally.by_code[grpc::UNKNOWN], 2);
 }
 
