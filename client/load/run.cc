@@ -4,8 +4,6 @@
 #include <grpcpp/security/credentials.h>
 
 #include <algorithm>
-#include <limits>
-#include <map>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -21,80 +19,6 @@ namespace {
 constexpr Nanos kLeadTime = std::chrono::milliseconds(20);
 
 double Seconds(Nanos duration) { return std::chrono::duration<double>(duration).count(); }
-
-// Makes the series out of pages, which come in any order of intervals.
-class Collector {
- public:
-  explicit Collector(Nanos point)
-      : intervals_in_point_(std::max<std::int64_t>(1, point / kInterval)) {}
-
-  void Take(const Page& page, std::int64_t in_flight) {
-    total_.Add(page.measured);
-    const Tally& of = page.measured;
-    if (of.requests() == 0 || page.interval < 0) return;
-    const auto at = static_cast<std::size_t>(page.interval);
-    if (at >= intervals_.size()) intervals_.resize(at + 1);
-    Interval& interval = intervals_[at];
-    interval.answered += of.answered();
-    interval.failed += of.failed();
-    interval.images += of.images;
-    interval.latency_sum_seconds += of.latency.sum() * 1e-9;
-    Open& point = open_[page.interval / intervals_in_point_];
-    point.answered += of.answered();
-    point.failed += of.failed();
-    point.images += of.images;
-    point.latency.Add(of.latency);
-    point.in_flight = in_flight;
-  }
-
-  // What ends in an interval before `interval` has been taken.
-  void CloseBefore(std::int64_t interval) {
-    while (!open_.empty() && (next_point_ + 1) * intervals_in_point_ <= interval) {
-      const double length = static_cast<double>(intervals_in_point_) * Seconds(kInterval);
-      Point point{};  // of a stretch in which nothing ended
-      point.start_seconds = static_cast<double>(next_point_) * length;
-      point.length_seconds = length;
-      if (const auto found = open_.find(next_point_); found != open_.end()) {
-        const Open& open = found->second;
-        point.answered = open.answered;
-        point.failed = open.failed;
-        point.images = open.images;
-        point.p50 = open.latency.ValueAt(0.5);
-        point.p99 = open.latency.ValueAt(0.99);
-        point.max = open.latency.max();
-        point.in_flight = open.in_flight;
-        open_.erase(found);
-      }
-      points_.push_back(point);
-      ++next_point_;
-    }
-  }
-
-  const Tally& total() const { return total_; }
-
-  void Finish(Outcome& outcome) {
-    CloseBefore(std::numeric_limits<std::int64_t>::max() - 1);
-    outcome.total = std::move(total_);
-    outcome.intervals = std::move(intervals_);
-    outcome.points = std::move(points_);
-  }
-
- private:
-  struct Open {
-    std::int64_t answered = 0;
-    std::int64_t failed = 0;
-    std::int64_t images = 0;
-    std::int64_t in_flight = 0;
-    Histogram latency;
-  };
-
-  const std::int64_t intervals_in_point_;
-  Tally total_;
-  std::vector<Interval> intervals_;
-  std::map<std::int64_t, Open> open_;  // by number of the point
-  std::int64_t next_point_ = 0;
-  std::vector<Point> points_;
-};
 
 // What the process used between two moments.
 class CostMeter {
@@ -260,7 +184,10 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
     for (Observer* observer : observers) observer->See(view);
     for (auto& [worker, pages] : taken) worker->ledger().Recycle(std::move(pages));
   }
-  collector.Finish(outcome);
+  collector.CloseAll();
+  outcome.total = collector.total();
+  outcome.intervals = collector.intervals();
+  outcome.points = collector.points();
   SetRates(plan.limits, sending_ended, ended_by_count, outcome);
   return outcome;
 }

@@ -10,14 +10,11 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "client/load/caller.h"
+#include "client/load/collector.h"
 #include "client/load/pacer.h"
 #include "client/load/tally.h"
 
 namespace hellocnn::load {
-
-// Latency and rate are told for pieces of this length, and the measured time of a run is whole
-// pieces.
-inline constexpr Nanos kInterval = std::chrono::milliseconds(100);
 
 struct Plan {
   ArrivalsFactory arrivals;  // empty: a closed loop
@@ -26,25 +23,6 @@ struct Plan {
   int threads = 1;  // each with a completion queue and its share of the connections; <= connections
   Limits limits;
   Nanos timeout = std::chrono::seconds(5);  // of each request
-};
-
-// The sums of one interval.
-struct Interval {
-  std::int64_t answered = 0;
-  std::int64_t failed = 0;
-  std::int64_t images = 0;
-  double latency_sum_seconds = 0;  // of the answered
-};
-
-// A stretch of the run, for plots.
-struct Point {
-  double start_seconds;  // since the end of the warm-up
-  double length_seconds;
-  std::int64_t answered;
-  std::int64_t failed;
-  std::int64_t images;
-  std::int64_t p50, p99, max;  // latency in nanoseconds
-  std::int64_t in_flight;      // at its end
 };
 
 // The generator's own use of the machine while it measured.
