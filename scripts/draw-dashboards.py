@@ -16,13 +16,18 @@ import re
 import sys
 import time
 
-import matplotlib
+try:
+    import matplotlib
 
-matplotlib.use("Agg")
-import matplotlib.colors
-import matplotlib.dates
-import matplotlib.pyplot as plt
-import PIL.Image
+    matplotlib.use("Agg")
+    import matplotlib.colors
+    import matplotlib.dates
+    import matplotlib.pyplot as plt
+    import PIL.Image
+except ImportError as error:
+    missing = error.name
+else:
+    missing = None
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/deploy"))
 import grafana
@@ -265,6 +270,8 @@ def main():
     parser.add_argument("--ago", type=float, default=0, help="minutes from the end of the drawing to now (default 0)")
     parser.add_argument("--folder", default="docs/images", help="where the pictures go (default docs/images)")
     arguments = parser.parse_args()
+    if missing:
+        sys.exit(f"draw-dashboards.py: no {missing}; Debian's package python3-matplotlib brings it")
     dashboards = grafana.load()
     for name in arguments.dashboards or dashboards:
         if name not in dashboards:

@@ -13,7 +13,7 @@ import unittest
 
 import grpc
 
-from testbed import MODEL, STOP_TIMEOUT, Server, code_of, image, pb, request, run_server, stub
+from testbed import SLOW_ENGINE, MODEL, STOP_TIMEOUT, Server, code_of, image, pb, request, run_server, stub
 
 OK = grpc.StatusCode.OK
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
@@ -21,7 +21,7 @@ UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 
 class DrainTest(unittest.TestCase):
     def stop_under_load(self, number):
-        with Server("--threads=1", "--max-batch-size=4", "--queue-capacity=65536") as server:
+        with Server(SLOW_ENGINE, "--threads=1", "--max-batch-size=4", "--queue-capacity=65536") as server:
             channels = [server.channel(i) for i in range(4)]
             codes, codes_lock, stopped = [], threading.Lock(), threading.Event()
             enough = threading.Event()
@@ -72,7 +72,7 @@ class DrainTest(unittest.TestCase):
         self.stop_under_load(signal.SIGINT)
 
     def test_what_a_stream_has_had_accepted_is_answered_before_the_end(self):
-        with Server("--threads=1", "--max-batch-size=1", "--queue-capacity=65536") as server:
+        with Server(SLOW_ENGINE, "--threads=1", "--max-batch-size=1", "--queue-capacity=65536") as server:
             with server.channel() as channel:
                 half_closed = threading.Event()
 
@@ -107,7 +107,7 @@ class DrainTest(unittest.TestCase):
                 self.assertEqual(server.wait(), 0, server.stderr())
 
     def test_what_is_left_after_the_drain_timeout_is_cut_off(self):
-        slow = ["--threads=1", "--max-batch-size=1", "--queue-capacity=65536", "--drain-timeout=100ms"]
+        slow = [SLOW_ENGINE, "--threads=1", "--max-batch-size=1", "--queue-capacity=65536", "--drain-timeout=100ms"]
         with Server(*slow) as server, server.channel() as channel:
             calls = [stub(channel).Classify.future(request(1024), timeout=240) for _ in range(40)]
             calls[0].result(timeout=240)

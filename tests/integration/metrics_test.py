@@ -15,13 +15,13 @@ import urllib.request
 
 import grpc
 
-from testbed import MODEL, SERVER, SOURCE, Server, clean_environment, code_of, image, metric_sum, pb, request, stub, wait_until
+from testbed import SLOW_ENGINE, MODEL, SERVER, SOURCE, Server, clean_environment, code_of, image, metric_sum, pb, request, stub, wait_until
 
 OK = grpc.StatusCode.OK
 SERVICE = "hellocnn.v1.ClassifierService"
 
 # One worker that computes one image at a time.
-SLOW = ["--threads=1", "--max-batch-size=1", "--queue-capacity=65536", "--max-images-per-request=1024"]
+SLOW = [SLOW_ENGINE, "--threads=1", "--max-batch-size=1", "--queue-capacity=65536", "--max-images-per-request=1024"]
 
 
 def get(server, path, timeout=30):
@@ -140,7 +140,7 @@ class TotalsTest(unittest.TestCase):
             self.assertEqual(total("hellocnn_connections"), 1)
 
     def test_overload(self):
-        tiny = ["--threads=1", "--max-batch-size=1", "--queue-capacity=8", "--max-images-per-request=8"]
+        tiny = [SLOW_ENGINE, "--threads=1", "--max-batch-size=1", "--queue-capacity=8", "--max-images-per-request=8"]
         with Server(*tiny) as server, server.channel() as channel:
             service, counted = stub(channel), Counted()
             calls = [service.Classify.future(request(8), timeout=120) for _ in range(300)]

@@ -8,12 +8,13 @@ import unittest
 
 import grpc
 
-from testbed import Server, code_of, image, metric_sum, pb, request, stub
+from testbed import SLOW_ENGINE, Server, code_of, image, metric_sum, pb, request, stub
 
 OK = grpc.StatusCode.OK
 
 # One worker that computes one image at a time, and room to queue seconds of work before it.
 SLOW = [
+    SLOW_ENGINE,
     "--threads=1",
     "--max-batch-size=1",
     "--queue-capacity=65536",
@@ -86,7 +87,7 @@ class CancellationTest(unittest.TestCase):
 
 class OverloadTest(unittest.TestCase):
     def test_a_full_queue_refuses_and_then_recovers(self):
-        tiny = ["--threads=1", "--max-batch-size=1", "--queue-capacity=8", "--max-images-per-request=8"]
+        tiny = [SLOW_ENGINE, "--threads=1", "--max-batch-size=1", "--queue-capacity=8", "--max-images-per-request=8"]
         with Server(*tiny) as server, server.channel() as channel:
             calls = [stub(channel).Classify.future(request(8), timeout=120) for _ in range(300)]
             codes = [code_of(call) for call in calls]
@@ -101,7 +102,7 @@ class OverloadTest(unittest.TestCase):
             )
 
     def test_a_stream_request_that_finds_no_room_is_told_so_and_the_stream_goes_on(self):
-        tiny = ["--threads=1", "--max-batch-size=1", "--queue-capacity=8", "--max-images-per-request=8"]
+        tiny = [SLOW_ENGINE, "--threads=1", "--max-batch-size=1", "--queue-capacity=8", "--max-images-per-request=8"]
         with Server(*tiny) as server, server.channel() as channel:
             requests = (pb.ClassifyStreamRequest(id=i, images=image(8)) for i in range(300))
             answers = list(stub(channel).ClassifyStream(requests, timeout=120))

@@ -28,6 +28,9 @@ TEST_DATA = os.path.join(SOURCE, "data/mnist-test")
 START_TIMEOUT = 120
 STOP_TIMEOUT = 120
 
+# For tests in which requests must pile up: the slowest engine, some hundreds of microseconds an image.
+SLOW_ENGINE = "--engine=torch-eager"
+
 
 def clean_environment(**more):
     """The environment without the user's own HELLOCNN_… settings."""
