@@ -88,10 +88,11 @@ TEST_F(OptionsTest, FlagWinsOverEnvironmentOverFileOverDefault) {
 }
 
 TEST_F(OptionsTest, EveryOptionIsReadFromItsFlag) {
-  const auto parsed = Parse({"--listen=[::]:1", "--metrics-listen=off", "--model=m", "--engine=simd", "--threads=2",
-                             "--max-batch-size=3", "--queue-capacity=4", "--max-queue-delay=200us",
-                             "--max-images-per-request=4", "--drain-timeout=1m30s",
-                             "--max-connection-age=5m", "--log-level", "debug"});
+  const auto parsed =
+      Parse({"--listen=[::]:1", "--metrics-listen=off", "--model=m", "--engine=simd", "--threads=2",
+             "--max-batch-size=3", "--queue-capacity=4", "--max-queue-delay=200us",
+             "--max-images-per-request=4", "--drain-timeout=1m30s", "--max-connection-age=5m",
+             "--log-level", "debug"});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   const Options& options = parsed->options;
   EXPECT_EQ(options.listen, "[::]:1");
