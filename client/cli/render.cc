@@ -111,21 +111,7 @@ std::string Render(const ConfusionMatrix& matrix, const std::vector<std::string>
 }
 
 std::string Short(absl::Duration duration) {
-  const double seconds = absl::ToDoubleSeconds(duration);
-  if (seconds >= 1) return absl::StrFormat("%.2f s", seconds);
-  if (seconds >= 1e-3) return absl::StrFormat("%.2f ms", seconds * 1e3);
-  return absl::StrFormat("%.0f us", seconds * 1e6);
-}
-
-std::string Grouped(std::int64_t number) {
-  const std::string digits = absl::StrCat(number);
-  const std::size_t first = number < 0 ? 1 : 0;
-  std::string grouped;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > first && (digits.size() - i) % 3 == 0) grouped += ',';
-    grouped += digits[i];
-  }
-  return grouped;
+  return load::ShortTime(absl::ToDoubleSeconds(duration));
 }
 
 }  // namespace hellocnn::cli

@@ -9,6 +9,7 @@
 
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "client/load/text.h"
 #include "hellocnn/client.h"
 
 namespace hellocnn::cli {
@@ -41,8 +42,7 @@ std::string Render(const ConfusionMatrix& matrix, const std::vector<std::string>
 // "1.24 ms", "310 us", "2.05 s".
 std::string Short(absl::Duration duration);
 
-// "61,706".
-std::string Grouped(std::int64_t number);
+using load::Grouped;
 
 }  // namespace hellocnn::cli
 

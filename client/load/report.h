@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "client/load/run.h"
+#include "client/load/text.h"
 
 namespace hellocnn::load {
 
@@ -56,11 +57,6 @@ std::string ToCsv(const Report& report);
 // Latency in milliseconds in the text form of HdrHistogram's percentile distribution, which its
 // plotters read.
 std::string ToHgrm(const Histogram& latency);
-
-// "1.24 ms", "310 us", "2.05 s".
-std::string ShortTime(double seconds);
-// "61,706".
-std::string Grouped(std::int64_t number);
 
 }  // namespace hellocnn::load
 

@@ -1,16 +1,14 @@
 """The whole way: 10,000 test digits, read by the command line, sent over gRPC, batched, classified, counted."""
 
 import json
-import os
 import unittest
 
-from testbed import MODEL, TEST_DATA, Server
+from testbed import TEST_DATA, Server, model_card
 
 
 class AccuracyTest(unittest.TestCase):
     def test_accuracy_over_the_wire_equals_the_model_card_to_the_digit(self):
-        with open(os.path.join(MODEL, "model_card.json"), encoding="utf-8") as file:
-            card = json.load(file)
+        card = model_card()
         with Server() as server:
             run = server.cli("evaluate", "--data", TEST_DATA, "--output", "json")
         self.assertEqual(run.returncode, 0, run.stderr)

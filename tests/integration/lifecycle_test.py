@@ -13,7 +13,7 @@ import unittest
 
 import grpc
 
-from testbed import SLOW_ENGINE, MODEL, STOP_TIMEOUT, Server, code_of, image, pb, request, run_server, stub
+from testbed import MODEL, SLOW_ENGINE, STOP_TIMEOUT, Server, code_of, image, pb, request, run_server, stub
 
 OK = grpc.StatusCode.OK
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE

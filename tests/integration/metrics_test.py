@@ -15,7 +15,22 @@ import urllib.request
 
 import grpc
 
-from testbed import SLOW_ENGINE, MODEL, SERVER, SOURCE, Server, clean_environment, code_of, image, metric_sum, pb, request, stub, wait_until
+from testbed import (
+    MODEL,
+    SERVER,
+    SLOW_ENGINE,
+    SOURCE,
+    Server,
+    clean_environment,
+    code_of,
+    image,
+    metric_sum,
+    model_card,
+    pb,
+    request,
+    stub,
+    wait_until,
+)
 
 OK = grpc.StatusCode.OK
 SERVICE = "hellocnn.v1.ClassifierService"
@@ -291,7 +306,7 @@ class ExpositionTest(unittest.TestCase):
             self.assertEqual(metrics["hellocnn_workers"], 3)
             self.assertEqual(metrics["hellocnn_queue_capacity_images"], 2000)
             self.assertEqual(metrics["hellocnn_ready"], 1)
-            self.assertEqual(metrics["hellocnn_model_test_accuracy_ratio"], 0.9751)
+            self.assertEqual(metrics["hellocnn_model_test_accuracy_ratio"], model_card()["test_accuracy"])
             self.assertGreater(metrics["hellocnn_model_load_duration_seconds"], 0)
             self.assertAlmostEqual(
                 metrics["hellocnn_model_loaded_timestamp_seconds"], time.time(), delta=60

@@ -4,6 +4,7 @@ CTest passes the paths in HELLOCNN_TEST_SERVER, HELLOCNN_TEST_CLI and HELLOCNN_T
 """
 
 import gzip
+import json
 import os
 import re
 import select
@@ -36,6 +37,11 @@ def clean_environment(**more):
     """The environment without the user's own HELLOCNN_… settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("HELLOCNN_")}
     return {**kept, **more}
+
+
+def model_card():
+    with open(os.path.join(MODEL, "model_card.json"), encoding="utf-8") as file:
+        return json.load(file)
 
 
 def run_server(*arguments, timeout=START_TIMEOUT, **environment):

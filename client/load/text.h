@@ -1,0 +1,17 @@
+// Numbers as people read them.
+#ifndef HELLOCNN_CLIENT_LOAD_TEXT_H_
+#define HELLOCNN_CLIENT_LOAD_TEXT_H_
+
+#include <cstdint>
+#include <string>
+
+namespace hellocnn::load {
+
+// "1.24 ms", "310 us", "2.05 s".
+std::string ShortTime(double seconds);
+// "61,706".
+std::string Grouped(std::int64_t number);
+
+}  // namespace hellocnn::load
+
+#endif  // HELLOCNN_CLIENT_LOAD_TEXT_H_
