@@ -23,7 +23,7 @@ COPY hellocnn hellocnn
 COPY client client
 COPY server server
 RUN --mount=type=cache,target=/root/.cache/ccache \
-    cmake --preset release -DHELLOCNN_BUILD_TESTS=OFF --log-level=NOTICE && \
+    cmake --preset release -DHELLOCNN_BUILD_TESTS=OFF -DHELLOCNN_BUILD_BENCHMARKS=OFF --log-level=NOTICE && \
     cmake --build --preset release --target hellocnn hellocnn-server && \
     strip build/release/bin/hellocnn build/release/bin/hellocnn-server
 
