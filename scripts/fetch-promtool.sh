@@ -28,17 +28,21 @@ for tool in apt-get dpkg-deb; do
   fi
 done
 
+# A package of its own in Debian 13, a part of prometheus in Debian 12.
+package=promtool
+apt-cache show "$package" >/dev/null 2>&1 || package=prometheus
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 # apt downloads as a user of its own, who must be able to write here.
 chmod 755 "$scratch"
-if ! (cd "$scratch" && apt-get download -qq -o APT::Sandbox::User="$(id -un)" prometheus >&2); then
-  echo "fetch-promtool.sh: apt-get could not download the package prometheus; 'apt-get update' as root may help" >&2
+if ! (cd "$scratch" && apt-get download -qq -o APT::Sandbox::User="$(id -un)" "$package" >&2); then
+  echo "fetch-promtool.sh: apt-get could not download the package $package; 'apt-get update' as root may help" >&2
   exit 1
 fi
-dpkg-deb -x "$scratch"/prometheus_*.deb "$scratch/unpacked"
+dpkg-deb -x "$scratch/$package"_*.deb "$scratch/unpacked"
 if ! works "$scratch/unpacked/usr/bin/promtool"; then
-  echo "fetch-promtool.sh: the package prometheus has no usr/bin/promtool that runs here" >&2
+  echo "fetch-promtool.sh: the package $package has no usr/bin/promtool that runs here" >&2
   exit 1
 fi
 mkdir -p "$(dirname "$target")"
