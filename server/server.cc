@@ -36,7 +36,7 @@ constexpr absl::Duration kCloseTimeout = absl::Milliseconds(500);
 // go elsewhere. A call that arrives while gRPC itself shuts down is cut off with CANCELLED, which
 // tells them nothing.
 constexpr absl::Duration kQuietTime = absl::Milliseconds(500);
-// Of clients that never stop, no more than so long.
+// Of clients that never stop, no more than so long after the last accepted call has been answered.
 constexpr absl::Duration kRefuseTime = absl::Seconds(5);
 
 // An image takes 4,096 bytes, its tags and lengths 7; the rest is for fields that are yet to come.
@@ -233,8 +233,7 @@ void Server::Parts::Drain() {
   if (grpc_ != nullptr) {
     spdlog::info("draining: new calls are refused, accepted ones have {} to finish",
                  absl::FormatDuration(options_.drain_timeout));
-    const absl::Time start = absl::Now();
-    const absl::Time deadline = start + options_.drain_timeout;
+    const absl::Time deadline = absl::Now() + options_.drain_timeout;
     // Load balancers look away first; who comes nevertheless is told to go elsewhere.
     SetHealthy(false);
     if (metrics_ != nullptr) metrics_->OnDrain();
@@ -244,7 +243,7 @@ void Server::Parts::Drain() {
     // dropped.
     const bool idle = service_->WaitUntilIdle(deadline);
     if (!idle) spdlog::warn("the drain timeout has passed: what is left is cancelled");
-    service_->WaitUntilQuiet(kQuietTime, std::min(deadline, start + kRefuseTime));
+    service_->WaitUntilQuiet(kQuietTime, std::min(deadline, absl::Now() + kRefuseTime));
     const absl::Time close = idle ? absl::Now() + kCloseTimeout : absl::Now();
     grpc_->Shutdown(absl::ToChronoTime(close));
     grpc_->Wait();
