@@ -1,7 +1,6 @@
-// As the SIMD engine, whose limit this is. Before any header of Highway.
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
-
 #include "benchmarks/roofline.h"
+
+#include "hellocnn/simd/targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "benchmarks/roofline.cc"

@@ -1,8 +1,6 @@
-// The register tiles are arrays of vectors, which vectors of unknown size can't be in. Before any
-// header of Highway.
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
-
 #include "hellocnn/simd/kernels.h"
+
+#include "hellocnn/simd/targets.h"
 
 // Compiles the rest of this file once for each instruction set.
 #undef HWY_TARGET_INCLUDE
