@@ -1,7 +1,8 @@
 # Images of the server, of its command line and of the load generator. Each has its programs, the libraries that they load and
 # the data that they read: no shell, no package manager, nothing to build with.
 #
-#   docker build --target server   -t hellocnn-server .
+#   docker build --target slim     -t hellocnn-server .         the server; serves with its SIMD engine
+#   docker build --target server   -t hellocnn-server:torch .   with LibTorch's engines too, and ten times as large
 #   docker build --target client   -t hellocnn-client .
 #   docker build --target loadtest -t hellocnn-loadtest .
 #
@@ -25,7 +26,7 @@ COPY server server
 RUN --mount=type=cache,target=/root/.cache/ccache \
     cmake --preset release -DHELLOCNN_BUILD_TESTS=OFF -DHELLOCNN_BUILD_BENCHMARKS=OFF --log-level=NOTICE && \
     cmake --build --preset release --target hellocnn hellocnn-server && \
-    strip build/release/bin/hellocnn build/release/bin/hellocnn-server
+    strip build/release/bin/hellocnn build/release/bin/hellocnn-server build/release/lib/hellocnn/hellocnn-torch.so
 
 # The root file systems: programs, libraries, users, licences and the list of what is in them.
 FROM build AS client-root
@@ -33,6 +34,11 @@ COPY deploy/image/make-root.sh deploy/image/
 RUN deploy/image/make-root.sh /root-fs build/release/bin/hellocnn
 
 FROM build AS server-root
+COPY deploy/image/make-root.sh deploy/image/
+RUN deploy/image/make-root.sh /root-fs build/release/bin/hellocnn-server build/release/bin/hellocnn \
+    build/release/lib/hellocnn/hellocnn-torch.so
+
+FROM build AS slim-root
 COPY deploy/image/make-root.sh deploy/image/
 RUN deploy/image/make-root.sh /root-fs build/release/bin/hellocnn-server build/release/bin/hellocnn
 
@@ -66,14 +72,22 @@ EXPOSE 9465
 STOPSIGNAL SIGINT
 CMD ["load", "--data", "/data/mnist-test", "--prometheus-listen", "0.0.0.0:9465"]
 
-# The server with its model. The last stage, so that it is what `docker build .` makes.
-FROM base AS server
-LABEL org.opencontainers.image.title="hellocnn-server" \
-      org.opencontainers.image.description="HelloCNN inference service over gRPC, with its model"
-COPY --from=server-root /root-fs /
+# What both servers have in common: the model, and how to run.
+FROM base AS serving
+LABEL org.opencontainers.image.title="hellocnn-server"
 COPY models/mnist/1 /models/mnist/1
 ENV HELLOCNN_LISTEN=0.0.0.0:8500 HELLOCNN_METRICS_LISTEN=0.0.0.0:9464 HELLOCNN_MODEL=/models/mnist/1
 EXPOSE 8500 9464
 # Asks 127.0.0.1:8500. With another port in --listen, set HELLOCNN_SERVER to it.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["/usr/bin/hellocnn", "health", "--timeout", "2s"]
 ENTRYPOINT ["/usr/bin/hellocnn-server"]
+
+# The server with the LibTorch engines beside its own.
+FROM serving AS server
+LABEL org.opencontainers.image.description="HelloCNN inference service over gRPC, with its model and LibTorch"
+COPY --from=server-root /root-fs /
+
+# The server without LibTorch. The last stage, so that it is what `docker build .` makes.
+FROM serving AS slim
+LABEL org.opencontainers.image.description="HelloCNN inference service over gRPC, with its model"
+COPY --from=slim-root /root-fs /

@@ -206,7 +206,7 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const std::string& name, cons
                                                    int max_batch_size) {
   const auto make = name == "simd"    ? SimdEngineFactory
                     : name == "torch" ? TorchEngineFactory
-                                      : ReferenceEngineFactory;
+                                      : TorchEagerEngineFactory;
   absl::StatusOr<EngineFactory> factory = make(weights, normalization, max_batch_size);
   if (!factory.ok()) return factory.status();
   return (*factory)();

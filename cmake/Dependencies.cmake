@@ -21,6 +21,9 @@ if(HELLOCNN_BUILD_SERVER)
   endif()
   pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
   pkg_check_modules(libmicrohttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
+endif()
+
+if(HELLOCNN_BUILD_TORCH)
   find_package(Torch REQUIRED)
   # LibTorch's own variable carries include paths and flags as strings; a target keeps them where they are used.
   add_library(hellocnn_libtorch INTERFACE)

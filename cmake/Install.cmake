@@ -7,6 +7,9 @@ foreach(program hellocnn hellocnn-server hellocnn-train)
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
 endforeach()
+if(TARGET hellocnn_torch_module)
+  install(TARGETS hellocnn_torch_module LIBRARY DESTINATION lib/hellocnn)
+endif()
 
 # The client is static, so whoever links it needs the generated code that it calls, too.
 set_target_properties(hellocnn_client PROPERTIES EXPORT_NAME client)

@@ -126,7 +126,7 @@ tidy_stage() {
     echo "clang-tidy not run: this is version $version, and each version finds other things; Debian 12's, 14, decides"
     return
   fi
-  # hellocnn/torch includes LibTorch's headers, which Clang does not accept as C++20 in LibTorch 1.13.
+  # The tidy build goes without hellocnn/torch.
   check clang-tidy xargs -P "$jobs" -n 2 \
     -a <(own_files hellocnn server client | grep '\.cc$' | grep -v '^hellocnn/torch/') \
     clang-tidy -p build/tidy --quiet --warnings-as-errors='*'

@@ -9,6 +9,7 @@
 #include <memory>
 #include <random>
 #include <span>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -103,12 +104,13 @@ absl::Status CheckAgreement(const EngineFactory& candidate, const EngineFactory&
   return absl::OkStatus();
 }
 
-absl::StatusOr<NamedEngines> SelectEngines(const std::vector<NamedEngines>& candidates,
+absl::StatusOr<NamedEngines> SelectEngines(const std::vector<EngineCandidate>& candidates,
                                            const EngineFactory& reference, int max_batch_size) {
   absl::Status status;
-  for (const NamedEngines& candidate : candidates) {
-    status = CheckAgreement(candidate.factory, reference, max_batch_size);
-    if (status.ok()) return candidate;
+  for (const EngineCandidate& candidate : candidates) {
+    absl::StatusOr<EngineFactory> factory = candidate.make();
+    status = factory.ok() ? CheckAgreement(*factory, reference, max_batch_size) : factory.status();
+    if (status.ok()) return NamedEngines{candidate.name, *std::move(factory)};
     status = absl::Status(status.code(),
                           absl::StrCat("engine ", candidate.name, ": ", status.message()));
     spdlog::warn("not used: {}", std::string(status.message()));

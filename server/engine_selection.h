@@ -2,6 +2,7 @@
 #ifndef HELLOCNN_SERVER_ENGINE_SELECTION_H_
 #define HELLOCNN_SERVER_ENGINE_SELECTION_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -28,10 +29,17 @@ struct NamedEngines {
   EngineFactory factory;
 };
 
-// The first of `candidates` that agrees with `reference`. The others before it are logged as
-// warnings, with the report. None agrees: the error of the last one, with its name. At least one
+// Engines that may be had. `make` is called if it comes to them and not before: it may have to load
+// a library first.
+struct EngineCandidate {
+  std::string name;
+  std::function<absl::StatusOr<EngineFactory>()> make;
+};
+
+// The first of `candidates` that can be made and agrees with `reference`. The others before it are
+// logged as warnings, with the reason. None: the error of the last one, with its name. At least one
 // candidate.
-absl::StatusOr<NamedEngines> SelectEngines(const std::vector<NamedEngines>& candidates,
+absl::StatusOr<NamedEngines> SelectEngines(const std::vector<EngineCandidate>& candidates,
                                            const EngineFactory& reference, int max_batch_size);
 
 }  // namespace hellocnn::server

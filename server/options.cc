@@ -76,8 +76,9 @@ constexpr std::array kRows = {
                              [](const Options& o) { return !o.model.empty(); }),
     MakeRow<&Options::engine>(
         "engine",
-        "What computes. auto: the fastest that agrees with LibTorch's modules as written "
-        "(torch-eager); any other is refused if it does not agree.",
+        "What computes. auto: the fastest that agrees with the network in double precision; any "
+        "other is refused if it does not. torch and torch-eager, the modules as written, load "
+        "LibTorch.",
         "auto, simd, torch or torch-eager",
         [](const Options& o) {
           return o.engine == "auto" || o.engine == "simd" || o.engine == "torch" ||

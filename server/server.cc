@@ -14,8 +14,8 @@
 #include "absl/time/clock.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/pytorch/weight_file.h"
+#include "hellocnn/reference_engine.h"
 #include "hellocnn/simd/simd_engine.h"
-#include "hellocnn/torch/torch_engine.h"
 #include "server/batching/batcher.h"
 #include "server/batching/warm_up.h"
 #include "server/engine_selection.h"
@@ -24,6 +24,7 @@
 #include "server/telemetry/metrics.h"
 #include "server/telemetry/metrics_endpoint.h"
 #include "server/telemetry/prometheus_metrics.h"
+#include "server/torch_module.h"
 
 namespace hellocnn::server {
 namespace {
@@ -69,25 +70,28 @@ ServerInfo Describe(const Options& options, const ModelCard& card, const std::st
           .queue_capacity = options.queue_capacity};
 }
 
-// The engines of --engine, checked against the reference.
+// The engines of --engine, checked against the reference. LibTorch is loaded only if they are its.
 absl::StatusOr<NamedEngines> MakeEngines(const Options& options, const Weights& weights,
                                          const Normalization& normalization) {
   const int size = options.max_batch_size;
-  absl::StatusOr<EngineFactory> reference = ReferenceEngineFactory(weights, normalization, size);
-  if (!reference.ok()) return reference.status();
-  if (options.engine == "torch-eager") return NamedEngines{options.engine, *std::move(reference)};
-  std::vector<NamedEngines> candidates;  // fastest first
-  if (options.engine != "torch") {
-    absl::StatusOr<EngineFactory> simd = SimdEngineFactory(weights, normalization, size);
-    if (!simd.ok()) return simd.status();
-    candidates.push_back({"simd", *std::move(simd)});
+  const auto from_module = [&](auto TorchModule::*factory) {
+    return [&, factory]() -> absl::StatusOr<EngineFactory> {
+      const absl::StatusOr<const TorchModule*> module = LoadTorchModule(TorchModulePath());
+      if (!module.ok()) return module.status();
+      return ((*module)->*factory)(weights, normalization, size);
+    };
+  };
+  const std::vector<EngineCandidate> all = {
+      // fastest first
+      {"simd", [&] { return SimdEngineFactory(weights, normalization, size); }},
+      {"torch", from_module(&TorchModule::engine_factory)},
+      {"torch-eager", from_module(&TorchModule::eager_engine_factory)},
+  };
+  std::vector<EngineCandidate> wanted;
+  for (const EngineCandidate& candidate : all) {
+    if (options.engine == "auto" || options.engine == candidate.name) wanted.push_back(candidate);
   }
-  if (options.engine != "simd") {
-    absl::StatusOr<EngineFactory> torch = TorchEngineFactory(weights, normalization, size);
-    if (!torch.ok()) return torch.status();
-    candidates.push_back({"torch", *std::move(torch)});
-  }
-  return SelectEngines(candidates, *reference, size);
+  return SelectEngines(wanted, ReferenceEngineFactory(weights, normalization), size);
 }
 
 // `address` is host:port; the port is replaced.
@@ -144,7 +148,6 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
   spdlog::info("model {} version {} loaded from {}: test accuracy {:.2f}%", card->name,
                card->version, options_.model, card->test_accuracy * 100);
 
-  UseOneThreadPerCall();
   absl::StatusOr<NamedEngines> engines = MakeEngines(options_, *weights, card->normalization);
   if (!engines.ok()) return engines.status();
   spdlog::info("engine {}", engines->name);

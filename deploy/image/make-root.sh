@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Makes the root file system of an image that runs the given programs and nothing else. For the Dockerfile, on Debian.
 #
-#   make-root.sh ROOT PROGRAM…
+#   make-root.sh ROOT PROGRAM… [MODULE.so…]
 #
-# ROOT gets the programs in /usr/bin, each library that they load and no other, a user without rights, the licences of what it
-# was taken from, and /usr/share/hellocnn/sbom.cdx.json, the list of it: CycloneDX, every Debian package that a file is from.
+# ROOT gets the programs in /usr/bin, modules that they load when they want them in /usr/lib/hellocnn, each library that these
+# load and no other, a user without rights, the licences of what it was taken from, and /usr/share/hellocnn/sbom.cdx.json, the
+# list of it: CycloneDX, every Debian package that a file is from.
 set -euo pipefail
 [[ $# -ge 2 ]] || { sed -n '4p' "$0" >&2; exit 2; }
 root=$1
@@ -23,7 +24,10 @@ for link in /lib*; do
   mkdir -p "$root/$(readlink "$link")"
 done
 
-install -t "$root/usr/bin" "${programs[@]}"
+for program in "${programs[@]}"; do
+  if [[ $program == *.so ]]; then place=lib/hellocnn; else place=bin; fi
+  install -D -t "$root/usr/$place" "$program"
+done
 
 loaded=$(ldd "${programs[@]}")
 if grep 'not found' <<<"$loaded"; then exit 1; fi

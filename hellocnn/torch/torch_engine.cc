@@ -92,9 +92,9 @@ absl::StatusOr<EngineFactory> TorchEngineFactory(const Weights& weights,
   return MakeFactory(weights, normalization, max_batch_size, Pooling::kDoubling);
 }
 
-absl::StatusOr<EngineFactory> ReferenceEngineFactory(const Weights& weights,
-                                                     const Normalization& normalization,
-                                                     int max_batch_size) {
+absl::StatusOr<EngineFactory> TorchEagerEngineFactory(const Weights& weights,
+                                                      const Normalization& normalization,
+                                                      int max_batch_size) {
   return MakeFactory(weights, normalization, max_batch_size, Pooling::kWindow);
 }
 

@@ -22,10 +22,10 @@ absl::StatusOr<EngineFactory> TorchEngineFactory(const Weights& weights,
                                                  int max_batch_size);
 
 // As TorchEngineFactory, with every module as the original wrote it: slower by a factor of two to
-// eight, and the reference for all other engines.
-absl::StatusOr<EngineFactory> ReferenceEngineFactory(const Weights& weights,
-                                                     const Normalization& normalization,
-                                                     int max_batch_size);
+// eight.
+absl::StatusOr<EngineFactory> TorchEagerEngineFactory(const Weights& weights,
+                                                      const Normalization& normalization,
+                                                      int max_batch_size);
 
 }  // namespace hellocnn
 

@@ -23,6 +23,7 @@ export SERVER_PORT='' SERVER_METRICS_PORT='' PROMETHEUS_PORT='' GRAFANA_PORT='' 
 export SERVER_CPUS
 SERVER_CPUS=$(docker info --format '{{.NCPU}}')
 client_image=hellocnn-client:test-$$
+torch_image=hellocnn-server-torch:test-$$
 balancer_image=hellocnn-balancer:test-$$
 network=${COMPOSE_PROJECT_NAME}_default
 service=hellocnn.v1.ClassifierService
@@ -35,7 +36,7 @@ cleanup() {
   touch "$scratch/enough"
   ((${#clients[@]} == 0)) || wait "${clients[@]}"
   docker compose --profile '*' down --volumes --timeout 5 >"$scratch/down.log" 2>&1 || cat "$scratch/down.log"
-  docker image rm --force "$SERVER_IMAGE" "$LOADTEST_IMAGE" "$client_image" "$balancer_image" >/dev/null 2>&1
+  docker image rm --force "$SERVER_IMAGE" "$torch_image" "$LOADTEST_IMAGE" "$client_image" "$balancer_image" >/dev/null 2>&1
   rm -rf "$scratch"
 }
 trap cleanup EXIT
@@ -169,8 +170,15 @@ licences_are_there() {
      "$(sed -nE 's/^ *\{"type": "library", "name": "([^"]+)".*/\1/p' "$scratch/sbom.json")"
 }
 
+says_what_it_lacks() {
+  local output
+  output=$(docker run --rm "$SERVER_IMAGE" --engine=torch 2>&1)
+  is $? 1 && grep 'there is no /usr/lib/hellocnn/hellocnn-torch.so' <<<"$output"
+}
+
 say "building the images"
-check "the server's image builds" build server "$SERVER_IMAGE" || exit 1
+check "the server's image builds" build slim "$SERVER_IMAGE" || exit 1
+check "so does the one with LibTorch" build server "$torch_image" || exit 1
 check "the client's image builds" build client "$client_image" || exit 1
 check "the load generator's image builds" build loadtest "$LOADTEST_IMAGE" || exit 1
 check "a balancer is at hand" get_balancer
@@ -232,6 +240,13 @@ if command -v python3 >/dev/null; then
 else
   echo "not run: the list of what is in it needs python3"
 fi
+
+say "the image with LibTorch"
+check "the slim one says what it lacks" says_what_it_lacks
+with_torch=$(docker run --detach --rm --read-only --network "$network" --cap-drop ALL "$torch_image" --engine=torch)
+serves_with_torch() { docker logs "$with_torch" 2>&1 | grep -q 'engine torch$' && docker exec "$with_torch" /usr/bin/hellocnn health; }
+check "the other serves with LibTorch" eventually serves_with_torch
+docker rm --force "$with_torch" >/dev/null
 
 say "a model mounted over the image's"
 cp -r models/mnist/1 "$scratch/model"

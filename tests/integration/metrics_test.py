@@ -350,7 +350,7 @@ class PagesTest(unittest.TestCase):
             address = f"127.0.0.1:{chosen.getsockname()[1]}"
         process = subprocess.Popen(
             [SERVER, "--listen=127.0.0.1:0", f"--metrics-listen={address}", f"--model={MODEL}"]
-            + [SLOW_ENGINE, "--threads=2", "--max-batch-size=256"],
+            + [SLOW_ENGINE, "--threads=2", "--max-batch-size=128"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=clean_environment(),

@@ -58,8 +58,8 @@ def run_server(*arguments, timeout=START_TIMEOUT, **environment):
 class Server:
     """A server process, ready when the constructor returns. Use in a `with` statement, or call stop()."""
 
-    def __init__(self, *arguments, listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", model=MODEL):
-        command = [SERVER, "--listen", listen, "--metrics-listen", metrics_listen, "--model", model]
+    def __init__(self, *arguments, listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", model=MODEL, program=SERVER):
+        command = [program, "--listen", listen, "--metrics-listen", metrics_listen, "--model", model]
         self._stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [*command, *arguments],

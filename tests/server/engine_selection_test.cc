@@ -45,6 +45,10 @@ EngineFactory Faulty(const Fault& fault) {
   };
 }
 
+EngineCandidate Candidate(const std::string& name, const EngineFactory& factory) {
+  return {name, [factory] { return factory; }};
+}
+
 TEST(CheckAgreementTest, AcceptsAnEngineThatAgreesAfterEveryBatchSize) {
   FakeEngines candidate;
   FakeEngines reference;
@@ -98,8 +102,9 @@ TEST(SelectEnginesTest, TakesTheFirstThatAgrees) {
   FakeEngines good;
   FakeEngines also_good;
   FakeEngines reference;
-  const auto selected = SelectEngines({{"fast", good.Factory()}, {"slow", also_good.Factory()}},
-                                      reference.Factory(), 4);
+  const auto selected =
+      SelectEngines({Candidate("fast", good.Factory()), Candidate("slow", also_good.Factory())},
+                    reference.Factory(), 4);
   ASSERT_TRUE(selected.ok()) << selected.status();
   EXPECT_EQ(selected->name, "fast");
   EXPECT_EQ(also_good.made(), 0);
@@ -114,11 +119,13 @@ TEST(SelectEnginesTest, PassesOverThoseThatDisagreeOrFail) {
   FakeEngines reference;
   const auto wrong =
       Faulty([](std::span<Prediction> predictions) { predictions[0].log_probabilities.fill(0); });
-  const auto selected = SelectEngines({{"unmakable", unmakable.Factory()},
-                                       {"broken", broken.Factory()},
-                                       {"wrong", wrong},
-                                       {"good", good.Factory()}},
-                                      reference.Factory(), 4);
+  const auto selected =
+      SelectEngines({{"missing", [] { return absl::NotFoundError("no library"); }},
+                     Candidate("unmakable", unmakable.Factory()),
+                     Candidate("broken", broken.Factory()),
+                     Candidate("wrong", wrong),
+                     Candidate("good", good.Factory())},
+                    reference.Factory(), 4);
   ASSERT_TRUE(selected.ok()) << selected.status();
   EXPECT_EQ(selected->name, "good");
 }
@@ -127,8 +134,23 @@ TEST(SelectEnginesTest, FailsIfNoneAgrees) {
   FakeEngines broken;
   broken.Fail(absl::InternalError("broken"));
   FakeEngines reference;
-  EXPECT_EQ(SelectEngines({{"only", broken.Factory()}}, reference.Factory(), 4).status(),
+  EXPECT_EQ(SelectEngines({Candidate("only", broken.Factory())}, reference.Factory(), 4).status(),
             absl::InternalError("engine only: broken"));
+}
+
+TEST(SelectEnginesTest, MakesNoneThatItDoesNotNeed) {
+  FakeEngines good;
+  FakeEngines reference;
+  bool made = false;
+  const auto selected = SelectEngines({Candidate("good", good.Factory()),
+                                       {"heavy",
+                                        [&]() -> absl::StatusOr<EngineFactory> {
+                                          made = true;
+                                          return good.Factory();
+                                        }}},
+                                      reference.Factory(), 4);
+  ASSERT_TRUE(selected.ok()) << selected.status();
+  EXPECT_FALSE(made);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "hellocnn/topology.h"
-#include "tests/hellocnn/torch/unrolled_convolution.h"
+#include "tests/hellocnn/unrolled_convolution.h"
 
 namespace hellocnn {
 namespace {

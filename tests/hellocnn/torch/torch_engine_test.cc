@@ -102,9 +102,9 @@ TEST(TorchEngineTest, AgreesWithPythonOnRealDigits) {
   for (const char* file : {"state_dict.pt", "scripted.pt"}) {
     const absl::StatusOr<Weights> weights = LoadWeightFile(kPyTorchFiles + "/" + file);
     ASSERT_TRUE(weights.ok()) << weights.status();
-    for (const bool reference : {false, true}) {
+    for (const bool eager : {false, true}) {
       const auto factory =
-          (reference ? ReferenceEngineFactory : TorchEngineFactory)(*weights, Normalization(), 16);
+          (eager ? TorchEagerEngineFactory : TorchEngineFactory)(*weights, Normalization(), 16);
       const auto engine = MakeEngine(factory);
       const Difference difference = Compare(
           ClassifyAll(*engine,
@@ -112,7 +112,7 @@ TEST(TorchEngineTest, AgreesWithPythonOnRealDigits) {
                       16),
           wanted);
       Report(file, difference);
-      EXPECT_LE(difference.maximum, 1e-5) << file << (reference ? ", reference" : "");
+      EXPECT_LE(difference.maximum, 1e-5) << file << (eager ? ", eager" : "");
     }
   }
 }

@@ -1,4 +1,4 @@
-// The SIMD engine against LibTorch's modules as written.
+// All engines against each other, on real digits.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include "hellocnn/idx.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/pytorch/weight_file.h"
+#include "hellocnn/reference_engine.h"
 #include "hellocnn/simd/simd_engine.h"
 #include "hellocnn/torch/torch_engine.h"
 #include "tests/hellocnn/simd/instruction_sets.h"
@@ -26,7 +27,8 @@ using testing::OnInstructionSet;
 
 constexpr int kBatch = 50;
 
-// The 10,000 test digits, padded to 32x32, and what the reference makes of them.
+// The 10,000 test digits, padded to 32x32, and what LibTorch's modules as written make of
+// them.
 class Digits {
  public:
   Digits() {
@@ -49,7 +51,7 @@ class Digits {
       }
       views.push_back({PixelFormat::kGray8, reinterpret_cast<const std::byte*>(image)});
     }
-    reference = Classify(ReferenceEngineFactory(*weights, normalization, kBatch));
+    eager = Classify(TorchEagerEngineFactory(*weights, normalization, kBatch));
   }
 
   std::vector<Prediction> Classify(const absl::StatusOr<EngineFactory>& factory) const {
@@ -69,7 +71,7 @@ class Digits {
   absl::StatusOr<Weights> weights;
   Normalization normalization;
   std::vector<ImageView> views;
-  std::vector<Prediction> reference;
+  std::vector<Prediction> eager;
 
  private:
   std::vector<std::uint8_t> pixels_;
@@ -80,48 +82,68 @@ const Digits& GetDigits() {
   return *digits;
 }
 
-class SimdParityTest : public OnInstructionSet {};
-
-INSTANTIATE_TEST_SUITE_P(, SimdParityTest, ::testing::ValuesIn(InstructionSets()),
-                         InstructionSetName);
-
-TEST_P(SimdParityTest, AgreesWithTheReferenceOnAllTestDigits) {
-  const Digits& digits = GetDigits();
-  const std::vector<Prediction> predictions =
-      digits.Classify(SimdEngineFactory(*digits.weights, digits.normalization, kBatch));
-  ASSERT_EQ(predictions.size(), 10'000U);
+void ExpectAgreement(const std::string& name, const std::vector<Prediction>& found,
+                     const std::vector<Prediction>& wanted) {
+  ASSERT_EQ(found.size(), 10'000U);
+  ASSERT_EQ(wanted.size(), 10'000U);
   double sum = 0;
   double squares = 0;
   double maximum = 0;
   double in_proportion = 0;  // to the greatest log-probability of the image, by magnitude
   int other_class = 0;
-  for (std::size_t i = 0; i < predictions.size(); ++i) {
-    other_class += predictions[i].ClassIndex() != digits.reference[i].ClassIndex();
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    other_class += found[i].ClassIndex() != wanted[i].ClassIndex();
     double greatest = 1;
     double greatest_apart = 0;
     for (int k = 0; k < kClasses; ++k) {
-      const double wanted = digits.reference[i].log_probabilities[k];
-      const double apart = std::abs(predictions[i].log_probabilities[k] - wanted);
+      const double value = wanted[i].log_probabilities[k];
+      const double apart = std::abs(found[i].log_probabilities[k] - value);
       sum += apart;
       squares += apart * apart;
-      greatest = std::max(greatest, std::abs(wanted));
+      greatest = std::max(greatest, std::abs(value));
       greatest_apart = std::max(greatest_apart, apart);
     }
     maximum = std::max(maximum, greatest_apart);
     in_proportion = std::max(in_proportion, greatest_apart / greatest);
   }
-  const auto values = static_cast<double>(predictions.size() * kClasses);
+  const auto values = static_cast<double>(found.size() * kClasses);
   const double l1 = sum / values;
   const double l2 = std::sqrt(squares / values);
-  std::printf("[ parity   ] %s: L1 %.2e, L2 %.2e, maximum %.2e, in proportion %.2e\n",
-              SimdInstructionSet().c_str(), l1, l2, maximum, in_proportion);
+  std::printf("[ parity   ] %s: L1 %.2e, L2 %.2e, maximum %.2e, in proportion %.2e\n", name.c_str(),
+              l1, l2, maximum, in_proportion);
   EXPECT_EQ(other_class, 0);
   EXPECT_LE(l1, 1e-5);
   EXPECT_LE(l2, 1e-5);
-  // Log-probabilities go down to -75 here, where a float's last bit is 8e-6 and the reference
-  // itself is up to 7e-5 off what double precision gives; so the limit for a single one is in
-  // proportion.
+  // Log-probabilities go down to -75 here, where a float's last bit is 8e-6 and LibTorch is up to
+  // 7e-5 off what double precision gives; so the limit for a single one is in proportion.
   EXPECT_LE(in_proportion, 1e-5);
+}
+
+class SimdParityTest : public OnInstructionSet {};
+
+INSTANTIATE_TEST_SUITE_P(, SimdParityTest, ::testing::ValuesIn(InstructionSets()),
+                         InstructionSetName);
+
+TEST_P(SimdParityTest, AgreesWithLibTorchOnAllTestDigits) {
+  const Digits& digits = GetDigits();
+  ExpectAgreement(SimdInstructionSet(),
+                  digits.Classify(SimdEngineFactory(*digits.weights, digits.normalization, kBatch)),
+                  digits.eager);
+}
+
+TEST(TorchParityTest, AgreesWithTheModulesAsWrittenOnAllTestDigits) {
+  const Digits& digits = GetDigits();
+  ExpectAgreement(
+      "torch", digits.Classify(TorchEngineFactory(*digits.weights, digits.normalization, kBatch)),
+      digits.eager);
+}
+
+// The reference of the check at each start is LibTorch's equal.
+TEST(ReferenceParityTest, AgreesWithLibTorchOnAllTestDigits) {
+  const Digits& digits = GetDigits();
+  ExpectAgreement("reference",
+                  digits.Classify(ReferenceEngineFactory(*digits.weights, digits.normalization)),
+                  digits.eager);
 }
 
 }  // namespace

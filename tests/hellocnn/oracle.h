@@ -1,6 +1,6 @@
 // The network as the layer table says, slowly and in double precision.
-#ifndef HELLOCNN_TESTS_SIMD_ORACLE_H_
-#define HELLOCNN_TESTS_SIMD_ORACLE_H_
+#ifndef HELLOCNN_TESTS_ORACLE_H_
+#define HELLOCNN_TESTS_ORACLE_H_
 
 #include <algorithm>
 #include <array>
@@ -12,7 +12,7 @@
 
 #include "hellocnn/topology.h"
 #include "hellocnn/weights.h"
-#include "tests/hellocnn/torch/unrolled_convolution.h"
+#include "tests/hellocnn/unrolled_convolution.h"
 
 namespace hellocnn::testing {
 
@@ -107,4 +107,4 @@ class Oracle {
 
 }  // namespace hellocnn::testing
 
-#endif  // HELLOCNN_TESTS_SIMD_ORACLE_H_
+#endif  // HELLOCNN_TESTS_ORACLE_H_
