@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "server/options.h"
 #include "server/server.h"
@@ -51,6 +52,11 @@ int Serve(const Options& options, const absl::Notification& stop) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef NDEBUG
+  // Abseil looks for deadlocks at each lock of each of its mutexes, gRPC's among them, unless it
+  // was compiled with NDEBUG, which Debian's was not.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+#endif
   absl::StatusOr<ParsedOptions> parsed = hellocnn::server::ParseOptions(argc, argv);
   if (parsed.ok() && parsed->action == ParsedOptions::Action::kPrintAndExit) {
     std::fputs(parsed->text.c_str(), stdout);
