@@ -32,7 +32,17 @@ class DoublingMaxPoolImpl : public torch::nn::Module {
 };
 TORCH_MODULE(DoublingMaxPool);
 
-void Append(torch::nn::Sequential& modules, const PlacedLayer& placed, Pooling pooling) {
+class ConvolvingLinearImpl : public torch::nn::LinearImpl {
+ public:
+  using torch::nn::LinearImpl::LinearImpl;
+  torch::Tensor forward(const torch::Tensor& x) {
+    const auto pixel = [](const torch::Tensor& matrix) { return matrix.unsqueeze(2).unsqueeze(3); };
+    return torch::conv2d(pixel(x), pixel(weight), bias).flatten(1);
+  }
+};
+TORCH_MODULE(ConvolvingLinear);
+
+void Append(torch::nn::Sequential& modules, const PlacedLayer& placed, Kernels kernels) {
   const Layer& layer = placed.layer;
   switch (layer.kind) {
     case Layer::Kind::kConv2d:
@@ -43,7 +53,7 @@ void Append(torch::nn::Sequential& modules, const PlacedLayer& placed, Pooling p
       modules->push_back(torch::nn::ReLU());
       break;
     case Layer::Kind::kMaxPool2d:
-      if (pooling == Pooling::kDoubling) {
+      if (kernels == Kernels::kFast) {
         modules->push_back(DoublingMaxPool(layer.window));
       } else {
         modules->push_back(
@@ -51,7 +61,11 @@ void Append(torch::nn::Sequential& modules, const PlacedLayer& placed, Pooling p
       }
       break;
     case Layer::Kind::kLinear:
-      modules->push_back(torch::nn::Linear(placed.input.size(), layer.outputs));
+      if (kernels == Kernels::kFast) {
+        modules->push_back(ConvolvingLinear(placed.input.size(), layer.outputs));
+      } else {
+        modules->push_back(torch::nn::Linear(placed.input.size(), layer.outputs));
+      }
       break;
     case Layer::Kind::kLogSoftmax:
       modules->push_back(torch::nn::LogSoftmax(1));
@@ -65,10 +79,10 @@ torch::Tensor MaxPoolByDoubling(torch::Tensor images, int window) {
   return SlidingMax(SlidingMax(std::move(images), window, 2), window, 3);
 }
 
-HelloCnnImpl::HelloCnnImpl(Pooling pooling) {
+HelloCnnImpl::HelloCnnImpl(Kernels kernels) {
   for (const PlacedLayer& placed : PlaceLayers()) {
     const bool convolutional = placed.layer.name.substr(0, 5) == "conv.";
-    Append(convolutional ? conv_ : linear_, placed, pooling);
+    Append(convolutional ? conv_ : linear_, placed, kernels);
   }
   register_module("conv", conv_);
   register_module("linear", linear_);

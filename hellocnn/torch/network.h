@@ -10,16 +10,20 @@
 
 namespace hellocnn {
 
-// How MaxPool2d is computed. The results are bit-identical: a maximum is exact in any order.
-enum class Pooling {
-  kWindow,    // torch::max_pool2d, as written in the original
-  kDoubling,  // rows then columns, each window by doubling: 2, 4, 8, then two that overlap
+// What the layers are computed with.
+enum class Kernels {
+  kAsWritten,  // the modules of the original
+  // Pools go along rows, then columns, each window by doubling: 2, 4, 8, then two that overlap; the
+  // result is bit-identical, since a maximum is exact in any order. Dense layers are convolutions
+  // of a 1x1 image, which oneDNN computes; as matrix products they would go to whichever BLAS is
+  // installed, by default on Debian the slow one.
+  kFast,
 };
 
 // Not thread-safe while parameters change; forward() may then run on several threads.
 class HelloCnnImpl : public torch::nn::Module {
  public:
-  explicit HelloCnnImpl(Pooling pooling = Pooling::kDoubling);
+  explicit HelloCnnImpl(Kernels kernels = Kernels::kFast);
 
   // [N, 1, 32, 32] to [N, 10] log-probabilities, N >= 1.
   torch::Tensor forward(const torch::Tensor& images);

@@ -96,16 +96,17 @@ TEST(NetworkTest, PoolingByDoublingIsBitIdenticalToTheWindow) {
   }
 }
 
-TEST(NetworkTest, BothPoolingsGiveTheSameBits) {
+TEST(NetworkTest, FastKernelsComputeTheSame) {
   torch::manual_seed(6);
-  HelloCnn window(Pooling::kWindow);
-  HelloCnn doubling(Pooling::kDoubling);
-  const absl::StatusOr<Weights> weights = GetWeights(window);
+  HelloCnn as_written(Kernels::kAsWritten);
+  HelloCnn fast(Kernels::kFast);
+  const absl::StatusOr<Weights> weights = GetWeights(as_written);
   ASSERT_TRUE(weights.ok()) << weights.status();
-  SetWeights(doubling, *weights);
+  SetWeights(fast, *weights);
   const torch::NoGradGuard no_grad;
   const torch::Tensor images = torch::randn({5, 1, 32, 32});
-  EXPECT_TRUE(torch::equal(window->forward(images), doubling->forward(images)));
+  // Apart by the order in which the dense layers add up.
+  EXPECT_TRUE(torch::allclose(as_written->forward(images), fast->forward(images), 1e-6, 1e-6));
 }
 
 TEST(NetworkTest, OneImageWorksAsWellAsMany) {
