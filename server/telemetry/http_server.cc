@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstring>
 #include <system_error>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -31,7 +32,8 @@ struct Bound {
 
 std::string ErrnoText() { return std::generic_category().message(errno); }
 
-// Listens on the first of the host's addresses that can be listened on.
+// Listens on the first of the host's addresses that can be listened on. Those of IPv4 come first:
+// whether "localhost" is 127.0.0.1 or ::1 must not depend on how the machine looks names up.
 absl::StatusOr<Bound> Listen(const std::string& address) {
   const std::size_t colon = address.rfind(':');
   if (colon == std::string::npos) {
@@ -51,8 +53,12 @@ absl::StatusOr<Bound> Listen(const std::string& address) {
         absl::StrCat("cannot listen on ", address, ": ", gai_strerror(error)));
   }
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
+  std::vector<const addrinfo*> candidates;
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) candidates.push_back(one);
+  std::stable_partition(candidates.begin(), candidates.end(),
+                        [](const addrinfo* one) { return one->ai_family == AF_INET; });
   std::string reason;
-  for (const addrinfo* candidate = found; candidate != nullptr; candidate = candidate->ai_next) {
+  for (const addrinfo* candidate : candidates) {
     const int listener =
         socket(candidate->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener < 0) {

@@ -31,7 +31,8 @@ class HttpServer {
   using Handler = std::function<HttpResponse(std::string_view path)>;
 
   // `address` is host:port, the host a name or an address, in brackets if it is of IPv6; port 0
-  // picks a free one. UNAVAILABLE names the address that cannot be listened on, and why.
+  // picks a free one. A name with addresses of both kinds stands for its first of IPv4. UNAVAILABLE
+  // names the address that cannot be listened on, and why.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address,
                                                            Handler handler);
   // Closes all connections and ends the thread.
