@@ -1,6 +1,5 @@
 #include "client/load/classify_protocol.h"
 
-#include <grpcpp/support/proto_buffer_reader.h>
 #include <grpcpp/support/slice.h>
 
 #include <string>
@@ -38,10 +37,12 @@ class ClassifyJudge : public Judge {
 
   void Read(grpc::ByteBuffer& answer, Verdict& verdict) override {
     verdict = Verdict();
-    grpc::ProtoBufferReader reader(&answer);
+    // In one piece, unless it is long.
+    grpc::Slice bytes;
+    const bool whole = answer.TrySingleSlice(&bytes).ok() || answer.DumpToSingleSlice(&bytes).ok();
     google::protobuf::MessageLite& message =
         streaming_ ? static_cast<google::protobuf::MessageLite&>(stream_answer_) : answer_;
-    if (!reader.status().ok() || !message.ParseFromZeroCopyStream(&reader)) {
+    if (!whole || !message.ParseFromArray(bytes.begin(), static_cast<int>(bytes.size()))) {
       return Break(verdict, "it cannot be parsed");
     }
     if (streaming_) {
