@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -16,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "benchmarks/figures.h"
 #include "benchmarks/roofline.h"
 #include "hellocnn/engine.h"
 #include "hellocnn/model_card.h"
@@ -48,14 +48,6 @@ class Collector : public benchmark::BenchmarkReporter {
   Times* const times_;
 };
 
-std::string CpuModel() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
-}
-
 // Grey images with a digit's share of dark.
 std::vector<std::uint8_t> MakePixels(int count) {
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(count) * kImagePixels);
@@ -69,12 +61,6 @@ std::vector<std::uint8_t> MakePixels(int count) {
 
 std::string MeasurementName(const std::string& engine, int batch_size) {
   return absl::StrCat(engine, "@", batch_size);
-}
-
-double Median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 // What was measured, as microseconds an image.
@@ -109,14 +95,6 @@ class Results {
   const EngineBenchmarkOptions& options_;
   const Times times_;
   double multiply_adds_per_second_;
-};
-
-// A figure that the engines are meant to reach.
-struct Ratio {
-  std::string name;
-  std::optional<double> value;  // none: not measured
-  double reach;
-  std::optional<double> aim;
 };
 
 std::vector<Ratio> MakeRatios(const Results& results) {
@@ -164,13 +142,7 @@ void WriteTables(const Results& results, std::ostream& out) {
       out << "                       |\n";
     }
   }
-  out << "\n| ratio | measured | reach | aim for |\n|---|---|---|---|\n";
-  for (const Ratio& ratio : MakeRatios(results)) {
-    out << "| " << ratio.name << " | "
-        << (ratio.value ? absl::StrFormat("%.2f", *ratio.value) : "not measured") << " | "
-        << absl::StrFormat("%.2f", ratio.reach) << " | "
-        << (ratio.aim ? absl::StrFormat("%.2f", *ratio.aim) : "") << " |\n";
-  }
+  WriteRatios(MakeRatios(results), out);
 }
 
 void WriteJson(const Results& results, std::ostream& out) {
@@ -191,13 +163,7 @@ void WriteJson(const Results& results, std::ostream& out) {
            {"median_cpu_seconds_per_image", *results.Typical(engine, batch_size) * 1e-6}});
     }
   }
-  json["ratios"] = nlohmann::ordered_json::array();
-  for (const Ratio& ratio : MakeRatios(results)) {
-    nlohmann::ordered_json row{{"name", ratio.name}, {"measured", nullptr}, {"reach", ratio.reach}};
-    if (ratio.value) row["measured"] = *ratio.value;
-    if (ratio.aim) row["aim"] = *ratio.aim;
-    json["ratios"].push_back(std::move(row));
-  }
+  json["ratios"] = RatiosToJson(MakeRatios(results));
   out << json.dump(2) << "\n";
 }
 

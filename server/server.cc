@@ -21,6 +21,7 @@
 #include "server/engine_selection.h"
 #include "server/rpc/classifier_service.h"
 #include "server/rpc/connections.h"
+#include "server/rpc/grpc_server.h"
 #include "server/telemetry/metrics.h"
 #include "server/telemetry/metrics_endpoint.h"
 #include "server/telemetry/prometheus_metrics.h"
@@ -92,11 +93,6 @@ absl::StatusOr<NamedEngines> MakeEngines(const Options& options, const Weights& 
     if (options.engine == "auto" || options.engine == candidate.name) wanted.push_back(candidate);
   }
   return SelectEngines(wanted, ReferenceEngineFactory(weights, normalization), size);
-}
-
-// `address` is host:port; the port is replaced.
-std::string WithPort(const std::string& address, int port) {
-  return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
 }
 
 }  // namespace
@@ -199,29 +195,15 @@ absl::Status Server::Parts::StartMetrics(const ModelCard& card, const std::strin
 }
 
 absl::Status Server::Parts::StartGrpc(const v1::Limits& limits) {
-  grpc::EnableDefaultHealthCheckService(true);
-  grpc::ServerBuilder builder;
-  // With SO_REUSEPORT a second server would take half of the first one's connections, and nobody
-  // would notice.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // The grace stays infinite: calls and streams that run end when they end.
-  if (options_.max_connection_age > absl::ZeroDuration()) {
-    builder.AddChannelArgument(
-        GRPC_ARG_MAX_CONNECTION_AGE_MS,
-        static_cast<int>(absl::ToInt64Milliseconds(options_.max_connection_age)));
-  }
-  builder.SetMaxReceiveMessageSize(limits.max_message_bytes());
-  builder.RegisterService(service_.get());
-  int port = 0;
-  builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port);
-  grpc_ = builder.BuildAndStart();
-  if (grpc_ == nullptr || port == 0) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", options_.listen,
-                                               " for gRPC: the address is in use, not "
-                                               "of this machine or not permitted"));
-  }
+  absl::StatusOr<GrpcServer> started =
+      StartGrpcServer({.listen = options_.listen,
+                       .max_message_bytes = limits.max_message_bytes(),
+                       .max_connection_age = options_.max_connection_age},
+                      service_.get());
+  if (!started.ok()) return started.status();
+  grpc_ = std::move(started->server);
   SetHealthy(false);
-  grpc_address_ = WithPort(options_.listen, port);
+  grpc_address_ = started->address;
   return absl::OkStatus();
 }
 

@@ -38,7 +38,15 @@ LAYERS = {
     "client/": ["protos/"],
     "client/cli/": ["client/", "client/load/", "hellocnn/", "protos/"],
     "client/load/": ["client/", "hellocnn/", "protos/"],
-    "benchmarks/": ["hellocnn/", "hellocnn/pytorch/", "hellocnn/torch/", "hellocnn/simd/"],
+    "benchmarks/": [
+        "hellocnn/",
+        "hellocnn/pytorch/",
+        "hellocnn/torch/",
+        "hellocnn/simd/",
+        "client/load/",
+        "server/rpc/",
+        "protos/",
+    ],
 }
 
 # Pattern of a library's headers: its name, the files that may include it, as a pattern of their paths, and that in words.
@@ -46,9 +54,9 @@ LIBRARIES = [
     (r"(torch|ATen|c10)/", "LibTorch", r"hellocnn/torch/", "hellocnn/torch/"),
     (r"prometheus/", "prometheus-cpp", r"(server/telemetry|client/load)/\w+\.cc", "the .cc files of server/telemetry/ and client/load/"),
     (r"microhttpd\.h", "libmicrohttpd", r"server/telemetry/http_server\.cc", "server/telemetry/http_server.cc"),
-    (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/", "server/rpc/, server/server.* and client/"),
+    (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/|benchmarks/echo_server\.cc", "server/rpc/, server/server.*, client/ and the echo server"),
     (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/", "server/rpc/ and client/"),
-    (r"CLI/", "CLI11", r"server/options\.cc|benchmarks/main\.cc|client/(cli|load)/|hellocnn/torch/train_main\.cc", "command lines"),
+    (r"CLI/", "CLI11", r"server/options\.cc|benchmarks/(main|echo_server)\.cc|client/(cli|load)/|hellocnn/torch/train_main\.cc", "command lines"),
     (r"hwy/", "Highway", r"hellocnn/simd/|benchmarks/", "hellocnn/simd/ and benchmarks/"),
     (r"benchmark/", "Google Benchmark", r"benchmarks/", "benchmarks/"),
     (r"spdlog/", "spdlog", r"server/", "server/"),

@@ -1,6 +1,6 @@
 #include "client/load/classify_protocol.h"
 
-#include <grpcpp/support/proto_buffer_reader.h>
+#include <google/protobuf/arena.h>
 #include <grpcpp/support/slice.h>
 
 #include <string>
@@ -34,49 +34,61 @@ void AddImages(const Images& images, std::size_t first, int count,
 class ClassifyJudge : public Judge {
  public:
   ClassifyJudge(bool streaming, int images_per_request, const std::vector<int>* labels)
-      : streaming_(streaming), images_(images_per_request), labels_(labels) {}
+      : streaming_(streaming),
+        images_(images_per_request),
+        labels_(labels),
+        memory_(kBytesPerAnswer + kBytesPerPrediction * std::size_t(images_per_request)),
+        arena_(memory_.data(), memory_.size()) {}
 
   void Read(grpc::ByteBuffer& answer, Verdict& verdict) override {
     verdict = Verdict();
-    grpc::ProtoBufferReader reader(&answer);
-    google::protobuf::MessageLite& message =
-        streaming_ ? static_cast<google::protobuf::MessageLite&>(stream_answer_) : answer_;
-    if (!reader.status().ok() || !message.ParseFromZeroCopyStream(&reader)) {
-      return Break(verdict, "it cannot be parsed");
-    }
-    if (streaming_) {
-      verdict.id = stream_answer_.id();
-      if (stream_answer_.has_error()) {
-        const int code = stream_answer_.error().code();
+    arena_.Reset();
+    if (!streaming_) {
+      auto* response = google::protobuf::Arena::CreateMessage<v1::ClassifyResponse>(&arena_);
+      response_ = response;
+      if (!Parse(answer, *response)) return Break(verdict, "it cannot be parsed");
+    } else {
+      auto* message = google::protobuf::Arena::CreateMessage<v1::ClassifyStreamResponse>(&arena_);
+      if (!Parse(answer, *message)) return Break(verdict, "it cannot be parsed");
+      response_ = &message->result();
+      verdict.id = message->id();
+      if (message->has_error()) {
+        const int code = message->error().code();
         if (code < 1 || code > 16) return Break(verdict, absl::StrCat("status ", code));
         verdict.code = code;
-        verdict.message = stream_answer_.error().message();
+        verdict.message = message->error().message();
         return;
       }
-      if (!stream_answer_.has_result()) return Break(verdict, "neither a result nor an error");
+      if (!message->has_result()) return Break(verdict, "neither a result nor an error");
     }
-    const v1::ClassifyResponse& response = Response();
-    if (response.predictions_size() != images_) {
-      return Break(verdict, absl::StrCat(response.predictions_size(), " predictions for ", images_,
-                                         " images"));
+    if (response_->predictions_size() != images_) {
+      return Break(verdict, absl::StrCat(response_->predictions_size(), " predictions for ",
+                                         images_, " images"));
     }
     verdict.images = images_;
-    verdict.queue = FromProto(response.timing().queue_duration());
-    verdict.compute = FromProto(response.timing().compute_duration());
-    verdict.batch_size = response.timing().batch_size();
+    verdict.queue = FromProto(response_->timing().queue_duration());
+    verdict.compute = FromProto(response_->timing().compute_duration());
+    verdict.batch_size = response_->timing().batch_size();
   }
 
   void Compare(std::size_t index, Verdict& verdict) override {
     if (labels_->empty()) return;
     std::size_t image = index * images_;
-    for (const v1::Prediction& prediction : Response().predictions()) {
+    for (const v1::Prediction& prediction : response_->predictions()) {
       if (prediction.class_index() != (*labels_)[image++ % labels_->size()]) ++verdict.wrong;
     }
   }
 
  private:
-  const v1::ClassifyResponse& Response() const {
-    return streaming_ ? stream_answer_.result() : answer_;
+  // A little more than the messages take in memory; what has no room in it is allocated.
+  static constexpr std::size_t kBytesPerAnswer = 2048;
+  static constexpr std::size_t kBytesPerPrediction = 256;
+
+  static bool Parse(const grpc::ByteBuffer& answer, google::protobuf::MessageLite& message) {
+    // In one piece, unless it is long.
+    grpc::Slice bytes;
+    return (answer.TrySingleSlice(&bytes).ok() || answer.DumpToSingleSlice(&bytes).ok()) &&
+           message.ParseFromArray(bytes.begin(), static_cast<int>(bytes.size()));
   }
 
   static void Break(Verdict& verdict, const std::string& how) {
@@ -87,9 +99,10 @@ class ClassifyJudge : public Judge {
   const bool streaming_;
   const int images_;
   const std::vector<int>* const labels_;
-  // Parsed into again and again: what they have allocated is used again.
-  v1::ClassifyResponse answer_;
-  v1::ClassifyStreamResponse stream_answer_;
+  // Of the last answer: the same memory again and again.
+  std::vector<char> memory_;
+  google::protobuf::Arena arena_;
+  const v1::ClassifyResponse* response_ = nullptr;
 };
 
 class Classify : public Protocol {

@@ -134,21 +134,24 @@ void Worker::HandleEvents() {
     for (int slot = 0; slot < options_.slots; ++slot) RefillClosedLoop(slot);
   }
   bool closing = false;
-  Nanos next_tick = Now() + kNap;
+  Nanos now = Now();
+  Nanos next_tick = now;
+  gpr_timespec wake{};
   while (true) {
-    void* tag = nullptr;
-    bool ok = false;
-    const auto wake =
-        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(kNap.count(), GPR_TIMESPAN));
-    if (queue_.AsyncNext(&tag, &ok, wake) == grpc::CompletionQueue::GOT_EVENT) {
-      event_at_ = Now();
-      caller_->Handle(tag, ok);
-    }
-    const Nanos now = Now();
     if (now >= next_tick) {
       next_tick = now + kNap;
+      wake = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                          gpr_time_from_nanos(kNap.count(), GPR_TIMESPAN));
       ledger_.Advance(now);
       caller_->Tick();
+    }
+    void* tag = nullptr;
+    bool ok = false;
+    const bool event = queue_.AsyncNext(&tag, &ok, wake) == grpc::CompletionQueue::GOT_EVENT;
+    now = Now();
+    if (event) {
+      event_at_ = now;
+      caller_->Handle(tag, ok);
     }
     // In this order: a request counts as under way before the last is known to be sent.
     if (!closing && sent_all() && in_flight() == 0) {

@@ -2,16 +2,20 @@
 
 import json
 import os
+import signal
 import subprocess
 import unittest
 
 BENCH = os.environ["HELLOCNN_TEST_BENCH"]
+ECHO_SERVER = os.environ["HELLOCNN_TEST_ECHO_SERVER"]
 SOURCE = os.environ["HELLOCNN_TEST_SOURCE"]
 MODEL = os.path.join(SOURCE, "models/mnist/1")
 
 
 def bench(*arguments):
-    return subprocess.run([BENCH, *arguments], capture_output=True, text=True, timeout=250, check=False)
+    # The servers that it starts take HELLOCNN_… for options.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HELLOCNN_")}
+    return subprocess.run([BENCH, *arguments], env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 class EngineTest(unittest.TestCase):
@@ -59,6 +63,122 @@ class EngineTest(unittest.TestCase):
                 done = bench(*arguments)
                 self.assertEqual(done.returncode, 2)
                 self.assertIn(said, done.stderr)
+
+
+def median(values):
+    """As the benchmark's: of an even number, the upper one."""
+    return sorted(values)[len(values) // 2]
+
+
+class PathTest(unittest.TestCase):
+    """The commands that start servers. That no call failed they see to themselves."""
+
+    def run_json(self, command, *arguments):
+        done = bench(command, "--model", MODEL, "--json", *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def measurements(self, result, rounds):
+        """By (server, load): the list of rounds."""
+        found = {}
+        for row in result["measurements"]:
+            self.assertEqual(len(row["rounds"]), rounds)
+            for each in row["rounds"]:
+                self.assertGreater(each["calls_per_second"], 0)
+                self.assertGreaterEqual(each["p99_seconds"], each["p50_seconds"])
+                self.assertGreater(each["p50_seconds"], 0)
+                self.assertGreater(each["server_cpu_seconds_per_call"], 0)
+            found[row["server"], row["load"]] = row["rounds"]
+        return found
+
+    def test_rpc_compares_the_server_with_echo_and_engine(self):
+        result = self.run_json("rpc", "--rounds=3", "--duration=200ms")
+        rows = self.measurements(result, 3)
+        loads = ["unary, 1 image, 64 in flight", "unary, 64 images, 8 in flight", "stream, 1 image, 64 in flight"]
+        self.assertEqual(list(rows), [(server, load) for load in loads for server in ("echo", "server")])
+        for row in rows["server", loads[1]]:
+            self.assertAlmostEqual(row["images_per_second"] / row["calls_per_second"], 64, places=3)
+        engine = result["engine"]
+        ratios = [row["measured"] for row in result["ratios"]]
+        unary, many, stream, by_cpu = ratios
+        for measured, load in [(unary, loads[0]), (stream, loads[2])]:
+            self.assertAlmostEqual(measured, median([
+                server["calls_per_second"] * (1 / echo["calls_per_second"] + alone["seconds_per_image"])
+                for server, echo, alone in zip(rows["server", load], rows["echo", load], engine)]), places=6)
+        self.assertAlmostEqual(many, median([
+            server["images_per_second"] / alone["images_per_second_in_64"]
+            for server, alone in zip(rows["server", loads[1]], engine)]), places=6)
+        self.assertGreater(by_cpu, 0)
+        self.assertEqual([(row.get("reach"), row.get("aim")) for row in result["ratios"][:2]], [(0.75, 0.9), (0.8, 0.9)])
+
+    def test_latency_is_compared_with_echo_and_engine(self):
+        result = self.run_json("latency", "--rounds=1", "--duration=200ms")
+        (echo,), (server,) = self.measurements(result, 1).values()
+        (ratio,) = result["ratios"]
+        self.assertAlmostEqual(
+            ratio["measured"] * 1e-6, server["p50_seconds"] - echo["p50_seconds"] - result["engine_median_seconds"][0], places=9)
+        self.assertTrue(ratio["at_most"])
+
+    def test_cost_compares_with_and_without_metrics_and_logs(self):
+        result = self.run_json("cost", "--rounds=1", "--duration=200ms")
+        (none,), (metrics,), (logs,) = self.measurements(result, 1).values()
+        rates = [row["measured"] for row in result["ratios"][:2]]
+        self.assertAlmostEqual(rates[0], metrics["calls_per_second"] / none["calls_per_second"])
+        self.assertAlmostEqual(rates[1], logs["calls_per_second"] / metrics["calls_per_second"])
+
+    def test_memory_is_looked_at_after_each_tenth(self):
+        result = self.run_json("memory", "--images=10000")
+        self.assertEqual([step["images"] for step in result["steps"]], list(range(0, 11000, 1000)))
+        (ratio,) = result["ratios"]
+        self.assertAlmostEqual(
+            ratio["measured"], result["steps"][10]["resident_bytes"] / result["steps"][1]["resident_bytes"])
+        self.assertGreater(result["steps"][0]["resident_bytes"], 1e6)
+
+    def test_tables_name_the_cpus_and_the_ratios(self):
+        done = bench("latency", "--model", MODEL, "--rounds=1", "--duration=100ms")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"servers on CPU \d+, load on CPU \d+")
+        self.assertRegex(done.stdout, r"\| echo \| unary, 1 image, 1 in flight \| \d+ \| \d+ \| [\d.]+ \| [\d.]+ \| [\d.]+ \|")
+        self.assertRegex(done.stdout, r"unloaded p50.* \| at most 30.00 \| at most 15.00 \|")
+
+    def test_what_cannot_be_started_is_named(self):
+        for arguments, said in [
+            (("rpc", "--echo-server=/nowhere/echo"), "/nowhere/echo"),
+            (("cost", "--server=/nowhere/server"), "/nowhere/server"),
+            (("memory", "--model=/nowhere/model"), "/nowhere/model"),
+            (("latency", "--load-cpu=1023"), "CPU 1023"),
+        ]:
+            with self.subTest(arguments):
+                done = bench(*arguments)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(said, done.stderr)
+
+    def test_wrong_usage_is_status_2_and_says_what_was_wanted(self):
+        for arguments, said in [
+            (("rpc", "--rounds=0"), "--rounds"),
+            (("latency", "--duration=5"), "wanted a duration with a unit"),
+            (("memory", "--images=10"), "--images"),
+            (("cost", "--echo-server=x"), "--echo-server"),
+        ]:
+            with self.subTest(arguments):
+                done = bench(*arguments)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(said, done.stderr)
+
+
+class EchoServerTest(unittest.TestCase):
+    def test_stops_when_told_to(self):
+        with subprocess.Popen([ECHO_SERVER], stdout=subprocess.PIPE, text=True) as server:
+            self.assertRegex(server.stdout.readline(), r"^hellocnn-echo-server ready grpc=127\.0\.0\.1:\d+$")
+            server.send_signal(signal.SIGTERM)
+            self.assertEqual(server.wait(60), 0)
+
+    def test_an_address_that_cannot_be_had_is_named(self):
+        for address, status in [("203.0.113.1:80", 1), ("nonsense", 2)]:
+            with self.subTest(address):
+                done = subprocess.run([ECHO_SERVER, "--listen", address], capture_output=True, text=True, timeout=60, check=False)
+                self.assertEqual(done.returncode, status)
+                self.assertIn(address, done.stderr)
 
 
 if __name__ == "__main__":

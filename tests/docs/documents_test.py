@@ -80,6 +80,8 @@ class CommandTest(unittest.TestCase):
             self.start_server(words[1:])
         elif program == "hellocnn-train":  # trains for hours; train_test.py runs it on less
             self.check_flags([os.path.join(BIN, program)], words[1:])
+        elif program == "hellocnn-bench":  # measures for minutes; bench_test.py runs it on less
+            self.check_flags([os.path.join(BIN, program), words[1]], words[2:])
         elif program.startswith("scripts/"):
             self.check_flags([os.path.join(SOURCE, program)], words[1:])
         elif program.startswith("tests/"):

@@ -1,0 +1,166 @@
+// hellocnn-echo-server: hellocnn.v1.ClassifierService with the same messages and the same gRPC
+// set-up as hellocnn-server, and nothing behind it: each image gets the same answer. What it costs
+// is what gRPC costs. Exit status: 0 after SIGTERM or SIGINT, 1 if it could not start, 2 for wrong
+// usage.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+#include "hellocnn/model_card.h"
+#include "hellocnn/v1/classifier_service.grpc.pb.h"
+#include "server/rpc/codec.h"
+#include "server/rpc/grpc_server.h"
+
+namespace hellocnn {
+namespace {
+
+using server::GrpcServer;
+
+constexpr int kMaxImages = 1024;
+constexpr int kMaxMessageBytes = 4096 + kMaxImages * (4096 + 64);
+
+v1::GetModelResponse Description() {
+  ModelCard card;
+  card.name = "echo";
+  card.version = "1";
+  for (int i = 0; i < kClasses; ++i) card.class_labels[i] = std::to_string(i);
+  card.normalization = {0.1307F, 0.3081F};
+  v1::GetModelResponse description;
+  *description.mutable_model() = server::DescribeModel(card);
+  v1::Limits& limits = *description.mutable_limits();
+  limits.set_max_images_per_request(kMaxImages);
+  limits.set_max_batch_size(1);
+  limits.set_queue_capacity(kMaxImages);
+  limits.set_max_message_bytes(kMaxMessageBytes);
+  return description;
+}
+
+// Of as many bytes as an answer of hellocnn-server.
+v1::ClassifyResponse Answer(const v1::Model& model) {
+  Prediction prediction{};
+  prediction.log_probabilities.fill(-8);
+  prediction.log_probabilities[7] = -0.003F;
+  const server::JobTiming timing{
+      .queue = absl::Microseconds(20), .compute = absl::Microseconds(100), .largest_batch = 16};
+  v1::ClassifyResponse answer;
+  server::EncodeClassification({&prediction, 1}, model, timing, &answer);
+  return answer;
+}
+
+class EchoStream;
+
+class EchoService : public v1::ClassifierService::CallbackService {
+ public:
+  EchoService() : description_(Description()), answer_(Answer(description_.model())) {}
+
+  void Fill(int images, v1::ClassifyResponse* response) const {
+    *response->mutable_model() = answer_.model();
+    *response->mutable_timing() = answer_.timing();
+    response->mutable_predictions()->Reserve(images);
+    for (int i = 0; i < images; ++i) *response->add_predictions() = answer_.predictions(0);
+  }
+
+  grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
+                                     const v1::ClassifyRequest* request,
+                                     v1::ClassifyResponse* response) override {
+    Fill(request->images_size(), response);
+    return Finish(context);
+  }
+
+  grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* ClassifyStream(
+      grpc::CallbackServerContext* context) override;
+
+  grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
+                                     const v1::GetModelRequest* /*request*/,
+                                     v1::GetModelResponse* response) override {
+    *response = description_;
+    return Finish(context);
+  }
+
+ private:
+  static grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  const v1::GetModelResponse description_;
+  const v1::ClassifyResponse answer_;
+};
+
+// Reads a request, writes its answer, and so on. Owns itself.
+class EchoStream
+    : public grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> {
+ public:
+  explicit EchoStream(const EchoService* service) : service_(service) { StartRead(&request_); }
+
+ private:
+  void OnReadDone(bool ok) override {
+    if (!ok) return Finish(grpc::Status::OK);
+    response_.Clear();
+    response_.set_id(request_.id());
+    service_->Fill(request_.images_size(), response_.mutable_result());
+    StartWrite(&response_);
+  }
+  void OnWriteDone(bool ok) override {
+    if (!ok) return Finish(grpc::Status::OK);
+    StartRead(&request_);
+  }
+  void OnDone() override { delete this; }
+
+  const EchoService* const service_;
+  v1::ClassifyStreamRequest request_;
+  v1::ClassifyStreamResponse response_;
+};
+
+grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>*
+EchoService::ClassifyStream(grpc::CallbackServerContext* /*context*/) {
+  return new EchoStream(this);
+}
+
+int Serve(const std::string& listen) {
+  // Blocked before the first thread starts, so that all inherit it and only this one gets them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  EchoService service;
+  absl::StatusOr<GrpcServer> started =
+      server::StartGrpcServer({.listen = listen, .max_message_bytes = kMaxMessageBytes}, &service);
+  if (!started.ok()) {
+    std::fprintf(stderr, "hellocnn-echo-server: %s\n",
+                 std::string(started.status().message()).c_str());
+    return 1;
+  }
+  std::printf("hellocnn-echo-server ready grpc=%s\n", started->address.c_str());
+  std::fflush(stdout);
+  int number = 0;
+  sigwait(&signals, &number);
+  started->server->Shutdown(std::chrono::system_clock::now());
+  started->server->Wait();
+  return 0;
+}
+
+}  // namespace
+}  // namespace hellocnn
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Answers every image with the same prediction: what gRPC costs without the rest. For "
+      "hellocnn-bench.",
+      "hellocnn-echo-server");
+  std::string listen = "127.0.0.1:0";
+  app.add_option("--listen", listen, "Address, host:port. Port 0 picks a free one.")
+      ->check([](const std::string& text) {
+        return text.find(':') != std::string::npos ? "" : "is \"" + text + "\", wanted host:port";
+      })
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return hellocnn::Serve(listen);
+}

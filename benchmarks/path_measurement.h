@@ -1,0 +1,121 @@
+// What the benchmarks of a request's whole path share: servers under load, the engine alone, and
+// how that is reported.
+#ifndef HELLOCNN_BENCHMARKS_PATH_MEASUREMENT_H_
+#define HELLOCNN_BENCHMARKS_PATH_MEASUREMENT_H_
+
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <limits>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "benchmarks/figures.h"
+#include "benchmarks/path_benchmarks.h"
+#include "benchmarks/server_process.h"
+#include "client/load/images.h"
+#include "client/load/run.h"
+#include "hellocnn/engine.h"
+
+namespace hellocnn {
+
+// A closed loop over one connection: one image is sent in 8-bit grey levels.
+struct Load {
+  std::string name;
+  bool streaming = false;
+  int images = 1;     // in a call or message
+  int in_flight = 1;  // calls or messages under way
+  absl::Duration duration = absl::InfiniteDuration();
+  std::int64_t requests = std::numeric_limits<std::int64_t>::max();  // whichever ends first
+};
+
+struct Observed {
+  double calls_per_second = 0;  // or messages
+  double images_per_second = 0;
+  double p50_seconds = 0;
+  double p99_seconds = 0;
+  double server_cpu_seconds_per_call = 0;
+};
+
+// A server, a connection to it, and the load on it. Not thread-safe.
+class LoadedServer {
+ public:
+  // As ServerProcess::Start. UNAVAILABLE too: no connection.
+  static absl::StatusOr<std::unique_ptr<LoadedServer>> Start(
+      const std::string& name, const std::string& program,
+      const std::vector<std::string>& arguments, int cpu);
+
+  // Blocks for as long as the load lasts. INTERNAL: a call failed.
+  absl::StatusOr<Observed> Observe(const Load& load) const;
+
+  const std::string& name() const { return name_; }
+  const ServerProcess& process() const { return *process_; }
+  absl::Status Stop() { return process_->Stop(); }
+
+ private:
+  LoadedServer(std::string name, std::unique_ptr<ServerProcess> process, load::Channels channels)
+      : name_(std::move(name)), process_(std::move(process)), channels_(std::move(channels)) {}
+
+  const std::string name_;
+  const std::unique_ptr<ServerProcess> process_;
+  const load::Channels channels_;
+};
+
+// Of hellocnn-server with one worker on its CPU.
+absl::StatusOr<std::unique_ptr<LoadedServer>> StartServer(const PathOptions& options,
+                                                          const std::string& name,
+                                                          std::vector<std::string> arguments);
+absl::StatusOr<std::unique_ptr<LoadedServer>> StartEchoServer(const PathOptions& options);
+
+// The SIMD engine on the images that are sent, without anything around it. Not thread-safe.
+class EngineAlone {
+ public:
+  // Errors are those of the model's files and of the engine.
+  static absl::StatusOr<std::unique_ptr<EngineAlone>> Create(const std::string& model);
+
+  struct Time {
+    double mean_seconds_per_image = 0;
+    double median_seconds = 0;  // of a batch
+  };
+  // Classifies batches of `batch_size`, at most 64, on `cpu` for `duration`; the calling thread is
+  // back on `home_cpu` when it returns.
+  absl::StatusOr<Time> Measure(int batch_size, absl::Duration duration, int cpu, int home_cpu);
+
+ private:
+  explicit EngineAlone(std::unique_ptr<Engine> engine);
+
+  const std::unique_ptr<Engine> engine_;
+  load::Images images_;
+};
+
+// One measurement, repeated in every round.
+struct Series {
+  const LoadedServer* server;
+  Load load;
+  std::vector<Observed> rounds;
+};
+
+// Runs `engine` once a round, and each of `series` in turn; round by round forwards and backwards,
+// after one that does not count. The first error ends it.
+absl::Status MeasureInRounds(int rounds, std::vector<Series>& series,
+                             const std::function<absl::Status(bool counts)>& engine);
+
+double MedianOf(const Series& series, double Observed::*figure);
+// The median over the rounds of what `figure` makes of one.
+double MedianOverRounds(int rounds, const std::function<double(int round)>& figure);
+
+// What was measured, where and how.
+void WriteSetUp(const PathOptions& options, std::ostream& out);
+nlohmann::ordered_json SetUpToJson(const PathOptions& options);
+void WriteSeries(const std::vector<Series>& series, std::ostream& out);
+nlohmann::ordered_json SeriesToJson(const std::vector<Series>& series);
+
+}  // namespace hellocnn
+
+#endif  // HELLOCNN_BENCHMARKS_PATH_MEASUREMENT_H_

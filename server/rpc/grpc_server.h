@@ -1,0 +1,36 @@
+// How a gRPC server of this project is set up: hellocnn-server and the echo server that it is
+// measured against.
+#ifndef HELLOCNN_SERVER_RPC_GRPC_SERVER_H_
+#define HELLOCNN_SERVER_RPC_GRPC_SERVER_H_
+
+#include <grpcpp/server.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace hellocnn::server {
+
+struct GrpcServerOptions {
+  std::string listen;  // host:port; port 0 picks a free one
+  int max_message_bytes = 0;
+  absl::Duration max_connection_age;  // 0: connections last for ever
+};
+
+struct GrpcServer {
+  std::unique_ptr<grpc::Server> server;
+  std::string address;  // host:port with the port that was bound
+};
+
+// Serves `service`, which must outlive the server, and health. UNAVAILABLE: cannot listen there.
+absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
+                                           grpc::Service* service);
+
+// `address` is host:port; the port is replaced.
+std::string WithPort(const std::string& address, int port);
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_RPC_GRPC_SERVER_H_
