@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <string>
 
+#include "absl/synchronization/mutex.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/rpc/codec.h"
@@ -147,6 +148,9 @@ int Serve(const std::string& listen) {
 }  // namespace hellocnn
 
 int main(int argc, char** argv) {
+#ifdef NDEBUG
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as hellocnn-server does
+#endif
   CLI::App app(
       "Answers every image with the same prediction: what gRPC costs without the rest. For "
       "hellocnn-bench.",
