@@ -16,8 +16,8 @@ void ClassifyCall::Start(std::shared_ptr<ConnectionPool> pool, v1::ClassifyReque
   call->registration_.emplace(cancellation, [weak] {
     if (const auto alive = weak.lock()) alive->Cancel();
   });
-  if (call->pool_->options().hedge.has_value()) call->SetAlarms();
   call->Send();
+  if (call->pool_->options().hedge.has_value()) call->SetAlarms();
 }
 
 ClassifyCall::ClassifyCall(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
@@ -25,6 +25,7 @@ ClassifyCall::ClassifyCall(std::shared_ptr<ConnectionPool> pool, v1::ClassifyReq
     : pool_(std::move(pool)),
       request_(std::move(request)),
       deadline_(deadline),
+      turn_(pool_->TakeTurn()),
       callback_(std::move(callback)) {}
 
 void ClassifyCall::SetAlarms() {
@@ -56,11 +57,12 @@ void ClassifyCall::Send() {
     cancelled = cancelled_;
   }
   if (cancelled) attempt->context.TryCancel();
-  pool_->Next().stub->async()->Classify(
-      &attempt->context, &request_, &attempt->response,
-      [call = shared_from_this(), attempt](const grpc::Status& status) {
-        call->OnEnd(*attempt, status);
-      });
+  pool_->At(turn_ + attempt->number - 1)
+      .stub->async()
+      ->Classify(&attempt->context, &request_, &attempt->response,
+                 [call = shared_from_this(), attempt](const grpc::Status& status) {
+                   call->OnEnd(*attempt, status);
+                 });
 }
 
 void ClassifyCall::OnEnd(Attempt& attempt, const grpc::Status& status) {

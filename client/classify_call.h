@@ -50,6 +50,7 @@ class ClassifyCall : public std::enable_shared_from_this<ClassifyCall> {
   const std::shared_ptr<ConnectionPool> pool_;
   const v1::ClassifyRequest request_;
   const absl::Time deadline_;
+  const unsigned turn_;
   const Client::ClassifyCallback callback_;
   std::vector<grpc::Alarm> alarms_;  // one for each hedge
   std::optional<CancellationRegistration> registration_;

@@ -24,10 +24,6 @@ ConnectionPool::ConnectionPool(ClientOptions options) : options_(std::move(optio
   }
 }
 
-Connection& ConnectionPool::Next() {
-  return connections_[next_.fetch_add(1, std::memory_order_relaxed) % connections_.size()];
-}
-
 absl::StatusOr<absl::Time> ConnectionPool::Deadline(const CallOptions& call) const {
   const absl::StatusOr<absl::Duration> timeout = TimeoutOr(call.timeout, options_.default_timeout);
   if (!timeout.ok()) return timeout.status();
@@ -44,7 +40,7 @@ absl::Status ConnectionPool::Call(
   const CancellationRegistration registration(call.cancellation,
                                               [context] { context->TryCancel(); });
   const absl::Time start = absl::Now();
-  absl::Status status = send(*context, Next());
+  absl::Status status = send(*context, At(TakeTurn()));
   Report({.method = method, .status = status, .duration = absl::Now() - start, .images = images});
   return status;
 }

@@ -32,8 +32,9 @@ class ConnectionPool {
   explicit ConnectionPool(ClientOptions options);
 
   const ClientOptions& options() const { return options_; }
-  // Those there are, in turn.
-  Connection& Next();
+  // Calls use the connections in turn; the second attempt of one uses turn + 1, and so on.
+  unsigned TakeTurn() { return next_turn_.fetch_add(1, std::memory_order_relaxed); }
+  Connection& At(unsigned turn) { return connections_[turn % connections_.size()]; }
   // Of options().hedge, which must be set.
   HedgeBudget& hedge_budget() { return *hedge_budget_; }
 
@@ -52,7 +53,7 @@ class ConnectionPool {
  private:
   const ClientOptions options_;
   std::vector<Connection> connections_;
-  std::atomic<unsigned> next_ = 0;
+  std::atomic<unsigned> next_turn_ = 0;
   std::unique_ptr<HedgeBudget> hedge_budget_;  // null without hedging
 };
 

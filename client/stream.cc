@@ -14,7 +14,7 @@ ClassifyStream::Impl::Impl(std::shared_ptr<ConnectionPool> connections, absl::Ti
   // The header goes with the first request rather than ahead of it, so that opening does not wait
   // for a connection.
   context->set_initial_metadata_corked(true);
-  call = pool->Next().stub->ClassifyStream(context.get());
+  call = pool->At(pool->TakeTurn()).stub->ClassifyStream(context.get());
 }
 
 ClassifyStream::Impl::~Impl() {

@@ -15,9 +15,9 @@
 namespace hellocnn::client {
 namespace {
 
-// Holds all Classify calls until it is destroyed; says when one has come.
-struct Holding {
-  explicit Holding(FakeServer& server, int calls = 1) : came(calls) {
+// A server that holds all Classify calls until released; says when so many have come.
+struct HoldingServer {
+  explicit HoldingServer(int calls = 1) : came(calls) {
     server.classify = [this](grpc::ServerContext&, const v1::ClassifyRequest& request,
                              v1::ClassifyResponse& response) {
       came.DecrementCount();
@@ -28,14 +28,14 @@ struct Holding {
   }
   absl::BlockingCounter came;
   absl::Notification release;
+  FakeServer server;  // destroyed first: its handler uses the rest
 };
 
 constexpr auto kCancelled = absl::StatusCode::kCancelled;
 
 TEST(Cancellation, EndsABlockingCall) {
-  FakeServer server;
-  Holding holding(server);
-  const Client client = server.Connect(absl::Minutes(1));
+  HoldingServer holding;
+  const Client client = holding.server.Connect(absl::Minutes(1));
   const Cancellation cancellation;
   std::thread canceller([&] {
     holding.came.Wait();
@@ -48,9 +48,8 @@ TEST(Cancellation, EndsABlockingCall) {
 }
 
 TEST(Cancellation, EndsAllCallsOfAllCopies) {
-  FakeServer server;
-  Holding holding(server, 3);
-  const Client client = server.Connect(absl::Minutes(1));
+  HoldingServer holding(3);
+  const Client client = holding.server.Connect(absl::Minutes(1));
   const Cancellation cancellation;
   std::vector<std::future<absl::StatusOr<ClassifyResult>>> answers;
   for (int call = 0; call < 3; ++call) {
@@ -102,9 +101,8 @@ TEST(Cancellation, OfWhatHasEndedDoesNothing) {
 }
 
 TEST(Cancellation, FromACallbackOfACallThatItCancels) {
-  FakeServer server;
-  Holding holding(server);
-  const Client client = server.Connect(absl::Minutes(1));
+  HoldingServer holding;
+  const Client client = holding.server.Connect(absl::Minutes(1));
   const Cancellation cancellation;
   absl::Notification done;
   client.ClassifyAsync({Uniform(1)}, {.cancellation = cancellation}, [&](const auto& answer) {

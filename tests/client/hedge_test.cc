@@ -3,12 +3,15 @@
 
 #include <array>
 #include <atomic>
+#include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/synchronization/barrier.h"
 #include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "client/hedge_budget.h"
 #include "hellocnn/client.h"
@@ -30,10 +33,11 @@ Client Hedging(const FakeServer& server, Reports& reports, const HedgeOptions& h
 constexpr HedgeOptions kSoon{.after = absl::Milliseconds(1)};
 
 TEST(Hedge, SecondAttemptAnswersWhileTheFirstHangs) {
-  FakeServer server;
   absl::Notification release;
   std::array<std::string, 2> peers;
   std::atomic<int> attempts = 0;
+  Reports reports;
+  FakeServer server;  // after what its handler uses
   server.classify = [&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     const int attempt = attempts++;
@@ -42,7 +46,6 @@ TEST(Hedge, SecondAttemptAnswersWhileTheFirstHangs) {
     response = FakeServer::Answer(request.images());
     return grpc::Status::OK;
   };
-  Reports reports;
   const Client client = Hedging(server, reports, kSoon);
   const auto result = client.Classify({Uniform(4), Uniform(2)});
   const std::vector<CallReport> reported = reports.WaitFor(2);
@@ -60,6 +63,37 @@ TEST(Hedge, SecondAttemptAnswersWhileTheFirstHangs) {
   EXPECT_EQ(reported[1].status.code(), absl::StatusCode::kCancelled);
 }
 
+TEST(Hedge, GoesOverAnotherConnectionWhateverCallsComeBetween) {
+  absl::BlockingCounter all(4);
+  absl::Notification release;
+  absl::Mutex mutex;
+  std::map<int, std::set<std::string>> peers;  // of the attempts, by call
+  Reports reports;
+  FakeServer server;  // after what its handler uses
+  server.classify = [&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
+                        v1::ClassifyResponse& response) {
+    {
+      const absl::MutexLock lock(&mutex);
+      peers[request.images(0).gray8()[0]].insert(context.peer());
+    }
+    all.DecrementCount();
+    release.WaitForNotification();
+    response = FakeServer::Answer(request.images());
+    return grpc::Status::OK;
+  };
+  const Client client = Hedging(server, reports, kSoon);
+  auto one = client.ClassifyFuture({Uniform(1)});
+  auto two = client.ClassifyFuture({Uniform(2)});
+  all.Wait();
+  release.Notify();
+  EXPECT_TRUE(one.get().ok());
+  EXPECT_TRUE(two.get().ok());
+  reports.WaitFor(4);
+  const absl::MutexLock lock(&mutex);
+  EXPECT_EQ(peers[1].size(), 2U);
+  EXPECT_EQ(peers[2].size(), 2U);
+}
+
 TEST(Hedge, NoneWhenTheFirstAnswersInTime) {
   const FakeServer server;
   Reports reports;
@@ -72,10 +106,10 @@ TEST(Hedge, NoneWhenTheFirstAnswersInTime) {
 }
 
 TEST(Hedge, FailureIsNotTheAnswerWhileAnotherAttemptIsUnderWay) {
-  FakeServer server;
-  Reports reports;
   absl::Notification second_began;
   std::atomic<int> attempts = 0;
+  Reports reports;
+  FakeServer server;  // after what its handler uses
   server.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     if (attempts++ == 0) {
@@ -96,9 +130,9 @@ TEST(Hedge, FailureIsNotTheAnswerWhileAnotherAttemptIsUnderWay) {
 }
 
 TEST(Hedge, LastFailureIsTheAnswer) {
-  FakeServer server;
-  Reports reports;
   absl::Barrier* both = new absl::Barrier(2);
+  Reports reports;
+  FakeServer server;  // after what its handler uses
   server.classify = [&](auto&, auto&, auto&) {
     if (both->Block()) delete both;
     return grpc::Status(grpc::StatusCode::INTERNAL, "broken");
@@ -111,8 +145,8 @@ TEST(Hedge, LastFailureIsTheAnswer) {
 }
 
 TEST(Hedge, FailureBeforeTheHedgeIsTheAnswer) {
-  FakeServer server;
   Reports reports;
+  FakeServer server;  // after what its handler uses
   server.classify = [&](auto&, auto&, auto&) {
     return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full");
   };
@@ -121,10 +155,11 @@ TEST(Hedge, FailureBeforeTheHedgeIsTheAnswer) {
 }
 
 TEST(Hedge, NoMoreThanTheAttempts) {
-  FakeServer server;
   absl::BlockingCounter all(4);
   absl::Notification release;
   std::atomic<int> attempts = 0;
+  Reports reports;
+  FakeServer server;  // after what its handler uses
   server.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     ++attempts;
@@ -133,7 +168,6 @@ TEST(Hedge, NoMoreThanTheAttempts) {
     response = FakeServer::Answer(request.images());
     return grpc::Status::OK;
   };
-  Reports reports;
   const Client client =
       Hedging(server, reports, {.after = absl::Milliseconds(1), .max_attempts = 4});
   auto answer = client.ClassifyFuture({Uniform(4)});
@@ -145,15 +179,15 @@ TEST(Hedge, NoMoreThanTheAttempts) {
 }
 
 TEST(Hedge, CancellationEndsAllAttempts) {
-  FakeServer server;
   absl::BlockingCounter both(2);
   absl::Notification release;
+  Reports reports;
+  FakeServer server;  // after what its handler uses
   server.classify = [&](auto&, auto&, auto&) {
     both.DecrementCount();
     release.WaitForNotification();
     return grpc::Status::OK;
   };
-  Reports reports;
   const Client client = Hedging(server, reports, kSoon);
   const Cancellation cancellation;
   auto answer = client.ClassifyFuture({Uniform(4)}, {.cancellation = cancellation});

@@ -145,9 +145,9 @@ TEST(Retry, SuccessRefillsTheThrottle) {
 
 // The addresses from which a client's calls come.
 std::set<std::string> Peers(int connections, int calls) {
-  FakeServer server;
   absl::Mutex mutex;
   std::set<std::string> peers;
+  FakeServer server;  // after what its handler uses
   server.classify = [&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     const absl::MutexLock lock(&mutex);
@@ -169,9 +169,9 @@ TEST(Connections, AreAsManyAsAskedForAndUsedInTurn) {
 }
 
 TEST(Connections, AreSharedByCopiesOfAClient) {
-  FakeServer server;
   absl::Mutex mutex;
   std::set<std::string> peers;
+  FakeServer server;  // after what its handler uses
   server.get_model = [&](grpc::ServerContext& context, v1::GetModelResponse& response) {
     const absl::MutexLock lock(&mutex);
     peers.insert(context.peer());
