@@ -78,7 +78,10 @@ ServerProcess::~ServerProcess() {
   if (pid_ > 0) End(SIGKILL);
 }
 
-void ServerProcess::Signal(int number) const { kill(pid_, number); }
+void ServerProcess::Signal(int number) const {
+  if (pid_ <= 0) std::abort();  // kill(-1) would reach everybody
+  kill(pid_, number);
+}
 
 void ServerProcess::End(int number) {
   Signal(number);

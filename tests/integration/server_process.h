@@ -23,8 +23,9 @@ class ServerProcess {
   // "127.0.0.1:port"
   const std::string& address() const { return address_; }
 
+  // The server must run.
   void Signal(int number) const;
-  // Sends a signal that ends it, and blocks until it has.
+  // Sends a signal that ends it, and blocks until it has. The server must run.
   void End(int number);
 
  private:
