@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 
 namespace hellocnn::client {
 namespace {
@@ -57,10 +56,6 @@ absl::StatusOr<absl::Duration> TimeoutOr(std::optional<absl::Duration> timeout,
                                                    "; it must be greater than 0"));
   }
   return chosen;
-}
-
-std::chrono::system_clock::time_point DeadlineIn(absl::Duration timeout) {
-  return absl::ToChronoTime(absl::Now() + timeout);
 }
 
 google::protobuf::Duration ToProto(absl::Duration duration) {

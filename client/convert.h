@@ -4,7 +4,6 @@
 
 #include <grpcpp/support/status.h>
 
-#include <chrono>
 #include <optional>
 #include <string>
 
@@ -27,9 +26,6 @@ absl::Status AddImages(absl::Span<const Image> images,
 // `timeout`, or `fallback` if unset. INVALID_ARGUMENT: not > 0.
 absl::StatusOr<absl::Duration> TimeoutOr(std::optional<absl::Duration> timeout,
                                          absl::Duration fallback);
-
-// The instant `timeout` from now, never if infinite.
-std::chrono::system_clock::time_point DeadlineIn(absl::Duration timeout);
 
 google::protobuf::Duration ToProto(absl::Duration duration);
 

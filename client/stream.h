@@ -7,9 +7,12 @@
 #include <atomic>
 #include <memory>
 #include <optional>
-#include <string>
 
-#include "hellocnn/client.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "client/cancellation.h"
+#include "client/connection_pool.h"
+#include "hellocnn/classify_stream.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 
 namespace hellocnn::client {
@@ -18,11 +21,20 @@ struct ClassifyStream::Impl {
   using Call =
       grpc::ClientReaderWriterInterface<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>;
 
-  std::shared_ptr<void> owner;  // keeps the channel
-  std::string target;
-  absl::Duration default_timeout;
-  grpc::ClientContext context;
+  Impl(std::shared_ptr<ConnectionPool> connections, absl::Time deadline,
+       const std::optional<Cancellation>& cancellation);
+  // Finishes the stream, cancelling what is left of it.
+  ~Impl();
+
+  // Blocks until the stream has ended; reports it, the first time.
+  const absl::Status& Finish();
+
+  const std::shared_ptr<ConnectionPool> pool;
+  const std::shared_ptr<grpc::ClientContext> context = std::make_shared<grpc::ClientContext>();
+  const CancellationRegistration registration;
+  const absl::Time start = absl::Now();
   std::unique_ptr<Call> call;
+  std::atomic<int> images = 0;            // sent; read by Finish, on any thread
   std::atomic<bool> half_closed = false;  // set by the writer, read by Finish on any thread
   std::optional<absl::Status> finished;
 };

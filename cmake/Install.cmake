@@ -1,5 +1,6 @@
 # `cmake --install`: programs, protos, the served model, and the client library as a CMake package:
 #   find_package(hellocnn) ; target_link_libraries(… hellocnn::client)
+# and for pkg-config: pkg-config --cflags --libs hellocnn-client
 include(CMakePackageConfigHelpers)
 
 foreach(program hellocnn hellocnn-server hellocnn-train)
@@ -32,3 +33,10 @@ configure_package_config_file(cmake/hellocnn-config.cmake.in ${PROJECT_BINARY_DI
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/hellocnn-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/hellocnn-config.cmake ${PROJECT_BINARY_DIR}/hellocnn-config-version.cmake
   DESTINATION ${_package})
+
+# From where the file lies, so that an installed tree may be moved.
+set(_pkgconfig ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+file(RELATIVE_PATH PC_PREFIX_FROM_HERE /prefix/${_pkgconfig} /prefix)
+string(REGEX REPLACE "/$" "" PC_PREFIX_FROM_HERE "${PC_PREFIX_FROM_HERE}")
+configure_file(cmake/hellocnn-client.pc.in ${PROJECT_BINARY_DIR}/hellocnn-client.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/hellocnn-client.pc DESTINATION ${_pkgconfig})

@@ -37,6 +37,7 @@ LAYERS = {
     ],
     "client/": ["protos/"],
     "client/cli/": ["client/", "client/load/", "hellocnn/", "protos/"],
+    "client/examples/": ["client/"],  # like a stranger's: the installed headers only
     "client/load/": ["client/", "hellocnn/", "protos/"],
     "benchmarks/": [
         "hellocnn/",
@@ -140,6 +141,7 @@ def self_test():
         ("client/cli/main.cc", '#include "hellocnn/torch/module.h"'),
         ("client/cli/load.cc", "#include <prometheus/counter.h>"),
         ("client/client.cc", '#include "client/load/run.h"'),
+        ("client/examples/classify_digits.cc", '#include "hellocnn/idx.h"'),
     ]
     right = [
         ("hellocnn/weights.cc", '#include "hellocnn/topology.h"'),

@@ -91,17 +91,24 @@ TEST(Client, SpreadsCallsOverAllAddressesOnlyWhenAsked) {
 
 TEST(Client, SendsWhatOneServerRefusesToAnother) {
   std::array<FakeServer, 2> servers;
+  std::atomic<bool> draining = false;
   std::atomic<int> refused = 0;
-  servers[0].classify = [&refused](auto&, const auto&, auto&) {
-    ++refused;
-    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "draining");
-  };
+  std::array<std::atomic<bool>, 2> reached{};
+  for (int i = 0; i < 2; ++i) {
+    servers[i].classify = [&, i](auto&, const auto& request, auto& response) {
+      reached[i] = true;
+      if (i == 0 && draining) {
+        ++refused;
+        return grpc::Status(grpc::StatusCode::UNAVAILABLE, "draining");
+      }
+      response = FakeServer::Answer(request.images());
+      return grpc::Status::OK;
+    };
+  }
   const std::string target = "ipv4:" + servers[0].target() + "," + servers[1].target();
   const auto client = Client::Create({.target = target, .round_robin = true});
-  // While only the first is connected, a call can use up all its attempts there.
-  while (!client->Classify({Uniform(1)}).ok()) {
-  }
-  refused = 0;
+  while (!(reached[0] && reached[1])) EXPECT_TRUE(client->Classify({Uniform(1)}).ok());
+  draining = true;
   for (int call = 0; call < 20; ++call) EXPECT_TRUE(client->Classify({Uniform(1)}).ok());
   EXPECT_GT(refused, 0);
 }

@@ -1,17 +1,19 @@
 #!/bin/sh
-# Installs the build to an empty prefix, then builds and runs a program against what was installed.
-# Usage: install_test.sh CMAKE BUILD_DIR CONSUMER_DIR COMPILER [COMPILER_FLAGS]
+# Installs the build to an empty prefix, then builds and runs programs against what was installed: one through the CMake
+# package, and the documented example through pkg-config.
+# Usage: install_test.sh CMAKE BUILD_DIR CONSUMER_DIR EXAMPLE_CC COMPILER [COMPILER_FLAGS]
 set -eu
 cmake=$1
 build=$2
 consumer=$3
-compiler=$4
-flags=${5:-}
+example=$4
+compiler=$5
+flags=${6:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 "$cmake" --install "$build" --prefix "$work/prefix" >"$work/install.log" || { cat "$work/install.log"; exit 1; }
-for file in bin/hellocnn include/hellocnn/client.h include/hellocnn/v1/classifier_service.pb.h \
+for file in bin/hellocnn include/hellocnn/client.h include/hellocnn/batching_client.h include/hellocnn/v1/classifier_service.pb.h \
     share/hellocnn/protos/hellocnn/v1/classifier_service.proto; do
   [ -e "$work/prefix/$file" ] || { echo "not installed: $file"; exit 1; }
 done
@@ -22,3 +24,15 @@ done
   >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; exit 1; }
 "$cmake" --build "$work/build"
 "$work/build/consumer"
+
+# Through pkg-config, and from another place than the one that it was installed to.
+mv "$work/prefix" "$work/moved"
+pkgconfig=$(dirname "$(find "$work/moved" -name hellocnn-client.pc)")
+flags_of() { PKG_CONFIG_PATH="$pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}" pkg-config "$@" hellocnn-client; }
+# shellcheck disable=SC2046,SC2086
+"$compiler" -std=c++20 $flags "$example" -o "$work/example" $(flags_of --cflags --libs) -lz
+[ "$(flags_of --modversion)" = "$("$work/moved/bin/hellocnn" --version | grep -oE '[0-9]+\.[0-9]+\.[0-9]+')" ]
+status=0
+"$work/example" 2>"$work/usage" || status=$?
+cat "$work/usage"
+[ "$status" = 2 ] && grep -q '^usage: classify_digits' "$work/usage"

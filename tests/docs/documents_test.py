@@ -17,6 +17,7 @@ from testbed import CLI, SOURCE, STOP_TIMEOUT, Server, clean_environment, run_se
 
 # First word of a command: where it is run.
 RUN_ELSEWHERE = {
+    "c++": "tests/client/install_test.sh",
     "cmake": "scripts/test.sh",
     "ctest": "scripts/test.sh",
     "docker": "tests/deploy/compose_test.sh",
@@ -74,7 +75,7 @@ class CommandTest(unittest.TestCase):
     def run_command(self, command, server, scratch):
         words = shlex.split(command, comments=True)
         program = words[0].removeprefix("build/release/bin/")
-        if program == "hellocnn":
+        if program in ("hellocnn", "classify_digits"):
             self.run_client(command, server, scratch)
         elif program == "hellocnn-server":
             self.start_server(words[1:])

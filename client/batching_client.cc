@@ -1,0 +1,125 @@
+#include "hellocnn/batching_client.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "client/convert.h"
+#include "client/image_queue.h"
+
+namespace hellocnn::client {
+namespace {
+
+// To each image its own part of the answer to all.
+void Distribute(const ImageQueue::Images& batch, absl::StatusOr<ClassifyResult> answer) {
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!answer.ok()) {
+      batch[i]->Answer(answer.status());
+      continue;
+    }
+    batch[i]->Answer(ClassifyResult{{std::move(answer->predictions[i])},
+                                    answer->model_name,
+                                    answer->model_version,
+                                    answer->timing});
+  }
+}
+
+}  // namespace
+
+struct BatchingClient::Impl : std::enable_shared_from_this<Impl> {
+  Impl(Client batched, const BatchingOptions& options)
+      : client(std::move(batched)), queue(options) {}
+
+  // Sends all that may be sent now. Does not block.
+  void Send();
+  void SendBatch(ImageQueue::Images batch, absl::Time now);
+  void WaitUntilIdle() { const absl::MutexLock lock(&mutex, absl::Condition(this, &Impl::Idle)); }
+  bool Idle() const ABSL_SHARED_LOCKS_REQUIRED(mutex) { return queue.idle(); }
+
+  const Client client;
+  absl::Mutex mutex;
+  ImageQueue queue ABSL_GUARDED_BY(mutex);
+};
+
+void BatchingClient::Impl::Send() {
+  while (true) {
+    const absl::Time now = absl::Now();
+    ImageQueue::Taken taken;
+    {
+      const absl::MutexLock lock(&mutex);
+      taken = queue.Take(now);
+    }
+    for (const std::shared_ptr<PendingImage>& image : taken.expired)
+      image->Answer(absl::DeadlineExceededError("the deadline passed before the image was sent"));
+    if (taken.batch.empty()) return;
+    SendBatch(std::move(taken.batch), now);
+  }
+}
+
+void BatchingClient::Impl::SendBatch(ImageQueue::Images batch, absl::Time now) {
+  std::vector<Image> images;
+  images.reserve(batch.size());
+  // The call may take as long as the most patient of them; the others give up by themselves.
+  absl::Time deadline = absl::InfinitePast();
+  for (const std::shared_ptr<PendingImage>& image : batch) {
+    images.push_back(std::move(image->image));
+    deadline = std::max(deadline, image->deadline);
+  }
+  client.ClassifyAsync(
+      images, {.timeout = deadline - now},
+      [self = shared_from_this(), batch = std::move(batch)](absl::StatusOr<ClassifyResult> answer) {
+        Distribute(batch, std::move(answer));
+        {
+          const absl::MutexLock lock(&self->mutex);
+          self->queue.Finish();
+        }
+        self->Send();
+      });
+}
+
+absl::StatusOr<BatchingClient> BatchingClient::Create(Client client, BatchingOptions options) {
+  if (absl::Status valid = ImageQueue::Validate(options); !valid.ok()) return valid;
+  return BatchingClient(std::make_shared<Impl>(std::move(client), options));
+}
+
+BatchingClient::BatchingClient(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+BatchingClient::BatchingClient(BatchingClient&&) noexcept = default;
+
+BatchingClient& BatchingClient::operator=(BatchingClient&& other) noexcept {
+  std::swap(impl_, other.impl_);  // `other` drains what this one held
+  return *this;
+}
+
+BatchingClient::~BatchingClient() {
+  if (impl_ != nullptr) impl_->WaitUntilIdle();
+}
+
+int BatchingClient::queued_images() const {
+  const absl::MutexLock lock(&impl_->mutex);
+  return impl_->queue.waiting();
+}
+
+absl::StatusOr<ClassifyResult> BatchingClient::Classify(const Image& image,
+                                                        std::optional<absl::Duration> timeout) {
+  const absl::StatusOr<absl::Duration> within =
+      TimeoutOr(timeout, impl_->client.options().default_timeout);
+  if (!within.ok()) return within.status();
+  const absl::Time deadline = absl::Now() + *within;
+  const auto pending = std::make_shared<PendingImage>(image, deadline);
+  {
+    const absl::MutexLock lock(&impl_->mutex);
+    if (absl::Status pushed = impl_->queue.Push(pending); !pushed.ok()) return pushed;
+  }
+  impl_->Send();
+  if (!pending->done.WaitForNotificationWithDeadline(deadline)) {
+    return absl::DeadlineExceededError(
+        absl::StrCat("no answer from the server at ", impl_->client.target(), " in time"));
+  }
+  return std::move(pending->result);
+}
+
+}  // namespace hellocnn::client

@@ -1,0 +1,164 @@
+#include "client/channel_options.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+
+namespace hellocnn::client {
+namespace {
+
+// A request of 1,024 images as floats has 4.2 MB. gRPC keeps what it has sent, to send it again, up
+// to this many bytes of a call; its own default of 256 KiB would silently end all retries of more
+// than 250 images.
+constexpr int kRetryBufferBytes = 16 << 20;
+
+// An address that does not answer the attempt to connect is given up after this; gRPC's own 20 s
+// are for the far side of the world.
+constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
+constexpr absl::Duration kFirstReconnectBackoff = absl::Seconds(1);
+
+template <typename Value>
+absl::Status OutOfRange(const char* option, const Value& value, const char* wanted) {
+  return absl::InvalidArgumentError(absl::StrCat(option, " is ", value, "; it must be ", wanted));
+}
+
+absl::Status OutOfRange(const char* option, absl::Duration value, const char* wanted) {
+  return OutOfRange(option, absl::FormatDuration(value), wanted);
+}
+
+// gRPC counts these in int milliseconds.
+bool IsMilliseconds(absl::Duration duration) {
+  return duration >= absl::Milliseconds(1) && duration <= absl::Hours(24 * 20);
+}
+constexpr char kMilliseconds[] = "1ms to 20 days";
+
+absl::Status Validate(const RetryOptions& retry) {
+  if (retry.max_attempts < 1 || retry.max_attempts > 5)
+    return OutOfRange("retry.max_attempts", retry.max_attempts, "1 to 5");
+  if (retry.codes.empty()) return OutOfRange("retry.codes", "empty", "at least one code");
+  for (const absl::StatusCode code : retry.codes) {
+    if (static_cast<int>(code) < 1 || static_cast<int>(code) > 16)
+      return OutOfRange("retry.codes", static_cast<int>(code), "codes of errors, 1 to 16");
+  }
+  if (!IsMilliseconds(retry.initial_backoff))
+    return OutOfRange("retry.initial_backoff", retry.initial_backoff, kMilliseconds);
+  if (!IsMilliseconds(retry.max_backoff))
+    return OutOfRange("retry.max_backoff", retry.max_backoff, kMilliseconds);
+  if (!(retry.backoff_multiplier >= 1 && retry.backoff_multiplier <= 100))
+    return OutOfRange("retry.backoff_multiplier", retry.backoff_multiplier, "1 to 100");
+  if (retry.throttle_tokens < 0 || retry.throttle_tokens > 1000)
+    return OutOfRange("retry.throttle_tokens", retry.throttle_tokens, "0 to 1,000");
+  if (!(retry.throttle_ratio >= 0.001 && retry.throttle_ratio <= 1000))
+    return OutOfRange("retry.throttle_ratio", retry.throttle_ratio, "0.001 to 1,000");
+  return absl::OkStatus();
+}
+
+absl::Status Validate(const HedgeOptions& hedge, bool elsewhere) {
+  if (hedge.after <= absl::ZeroDuration() || hedge.after == absl::InfiniteDuration())
+    return OutOfRange("hedge.after", hedge.after, "greater than 0 and finite");
+  if (hedge.max_attempts < 2 || hedge.max_attempts > 5)
+    return OutOfRange("hedge.max_attempts", hedge.max_attempts, "2 to 5");
+  if (!(hedge.max_share > 0 && hedge.max_share <= 1))
+    return OutOfRange("hedge.max_share", hedge.max_share, "greater than 0, and at most 1");
+  if (!elsewhere) {
+    return absl::InvalidArgumentError(
+        "hedge needs another connection to use: connections > 1, or round_robin");
+  }
+  return absl::OkStatus();
+}
+
+// As JSON wants a duration of protobuf's.
+std::string Json(absl::Duration duration) {
+  return absl::StrCat("\"", absl::ToInt64Milliseconds(duration) / 1000, ".",
+                      absl::Dec(absl::ToInt64Milliseconds(duration) % 1000, absl::kZeroPad3),
+                      "s\"");
+}
+
+int Milliseconds(absl::Duration duration) {
+  return static_cast<int>(absl::ToInt64Milliseconds(duration));
+}
+
+}  // namespace
+
+absl::Status Validate(const ClientOptions& options) {
+  if (options.target.empty())
+    return absl::InvalidArgumentError("the target is empty; wanted is host:port");
+  if (options.default_timeout <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(absl::StrCat("the default timeout is ",
+                                                   absl::FormatDuration(options.default_timeout),
+                                                   "; it must be greater than 0"));
+  }
+  if (options.connections < 1 || options.connections > 64)
+    return OutOfRange("connections", options.connections, "1 to 64");
+  if (options.keepalive_interval != absl::InfiniteDuration() &&
+      !IsMilliseconds(options.keepalive_interval)) {
+    return OutOfRange("keepalive_interval", options.keepalive_interval, "1ms or more");
+  }
+  if (!IsMilliseconds(options.keepalive_timeout))
+    return OutOfRange("keepalive_timeout", options.keepalive_timeout, kMilliseconds);
+  if (!IsMilliseconds(options.max_reconnect_backoff))
+    return OutOfRange("max_reconnect_backoff", options.max_reconnect_backoff, kMilliseconds);
+  if (options.retry.has_value()) {
+    if (absl::Status retry = Validate(*options.retry); !retry.ok()) return retry;
+  }
+  if (options.hedge.has_value())
+    return Validate(*options.hedge, options.round_robin || options.connections > 1);
+  return absl::OkStatus();
+}
+
+std::string ServiceConfig(const ClientOptions& options) {
+  std::vector<std::string> parts;
+  if (options.round_robin) {
+    parts.emplace_back(R"("loadBalancingConfig": [{"round_robin": {}}])");
+    parts.emplace_back(R"("healthCheckConfig": {"serviceName": ""})");
+  }
+  // A replica that drains refuses the calls that cross the news of it on the wire: those are sent
+  // again, elsewhere.
+  const RetryOptions retry = options.retry.value_or(
+      options.round_robin ? RetryOptions() : RetryOptions{.max_attempts = 1});
+  if (retry.max_attempts > 1) {
+    const std::string codes =
+        absl::StrJoin(retry.codes, ", ", [](std::string* out, absl::StatusCode code) {
+          absl::StrAppend(out, "\"", absl::StatusCodeToString(code), "\"");
+        });
+    parts.push_back(
+        absl::StrCat(R"("methodConfig": [{"name": [)",
+                     R"({"service": "hellocnn.v1.ClassifierService", "method": "Classify"}, )",
+                     R"({"service": "hellocnn.v1.ClassifierService", "method": "GetModel"}], )",
+                     R"("retryPolicy": {"maxAttempts": )", retry.max_attempts,  //
+                     R"(, "initialBackoff": )", Json(retry.initial_backoff),    //
+                     R"(, "maxBackoff": )", Json(retry.max_backoff),            //
+                     R"(, "backoffMultiplier": )", retry.backoff_multiplier,    //
+                     R"(, "retryableStatusCodes": [)", codes, "]}}]"));
+    if (retry.throttle_tokens > 0) {
+      // With a decimal point, always: gRPC 1.51 takes a ratio of 1 for 0.001.
+      parts.push_back(absl::StrFormat(R"("retryThrottling": {"maxTokens": %d, "tokenRatio": %.3f})",
+                                      retry.throttle_tokens, retry.throttle_ratio));
+    }
+  }
+  return absl::StrCat("{", absl::StrJoin(parts, ", "), "}");
+}
+
+grpc::ChannelArguments ChannelArguments(const ClientOptions& options) {
+  grpc::ChannelArguments arguments;
+  arguments.SetServiceConfigJSON(ServiceConfig(options));
+  arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRetryBufferBytes);
+  arguments.SetUserAgentPrefix("hellocnn-client/" HELLOCNN_VERSION);
+  // Otherwise all channels to one target in a process share one TCP connection, and one of its
+  // locks.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  if (options.keepalive_interval != absl::InfiniteDuration()) {
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_interval));
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout));
+  }
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
+                   Milliseconds(std::min(kFirstReconnectBackoff, options.max_reconnect_backoff)));
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, Milliseconds(options.max_reconnect_backoff));
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, Milliseconds(kConnectTimeout));
+  return arguments;
+}
+
+}  // namespace hellocnn::client

@@ -1,0 +1,105 @@
+#include "client/classify_call.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "client/convert.h"
+
+namespace hellocnn::client {
+
+void ClassifyCall::Start(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
+                         absl::Time deadline, const std::optional<Cancellation>& cancellation,
+                         Client::ClassifyCallback callback) {
+  const auto call = std::make_shared<ClassifyCall>(std::move(pool), std::move(request), deadline,
+                                                   std::move(callback));
+  const std::weak_ptr<ClassifyCall> weak = call;
+  call->registration_.emplace(cancellation, [weak] {
+    if (const auto alive = weak.lock()) alive->Cancel();
+  });
+  call->Send();
+  if (call->pool_->options().hedge.has_value()) call->SetAlarms();
+}
+
+ClassifyCall::ClassifyCall(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
+                           absl::Time deadline, Client::ClassifyCallback callback)
+    : pool_(std::move(pool)),
+      request_(std::move(request)),
+      deadline_(deadline),
+      turn_(pool_->TakeTurn()),
+      callback_(std::move(callback)) {}
+
+void ClassifyCall::SetAlarms() {
+  pool_->hedge_budget().OnCall();
+  const HedgeOptions& hedge = *pool_->options().hedge;
+  const absl::Time now = absl::Now();
+  alarms_ = std::vector<grpc::Alarm>(hedge.max_attempts - 1);
+  for (std::size_t i = 0; i < alarms_.size(); ++i) {
+    // An alarm keeps its function as long as it lives itself, and that is as long as this.
+    const std::weak_ptr<ClassifyCall> weak = weak_from_this();
+    alarms_[i].Set(absl::ToChronoTime(now + hedge.after * (i + 1.0)), [weak](bool rang) {
+      const auto call = rang ? weak.lock() : nullptr;
+      if (call != nullptr && call->pool_->hedge_budget().TakeHedge()) call->Send();
+    });
+  }
+}
+
+void ClassifyCall::Send() {
+  auto attempt = std::make_shared<Attempt>();
+  attempt->context.set_deadline(absl::ToChronoTime(deadline_));
+  attempt->start = absl::Now();
+  bool cancelled = false;
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (decided_) return;
+    attempts_.push_back(attempt);
+    attempt->number = static_cast<int>(attempts_.size());
+    ++under_way_;
+    cancelled = cancelled_;
+  }
+  if (cancelled) attempt->context.TryCancel();
+  pool_->At(turn_ + attempt->number - 1)
+      .stub->async()
+      ->Classify(&attempt->context, &request_, &attempt->response,
+                 [call = shared_from_this(), attempt](const grpc::Status& status) {
+                   call->OnEnd(*attempt, status);
+                 });
+}
+
+void ClassifyCall::OnEnd(Attempt& attempt, const grpc::Status& status) {
+  absl::StatusOr<ClassifyResult> result = status.ok()
+                                              ? FromProto(attempt.response, request_.images_size())
+                                              : FromGrpc(status, pool_->options().target);
+  bool decisive = false;
+  Attempts losers;
+  {
+    const absl::MutexLock lock(&mutex_);
+    --under_way_;
+    decisive = !decided_ && (result.ok() || under_way_ == 0);
+    if (decisive) {
+      decided_ = true;
+      losers.swap(attempts_);
+    }
+  }
+  pool_->Report({.method = "Classify",
+                 .status = result.status(),
+                 .duration = absl::Now() - attempt.start,
+                 .images = request_.images_size(),
+                 .attempt = attempt.number,
+                 .decisive = decisive});
+  for (const std::shared_ptr<Attempt>& loser : losers) {
+    if (loser.get() != &attempt) loser->context.TryCancel();
+  }
+  if (decisive) callback_(std::move(result));
+}
+
+void ClassifyCall::Cancel() {
+  Attempts attempts;
+  {
+    const absl::MutexLock lock(&mutex_);
+    cancelled_ = true;
+    attempts = attempts_;
+  }
+  for (const std::shared_ptr<Attempt>& attempt : attempts) attempt->context.TryCancel();
+}
+
+}  // namespace hellocnn::client

@@ -1,0 +1,67 @@
+// One Classify call that does not block: its attempts, and which of them counts.
+#ifndef HELLOCNN_CLIENT_CLASSIFY_CALL_H_
+#define HELLOCNN_CLIENT_CLASSIFY_CALL_H_
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/client_context.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "client/cancellation.h"
+#include "client/connection_pool.h"
+#include "hellocnn/client.h"
+#include "hellocnn/v1/classifier_service.grpc.pb.h"
+
+namespace hellocnn::client {
+
+// The first attempt that succeeds is the answer, and the others are cancelled. One that fails
+// decides only if no other is under way. Lives until its last attempt has ended. Thread-safe.
+class ClassifyCall : public std::enable_shared_from_this<ClassifyCall> {
+ public:
+  // `callback` runs exactly once, on a thread of gRPC's.
+  static void Start(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
+                    absl::Time deadline, const std::optional<Cancellation>& cancellation,
+                    Client::ClassifyCallback callback);
+
+  // For Start alone.
+  ClassifyCall(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
+               absl::Time deadline, Client::ClassifyCallback callback);
+
+ private:
+  struct Attempt {
+    grpc::ClientContext context;
+    v1::ClassifyResponse response;
+    absl::Time start;
+    int number = 0;
+  };
+  using Attempts = std::vector<std::shared_ptr<Attempt>>;
+
+  void SetAlarms();
+  // One more attempt, unless the call has been decided.
+  void Send();
+  void OnEnd(Attempt& attempt, const grpc::Status& status);
+  void Cancel();
+
+  const std::shared_ptr<ConnectionPool> pool_;
+  const v1::ClassifyRequest request_;
+  const absl::Time deadline_;
+  const unsigned turn_;
+  const Client::ClassifyCallback callback_;
+  std::vector<grpc::Alarm> alarms_;  // one for each hedge
+  std::optional<CancellationRegistration> registration_;
+
+  absl::Mutex mutex_;
+  Attempts attempts_ ABSL_GUARDED_BY(mutex_);
+  int under_way_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool decided_ ABSL_GUARDED_BY(mutex_) = false;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace hellocnn::client
+
+#endif  // HELLOCNN_CLIENT_CLASSIFY_CALL_H_

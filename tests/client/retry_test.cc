@@ -1,0 +1,191 @@
+// What gRPC's own retries do with the service config that the client gives it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "hellocnn/client.h"
+#include "tests/client/fake_server.h"
+
+namespace hellocnn::client {
+namespace {
+
+constexpr absl::Duration kEver = absl::Hours(1);  // longer than any test lasts
+
+// Fails the first `failures` calls; counts all.
+class Failing {
+ public:
+  Failing(FakeServer& server, int failures, grpc::StatusCode code, std::string pushback = "") {
+    server.classify = [this, failures, code, pushback](grpc::ServerContext& context,
+                                                       const v1::ClassifyRequest& request,
+                                                       v1::ClassifyResponse& response) {
+      if (++attempts_ <= failures) {
+        if (!pushback.empty()) context.AddTrailingMetadata("grpc-retry-pushback-ms", pushback);
+        return grpc::Status(code, "not now");
+      }
+      response = FakeServer::Answer(request.images());
+      return grpc::Status::OK;
+    };
+  }
+  int attempts() const { return attempts_; }
+
+ private:
+  std::atomic<int> attempts_ = 0;
+};
+
+absl::Status Call(const FakeServer& server, const RetryOptions& retry, int images = 1) {
+  const Client client =
+      Client::Create(
+          {.target = server.target(), .default_timeout = absl::Minutes(1), .retry = retry})
+          .value();
+  return client.Classify(std::vector<Image>(images, Uniform(3))).status();
+}
+
+TEST(Retry, NothingIsSentAgainByDefault) {
+  FakeServer server;
+  const Failing failing(server, 1, grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(server.Connect().Classify({Uniform(1)}).status().code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(failing.attempts(), 1);
+}
+
+TEST(Retry, UntilItSucceeds) {
+  FakeServer server;
+  const Failing failing(server, 3, grpc::StatusCode::UNAVAILABLE);
+  EXPECT_TRUE(Call(server, {.max_attempts = 4}).ok());
+  EXPECT_EQ(failing.attempts(), 4);
+}
+
+TEST(Retry, NoMoreThanTheAttempts) {
+  FakeServer server;
+  const Failing failing(server, 100, grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Call(server, {.max_attempts = 3}).code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(failing.attempts(), 3);
+}
+
+TEST(Retry, OnlyOfTheCodes) {
+  FakeServer server;
+  const Failing full(server, 2, grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Call(server, {}).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(full.attempts(), 1);
+  EXPECT_TRUE(Call(server, {.codes = {absl::StatusCode::kResourceExhausted}}).ok());
+  EXPECT_EQ(full.attempts(), 3);
+}
+
+// gRPC stops keeping a request at 256 KiB unless told otherwise.
+TEST(Retry, OfLargeRequestsToo) {
+  FakeServer server;
+  const Failing failing(server, 1, grpc::StatusCode::UNAVAILABLE);
+  EXPECT_TRUE(Call(server, {}, 1024).ok());
+  EXPECT_EQ(failing.attempts(), 2);
+}
+
+// With a backoff of an hour, only the server's word can bring the call back in time.
+TEST(Retry, ComesBackWhenTheServerSays) {
+  FakeServer server;
+  const Failing full(server, 2, grpc::StatusCode::RESOURCE_EXHAUSTED, "1");
+  EXPECT_TRUE(Call(server, {.codes = {absl::StatusCode::kResourceExhausted},
+                            .initial_backoff = kEver,
+                            .max_backoff = kEver})
+                  .ok());
+  EXPECT_EQ(full.attempts(), 3);
+}
+
+TEST(Retry, WaitsAsLongAsTheServerSays) {
+  FakeServer server;
+  const Failing full(server, 2, grpc::StatusCode::RESOURCE_EXHAUSTED, "150");
+  const absl::Time start = absl::Now();
+  EXPECT_TRUE(Call(server, {.codes = {absl::StatusCode::kResourceExhausted},
+                            .initial_backoff = absl::Milliseconds(1),
+                            .max_backoff = absl::Milliseconds(1)})
+                  .ok());
+  // gRPC counts in whole milliseconds.
+  EXPECT_GE(absl::Now() - start, absl::Milliseconds(2 * 149));
+}
+
+TEST(Retry, NotWhenTheServerSaysNever) {
+  FakeServer server;
+  const Failing full(server, 1, grpc::StatusCode::UNAVAILABLE, "-1");
+  EXPECT_EQ(Call(server, {}).code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(full.attempts(), 1);
+}
+
+TEST(Retry, ThrottleStopsItWhenHalfTheTokensAreGone) {
+  FakeServer server;
+  const Failing failing(server, 100, grpc::StatusCode::UNAVAILABLE);
+  // The first failure leaves 3 tokens of 4, the second 2: that is half.
+  for (int call = 0; call < 10; ++call) {
+    EXPECT_FALSE(Call(server, {.max_attempts = 5, .throttle_tokens = 4}).ok());
+  }
+  EXPECT_EQ(failing.attempts(), 2 + 9);
+}
+
+TEST(Retry, SuccessRefillsTheThrottle) {
+  FakeServer server;
+  const RetryOptions retry{.max_attempts = 2, .throttle_tokens = 4, .throttle_ratio = 1};
+  {
+    const Failing failing(server, 100, grpc::StatusCode::UNAVAILABLE);
+    EXPECT_FALSE(Call(server, retry).ok());
+    EXPECT_FALSE(Call(server, retry).ok());
+    EXPECT_EQ(failing.attempts(), 3);
+  }
+  {
+    const Failing fine(server, 0, grpc::StatusCode::OK);
+    for (int call = 0; call < 4; ++call) EXPECT_TRUE(Call(server, retry).ok());
+  }
+  const Failing failing(server, 1, grpc::StatusCode::UNAVAILABLE);
+  EXPECT_TRUE(Call(server, retry).ok());
+  EXPECT_EQ(failing.attempts(), 2);
+}
+
+// The addresses from which a client's calls come.
+std::set<std::string> Peers(int connections, int calls) {
+  absl::Mutex mutex;
+  std::set<std::string> peers;
+  FakeServer server;  // after what its handler uses
+  server.classify = [&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
+                        v1::ClassifyResponse& response) {
+    const absl::MutexLock lock(&mutex);
+    peers.insert(context.peer());
+    response = FakeServer::Answer(request.images());
+    return grpc::Status::OK;
+  };
+  const Client client =
+      Client::Create({.target = server.target(), .connections = connections}).value();
+  for (int call = 0; call < calls; ++call) EXPECT_TRUE(client.Classify({Uniform(1)}).ok());
+  const absl::MutexLock lock(&mutex);
+  return peers;
+}
+
+TEST(Connections, AreAsManyAsAskedForAndUsedInTurn) {
+  EXPECT_EQ(Peers(1, 6).size(), 1U);
+  EXPECT_EQ(Peers(3, 3).size(), 3U);
+  EXPECT_EQ(Peers(3, 9).size(), 3U);
+}
+
+TEST(Connections, AreSharedByCopiesOfAClient) {
+  absl::Mutex mutex;
+  std::set<std::string> peers;
+  FakeServer server;  // after what its handler uses
+  server.get_model = [&](grpc::ServerContext& context, v1::GetModelResponse& response) {
+    const absl::MutexLock lock(&mutex);
+    peers.insert(context.peer());
+    response = FakeServer::ModelMessage();
+    return grpc::Status::OK;
+  };
+  const Client client = server.Connect();
+  const Client copy = client;
+  EXPECT_TRUE(client.GetModel().ok());
+  EXPECT_TRUE(copy.GetModel().ok());
+  EXPECT_TRUE(server.Connect().GetModel().ok());
+  const absl::MutexLock lock(&mutex);
+  EXPECT_EQ(peers.size(), 2U);
+}
+
+}  // namespace
+}  // namespace hellocnn::client
