@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "client/load/text.h"
+#include "client/load/text_report.h"
 
 namespace hellocnn::load {
 namespace {

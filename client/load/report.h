@@ -1,4 +1,4 @@
-// What a measurement says, for people and for programs. Pure functions.
+// What was asked for and what came of it: everything that any form of a report is made of.
 #ifndef HELLOCNN_CLIENT_LOAD_REPORT_H_
 #define HELLOCNN_CLIENT_LOAD_REPORT_H_
 
@@ -7,26 +7,27 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "client/load/run.h"
-#include "client/load/text.h"
 
 namespace hellocnn::load {
 
 // What was asked for, the same in all runs of a report.
 struct Setup {
   std::string target;
-  std::string model;     // "mnist/1"
-  std::string arrivals;  // "closed", "constant", "poisson", "ramp" or "recorded"
-  std::string mode;      // "unary" or "stream"
-  std::string pixel_format;
-  std::string data;  // folder; empty: generated
+  std::string model;                   // "mnist/1"
+  std::string arrivals = "closed";     // or "constant", "poisson", "ramp" or "recorded"
+  std::string mode = "unary";          // or "stream"
+  std::string pixel_format = "gray8";  // or "float32"
+  std::string data;                    // folder; empty: generated
+  std::string send_times;              // file of recorded arrivals
   int images_per_request = 1;
   int connections = 1;
   int threads = 1;
-  int most_in_flight = 0;  // open loop
-  double warm_up_seconds = 0;
-  double timeout_seconds = 0;
-  std::uint64_t seed = 0;
+  int most_in_flight = 4096;                  // open loop
+  absl::Duration timeout = absl::Seconds(5);  // of each request
+  absl::Duration warm_up = absl::Seconds(1);
+  std::uint64_t seed = 1;
   std::int64_t started_at = 0;  // seconds since 1970
 };
 
@@ -48,15 +49,6 @@ struct Report {
   std::vector<Run> runs;  // at least one
   std::optional<Search> search;
 };
-
-// The whole of one run, or a table with a line for each of many.
-std::string ToText(const Report& report);
-std::string ToJson(const Report& report);
-// A header, and a line for each run.
-std::string ToCsv(const Report& report);
-// Latency in milliseconds in the text form of HdrHistogram's percentile distribution, which its
-// plotters read.
-std::string ToHgrm(const Histogram& latency);
 
 }  // namespace hellocnn::load
 

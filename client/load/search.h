@@ -10,6 +10,9 @@
 
 namespace hellocnn::load {
 
+// Requests a second that nobody asks for.
+inline constexpr double kMostRate = 1e6;
+
 // A limit of latency: "p99=5ms", "p99.9=20ms", "mean=1ms", "max=1s".
 struct Slo {
   std::string text;

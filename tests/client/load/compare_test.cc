@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "client/load/report.h"
+#include "client/load/data_report.h"
 
 namespace hellocnn::load {
 namespace {

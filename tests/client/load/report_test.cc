@@ -1,9 +1,10 @@
-#include "client/load/report.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+
+#include "client/load/data_report.h"
+#include "client/load/text_report.h"
 
 namespace hellocnn::load {
 namespace {
