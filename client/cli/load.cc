@@ -91,6 +91,8 @@ load::Run MeasureAt(double value, const load::Bench& bench, const LoadOptions& o
                     load::PrometheusExporter* exporter) {
   load::Load load;
   load.limits = LimitsOf(options);
+  load.windows = {absl::ToChronoNanoseconds(options.window), options.steady_by,
+                  options.until_steady};
   load.ramp_from = options.ramp_from.value_or(0);
   if (options.open_loop()) {
     load.rate = value;

@@ -148,6 +148,21 @@ void AddLength(CLI::App& command, LoadOptions& options) {
       ->type_name("N");
   AddDuration(command, "--warm-up", options.setup.warm_up, true,
               "load before the measurement, which does not count; without, 1s");
+  AddDuration(command, "--window", options.window, false,
+              "whether it is steady is judged by windows of this length, and plots are drawn of "
+              "them; without, a tenth of --duration, at most 1s");
+  command
+      .add_option_function<std::string>(
+          "--steady-by",
+          [&options](const std::string& latency) {
+            options.steady_by = latency == "p99" ? load::SteadyBy::kP99 : load::SteadyBy::kP50;
+          },
+          "latency that must be steady, besides the rate, over the last three windows")
+      ->check(CLI::IsMember({"p50", "p99"}))
+      ->type_name("PERCENTILE")
+      ->default_str("p50");
+  command.add_flag("--until-steady", options.until_steady,
+                   "end as soon as it is steady, after --duration at the latest");
 }
 
 void AddOutput(CLI::App& command, LoadOptions& options) {
@@ -215,6 +230,19 @@ void CheckLoadOptions(const CLI::App& command, const LoadOptions& options) {
     throw CLI::ValidationError(
         "--threads", absl::StrCat("is ", options.setup.threads, " and --connections ",
                                   options.setup.connections, "; each thread needs a connection"));
+  }
+  constexpr absl::Duration kInterval = absl::FromChrono(load::kInterval);
+  if (absl::Trunc(options.window, kInterval) != options.window) {
+    throw CLI::ValidationError(
+        "--window", absl::FormatDuration(options.window) + "; wanted are whole tenths of a second");
+  }
+  if (options.until_steady && options.duration == absl::ZeroDuration() &&
+      (options.requests > 0 || options.recorded())) {
+    throw CLI::ValidationError("--until-steady", "needs a --duration, after which it ends anyhow");
+  }
+  if (options.duration > absl::ZeroDuration() &&
+      load::kSteadyWindows * options.window > options.duration) {
+    throw CLI::ValidationError("--window", "must fit into --duration three times");
   }
   if (options.output == "hgrm" && (options.find_max_rate || options.sweep().size() > 1)) {
     throw CLI::ValidationError("--output", "hgrm is of one measurement, not of many");

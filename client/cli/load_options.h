@@ -27,6 +27,9 @@ struct LoadOptions {
   absl::Duration duration;            // 0: not given
   absl::Duration deadline;            // of each request; 0: as --timeout says
   std::int64_t requests = 0;          // 0: not given
+  absl::Duration window;              // 0: not given
+  load::SteadyBy steady_by = load::SteadyBy::kP50;
+  bool until_steady = false;
   std::string output = "text";
   std::string html;
   std::string prometheus_listen;

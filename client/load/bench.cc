@@ -67,6 +67,7 @@ Run Bench::Measure(const Load& load, absl::Span<Observer* const> observers,
   plan.in_flight = plan.arrivals ? setup_.most_in_flight : load.concurrency;
   plan.threads = setup_.threads;
   plan.limits = load.limits;
+  plan.windows = load.windows;
   plan.timeout = absl::ToChronoNanoseconds(setup_.timeout);
   Run run;
   run.concurrency = load.concurrency;

@@ -21,6 +21,7 @@ struct Load {
   double rate = 0;      // constant and Poisson arrivals; where a ramp ends
   double ramp_from = 0;
   Limits limits;
+  Windows windows;
 };
 
 class Bench {

@@ -44,7 +44,6 @@ Json ErrorsJson(const Tally& total) {
 Json RunJson(const Run& run) {
   const Outcome& outcome = run.outcome;
   const Tally& total = outcome.total;
-  const Steadiness steadiness = JudgeSteadiness(outcome.intervals);
   Json json;
   if (outcome.open_loop) {
     json["wanted_requests_per_second"] = run.rate;
@@ -75,18 +74,23 @@ Json RunJson(const Run& run) {
                        {"cpu_ratio", outcome.cost.CpuRatio()},
                        {"busiest_thread_ratio", outcome.cost.busiest_thread}};
   json["generator_bound"] = JudgeGenerator(outcome);
+  const Steadiness& steadiness = outcome.steadiness;
   json["steady"] = steadiness.known ? Json(steadiness.steady()) : Json(nullptr);
-  json["points"] = Json::array();
-  for (const Point& point : outcome.points) {
-    json["points"].push_back({{"start_seconds", point.start_seconds},
-                              {"length_seconds", point.length_seconds},
-                              {"answered", point.answered},
-                              {"failed", point.failed},
-                              {"images", point.images},
-                              {"p50_seconds", Seconds(point.p50)},
-                              {"p99_seconds", Seconds(point.p99)},
-                              {"max_seconds", Seconds(point.max)},
-                              {"in_flight", point.in_flight}});
+  json["steadiness"] = {{"window_seconds", Seconds(outcome.window_length.count())},
+                        {"judged_by", NameOf(outcome.judged_by)},
+                        {"rate_spread", steadiness.rate_spread},
+                        {"latency_spread", steadiness.latency_spread}};
+  json["windows"] = Json::array();
+  for (const Window& window : outcome.windows) {
+    json["windows"].push_back({{"start_seconds", window.start_seconds},
+                               {"length_seconds", window.length_seconds},
+                               {"answered", window.answered},
+                               {"failed", window.failed},
+                               {"images", window.images},
+                               {"p50_seconds", Seconds(window.p50)},
+                               {"p99_seconds", Seconds(window.p99)},
+                               {"max_seconds", Seconds(window.max)},
+                               {"in_flight", window.in_flight}});
   }
   // Counts by the upper end of their slot, in nanoseconds.
   json["latency_histogram"] = Json::array();

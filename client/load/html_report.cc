@@ -145,12 +145,12 @@ std::string TimePlots(const Outcome& outcome) {
   Series p99{"p99", "#c0392b", {}};
   Series rate{"answered a second", "#1e8449", {}};
   Series failed{"failed a second", "#c0392b", {}};
-  for (const Point& point : outcome.points) {
-    const double at = point.start_seconds + point.length_seconds / 2;
-    p50.points.emplace_back(at, static_cast<double>(point.p50) * 1e-9);
-    p99.points.emplace_back(at, static_cast<double>(point.p99) * 1e-9);
-    rate.points.emplace_back(at, static_cast<double>(point.answered) / point.length_seconds);
-    failed.points.emplace_back(at, static_cast<double>(point.failed) / point.length_seconds);
+  for (const Window& window : outcome.windows) {
+    const double at = window.start_seconds + window.length_seconds / 2;
+    p50.points.emplace_back(at, static_cast<double>(window.p50) * 1e-9);
+    p99.points.emplace_back(at, static_cast<double>(window.p99) * 1e-9);
+    rate.points.emplace_back(at, static_cast<double>(window.answered) / window.length_seconds);
+    failed.points.emplace_back(at, static_cast<double>(window.failed) / window.length_seconds);
   }
   return "<h2>Latency over time</h2>\n" +
          Plot({p50, p99}, Number, ShortTime, "seconds since the end of the warm-up") +

@@ -61,12 +61,17 @@ std::string Errors(const Tally& total) {
   return text.empty() ? "" : "\nerrors\n" + text;
 }
 
-std::string SteadyLine(const Steadiness& steadiness) {
-  if (!steadiness.known) return "too short, or too few answers, to tell";
+std::string SteadyLine(const Outcome& outcome) {
+  const Steadiness& steadiness = outcome.steadiness;
+  const double window = std::chrono::duration<double>(outcome.window_length).count();
+  if (!steadiness.known) {
+    return absl::StrFormat("not known: fewer than %d windows of %.1f s, or too few answers in one",
+                           kSteadyWindows, window);
+  }
   return absl::StrFormat(
-      "%s: over the thirds of the time, the rate differs by %.1f%% and the mean latency by %.1f%%",
-      steadiness.steady() ? "yes" : "NO", 100 * steadiness.rate_spread,
-      100 * steadiness.latency_spread);
+      "%s: over the last %d windows of %.1f s, the rate differs by %.1f%% and %s by %.1f%%",
+      steadiness.steady() ? "yes" : "NO", kSteadyWindows, window, 100 * steadiness.rate_spread,
+      NameOf(outcome.judged_by), 100 * steadiness.latency_spread);
 }
 
 std::string Warnings(const Run& run) {
@@ -93,7 +98,7 @@ std::string OneRun(const Setup& setup, const Run& run) {
     absl::StrAppend(&text, "wrong      ", Grouped(total.wrong), " of ", Grouped(total.images),
                     " images (", Percent(Share(total.wrong, total.images)), ")\n");
   }
-  absl::StrAppend(&text, "steady     ", SteadyLine(JudgeSteadiness(outcome.intervals)), "\n\n");
+  absl::StrAppend(&text, "steady     ", SteadyLine(outcome), "\n\n");
   absl::StrAppendFormat(&text, "%-18s %9s", "", "mean");
   for (const Percentile& percentile : kPercentiles)
     absl::StrAppendFormat(&text, " %9s", percentile.name);
@@ -136,8 +141,7 @@ std::string ManyRuns(const Report& report) {
     const Outcome& outcome = run.outcome;
     const Tally& total = outcome.total;
     std::string remarks;
-    const Steadiness steadiness = JudgeSteadiness(outcome.intervals);
-    if (steadiness.known && !steadiness.steady()) remarks += " not steady";
+    if (outcome.steadiness.known && !outcome.steadiness.steady()) remarks += " not steady";
     if (!JudgeGenerator(outcome).empty()) remarks += " generator-bound";
     if (report.search.has_value()) {
       remarks += run.verdict.empty() ? " kept" : " NOT KEPT: " + run.verdict;

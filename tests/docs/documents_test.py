@@ -98,7 +98,7 @@ class CommandTest(unittest.TestCase):
         if command.startswith("hellocnn load compare"):
             wanted = (0, 1)  # 1: it found a difference between two runs, which is none of this test's business
         elif command.startswith("hellocnn load"):
-            words = re.sub(r" --(duration|warm-up) \S+", "", command).split(None, 2)
+            words = re.sub(r" --(duration|warm-up|window) \S+", "", command).split(None, 2)
             command = " ".join([*words[:2], "--duration 300ms --warm-up 0s", *words[2:]])
         self.run_shell(command, scratch, wanted, HELLOCNN_SERVER=server.address, PATH=f"{BIN}:{os.environ['PATH']}")
 

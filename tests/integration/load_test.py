@@ -62,6 +62,18 @@ class LoadTest(unittest.TestCase):
         self.assertEqual(run["seconds"], 1)
         self.assertGreaterEqual(run["latency_seconds"]["max"], run["service_seconds"]["min"])
 
+    def test_says_whether_it_was_steady_and_by_what(self):
+        run = self.load("--requests", "50", "--warm-up", "0")["runs"][0]
+        self.assertIsNone(run["steady"])  # too few to tell
+        run = self.load("--until-steady", "--window", "200ms", "--steady-by", "p50", "--duration", "2s", "--warm-up", "0")["runs"][0]
+        self.assertIn(run["steady"], (True, False))
+        self.assertEqual(run["steadiness"]["window_seconds"], 0.2)
+        self.assertEqual(run["steadiness"]["judged_by"], "p50")
+        self.assertEqual({window["length_seconds"] for window in run["windows"]}, {0.2})
+        self.assertLessEqual(run["seconds"], 2)
+        if run["seconds"] < 2:
+            self.assertTrue(run["steady"])
+
     def test_recorded_times_are_sent_once_each(self):
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as times:
             times.write("# seconds\n" + "".join(f"{i / 100}\n" for i in range(50)))

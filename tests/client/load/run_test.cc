@@ -185,6 +185,36 @@ TEST_F(RunTest, HeldBackRequestsCountFromWhenTheyWereDue) {
   EXPECT_LE(Above(outcome.total.service, milliseconds(500)), 5);
 }
 
+// The server takes its time, so that rate and latency are its own, not those of a busy machine.
+TEST_F(RunTest, EndsOnceItIsSteady) {
+  server_.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
+                         v1::ClassifyResponse& response) {
+    std::this_thread::sleep_for(milliseconds(20));
+    response = FakeServer::Answer(request.images());
+    return grpc::Status::OK;
+  };
+  plan_.limits.duration = seconds(600);
+  plan_.windows = {milliseconds(1000), SteadyBy::kP50, /*until_steady=*/true};
+  plan_.in_flight = 4;
+  const Outcome outcome = Measure();
+  EXPECT_FALSE(outcome.interrupted);
+  EXPECT_TRUE(outcome.steadiness.steady());
+  EXPECT_GE(outcome.seconds, 3);
+  EXPECT_LT(outcome.seconds, 600);
+}
+
+TEST_F(RunTest, WindowsAreATenthOfTheDurationUnlessSaid) {
+  plan_.limits.duration = milliseconds(2500);
+  plan_.in_flight = 1;
+  const Outcome tenths = Measure();
+  EXPECT_EQ(tenths.window_length, milliseconds(200));
+  EXPECT_GE(tenths.windows.size(), 12U);
+  plan_.windows.length = milliseconds(1000);
+  const Outcome said = Measure();
+  EXPECT_EQ(said.window_length, milliseconds(1000));
+  EXPECT_FALSE(said.steadiness.known);  // two windows and a half
+}
+
 TEST_F(RunTest, CanBeStoppedEarly) {
   plan_.limits.duration = seconds(600);
   plan_.in_flight = 2;
