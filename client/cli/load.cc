@@ -5,13 +5,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
-#include <csignal>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
 
 #include "client/cli/app.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/load_options.h"
 #include "client/cli/render.h"
 #include "client/load/bench.h"
@@ -41,14 +41,6 @@ Examples:
   hellocnn load --output json > before.json                     for hellocnn load compare)";
 
 constexpr double kFirstRate = 100;  // of a search
-
-std::atomic<bool> interrupted = false;
-
-// The first Ctrl-C ends the measurement, the second the program.
-void OnInterrupt(int) {
-  interrupted.store(true);
-  std::signal(SIGINT, SIG_DFL);
-}
 
 // What is asked for, on the command line and by default. INVALID_ARGUMENT: it has no end.
 absl::StatusOr<load::Setup> SetupOf(const GlobalOptions& global, const LoadOptions& options) {
@@ -87,52 +79,95 @@ int TerminalColumns() {
 
 void DrawLine(const std::string& line) { std::cerr << "\r\x1b[K" << line << std::flush; }
 
-load::Run MeasureAt(double value, const load::Bench& bench, const LoadOptions& options,
-                    load::PrometheusExporter* exporter) {
-  load::Load load;
-  load.limits = LimitsOf(options);
-  load.windows = {absl::ToChronoNanoseconds(options.window), options.steady_by,
-                  options.until_steady};
-  load.ramp_from = options.ramp_from.value_or(0);
-  if (options.open_loop()) {
-    load.rate = value;
-  } else {
-    load.concurrency = static_cast<int>(value);
-  }
-  std::vector<load::Observer*> observers;
-  if (exporter != nullptr) {
-    exporter->SetTargetRate(load.rate);
-    observers.push_back(exporter);
-  }
-  std::optional<load::LiveView> live;
-  if (isatty(STDERR_FILENO) == 1) {
-    live.emplace(load.limits, TerminalColumns(), StyleOf(STDERR_FILENO) == Style::kColour,
-                 DrawLine);
-    observers.push_back(&*live);
-  }
-  return bench.Measure(load, observers, interrupted);
-}
+// Measures at one number after the other.
+class Measurer {
+ public:
+  // All outlive it; `exporter` may be null.
+  Measurer(const load::Bench& bench, const LoadOptions& options, load::PrometheusExporter* exporter,
+           const std::atomic<bool>& stop)
+      : bench_(bench), options_(options), exporter_(exporter), stop_(stop) {}
 
-void Search(const load::Bench& bench, const LoadOptions& options,
-            load::PrometheusExporter* exporter, load::Report& report) {
+  // `value` is a rate, or a number of requests under way. Fails if the server's metrics are wanted
+  // and cannot be had.
+  absl::StatusOr<load::Run> At(double value) const {
+    const absl::StatusOr<std::optional<load::Look>> before = Look();
+    if (!before.ok()) return before.status();
+    load::Run run = Measure(value);
+    const absl::StatusOr<std::optional<load::Look>> after = Look();
+    if (!after.ok()) return after.status();
+    if (!after->has_value()) return run;
+    const absl::StatusOr<load::ServerView> view = load::Difference(**before, **after);
+    if (!view.ok()) return view.status();
+    run.server = *view;
+    return run;
+  }
+
+  bool stopped() const { return stop_.load(); }
+
+ private:
+  absl::StatusOr<std::optional<load::Look>> Look() const {
+    if (options_.server_metrics.empty()) return std::nullopt;
+    absl::StatusOr<load::Look> look = load::LookAt(options_.server_metrics);
+    if (!look.ok()) return look.status();
+    return *std::move(look);
+  }
+
+  load::Run Measure(double value) const {
+    load::Load load;
+    load.limits = LimitsOf(options_);
+    load.windows = {absl::ToChronoNanoseconds(options_.window), options_.steady_by,
+                    options_.until_steady};
+    load.ramp_from = options_.ramp_from.value_or(0);
+    if (options_.open_loop()) {
+      load.rate = value;
+    } else {
+      load.concurrency = static_cast<int>(value);
+    }
+    std::vector<load::Observer*> observers;
+    if (exporter_ != nullptr) {
+      exporter_->SetTargetRate(load.rate);
+      observers.push_back(exporter_);
+    }
+    std::optional<load::LiveView> live;
+    if (isatty(STDERR_FILENO) == 1) {
+      live.emplace(load.limits, TerminalColumns(), StyleOf(STDERR_FILENO) == Style::kColour,
+                   DrawLine);
+      observers.push_back(&*live);
+    }
+    return bench_.Measure(load, observers, stop_);
+  }
+
+  const load::Bench& bench_;
+  const LoadOptions& options_;
+  load::PrometheusExporter* const exporter_;
+  const std::atomic<bool>& stop_;
+};
+
+// Both add what they measure to `report`, also before an error.
+absl::Status Search(const Measurer& measurer, const LoadOptions& options, load::Report& report) {
   load::RateSearch search(options.rates.empty() ? kFirstRate : options.rates.front(),
                           load::kMostRate);
-  for (auto rate = search.Next(); rate.has_value() && !interrupted.load(); rate = search.Next()) {
-    load::Run run = MeasureAt(*rate, bench, options, exporter);
-    if (run.outcome.interrupted) break;  // it says nothing about this rate
-    run.verdict = load::WhyNot(*options.slo, *rate, run.outcome);
-    search.Tell(run.verdict.empty());
-    report.runs.push_back(std::move(run));
+  report.search = load::Search{options.slo->text, std::nullopt};
+  for (auto rate = search.Next(); rate.has_value() && !measurer.stopped(); rate = search.Next()) {
+    absl::StatusOr<load::Run> run = measurer.At(*rate);
+    if (!run.ok()) return run.status();
+    if (run->outcome.interrupted) break;  // it says nothing about this rate
+    run->verdict = load::WhyNot(*options.slo, *rate, run->outcome);
+    search.Tell(run->verdict.empty());
+    report.search->best = search.best();
+    report.runs.push_back(*std::move(run));
   }
-  report.search = load::Search{options.slo->text, search.best()};
+  return absl::OkStatus();
 }
 
-void Sweep(const load::Bench& bench, const LoadOptions& options, load::PrometheusExporter* exporter,
-           load::Report& report) {
+absl::Status Sweep(const Measurer& measurer, const LoadOptions& options, load::Report& report) {
   for (const double value : options.sweep()) {
-    if (interrupted.load()) return;
-    report.runs.push_back(MeasureAt(value, bench, options, exporter));
+    if (measurer.stopped()) break;
+    absl::StatusOr<load::Run> run = measurer.At(value);
+    if (!run.ok()) return run.status();
+    report.runs.push_back(*std::move(run));
   }
+  return absl::OkStatus();
 }
 
 std::string Format(const load::Report& report, const std::string& format) {
@@ -157,15 +192,11 @@ int Run(const GlobalOptions& global, const LoadOptions& options) {
   const absl::StatusOr<load::Bench> bench = load::Bench::Open(*client, *setup);
   if (!bench.ok()) return Fail(bench.status());
 
-  interrupted.store(false);
-  const auto previous = std::signal(SIGINT, OnInterrupt);
+  const Interrupt interrupt;
   load::Report report{bench->setup(), {}, std::nullopt};
-  if (options.find_max_rate) {
-    Search(*bench, options, exporter.get(), report);
-  } else {
-    Sweep(*bench, options, exporter.get(), report);
-  }
-  std::signal(SIGINT, previous);
+  const Measurer measurer(*bench, options, exporter.get(), interrupt.happened());
+  const absl::Status measured =
+      options.find_max_rate ? Search(measurer, options, report) : Sweep(measurer, options, report);
   const bool answered =
       std::any_of(report.runs.begin(), report.runs.end(),
                   [](const load::Run& run) { return run.outcome.total.answered() > 0; });
@@ -176,6 +207,7 @@ int Run(const GlobalOptions& global, const LoadOptions& options) {
       return Fail(absl::UnavailableError("--html: " + options.html + " cannot be written"));
     }
   }
+  if (!measured.ok()) return Fail(measured);
   if (!answered) return Fail(absl::UnavailableError("no request was answered"));
   return report.search.has_value() && !report.search->best.has_value() ? kExitFailed : kExitOk;
 }

@@ -30,6 +30,21 @@ void AddDuration(CLI::App& command, const std::string& name, absl::Duration& dur
       ->type_name("DURATION");
 }
 
+CLI::Option& AddSlo(CLI::App& command, std::optional<load::Slo>& slo, const std::string& help) {
+  return *command
+              .add_option_function<std::string>(
+                  "--slo",
+                  [&slo](const std::string& text) {
+                    absl::StatusOr<load::Slo> parsed = load::Slo::Parse(text);
+                    if (!parsed.ok()) {
+                      throw CLI::ValidationError("--slo", std::string(parsed.status().message()));
+                    }
+                    slo = *std::move(parsed);
+                  },
+                  help)
+              ->type_name("LIMIT");
+}
+
 namespace {
 
 void AddSweep(CLI::App& command, const std::string& name, std::vector<double>& values,
@@ -93,16 +108,8 @@ void AddLoadShape(CLI::App& command, LoadOptions& options) {
       ->capture_default_str();
   command.add_flag("--find-max-rate", options.find_max_rate,
                    "search for the highest rate that keeps --slo, from --rate or 100 on");
-  command
-      .add_option_function<std::string>(
-          "--slo",
-          [&options](const std::string& text) {
-            absl::StatusOr<load::Slo> slo = load::Slo::Parse(text);
-            if (!slo.ok()) throw CLI::ValidationError("--slo", std::string(slo.status().message()));
-            options.slo = *std::move(slo);
-          },
-          "limit of latency for --find-max-rate, such as p99=5ms, mean=1ms or max=1s")
-      ->type_name("LIMIT");
+  AddSlo(command, options.slo,
+         "limit of latency for --find-max-rate, such as p99=5ms, mean=1ms or max=1s");
 }
 
 void AddRequests(CLI::App& command, LoadOptions& options) {
@@ -178,6 +185,11 @@ void AddOutput(CLI::App& command, LoadOptions& options) {
       .add_option("--html", options.html,
                   "also write a page with plots, which needs nothing but itself")
       ->type_name("FILE");
+  command
+      .add_option("--server-metrics", options.server_metrics,
+                  "where the server's metrics are, such as http://127.0.0.1:9464/metrics; fetched "
+                  "before and after each measurement, and reported beside what was seen from here")
+      ->type_name("URL");
   command
       .add_option("--prometheus-listen", options.prometheus_listen,
                   "serve the generator's own metrics on http://HOST:PORT/metrics while it runs")

@@ -13,6 +13,7 @@
 
 namespace CLI {
 class App;
+class Option;
 }  // namespace CLI
 
 namespace hellocnn::cli {
@@ -33,6 +34,7 @@ struct LoadOptions {
   std::string output = "text";
   std::string html;
   std::string prometheus_listen;
+  std::string server_metrics;  // URL
   bool find_max_rate = false;
   std::optional<load::Slo> slo;
 
@@ -51,6 +53,9 @@ void CheckLoadOptions(const CLI::App& load, const LoadOptions& options);
 // Adds an option that takes a duration, such as 500ms; more than 24h is refused.
 void AddDuration(CLI::App& command, const std::string& name, absl::Duration& duration,
                  bool may_be_zero, const std::string& help);
+
+// Adds --slo.
+CLI::Option& AddSlo(CLI::App& command, std::optional<load::Slo>& slo, const std::string& help);
 
 }  // namespace hellocnn::cli
 

@@ -16,6 +16,7 @@ Collector::Collector(Nanos window)
 
 void Collector::Take(const Page& page, std::int64_t in_flight) {
   total_.Add(page.measured);
+  warm_up_.Add(page.warm_up);
   const Tally& of = page.measured;
   if (of.requests() == 0 || page.interval < 0) return;
   const auto at = static_cast<std::size_t>(page.interval);

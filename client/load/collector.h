@@ -49,6 +49,7 @@ class Collector {
   void CloseAll();
 
   const Tally& total() const { return total_; }
+  const Tally& warm_up() const { return warm_up_; }
   const std::vector<Interval>& intervals() const { return intervals_; }
   const std::vector<Window>& windows() const { return windows_; }
 
@@ -65,6 +66,7 @@ class Collector {
 
   const std::int64_t intervals_in_window_;
   Tally total_;
+  Tally warm_up_;
   std::vector<Interval> intervals_;
   std::map<std::int64_t, Open> open_;  // by number of the window, from next_window_ on
   std::int64_t next_window_ = 0;

@@ -41,6 +41,29 @@ Json ErrorsJson(const Tally& total) {
   return errors;
 }
 
+template <typename Value>
+Json OrNull(const std::optional<Value>& value) {
+  return value.has_value() ? Json(*value) : Json(nullptr);
+}
+
+Json ServerJson(const Run& run) {
+  if (!run.server.has_value()) return nullptr;
+  const ServerView& server = *run.server;
+  return {{"seconds", server.seconds},
+          {"images_answered", OrNull(server.images_answered)},
+          {"images_dropped", OrNull(server.images_dropped)},
+          {"requests_answered", OrNull(server.requests_answered)},
+          {"requests_refused", OrNull(server.requests_refused)},
+          {"batches", OrNull(server.batches)},
+          {"mean_batch_size", OrNull(server.mean_batch_size)},
+          {"mean_request_seconds", OrNull(server.mean_request_seconds)},
+          {"mean_queue_seconds", OrNull(server.mean_queue_seconds)},
+          {"mean_compute_seconds", OrNull(server.mean_compute_seconds)},
+          {"cpu_seconds", OrNull(server.cpu_seconds)},
+          {"mean_network_and_grpc_seconds", OrNull(NetworkSeconds(run))},
+          {"images_by_client", run.outcome.total.images + run.outcome.warm_up.images}};
+}
+
 Json RunJson(const Run& run) {
   const Outcome& outcome = run.outcome;
   const Tally& total = outcome.total;
@@ -69,6 +92,7 @@ Json RunJson(const Run& run) {
                     {"compute_seconds", Summary(total.compute)},
                     {"mean_batch_size", total.MeanBatchSize()}};
   json["network_and_grpc_seconds"] = Summary(total.network);
+  json["server_metrics"] = ServerJson(run);
   json["generator"] = {{"cpu_seconds", outcome.cost.cpu_seconds},
                        {"cpus", outcome.cost.cpus},
                        {"cpu_ratio", outcome.cost.CpuRatio()},

@@ -9,6 +9,7 @@
 
 #include "absl/time/time.h"
 #include "client/load/run.h"
+#include "client/load/server_view.h"
 
 namespace hellocnn::load {
 
@@ -35,8 +36,14 @@ struct Run {
   int concurrency = 0;  // closed loop
   double rate = 0;      // open loop: wanted requests a second; 0 for recorded ones
   Outcome outcome;
+  std::optional<ServerView> server;  // with --server-metrics
   std::string verdict;  // of a search for the highest rate: empty, or why this rate is too high
 };
+
+// By how much the client's mean time for a request, from its sending, is longer than the server's
+// from receiving to answering it: the network and both sides' gRPC. Both with the warm-up. nullopt:
+// the server doesn't tell, or nothing was answered.
+std::optional<double> NetworkSeconds(const Run& run);
 
 // What a search for the highest rate came to.
 struct Search {

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/load/own_cpu.h"
 #include "client/load/worker.h"
+#include "hellocnn/cpu_quota.h"
 
 namespace hellocnn::load {
 namespace {
@@ -28,7 +29,7 @@ class CostMeter {
     OwnCost cost;
     cost.cpu_seconds = ProcessCpuSeconds() - cpu_seconds_;
     cost.elapsed_seconds = Seconds(now - at_);
-    cost.cpus = UsableCpus();
+    cost.cpus = cpus_;
     if (cost.elapsed_seconds > 0) {
       cost.busiest_thread = std::max(0.0, Seconds(busiest - busiest_) / cost.elapsed_seconds);
     }
@@ -42,6 +43,7 @@ class CostMeter {
   }
 
  private:
+  const double cpus_ = CpuQuota();
   double cpu_seconds_ = 0;
   Nanos at_{0};
   Nanos busiest_{0};
@@ -208,6 +210,7 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
   }
   collector.CloseAll();
   outcome.total = collector.total();
+  outcome.warm_up = collector.warm_up();
   outcome.intervals = collector.intervals();
   outcome.windows = collector.windows();
   SetRates(plan.limits, sending_ended, ended_by_count, outcome);

@@ -39,13 +39,14 @@ struct Plan {
 struct OwnCost {
   double cpu_seconds = 0;  // of the process
   double elapsed_seconds = 0;
-  int cpus = 1;               // that it may use
+  double cpus = 1;            // that it may use: affinity and cgroup
   double busiest_thread = 0;  // 0 to 1: CPU time of one of its threads over the time that passed
   double CpuRatio() const { return elapsed_seconds > 0 ? cpu_seconds / elapsed_seconds / cpus : 0; }
 };
 
 struct Outcome {
-  Tally total;  // all that was measured, to the last answer
+  Tally total;    // all that was measured, to the last answer
+  Tally warm_up;  // all that was sent before
   // What rates are made of: whole intervals, from the end of the warm-up until no more was sent. If
   // there is none, or a count of requests ended the run, until the last answer.
   double seconds = 0;

@@ -23,6 +23,9 @@ struct Slo {
   static absl::StatusOr<Slo> Parse(const std::string& text);
 };
 
+// What `slo` limits.
+double LimitedSeconds(const Slo& slo, const Tally& total);
+
 // Why `outcome`, of an open loop that wanted `rate`, does not keep to `slo`; empty if it does.
 // Besides the latency, 99.9% of the requests must be answered OK, and as fast as they were wanted
 // but for 5%.

@@ -74,6 +74,38 @@ std::string SteadyLine(const Outcome& outcome) {
       NameOf(outcome.judged_by), 100 * steadiness.latency_spread);
 }
 
+// "1,204", or "-" for what the server does not tell.
+std::string Known(std::optional<double> count) {
+  return count.has_value() ? Grouped(std::llround(*count)) : "-";
+}
+std::string KnownTime(std::optional<double> seconds) {
+  return seconds.has_value() ? ShortTime(*seconds) : "-";
+}
+
+std::string ServerLines(const Run& run) {
+  if (!run.server.has_value()) return "";
+  const ServerView& server = *run.server;
+  const std::int64_t images = run.outcome.total.images + run.outcome.warm_up.images;
+  std::string text = "\nthe server's own metrics, with the warm-up\n";
+  absl::StrAppend(&text, "  images   ", Known(server.images_answered),
+                  " answered, where the client counts ", Grouped(images), "; ",
+                  Known(server.images_dropped), " dropped, ", Known(server.requests_refused),
+                  " requests refused\n");
+  absl::StrAppend(&text, "  batches  ", Known(server.batches));
+  if (server.mean_batch_size.has_value()) {
+    absl::StrAppendFormat(&text, " of %.2f images", *server.mean_batch_size);
+  }
+  absl::StrAppend(&text, ", ", KnownTime(server.mean_compute_seconds), " each\n  request  ",
+                  KnownTime(server.mean_request_seconds), " on average, ",
+                  KnownTime(server.mean_queue_seconds),
+                  " of it in the queue; network and gRPC: ", KnownTime(NetworkSeconds(run)),
+                  ", by which the client's is longer\n");
+  if (server.cpu_seconds.has_value() && server.seconds > 0) {
+    absl::StrAppendFormat(&text, "  CPU      %.2f CPUs\n", *server.cpu_seconds / server.seconds);
+  }
+  return text;
+}
+
 std::string Warnings(const Run& run) {
   const std::vector<std::string> reasons = JudgeGenerator(run.outcome);
   if (reasons.empty()) return "";
@@ -117,7 +149,7 @@ std::string OneRun(const Setup& setup, const Run& run) {
   }
   const OwnCost& cost = outcome.cost;
   absl::StrAppendFormat(
-      &text, "generator  %.2f of %d CPUs, its busiest thread %.0f%%; %.1f us of CPU a request\n",
+      &text, "generator  %.2f of %g CPUs, its busiest thread %.0f%%; %.1f us of CPU a request\n",
       cost.CpuRatio() * cost.cpus, cost.cpus, 100 * cost.busiest_thread,
       total.requests() > 0 ? 1e6 * cost.cpu_seconds / static_cast<double>(total.requests()) : 0);
   if (outcome.open_loop) {
@@ -129,7 +161,7 @@ std::string OneRun(const Setup& setup, const Run& run) {
     }
     text += "\n";
   }
-  return text + Errors(total) + Warnings(run);
+  return text + ServerLines(run) + Errors(total) + Warnings(run);
 }
 
 std::string ManyRuns(const Report& report) {

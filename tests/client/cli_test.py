@@ -56,7 +56,8 @@ class Usage(unittest.TestCase):
         self.assert_usage('health', '--timeout', '-1s', says='greater than 0')
 
     def test_help_has_examples(self):
-        for command in ([], ['classify'], ['evaluate'], ['describe'], ['health'], ['load'], ['load', 'compare']):
+        for command in ([], ['classify'], ['evaluate'], ['describe'], ['health'], ['load'], ['load', 'compare'], ['tune'],
+                        ['completion']):
             done = run(*command, '--help')
             self.assertEqual(done.returncode, 0, done)
             self.assertIn('Examples:\n  hellocnn ', done.stdout)
