@@ -11,6 +11,7 @@ find_package(nlohmann_json REQUIRED CONFIG)
 find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(PkgConfig REQUIRED)
+pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 find_package(prometheus-cpp REQUIRED CONFIG)
 
 if(HELLOCNN_BUILD_SERVER)

@@ -12,6 +12,48 @@ if(TARGET hellocnn_torch_module)
   install(TARGETS hellocnn_torch_module LIBRARY DESTINATION lib/hellocnn)
 endif()
 
+# What shells and `man` know of the programs is made by asking them, so that it cannot go stale.
+if(TARGET hellocnn AND NOT CMAKE_CROSSCOMPILING)
+  set(_completions ${PROJECT_BINARY_DIR}/completions)
+  add_custom_command(
+    OUTPUT ${_completions}/hellocnn ${_completions}/_hellocnn ${_completions}/hellocnn.fish
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${_completions}
+    COMMAND hellocnn completion bash > ${_completions}/hellocnn
+    COMMAND hellocnn completion zsh > ${_completions}/_hellocnn
+    COMMAND hellocnn completion fish > ${_completions}/hellocnn.fish
+    DEPENDS hellocnn VERBATIM)
+  add_custom_target(hellocnn_completions ALL DEPENDS ${_completions}/hellocnn)
+  install(FILES ${_completions}/hellocnn DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${_completions}/_hellocnn DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES ${_completions}/hellocnn.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()
+
+# hellocnn_man_page(page program "what it does" [subcommand…]): page(1), out of its --help. Without help2man there is none.
+find_program(HELP2MAN help2man)
+function(hellocnn_man_page page program name)
+  if(NOT HELP2MAN OR NOT TARGET ${program} OR CMAKE_CROSSCOMPILING)
+    return()
+  endif()
+  set(out ${PROJECT_BINARY_DIR}/man/${page}.1)
+  add_custom_command(
+    OUTPUT ${out}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/man
+    COMMAND ${PROJECT_SOURCE_DIR}/cmake/man_page.sh ${HELP2MAN} $<TARGET_FILE:${program}> ${page} ${PROJECT_VERSION} ${name} ${out} ${ARGN}
+    DEPENDS ${program} ${PROJECT_SOURCE_DIR}/cmake/man_page.sh VERBATIM)
+  add_custom_target(man_${page} ALL DEPENDS ${out})
+  install(FILES ${out} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+endfunction()
+hellocnn_man_page(hellocnn hellocnn "client of a HelloCNN server")
+hellocnn_man_page(hellocnn-classify hellocnn "classify pictures of digits" classify)
+hellocnn_man_page(hellocnn-evaluate hellocnn "accuracy over a test set" evaluate)
+hellocnn_man_page(hellocnn-describe hellocnn "the network, layer by layer" describe)
+hellocnn_man_page(hellocnn-health hellocnn "ask whether the server is ready" health)
+hellocnn_man_page(hellocnn-load hellocnn "measure rate and latency under load" load)
+hellocnn_man_page(hellocnn-load-compare hellocnn "compare two measurements" load compare)
+hellocnn_man_page(hellocnn-tune hellocnn "search the flags of a server for the highest rate" tune)
+hellocnn_man_page(hellocnn-completion hellocnn "print a script for a shell" completion)
+hellocnn_man_page(hellocnn-server hellocnn-server "serve HelloCNN over gRPC")
+
 # The client is static, so whoever links it needs the generated code that it calls, too.
 set_target_properties(hellocnn_client PROPERTIES EXPORT_NAME client)
 set_target_properties(hellocnn_protos PROPERTIES EXPORT_NAME protos)

@@ -14,13 +14,16 @@ build_packages=(
   libssl-dev libc-ares-dev libre2-dev                           # gRPC's CMake package looks for them
   libhwy-dev                                                    # SIMD with run-time dispatch
   prometheus-cpp-dev libmicrohttpd-dev libcli11-dev libspdlog-dev
-  libstb-dev nlohmann-json3-dev libzip-dev zlib1g-dev
+  libcpp-httplib-dev libstb-dev nlohmann-json3-dev libzip-dev zlib1g-dev
   libgtest-dev libgmock-dev libbenchmark-dev
+  help2man                                                      # manual pages out of --help
 )
 test_packages=(
   clang clang-tidy clang-format
   python3 python3-grpcio python3-protobuf python3-numpy python3-torch
   util-linux
+  chromium chromium-driver python3-selenium                     # looks at the load generator's page
+  zsh fish mandoc                                               # completions and manual pages
   python3-yaml python3-kubernetes                               # the Kubernetes manifests, read and type-checked
 )
 

@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
-#include "server/cpu_quota.h"
+#include "hellocnn/cpu_quota.h"
 
 extern "C" char** environ;
 

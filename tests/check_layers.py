@@ -54,6 +54,7 @@ LAYERS = {
 LIBRARIES = [
     (r"(torch|ATen|c10)/", "LibTorch", r"hellocnn/torch/", "hellocnn/torch/"),
     (r"prometheus/", "prometheus-cpp", r"(server/telemetry|client/load)/\w+\.cc", "the .cc files of server/telemetry/ and client/load/"),
+    (r"httplib\.h", "cpp-httplib", r"client/load/http_get\.cc", "client/load/http_get.cc"),
     (r"microhttpd\.h", "libmicrohttpd", r"server/telemetry/http_server\.cc", "server/telemetry/http_server.cc"),
     (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/|benchmarks/echo_server\.cc", "server/rpc/, server/server.*, client/ and the echo server"),
     (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/", "server/rpc/ and client/"),
@@ -140,6 +141,7 @@ def self_test():
         ("client/client.h", '#include "hellocnn/idx.h"'),
         ("client/cli/main.cc", '#include "hellocnn/torch/module.h"'),
         ("client/cli/load.cc", "#include <prometheus/counter.h>"),
+        ("client/load/run.cc", "#include <httplib.h>"),
         ("client/client.cc", '#include "client/load/run.h"'),
         ("client/examples/classify_digits.cc", '#include "hellocnn/idx.h"'),
     ]

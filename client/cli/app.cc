@@ -16,6 +16,7 @@ Examples:
   hellocnn evaluate --data data/mnist-test       accuracy over the test set
   hellocnn describe --offline                    the network, layer by layer
   hellocnn load --rate 500 --duration 30s        rate and latency under load
+  hellocnn tune --slo p99=5ms                    which flags serve the highest rate?
   hellocnn --server infer.example:8500 health    is it ready?
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage. `hellocnn COMMAND --help` says more.)";
@@ -82,6 +83,8 @@ int Main(int argc, char** argv) {
   AddDescribe(app, global, action);
   AddHealth(app, global, action);
   AddLoad(app, global, action);
+  AddTune(app, global, action);
+  AddCompletion(app, action);
   for (CLI::App* command : app.get_subcommands({})) command->fallthrough();
   try {
     app.parse(argc, argv);

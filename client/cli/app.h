@@ -36,8 +36,11 @@ void AddEvaluate(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddDescribe(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddHealth(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action);
+void AddTune(CLI::App& app, const GlobalOptions& global, Action& action);
 // `load` is the subcommand of that name.
 void AddLoadCompare(CLI::App& load, Action& action);
+
+void AddCompletion(CLI::App& app, Action& action);
 
 // Adds --output text|json.
 void AddOutputOption(CLI::App& command, bool& json);

@@ -11,11 +11,12 @@ constexpr double kIntervalSeconds = std::chrono::duration<double>(kInterval).cou
 
 }  // namespace
 
-Collector::Collector(Nanos point)
-    : intervals_in_point_(std::max<std::int64_t>(1, point / kInterval)) {}
+Collector::Collector(Nanos window)
+    : intervals_in_window_(std::max<std::int64_t>(1, window / kInterval)) {}
 
 void Collector::Take(const Page& page, std::int64_t in_flight) {
   total_.Add(page.measured);
+  warm_up_.Add(page.warm_up);
   const Tally& of = page.measured;
   if (of.requests() == 0 || page.interval < 0) return;
   const auto at = static_cast<std::size_t>(page.interval);
@@ -24,17 +25,16 @@ void Collector::Take(const Page& page, std::int64_t in_flight) {
   interval.answered += of.answered();
   interval.failed += of.failed();
   interval.images += of.images;
-  interval.latency_sum_seconds += of.latency.sum() * 1e-9;
-  Open& point = open_[std::max(page.interval / intervals_in_point_, next_point_)];
-  point.answered += of.answered();
-  point.failed += of.failed();
-  point.images += of.images;
-  point.latency.Add(of.latency);
-  point.in_flight = in_flight;
+  Open& window = open_[std::max(page.interval / intervals_in_window_, next_window_)];
+  window.answered += of.answered();
+  window.failed += of.failed();
+  window.images += of.images;
+  window.latency.Add(of.latency);
+  window.in_flight = in_flight;
 }
 
 void Collector::CloseBefore(std::int64_t interval) {
-  while (!open_.empty() && (next_point_ + 1) * intervals_in_point_ <= interval) CloseNext();
+  while (!open_.empty() && (next_window_ + 1) * intervals_in_window_ <= interval) CloseNext();
 }
 
 void Collector::CloseAll() {
@@ -42,23 +42,23 @@ void Collector::CloseAll() {
 }
 
 void Collector::CloseNext() {
-  const double length = static_cast<double>(intervals_in_point_) * kIntervalSeconds;
-  Point point{};  // of a stretch in which nothing ended
-  point.start_seconds = static_cast<double>(next_point_) * length;
-  point.length_seconds = length;
-  if (const auto found = open_.find(next_point_); found != open_.end()) {
+  const double length = static_cast<double>(intervals_in_window_) * kIntervalSeconds;
+  Window window{};  // of a stretch in which nothing ended
+  window.start_seconds = static_cast<double>(next_window_) * length;
+  window.length_seconds = length;
+  if (const auto found = open_.find(next_window_); found != open_.end()) {
     const Open& open = found->second;
-    point.answered = open.answered;
-    point.failed = open.failed;
-    point.images = open.images;
-    point.p50 = open.latency.ValueAt(0.5);
-    point.p99 = open.latency.ValueAt(0.99);
-    point.max = open.latency.max();
-    point.in_flight = open.in_flight;
+    window.answered = open.answered;
+    window.failed = open.failed;
+    window.images = open.images;
+    window.p50 = open.latency.ValueAt(0.5);
+    window.p99 = open.latency.ValueAt(0.99);
+    window.max = open.latency.max();
+    window.in_flight = open.in_flight;
     open_.erase(found);
   }
-  points_.push_back(point);
-  ++next_point_;
+  windows_.push_back(window);
+  ++next_window_;
 }
 
 }  // namespace hellocnn::load

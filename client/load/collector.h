@@ -20,11 +20,10 @@ struct Interval {
   std::int64_t answered = 0;
   std::int64_t failed = 0;
   std::int64_t images = 0;
-  double latency_sum_seconds = 0;  // of the answered
 };
 
-// A stretch of the run, for plots.
-struct Point {
+// A stretch of the run: whether it is steady is judged by them, and plots show them.
+struct Window {
   double start_seconds;  // since the end of the warm-up
   double length_seconds;
   std::int64_t answered;
@@ -36,22 +35,23 @@ struct Point {
 
 // Pages may come in any order of intervals, and late: on a crowded machine a thread may hand over
 // an interval long after its end. Totals and intervals are exact all the same; what is too late for
-// its point counts in the next one. Not thread-safe.
+// its window counts in the next one. Not thread-safe.
 class Collector {
  public:
-  // Points are as long as `point`, rounded down to whole intervals, at least one.
-  explicit Collector(Nanos point);
+  // Windows are as long as `window`, rounded down to whole intervals, at least one.
+  explicit Collector(Nanos window);
 
   void Take(const Page& page, std::int64_t in_flight);
-  // Makes points of what lies before interval number `interval`, of stretches in which nothing
+  // Makes windows of what lies before interval number `interval`, of stretches in which nothing
   // ended too.
   void CloseBefore(std::int64_t interval);
-  // Makes points of all that is left.
+  // Makes windows of all that is left.
   void CloseAll();
 
   const Tally& total() const { return total_; }
+  const Tally& warm_up() const { return warm_up_; }
   const std::vector<Interval>& intervals() const { return intervals_; }
-  const std::vector<Point>& points() const { return points_; }
+  const std::vector<Window>& windows() const { return windows_; }
 
  private:
   struct Open {
@@ -64,12 +64,13 @@ class Collector {
 
   void CloseNext();
 
-  const std::int64_t intervals_in_point_;
+  const std::int64_t intervals_in_window_;
   Tally total_;
+  Tally warm_up_;
   std::vector<Interval> intervals_;
-  std::map<std::int64_t, Open> open_;  // by number of the point, from next_point_ on
-  std::int64_t next_point_ = 0;
-  std::vector<Point> points_;
+  std::map<std::int64_t, Open> open_;  // by number of the window, from next_window_ on
+  std::int64_t next_window_ = 0;
+  std::vector<Window> windows_;
 };
 
 }  // namespace hellocnn::load

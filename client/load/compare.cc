@@ -10,7 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/load/report.h"
+#include "client/load/text.h"
 
 namespace hellocnn::load {
 namespace {
@@ -51,12 +51,12 @@ Estimate MeanOf(double mean, double deviation, double count) {
 }
 
 // From the rates of the pieces of the run. Only whole ones: the last may be cut.
-Estimate RateOf(double rate, const Json& points, double seconds) {
+Estimate RateOf(double rate, const Json& windows, double seconds) {
   std::vector<double> rates;
-  for (const Json& point : points) {
-    const double length = point.at("length_seconds").get<double>();
-    if (point.at("start_seconds").get<double>() + length > seconds + 1e-6) continue;
-    rates.push_back(point.at("answered").get<double>() / length);
+  for (const Json& window : windows) {
+    const double length = window.at("length_seconds").get<double>();
+    if (window.at("start_seconds").get<double>() + length > seconds + 1e-6) continue;
+    rates.push_back(window.at("answered").get<double>() / length);
   }
   if (rates.size() < 2) return {rate, rate, rate};
   double mean = 0;
@@ -73,7 +73,7 @@ std::map<std::string, Estimate> EstimatesOf(const Json& run) {
   const Json& latency = run.at("latency_seconds");
   const auto count = latency.at("count").get<std::int64_t>();
   if (count == 0) return estimates;
-  estimates["rate"] = RateOf(run.at("requests_per_second").get<double>(), run.at("points"),
+  estimates["rate"] = RateOf(run.at("requests_per_second").get<double>(), run.at("windows"),
                              run.at("seconds").get<double>());
   estimates["mean"] =
       MeanOf(latency.at("mean").get<double>(), latency.at("standard_deviation").get<double>(),

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/load/report.h"
+#include "client/load/text.h"
 
 namespace hellocnn::load {
 namespace {

@@ -1,10 +1,8 @@
 #include "client/load/own_cpu.h"
 
-#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <fstream>
 
 namespace hellocnn::load {
@@ -27,11 +25,6 @@ std::int64_t ResidentMemoryBytes() {
   std::int64_t size = 0;
   std::int64_t resident = 0;
   return file >> size >> resident ? resident * sysconf(_SC_PAGESIZE) : 0;
-}
-
-int UsableCpus() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof(set), &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
 }  // namespace hellocnn::load

@@ -10,8 +10,6 @@ namespace hellocnn::load {
 double ProcessCpuSeconds();
 // 0 if it cannot be told.
 std::int64_t ResidentMemoryBytes();
-// In the affinity mask; at least 1.
-int UsableCpus();
 
 }  // namespace hellocnn::load
 

@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/load/own_cpu.h"
 #include "client/load/worker.h"
+#include "hellocnn/cpu_quota.h"
 
 namespace hellocnn::load {
 namespace {
@@ -27,7 +29,7 @@ class CostMeter {
     OwnCost cost;
     cost.cpu_seconds = ProcessCpuSeconds() - cpu_seconds_;
     cost.elapsed_seconds = Seconds(now - at_);
-    cost.cpus = UsableCpus();
+    cost.cpus = cpus_;
     if (cost.elapsed_seconds > 0) {
       cost.busiest_thread = std::max(0.0, Seconds(busiest - busiest_) / cost.elapsed_seconds);
     }
@@ -41,6 +43,7 @@ class CostMeter {
   }
 
  private:
+  const double cpus_ = CpuQuota();
   double cpu_seconds_ = 0;
   Nanos at_{0};
   Nanos busiest_{0};
@@ -85,6 +88,21 @@ void SetRates(const Limits& limits, Nanos sending_ended, bool ended_by_count, Ou
   }
 }
 
+// See Windows::length.
+Nanos WindowLength(const Plan& plan) {
+  if (plan.windows.length > Nanos(0)) return plan.windows.length;
+  const Nanos tenth = plan.limits.duration / 10 / kInterval * kInterval;
+  return std::clamp<Nanos>(tenth, kInterval, std::chrono::seconds(1));
+}
+
+// Of the windows that were over when the last request was sent.
+Steadiness SteadinessOf(const Outcome& outcome) {
+  const auto whole =
+      static_cast<std::size_t>(outcome.seconds / Seconds(outcome.window_length) + 1e-6);
+  const absl::Span<const Window> windows(outcome.windows);
+  return JudgeSteadiness(windows.subspan(0, std::min(whole, windows.size())), outcome.judged_by);
+}
+
 }  // namespace
 
 absl::StatusOr<Channels> Connect(const std::string& target, int count, Nanos patience) {
@@ -126,13 +144,14 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
   whole.Reset(Clock::now() - start, Nanos(0));
   for (const auto& worker : workers) worker->Start(start);
 
-  // At least ten points, and none longer than a second.
-  Collector collector(timed ? std::min<Nanos>(plan.limits.duration / 10, std::chrono::seconds(1))
-                            : kInterval);
+  outcome.window_length = WindowLength(plan);
+  outcome.judged_by = plan.windows.judged_by;
+  Collector collector(outcome.window_length);
   CostMeter since_last_view;
   bool warming_up = plan.limits.warm_up > Nanos(0);
   Nanos sending_ended{-1};
   bool ended_by_count = false;
+  std::optional<Nanos> steady_at;  // of until_steady: the end of the windows that are
   const auto all = [&](auto property) {
     return std::all_of(workers.begin(), workers.end(), property);
   };
@@ -154,16 +173,17 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
     if (sending_ended < Nanos(0)) {
       const Nanos planned_end = timed ? plan.limits.warm_up + plan.limits.duration : Nanos::max();
       const bool sent_all = all([](const auto& worker) { return worker->sent_all(); });
-      if (stop.load()) {
-        outcome.interrupted = true;
+      outcome.interrupted = stop.load();
+      if (outcome.interrupted || steady_at) {
         for (const auto& worker : workers) worker->StopSending();
       }
-      if (outcome.interrupted || sent_all || now >= planned_end) {
-        const bool by_time =
+      if (outcome.interrupted || steady_at || sent_all || now >= planned_end) {
+        const bool out_of_time =
             now >= planned_end ||
             (sent_all && all([](const auto& worker) { return worker->ended_by_time(); }));
-        sending_ended = std::max(Nanos(0), (by_time ? planned_end : now) - plan.limits.warm_up);
-        ended_by_count = !outcome.interrupted && !by_time;
+        sending_ended = steady_at.value_or(
+            std::max(Nanos(0), (out_of_time ? planned_end : now) - plan.limits.warm_up));
+        ended_by_count = !outcome.interrupted && !steady_at && !out_of_time;
         outcome.cost = whole.Since(now, busiest);
       }
     }
@@ -181,6 +201,10 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
     if (now > plan.limits.warm_up) {
       // A worker hands an interval over at most a little after its end.
       collector.CloseBefore((now - plan.limits.warm_up) / kInterval - 2);
+      if (plan.windows.until_steady && sending_ended < Nanos(0) &&
+          JudgeSteadiness(collector.windows(), plan.windows.judged_by).steady()) {
+        steady_at = outcome.window_length * collector.windows().size();
+      }
     }
     const View view{now,       now < plan.limits.warm_up,
                     latest,    &collector.total(),
@@ -191,9 +215,11 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
   }
   collector.CloseAll();
   outcome.total = collector.total();
+  outcome.warm_up = collector.warm_up();
   outcome.intervals = collector.intervals();
-  outcome.points = collector.points();
+  outcome.windows = collector.windows();
   SetRates(plan.limits, sending_ended, ended_by_count, outcome);
+  outcome.steadiness = SteadinessOf(outcome);
   return outcome;
 }
 

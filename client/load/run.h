@@ -12,9 +12,18 @@
 #include "client/load/caller.h"
 #include "client/load/collector.h"
 #include "client/load/pacer.h"
+#include "client/load/steadiness.h"
 #include "client/load/tally.h"
 
 namespace hellocnn::load {
+
+// How the measured time is cut, and whether it ends early.
+struct Windows {
+  // Whole intervals. 0: a tenth of the duration, at most 1 s, which it also is without a duration.
+  Nanos length{0};
+  SteadyBy judged_by = SteadyBy::kP50;
+  bool until_steady = false;  // measure no longer than until the last windows are steady
+};
 
 struct Plan {
   ArrivalsFactory arrivals;  // empty: a closed loop
@@ -22,6 +31,7 @@ struct Plan {
   int in_flight = 1;
   int threads = 1;  // each with a completion queue and its share of the connections; <= connections
   Limits limits;
+  Windows windows;
   Nanos timeout = std::chrono::seconds(5);  // of each request
 };
 
@@ -29,13 +39,14 @@ struct Plan {
 struct OwnCost {
   double cpu_seconds = 0;  // of the process
   double elapsed_seconds = 0;
-  int cpus = 1;               // that it may use
+  double cpus = 1;            // that it may use: affinity and cgroup
   double busiest_thread = 0;  // 0 to 1: CPU time of one of its threads over the time that passed
   double CpuRatio() const { return elapsed_seconds > 0 ? cpu_seconds / elapsed_seconds / cpus : 0; }
 };
 
 struct Outcome {
-  Tally total;  // all that was measured, to the last answer
+  Tally total;    // all that was measured, to the last answer
+  Tally warm_up;  // all that was sent before
   // What rates are made of: whole intervals, from the end of the warm-up until no more was sent. If
   // there is none, or a count of requests ended the run, until the last answer.
   double seconds = 0;
@@ -43,7 +54,10 @@ struct Outcome {
   std::int64_t failed_in_time = 0;
   std::int64_t images_in_time = 0;
   std::vector<Interval> intervals;  // those of `seconds`
-  std::vector<Point> points;
+  std::vector<Window> windows;      // to the last answer
+  Nanos window_length{0};
+  SteadyBy judged_by = SteadyBy::kP50;
+  Steadiness steadiness;  // of the windows within `seconds`
   OwnCost cost;
   bool open_loop = false;
   bool interrupted = false;

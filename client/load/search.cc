@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
-#include "client/load/report.h"
+#include "client/load/text.h"
 
 namespace hellocnn::load {
 namespace {
@@ -48,17 +48,23 @@ absl::StatusOr<Slo> Slo::Parse(const std::string& text) {
   return slo;
 }
 
+double LimitedSeconds(const Slo& slo, const Tally& total) {
+  return 1e-9 * (slo.quantile < 0 ? total.latency.Mean()
+                                  : static_cast<double>(total.latency.ValueAt(slo.quantile)));
+}
+
 std::string WhyNot(const Slo& slo, double rate, const Outcome& outcome) {
   const Tally& total = outcome.total;
   if (total.answered() == 0) return "nothing was answered";
   const double failed = static_cast<double>(total.failed()) / static_cast<double>(total.requests());
   if (failed > kMostFailed) return absl::StrFormat("%.2f%% failed", 100 * failed);
-  const double found = slo.quantile < 0 ? total.latency.Mean()
-                                        : static_cast<double>(total.latency.ValueAt(slo.quantile));
-  if (found > static_cast<double>(slo.limit.count())) {
-    return absl::StrCat(slo.text.substr(0, slo.text.find('=')), " is ", ShortTime(found * 1e-9));
+  const double found = LimitedSeconds(slo, total);
+  if (found > std::chrono::duration<double>(slo.limit).count()) {
+    return absl::StrCat(slo.text.substr(0, slo.text.find('=')), " is ", ShortTime(found));
   }
-  if (outcome.Rate() < kLeastReached * rate) {
+  // Of Poisson arrivals fewer may have been due than were wanted.
+  const double due = static_cast<double>(total.requests()) / outcome.seconds;
+  if (outcome.Rate() < kLeastReached * std::min(rate, due)) {
     return absl::StrFormat("only %.1f requests/s", outcome.Rate());
   }
   return "";

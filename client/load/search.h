@@ -10,6 +10,9 @@
 
 namespace hellocnn::load {
 
+// Requests a second that nobody asks for.
+inline constexpr double kMostRate = 1e6;
+
 // A limit of latency: "p99=5ms", "p99.9=20ms", "mean=1ms", "max=1s".
 struct Slo {
   std::string text;
@@ -19,6 +22,9 @@ struct Slo {
   // INVALID_ARGUMENT says what is wrong with `text`.
   static absl::StatusOr<Slo> Parse(const std::string& text);
 };
+
+// What `slo` limits.
+double LimitedSeconds(const Slo& slo, const Tally& total);
 
 // Why `outcome`, of an open loop that wanted `rate`, does not keep to `slo`; empty if it does.
 // Besides the latency, 99.9% of the requests must be answered OK, and as fast as they were wanted

@@ -78,6 +78,11 @@ std::int64_t Tally::requests() const {
   return std::accumulate(by_code.begin(), by_code.end(), std::int64_t{0});
 }
 
+double Tally::MeanBatchSize() const {
+  return queue.count() > 0 ? static_cast<double>(batch_sizes) / static_cast<double>(queue.count())
+                           : 0;
+}
+
 const char* CodeName(int code) {
   static constexpr std::array<const char*, kCodes> kNames = {"OK",
                                                              "CANCELLED",

@@ -54,6 +54,8 @@ struct Tally {
   std::int64_t answered() const { return by_code[0]; }
   std::int64_t requests() const;
   std::int64_t failed() const { return requests() - answered(); }
+  // Of the batches that requests had a part in, as a request sees them; 0 if the server said none.
+  double MeanBatchSize() const;
 };
 
 // "OK", "RESOURCE_EXHAUSTED", …

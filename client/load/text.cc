@@ -26,4 +26,10 @@ std::string Grouped(std::int64_t number) {
   return grouped;
 }
 
+std::string Percent(double share) { return absl::StrFormat("%.2f%%", 100 * share); }
+
+double Share(std::int64_t part, std::int64_t whole) {
+  return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
+}
+
 }  // namespace hellocnn::load

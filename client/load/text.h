@@ -11,6 +11,10 @@ namespace hellocnn::load {
 std::string ShortTime(double seconds);
 // "61,706".
 std::string Grouped(std::int64_t number);
+// "3.70%".
+std::string Percent(double share);
+// 0 of nothing.
+double Share(std::int64_t part, std::int64_t whole);
 
 }  // namespace hellocnn::load
 

@@ -46,13 +46,18 @@ class Usage(unittest.TestCase):
         self.assert_usage('load', '--find-max-rate', '--slo', 'p99', says="no '='")
         self.assert_usage('load', '--ramp-from', '5', says='needs --rate')
         self.assert_usage('load', '--rate', '1:4:x2', '--output', 'hgrm', says='one measurement')
+        self.assert_usage('load', '--window', '50ms', says='tenths of a second')
+        self.assert_usage('load', '--window', '1s', '--duration', '2s', says='--window')
+        self.assert_usage('load', '--until-steady', '--requests', '50', says='--duration')
+        self.assert_usage('load', '--steady-by', 'p98', says='p98')
         self.assert_usage('load', 'compare', 'a.json', says='after')
         self.assert_usage('load', 'compare', 'a.json', 'b.json', '--fail-if', 'p99>10', says='no %')
         self.assert_usage('--timeout', '5', 'health', says="'5' is not a duration")
         self.assert_usage('health', '--timeout', '-1s', says='greater than 0')
 
     def test_help_has_examples(self):
-        for command in ([], ['classify'], ['evaluate'], ['describe'], ['health'], ['load'], ['load', 'compare']):
+        for command in ([], ['classify'], ['evaluate'], ['describe'], ['health'], ['load'], ['load', 'compare'], ['tune'],
+                        ['completion']):
             done = run(*command, '--help')
             self.assertEqual(done.returncode, 0, done)
             self.assertIn('Examples:\n  hellocnn ', done.stdout)

@@ -14,7 +14,9 @@ trap 'rm -rf "$work"' EXIT
 
 "$cmake" --install "$build" --prefix "$work/prefix" >"$work/install.log" || { cat "$work/install.log"; exit 1; }
 for file in bin/hellocnn include/hellocnn/client.h include/hellocnn/batching_client.h include/hellocnn/v1/classifier_service.pb.h \
-    share/hellocnn/protos/hellocnn/v1/classifier_service.proto; do
+    share/hellocnn/protos/hellocnn/v1/classifier_service.proto \
+    share/bash-completion/completions/hellocnn share/zsh/site-functions/_hellocnn share/fish/vendor_completions.d/hellocnn.fish \
+    $(command -v help2man >/dev/null && echo share/man/man1/hellocnn.1 share/man/man1/hellocnn-load.1); do
   [ -e "$work/prefix/$file" ] || { echo "not installed: $file"; exit 1; }
 done
 "$work/prefix/bin/hellocnn" --version

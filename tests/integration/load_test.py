@@ -62,6 +62,18 @@ class LoadTest(unittest.TestCase):
         self.assertEqual(run["seconds"], 1)
         self.assertGreaterEqual(run["latency_seconds"]["max"], run["service_seconds"]["min"])
 
+    def test_says_whether_it_was_steady_and_by_what(self):
+        run = self.load("--requests", "50", "--warm-up", "0")["runs"][0]
+        self.assertIsNone(run["steady"])  # too few to tell
+        run = self.load("--until-steady", "--window", "200ms", "--steady-by", "p50", "--duration", "2s", "--warm-up", "0")["runs"][0]
+        self.assertIn(run["steady"], (True, False))
+        self.assertEqual(run["steadiness"]["window_seconds"], 0.2)
+        self.assertEqual(run["steadiness"]["judged_by"], "p50")
+        self.assertEqual({window["length_seconds"] for window in run["windows"]}, {0.2})
+        self.assertLessEqual(run["seconds"], 2)
+        if run["seconds"] < 2:
+            self.assertTrue(run["steady"])
+
     def test_recorded_times_are_sent_once_each(self):
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as times:
             times.write("# seconds\n" + "".join(f"{i / 100}\n" for i in range(50)))
@@ -123,7 +135,7 @@ class LoadTest(unittest.TestCase):
     def test_page_is_well_formed_and_needs_nothing_else(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "report.html")
-            for load, plots in ((("--rate", "300", "--duration", "1s"), 4), (("--concurrency", "1:2:x2", "--requests", "50"), 1)):
+            for load, plots in ((("--rate", "300", "--duration", "1s"), 4), (("--concurrency", "1:2:x2", "--requests", "50"), 2)):
                 done = self.server.cli("load", *load, "--warm-up", "0", "--html", path)
                 self.assertEqual(done.returncode, 0, done)
                 page = xml.etree.ElementTree.parse(path).getroot()
@@ -149,6 +161,34 @@ class LoadTest(unittest.TestCase):
         self.assertEqual(run["failed"], refused)
         self.assertEqual(run["errors"][0]["code"], "RESOURCE_EXHAUSTED")
         self.assertIn("queue", run["errors"][0]["messages"][0])
+
+    def test_servers_own_metrics_agree_with_the_clients_count(self):
+        url = f"http://{self.server.metrics_address}/metrics"
+        for load in (("--requests", "400", "--images-per-request", "3"),
+                     ("--rate", "200", "--duration", "1s", "--warm-up", "500ms"),
+                     ("--mode", "stream", "--requests", "200", "--warm-up", "0")):
+            run = self.load(*load, "--server-metrics", url)["runs"][0]
+            seen = run["server_metrics"]
+            self.assertGreater(seen["images_answered"], 0)
+            self.assertEqual(seen["images_answered"], seen["images_by_client"])
+            self.assertGreaterEqual(seen["images_by_client"], run["images"])
+            self.assertEqual(seen["requests_refused"], 0)
+            self.assertAlmostEqual(seen["mean_batch_size"] * seen["batches"], seen["images_answered"], delta=0.01)
+            self.assertGreater(seen["mean_request_seconds"], 0)
+            self.assertGreater(seen["mean_network_and_grpc_seconds"], 0)
+            self.assertGreater(seen["cpu_seconds"], 0)
+        text = self.server.cli("load", "--requests", "50", "--warm-up", "0", "--server-metrics", url).stdout
+        self.assertIn("images   50 answered, where the client counts 50; 0 dropped, 0 requests refused", text)
+
+    def test_what_is_no_page_of_metrics_is_said(self):
+        base = f"http://{self.server.metrics_address}"
+        for url, says in ((f"{base}/", "'<!DOCTYPE html>"), (f"{base}/nowhere", "404"), ("http://127.0.0.1:1/metrics", "127.0.0.1:1"),
+                          ("gopher://x", "is no URL such as http://")):
+            done = self.server.cli("load", "--requests", "5", "--server-metrics", url)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertEqual(done.stdout, "")
+            self.assertIn(url, done.stderr)
+            self.assertIn(says, done.stderr)
 
     def test_what_cannot_work_is_said(self):
         done = self.server.cli("load", "--images-per-request", "2000")

@@ -7,7 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/cpu_quota.h"
+#include "hellocnn/cpu_quota.h"
 
 namespace hellocnn::server {
 namespace {

@@ -21,11 +21,11 @@ Page PageOf(std::int64_t interval, int answered) {
 
 std::vector<std::int64_t> Answered(const Collector& collector) {
   std::vector<std::int64_t> answered;
-  for (const Point& point : collector.points()) answered.push_back(point.answered);
+  for (const Window& window : collector.windows()) answered.push_back(window.answered);
   return answered;
 }
 
-TEST(Collector, MakesAPointOfEachStretchEvenIfNothingEndedInIt) {
+TEST(Collector, MakesAWindowOfEachStretchEvenIfNothingEndedInIt) {
   Collector collector(2 * kInterval);
   collector.Take(PageOf(0, 1), 0);
   collector.Take(PageOf(1, 2), 0);
@@ -34,7 +34,7 @@ TEST(Collector, MakesAPointOfEachStretchEvenIfNothingEndedInIt) {
   EXPECT_THAT(Answered(collector), ElementsAre(3, 0, 4));
 }
 
-TEST(Collector, APointIsClosedOnlyWhenItIsOver) {
+TEST(Collector, AWindowIsClosedOnlyWhenItIsOver) {
   Collector collector(2 * kInterval);
   collector.Take(PageOf(0, 1), 0);
   collector.CloseBefore(1);
@@ -44,7 +44,7 @@ TEST(Collector, APointIsClosedOnlyWhenItIsOver) {
 }
 
 // Such a page once made CloseAll go on until memory was full.
-TEST(Collector, WhatIsTooLateForItsPointCountsInTheNext) {
+TEST(Collector, WhatIsTooLateForItsWindowCountsInTheNext) {
   Collector collector(kInterval);
   collector.Take(PageOf(5, 1), 0);
   collector.CloseBefore(4);

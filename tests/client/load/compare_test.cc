@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "client/load/report.h"
+#include "client/load/data_report.h"
 
 namespace hellocnn::load {
 namespace {
@@ -31,21 +31,21 @@ class CompareTest : public testing::Test {
     return folder_ / name;
   }
 
-  // 10,000 latencies of `scale` to 10,000 times `scale` microseconds, ten points of 1 s.
-  std::string WriteRun(const std::string& name, double scale, int answered_in_point) {
+  // 10,000 latencies of `scale` to 10,000 times `scale` microseconds, ten windows of 1 s.
+  std::string WriteRun(const std::string& name, double scale, int answered_in_window) {
     load::Run run;
     for (int i = 1; i <= 10'000; ++i) {
       run.outcome.total.Record(
           {Nanos(0), Nanos(0), microseconds(static_cast<int>(i * scale)), false}, Verdict());
     }
     run.outcome.seconds = 10;
-    run.outcome.answered_in_time = 10 * answered_in_point;
+    run.outcome.answered_in_time = 10 * answered_in_window;
     for (int i = 0; i < 10; ++i) {
-      Point point{};
-      point.start_seconds = i;
-      point.length_seconds = 1;
-      point.answered = answered_in_point + (i % 2 == 0 ? 5 : -5);
-      run.outcome.points.push_back(point);
+      Window window{};
+      window.start_seconds = i;
+      window.length_seconds = 1;
+      window.answered = answered_in_window + (i % 2 == 0 ? 5 : -5);
+      run.outcome.windows.push_back(window);
     }
     return Write(name, ToJson(Report{load::Setup(), {run}, std::nullopt}));
   }

@@ -1,9 +1,10 @@
-#include "client/load/report.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+
+#include "client/load/data_report.h"
+#include "client/load/text_report.h"
 
 namespace hellocnn::load {
 namespace {
@@ -37,7 +38,7 @@ Run Sample(bool open_loop) {
   run.outcome.answered_in_time = 1000;
   run.outcome.images_in_time = 2000;
   run.outcome.cost = {1, 10, 2, 0.08};
-  run.outcome.points.push_back({0, 1, 100, 1, 200, 500'000, 990'000, 1'000'000, 4});
+  run.outcome.windows.push_back({0, 1, 100, 1, 200, 500'000, 990'000, 1'000'000, 4});
   return run;
 }
 
@@ -89,7 +90,7 @@ TEST(Report, JsonHasTheWholeStory) {
   EXPECT_EQ(run["errors"][0]["code"], "RESOURCE_EXHAUSTED");
   EXPECT_EQ(run["errors"][0]["messages"][0], "the queue is full");
   EXPECT_EQ(run["server"]["mean_batch_size"], 3);
-  EXPECT_EQ(run["points"].size(), 1U);
+  EXPECT_EQ(run["windows"].size(), 1U);
   std::int64_t counted = 0;
   for (const Json& slot : run["latency_histogram"]) counted += slot[1].get<std::int64_t>();
   EXPECT_EQ(counted, 1000);

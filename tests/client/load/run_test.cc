@@ -185,6 +185,68 @@ TEST_F(RunTest, HeldBackRequestsCountFromWhenTheyWereDue) {
   EXPECT_LE(Above(outcome.total.service, milliseconds(500)), 5);
 }
 
+// Every answer takes 5 ms at least, and every hundredth 150 ms: so much is sure, however busy the
+// machine is.
+TEST_F(RunTest, InjectedDelaysAreInTheFiguresOfBothLoops) {
+  constexpr Nanos kUsual = milliseconds(5);
+  constexpr Nanos kRare = milliseconds(150);
+  std::atomic<int> calls = 0;
+  server_.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
+                         v1::ClassifyResponse& response) {
+    std::this_thread::sleep_for(++calls % 100 == 0 ? kRare : kUsual);
+    response = FakeServer::Answer(request.images());
+    return grpc::Status::OK;
+  };
+  plan_.limits.requests = 1000;
+  plan_.in_flight = 8;
+  for (const bool open_loop : {false, true}) {
+    calls = 0;
+    if (open_loop) {
+      plan_.arrivals = [] { return ConstantArrivals(500); };
+      plan_.in_flight = 1000;
+    }
+    const Outcome outcome = Measure();
+    ASSERT_EQ(outcome.total.answered(), 1000);
+    for (const Histogram* histogram : {&outcome.total.latency, &outcome.total.service}) {
+      EXPECT_GE(histogram->min(), kUsual.count());
+      // A slot is 0.1% wide.
+      EXPECT_GE(Above(*histogram, kRare * 999 / 1000), 10);
+      EXPECT_GE(histogram->Mean(), static_cast<double>((990 * kUsual + 10 * kRare).count()) / 1000);
+      EXPECT_GE(histogram->ValueAt(0.995), kRare.count() * 999 / 1000);
+    }
+  }
+}
+
+// The server takes its time, so that rate and latency are its own, not those of a busy machine.
+TEST_F(RunTest, EndsOnceItIsSteady) {
+  server_.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
+                         v1::ClassifyResponse& response) {
+    std::this_thread::sleep_for(milliseconds(20));
+    response = FakeServer::Answer(request.images());
+    return grpc::Status::OK;
+  };
+  plan_.limits.duration = seconds(600);
+  plan_.windows = {milliseconds(1000), SteadyBy::kP50, /*until_steady=*/true};
+  plan_.in_flight = 4;
+  const Outcome outcome = Measure();
+  EXPECT_FALSE(outcome.interrupted);
+  EXPECT_TRUE(outcome.steadiness.steady());
+  EXPECT_GE(outcome.seconds, 3);
+  EXPECT_LT(outcome.seconds, 600);
+}
+
+TEST_F(RunTest, WindowsAreATenthOfTheDurationUnlessSaid) {
+  plan_.limits.duration = milliseconds(2500);
+  plan_.in_flight = 1;
+  const Outcome tenths = Measure();
+  EXPECT_EQ(tenths.window_length, milliseconds(200));
+  EXPECT_GE(tenths.windows.size(), 12U);
+  plan_.windows.length = milliseconds(1000);
+  const Outcome said = Measure();
+  EXPECT_EQ(said.window_length, milliseconds(1000));
+  EXPECT_FALSE(said.steadiness.known);  // two windows and a half
+}
+
 TEST_F(RunTest, CanBeStoppedEarly) {
   plan_.limits.duration = seconds(600);
   plan_.in_flight = 2;

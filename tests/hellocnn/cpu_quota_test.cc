@@ -1,11 +1,11 @@
-#include "server/cpu_quota.h"
+#include "hellocnn/cpu_quota.h"
 
 #include <fstream>
 #include <string>
 
 #include "gtest/gtest.h"
 
-namespace hellocnn::server {
+namespace hellocnn {
 namespace {
 
 namespace fs = std::filesystem;
@@ -36,13 +36,15 @@ TEST_F(CpuQuotaTest, WithoutCgroupsTheAffinityDecides) {
 TEST_F(CpuQuotaTest, QuotaOfVersion2IsRoundedUp) {
   Write("proc/self/cgroup", "0::/\n");
   Write("sys/fs/cgroup/cpu.max", "250000 100000\n");
+  EXPECT_DOUBLE_EQ(CpuQuota(root_, 16), 2.5);
   EXPECT_EQ(GrantedCpus(root_, 16), 3);
   EXPECT_EQ(GrantedCpus(root_, 2), 2);
 }
 
-TEST_F(CpuQuotaTest, LessThanOneCpuIsOne) {
+TEST_F(CpuQuotaTest, LessThanOneCpuIsOneThread) {
   Write("proc/self/cgroup", "0::/\n");
   Write("sys/fs/cgroup/cpu.max", "10000 100000\n");
+  EXPECT_DOUBLE_EQ(CpuQuota(root_, 16), 0.1);
   EXPECT_EQ(GrantedCpus(root_, 16), 1);
 }
 
@@ -87,4 +89,4 @@ TEST_F(CpuQuotaTest, WhatCannotBeReadIsNoQuota) {
 TEST_F(CpuQuotaTest, ThisProcessHasAtLeastOneCpu) { EXPECT_GE(GrantedCpus(), 1); }
 
 }  // namespace
-}  // namespace hellocnn::server
+}  // namespace hellocnn

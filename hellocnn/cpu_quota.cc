@@ -1,4 +1,4 @@
-#include "server/cpu_quota.h"
+#include "hellocnn/cpu_quota.h"
 
 #include <sched.h>
 
@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-namespace hellocnn::server {
+namespace hellocnn {
 namespace {
 
 namespace fs = std::filesystem;
@@ -61,9 +61,9 @@ bool Lists(const std::string& controllers, const std::string& name) {
 
 }  // namespace
 
-int GrantedCpus(const fs::path& root, int affinity) {
+double CpuQuota(const fs::path& root, int affinity) {
   const fs::path mounts = root / "sys/fs/cgroup";
-  double cpus = affinity;
+  double cpus = std::max(1, affinity);
   std::ifstream cgroups(root / "proc/self/cgroup");
   std::string line;  // id ":" controllers ":" path
   while (std::getline(cgroups, line)) {
@@ -80,17 +80,23 @@ int GrantedCpus(const fs::path& root, int affinity) {
       cpus = std::min(cpus, Tightest(mounts / "cpu", path, QuotaV1));
     }
   }
-  return std::max(1, static_cast<int>(std::ceil(cpus)));
+  return cpus;
 }
 
-int GrantedCpus() {
+double CpuQuota() {
   cpu_set_t set;
   CPU_ZERO(&set);
   // Fails on machines with more CPUs than the set has bits.
   const int affinity = sched_getaffinity(0, sizeof(set), &set) == 0
                            ? CPU_COUNT(&set)
                            : static_cast<int>(std::thread::hardware_concurrency());
-  return GrantedCpus("/", affinity);
+  return CpuQuota("/", affinity);
 }
 
-}  // namespace hellocnn::server
+int GrantedCpus(const fs::path& root, int affinity) {
+  return static_cast<int>(std::ceil(CpuQuota(root, affinity)));
+}
+
+int GrantedCpus() { return static_cast<int>(std::ceil(CpuQuota())); }
+
+}  // namespace hellocnn
