@@ -21,7 +21,9 @@ v1::GetModelResponse Description(const ModelCard& card, const v1::Limits& limits
 
 ClassifierService::ClassifierService(const ModelCard& card, const v1::Limits& limits,
                                      Metrics* metrics)
-    : serving_{Description(card, limits), metrics, &admission_} {}
+    : serving_{Description(card, limits), metrics, &admission_} {
+  SetMessageAllocatorFor_Classify(&classify_messages_);
+}
 
 grpc::ServerUnaryReactor* ClassifierService::Classify(grpc::CallbackServerContext* context,
                                                       const v1::ClassifyRequest* request,

@@ -7,6 +7,7 @@
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/batching/batcher.h"
 #include "server/rpc/admission.h"
+#include "server/rpc/arena_messages.h"
 #include "server/rpc/serving_context.h"
 #include "server/telemetry/metrics.h"
 
@@ -45,6 +46,7 @@ class ClassifierService : public v1::ClassifierService::CallbackService {
                                      v1::GetModelResponse* response) override;
 
  private:
+  ArenaMessages<v1::ClassifyRequest, v1::ClassifyResponse> classify_messages_;
   Admission admission_;
   const ServingContext serving_;
 };

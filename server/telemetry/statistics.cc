@@ -16,11 +16,12 @@ GreyLevels FromMoments(double mean, double mean_of_squares, double scale, double
 }
 
 GreyLevels MeasureGray8(const std::byte* pixels) {
-  // Integers, and no more than fits: the compiler makes vector instructions of it.
-  std::uint32_t sum = 0;
-  std::uint32_t squares = 0;
+  // Products of 16-bit integers, added up in 32 bits: the one kind that every x86-64 and every ARM
+  // has a vector instruction for, and the compiler finds it.
+  std::int32_t sum = 0;
+  std::int32_t squares = 0;
   for (int i = 0; i < kImagePixels; ++i) {
-    const auto grey = std::to_integer<std::uint32_t>(pixels[i]);
+    const auto grey = std::to_integer<std::int16_t>(pixels[i]);
     sum += grey;
     squares += grey * grey;
   }
