@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "client/callback_threads.h"
 #include "client/convert.h"
 
 namespace hellocnn::client {
@@ -10,6 +11,7 @@ namespace hellocnn::client {
 void ClassifyCall::Start(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
                          absl::Time deadline, const std::optional<Cancellation>& cancellation,
                          Client::ClassifyCallback callback) {
+  KeepCallbackThreads();
   const auto call = std::make_shared<ClassifyCall>(std::move(pool), std::move(request), deadline,
                                                    std::move(callback));
   const std::weak_ptr<ClassifyCall> weak = call;

@@ -231,6 +231,22 @@ TEST(Client, AsyncCallOutlivesTheClient) {
   EXPECT_EQ(result->predictions[0].class_index, 6);
 }
 
+// On one of gRPC's threads, which the last channel of all takes with it. No server in this process:
+// it would keep them.
+TEST(Client, LastOneMayGoWithItsLastCallback) {
+  for (int i = 0; i < 20; ++i) {
+    absl::Notification done;
+    {
+      const Client client = Client::Create({.target = "127.0.0.1:1"}).value();
+      client.ClassifyAsync({Uniform(3)}, {}, [client, &done](const auto& answer) {
+        EXPECT_EQ(answer.status().code(), absl::StatusCode::kUnavailable);
+        done.Notify();
+      });
+    }
+    done.WaitForNotification();
+  }
+}
+
 TEST(Client, AsyncRefusalComesBeforeTheCallReturns) {
   const FakeServer server;
   int calls = 0;
