@@ -44,7 +44,7 @@ Client::Client(std::shared_ptr<ConnectionPool> pool) : pool_(std::move(pool)) {}
 const ClientOptions& Client::options() const { return pool_->options(); }
 
 absl::StatusOr<ClassifyResult> Client::Classify(absl::Span<const Image> images,
-                                                CallOptions options) const {
+                                                const CallOptions& options) const {
   if (this->options().hedge.has_value()) return ClassifyFuture(images, std::move(options)).get();
   v1::ClassifyRequest request;
   if (absl::Status added = AddImages(images, *request.mutable_images()); !added.ok()) return added;
@@ -62,7 +62,7 @@ absl::StatusOr<ClassifyResult> Client::Classify(absl::Span<const Image> images,
   return result;
 }
 
-void Client::ClassifyAsync(absl::Span<const Image> images, CallOptions options,
+void Client::ClassifyAsync(absl::Span<const Image> images, const CallOptions& options,
                            ClassifyCallback callback) const {
   const absl::StatusOr<absl::Time> deadline = pool_->Deadline(options);
   v1::ClassifyRequest request;
@@ -76,12 +76,12 @@ void Client::ClassifyAsync(absl::Span<const Image> images, CallOptions options,
                       std::move(callback));
 }
 
-std::future<absl::StatusOr<ClassifyResult>> Client::ClassifyFuture(absl::Span<const Image> images,
-                                                                   CallOptions options) const {
+std::future<absl::StatusOr<ClassifyResult>> Client::ClassifyFuture(
+    absl::Span<const Image> images, const CallOptions& options) const {
   // std::function wants what can be copied.
   const auto promise = std::make_shared<std::promise<absl::StatusOr<ClassifyResult>>>();
   std::future<absl::StatusOr<ClassifyResult>> future = promise->get_future();
-  ClassifyAsync(images, std::move(options), [promise](absl::StatusOr<ClassifyResult> result) {
+  ClassifyAsync(images, options, [promise](absl::StatusOr<ClassifyResult> result) {
     promise->set_value(std::move(result));
   });
   return future;
@@ -95,7 +95,7 @@ absl::StatusOr<ClassifyStream> Client::OpenStream(CallOptions options) const {
       std::make_unique<ClassifyStream::Impl>(pool_, *deadline, options.cancellation));
 }
 
-absl::StatusOr<ModelInfo> Client::GetModel(CallOptions options) const {
+absl::StatusOr<ModelInfo> Client::GetModel(const CallOptions& options) const {
   absl::StatusOr<ModelInfo> model;
   absl::Status status = pool_->Call(
       "GetModel", 0, options, [&](grpc::ClientContext& context, Connection& connection) {
@@ -111,7 +111,7 @@ absl::StatusOr<ModelInfo> Client::GetModel(CallOptions options) const {
 }
 
 absl::StatusOr<HealthStatus> Client::CheckHealth(const std::string& service,
-                                                 CallOptions options) const {
+                                                 const CallOptions& options) const {
   health::HealthCheckRequest request;
   request.set_service(service);
   health::HealthCheckResponse response;

@@ -229,7 +229,7 @@ int Run(const GlobalOptions& global, const Options& options) {
   const absl::StatusOr<load::Tuned> tuned = load::Tune(
       plan,
       [&](const load::ServerSettings& settings, double rate) {
-        const absl::StatusOr<load::Trial> trial = servers.Measure(settings, rate);
+        absl::StatusOr<load::Trial> trial = servers.Measure(settings, rate);
         // In JSON, it is progress; else the evidence.
         if (trial.ok())
           (options.json ? std::cerr : std::cout) << Line(*trial, limited) << std::flush;

@@ -101,6 +101,7 @@ int MicroBatched(BatchingClient& batching, const std::vector<Digit>& digits) {
   std::atomic<std::size_t> next = 0;
   std::atomic<int> right = 0;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&] {
       for (std::size_t i = next++; i < digits.size(); i = next++)

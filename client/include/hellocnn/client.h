@@ -48,13 +48,13 @@ class Client {
   // INVALID_ARGUMENT: none, too many, or a timeout that is not > 0. RESOURCE_EXHAUSTED: the queue
   // is full, or the message too large.
   absl::StatusOr<ClassifyResult> Classify(absl::Span<const Image> images,
-                                          CallOptions options = {}) const;
+                                          const CallOptions& options = {}) const;
 
   // As Classify, without blocking. `images` are copied. `callback` runs exactly once: on a thread
   // of gRPC, or, if the arguments are refused, on the caller's before this returns. It must not
   // block and must not throw; it may start further calls.
   using ClassifyCallback = std::function<void(absl::StatusOr<ClassifyResult>)>;
-  void ClassifyAsync(absl::Span<const Image> images, CallOptions options,
+  void ClassifyAsync(absl::Span<const Image> images, const CallOptions& options,
                      ClassifyCallback callback) const;
 
   // As ClassifyAsync. The future is always made ready, at the call's deadline at the latest, and
@@ -64,7 +64,7 @@ class Client {
   //   auto second = client.ClassifyFuture({images[1]});
   //   if (first.get().ok() && second.get().ok()) std::cout << "both\n";
   std::future<absl::StatusOr<ClassifyResult>> ClassifyFuture(absl::Span<const Image> images,
-                                                             CallOptions options = {}) const;
+                                                             const CallOptions& options = {}) const;
 
   // Opens a stream; does not block. `options.timeout` bounds the whole stream, by default it is
   // unbounded, as each request in it has a timeout. Failure to connect shows at Read and Finish.
@@ -72,12 +72,12 @@ class Client {
   absl::StatusOr<ClassifyStream> OpenStream(CallOptions options = {}) const;
 
   // Describes the model served and the limits. Blocks.
-  absl::StatusOr<ModelInfo> GetModel(CallOptions options = {}) const;
+  absl::StatusOr<ModelInfo> GetModel(const CallOptions& options = {}) const;
 
   // Asks grpc.health.v1 about `service`, "" for the server as a whole. Blocks. NOT_FOUND: the
   // server does not know the service. UNIMPLEMENTED: it has no health service.
   absl::StatusOr<HealthStatus> CheckHealth(const std::string& service = "",
-                                           CallOptions options = {}) const;
+                                           const CallOptions& options = {}) const;
 
   const ClientOptions& options() const;
   const std::string& target() const { return options().target; }
