@@ -144,6 +144,7 @@ std::string StackedBars(const std::vector<std::string>& parts, const std::vector
   for (const Bar& bar : bars) most = std::max(most, total(bar));
   if (most <= 0) return "<p>There is nothing to draw.</p>\n";
   std::vector<std::pair<std::string, int>> legend;
+  legend.reserve(parts.size());
   for (const std::string& part : parts)
     legend.emplace_back(part, static_cast<int>(legend.size()) + 1);
   std::string svg =
