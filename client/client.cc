@@ -45,7 +45,7 @@ const ClientOptions& Client::options() const { return pool_->options(); }
 
 absl::StatusOr<ClassifyResult> Client::Classify(absl::Span<const Image> images,
                                                 const CallOptions& options) const {
-  if (this->options().hedge.has_value()) return ClassifyFuture(images, std::move(options)).get();
+  if (this->options().hedge.has_value()) return ClassifyFuture(images, options).get();
   v1::ClassifyRequest request;
   if (absl::Status added = AddImages(images, *request.mutable_images()); !added.ok()) return added;
   absl::StatusOr<ClassifyResult> result;
