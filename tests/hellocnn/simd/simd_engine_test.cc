@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "hellocnn/simd/kernels.h"
-#include "tests/hellocnn/simd/instruction_sets.h"
 #include "tests/hellocnn/oracle.h"
+#include "tests/hellocnn/simd/instruction_sets.h"
 
 // glibc lets a program define malloc; sanitizers define it themselves.
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
