@@ -6,10 +6,12 @@
 #include <csignal>
 #include <cstdio>
 #include <string>
+#include <thread>
 
 #include "absl/synchronization/mutex.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
+#include "server/rpc/async_call.h"
 #include "server/rpc/codec.h"
 #include "server/rpc/grpc_server.h"
 
@@ -49,11 +51,11 @@ v1::ClassifyResponse Answer(const v1::Model& model) {
   return answer;
 }
 
-class EchoStream;
-
-class EchoService : public v1::ClassifierService::CallbackService {
+class EchoService : public v1::ClassifierService::AsyncService {
  public:
   EchoService() : description_(Description()), answer_(Answer(description_.model())) {}
+
+  void Listen(grpc::ServerCompletionQueue* queue);
 
   void Fill(int images, v1::ClassifyResponse* response) const {
     *response->mutable_model() = answer_.model();
@@ -61,63 +63,104 @@ class EchoService : public v1::ClassifierService::CallbackService {
     response->mutable_predictions()->Reserve(images);
     for (int i = 0; i < images; ++i) *response->add_predictions() = answer_.predictions(0);
   }
-
-  grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
-                                     const v1::ClassifyRequest* request,
-                                     v1::ClassifyResponse* response) override {
-    Fill(request->images_size(), response);
-    return Finish(context);
-  }
-
-  grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* ClassifyStream(
-      grpc::CallbackServerContext* context) override;
-
-  grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
-                                     const v1::GetModelRequest* /*request*/,
-                                     v1::GetModelResponse* response) override {
-    *response = description_;
-    return Finish(context);
-  }
+  const v1::GetModelResponse& description() const { return description_; }
 
  private:
-  static grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context) {
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-
   const v1::GetModelResponse description_;
   const v1::ClassifyResponse answer_;
 };
 
-// Reads a request, writes its answer, and so on. Owns itself.
-class EchoStream
-    : public grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> {
+class EchoCall final : public server::UnaryCall<v1::ClassifyRequest, v1::ClassifyResponse> {
  public:
-  explicit EchoStream(const EchoService* service) : service_(service) { StartRead(&request_); }
+  static void Listen(EchoService* service, grpc::ServerCompletionQueue* queue) {
+    auto* call = new EchoCall(service, queue);
+    call->UnaryCall::Listen(service, &EchoService::RequestClassify, queue);
+  }
 
  private:
+  EchoCall(EchoService* service, grpc::ServerCompletionQueue* queue)
+      : service_(service), queue_(queue) {}
+
+  void OnCall() override {
+    Listen(service_, queue_);
+    service_->Fill(request().images_size(), response());
+    Finish(grpc::Status::OK);
+  }
+
+  EchoService* const service_;
+  grpc::ServerCompletionQueue* const queue_;
+};
+
+class DescriptionCall final : public server::UnaryCall<v1::GetModelRequest, v1::GetModelResponse> {
+ public:
+  static void Listen(EchoService* service, grpc::ServerCompletionQueue* queue) {
+    auto* call = new DescriptionCall(service, queue);
+    call->UnaryCall::Listen(service, &EchoService::RequestGetModel, queue);
+  }
+
+ private:
+  DescriptionCall(EchoService* service, grpc::ServerCompletionQueue* queue)
+      : service_(service), queue_(queue) {}
+
+  void OnCall() override {
+    Listen(service_, queue_);
+    *response() = service_->description();
+    Finish(grpc::Status::OK);
+  }
+
+  EchoService* const service_;
+  grpc::ServerCompletionQueue* const queue_;
+};
+
+// Reads a request, writes its answer, and so on.
+class EchoStream final
+    : public server::BidiCall<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> {
+ public:
+  static void Listen(EchoService* service, grpc::ServerCompletionQueue* queue) {
+    auto* call = new EchoStream(service, queue);
+    call->BidiCall::Listen(service, &EchoService::RequestClassifyStream, queue);
+  }
+
+ private:
+  EchoStream(EchoService* service, grpc::ServerCompletionQueue* queue)
+      : service_(service), queue_(queue) {}
+
+  void OnCall() override {
+    Listen(service_, queue_);
+    StartRead(&request_);
+  }
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status::OK);
     response_.Clear();
     response_.set_id(request_.id());
     service_->Fill(request_.images_size(), response_.mutable_result());
-    StartWrite(&response_);
+    StartWrite(response_);
   }
   void OnWriteDone(bool ok) override {
     if (!ok) return Finish(grpc::Status::OK);
     StartRead(&request_);
   }
-  void OnDone() override { delete this; }
 
-  const EchoService* const service_;
+  EchoService* const service_;
+  grpc::ServerCompletionQueue* const queue_;
   v1::ClassifyStreamRequest request_;
   v1::ClassifyStreamResponse response_;
 };
 
-grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>*
-EchoService::ClassifyStream(grpc::CallbackServerContext* /*context*/) {
-  return new EchoStream(this);
+void EchoService::Listen(grpc::ServerCompletionQueue* queue) {
+  for (int i = 0; i < 64; ++i) EchoCall::Listen(this, queue);  // as many as hellocnn-server
+  EchoStream::Listen(this, queue);
+  DescriptionCall::Listen(this, queue);
+}
+
+// One thread, as hellocnn-server with --threads=1.
+void HandleEvents(server::EventQueue* events) {
+  server::EventQueue::Event event;
+  while (true) {
+    const auto got = events->Wait(absl::InfiniteFuture(), &event);
+    if (got == server::EventQueue::Got::kEnd) return;
+    if (got == server::EventQueue::Got::kEvent) events->Handle(event);
+  }
 }
 
 int Serve(const std::string& listen) {
@@ -129,7 +172,7 @@ int Serve(const std::string& listen) {
 
   EchoService service;
   absl::StatusOr<GrpcServer> started =
-      server::StartGrpcServer({.listen = listen, .max_message_bytes = kMaxMessageBytes}, &service);
+      server::StartGrpcServer({.listen = listen, .max_message_bytes = kMaxMessageBytes}, {&service});
   if (!started.ok()) {
     std::fprintf(stderr, "hellocnn-echo-server: %s\n",
                  std::string(started.status().message()).c_str());
@@ -137,10 +180,14 @@ int Serve(const std::string& listen) {
   }
   std::printf("hellocnn-echo-server ready grpc=%s\n", started->address.c_str());
   std::fflush(stdout);
+  service.Listen(started->events->queue());
+  std::thread thread(HandleEvents, started->events.get());
   int number = 0;
   sigwait(&signals, &number);
   started->server->Shutdown(std::chrono::system_clock::now());
   started->server->Wait();
+  started->events->Close();
+  thread.join();
   return 0;
 }
 

@@ -1,13 +1,14 @@
 #include "server/server.h"
 
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,6 +23,7 @@
 #include "server/rpc/classifier_service.h"
 #include "server/rpc/connections.h"
 #include "server/rpc/grpc_server.h"
+#include "server/rpc/health_service.h"
 #include "server/telemetry/metrics.h"
 #include "server/telemetry/metrics_endpoint.h"
 #include "server/telemetry/prometheus_metrics.h"
@@ -40,6 +42,9 @@ constexpr absl::Duration kCloseTimeout = absl::Milliseconds(500);
 constexpr absl::Duration kQuietTime = absl::Milliseconds(500);
 // Of clients that never stop, no more than so long after the last accepted call has been answered.
 constexpr absl::Duration kRefuseTime = absl::Seconds(5);
+
+// While the model loads, how often the thread that answers looks whether it still does.
+constexpr absl::Duration kLookUp = absl::Milliseconds(20);
 
 // An image takes 4,096 bytes, its tags and lengths 7; the rest is for fields that are yet to come.
 constexpr std::int64_t kBytesPerImage = 4096 + 64;
@@ -112,20 +117,24 @@ class Server::Parts {
  private:
   absl::Status StartMetrics(const ModelCard& card, const std::string& engine);
   absl::Status StartGrpc(const v1::Limits& limits);
-  // Of the whole server, which is what "" asks for, and of the service.
-  void SetHealthy(bool healthy);
+  absl::Status StartWorkers(EngineFactory engines, const absl::Notification* stop);
+  // Answers calls until the workers are warm: the model is loading.
+  void AnswerWhileLoading();
 
   const Options options_;
   std::string grpc_address_;
   std::string metrics_address_ = "off";
-  // These three are null, and nothing is counted, if metrics are off.
+  // These two are null, and nothing is counted, if metrics are off.
   std::unique_ptr<PrometheusMetrics> metrics_;
-  std::unique_ptr<TrafficObserver> traffic_;
   std::unique_ptr<MetricsEndpoint> endpoint_;
   Metrics no_metrics_;
-  std::unique_ptr<Batcher> batcher_;
+  HealthService health_{{v1::ClassifierService::service_full_name()}};
   std::unique_ptr<ClassifierService> service_;
+  std::unique_ptr<CompletionEvents> events_;
   std::unique_ptr<grpc::Server> grpc_;
+  std::atomic<bool> loaded_{false};
+  std::thread loading_thread_;
+  std::unique_ptr<Batcher> batcher_;
   bool drained_ = false;
 };
 
@@ -155,29 +164,53 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
   status = StartGrpc(*limits);
   if (!status.ok()) return status;
 
-  const BatchQueue::Options queue{.max_batch_size = options_.max_batch_size,
-                                  .capacity = options_.queue_capacity,
-                                  .max_delay = options_.max_queue_delay};
   spdlog::info("listening on {}, metrics on {}; warming {} workers up, batches of up to {} images",
                grpc_address_, metrics_address_, options_.threads, options_.max_batch_size);
-  WarmUp warm_up(options_.threads, options_.max_batch_size, stop);
-  absl::StatusOr<std::unique_ptr<Batcher>> batcher = Batcher::Start(
-      options_.threads, queue, warm_up.Wrap(std::move(engines->factory)), traffic_.get());
-  if (!batcher.ok()) return batcher.status();
-  batcher_ = *std::move(batcher);
-  status = warm_up.Run(*batcher_, [](int percent) { spdlog::info("warming up: {}%", percent); });
+  status = StartWorkers(std::move(engines->factory), stop);
   if (!status.ok()) return status;
   if (metrics_ != nullptr) {
-    traffic_->Open();
     metrics_->SetGauges({.queued_images = [this] { return batcher_->queued_images(); },
                          .connections = &CountConnections});
   }
 
   service_->Serve(batcher_.get());
-  SetHealthy(true);
+  health_.SetServing(true);
   if (metrics_ != nullptr) metrics_->OnReady(absl::Now() - start);
   spdlog::info("ready");
   return absl::OkStatus();
+}
+
+absl::Status Server::Parts::StartWorkers(EngineFactory engines, const absl::Notification* stop) {
+  loading_thread_ = std::thread([this] { AnswerWhileLoading(); });
+  const BatchQueue::Options queue{.max_batch_size = options_.max_batch_size,
+                                  .capacity = options_.queue_capacity,
+                                  .max_delay = options_.max_queue_delay};
+  auto warm_up = std::make_shared<WarmUp>(options_.threads, options_.max_batch_size, stop);
+  absl::StatusOr<std::unique_ptr<Batcher>> batcher =
+      Batcher::Start(options_.threads, queue, engines, events_.get(), metrics_.get(),
+                     [warm_up](Engine& engine) { return warm_up->Run(engine); });
+  if (!batcher.ok()) return batcher.status();
+  batcher_ = *std::move(batcher);
+  absl::Status status =
+      warm_up->Wait([](int percent) { spdlog::info("warming up: {}%", percent); });
+  // From here on the workers answer. If they cannot, nobody else may stop to.
+  if (status.ok()) loaded_ = true;
+  return status;
+}
+
+void Server::Parts::AnswerWhileLoading() {
+  EventQueue::Event event;
+  while (!loaded_) {
+    switch (events_->Wait(absl::Now() + kLookUp, &event)) {
+      case EventQueue::Got::kEvent:
+        events_->Handle(event);
+        break;
+      case EventQueue::Got::kNothing:
+        break;
+      case EventQueue::Got::kEnd:
+        return;
+    }
+  }
 }
 
 absl::Status Server::Parts::StartMetrics(const ModelCard& card, const std::string& engine) {
@@ -185,7 +218,6 @@ absl::Status Server::Parts::StartMetrics(const ModelCard& card, const std::strin
   const ServerInfo info = Describe(options_, card, engine);
   metrics_ = std::make_unique<PrometheusMetrics>(info);
   metrics_->SetGauges({.connections = &CountConnections});
-  traffic_ = std::make_unique<TrafficObserver>(metrics_.get());
   absl::StatusOr<std::unique_ptr<MetricsEndpoint>> endpoint =
       MetricsEndpoint::Start(options_.metrics_listen, info, metrics_.get());
   if (!endpoint.ok()) return endpoint.status();
@@ -199,18 +231,14 @@ absl::Status Server::Parts::StartGrpc(const v1::Limits& limits) {
       StartGrpcServer({.listen = options_.listen,
                        .max_message_bytes = limits.max_message_bytes(),
                        .max_connection_age = options_.max_connection_age},
-                      service_.get());
+                      {service_.get(), &health_});
   if (!started.ok()) return started.status();
+  events_ = std::move(started->events);
   grpc_ = std::move(started->server);
-  SetHealthy(false);
   grpc_address_ = started->address;
+  service_->Listen(events_->queue());
+  health_.Listen(events_->queue());
   return absl::OkStatus();
-}
-
-void Server::Parts::SetHealthy(bool healthy) {
-  grpc::HealthCheckServiceInterface* health = grpc_->GetHealthCheckService();
-  health->SetServingStatus(v1::ClassifierService::service_full_name(), healthy);
-  health->SetServingStatus(healthy);
 }
 
 void Server::Parts::Drain() {
@@ -220,7 +248,7 @@ void Server::Parts::Drain() {
                  absl::FormatDuration(options_.drain_timeout));
     const absl::Time deadline = absl::Now() + options_.drain_timeout;
     // Load balancers look away first; who comes nevertheless is told to go elsewhere.
-    SetHealthy(false);
+    health_.SetServing(false);
     if (metrics_ != nullptr) metrics_->OnDrain();
     service_->Drain();
     // gRPC's own waiting would count health watches in, which never end. So it gets its turn when
@@ -236,6 +264,8 @@ void Server::Parts::Drain() {
   // Only now: calls that were accepted may have had to be queued until their last one was answered.
   if (metrics_ != nullptr) metrics_->SetGauges({});
   if (batcher_ != nullptr) batcher_->Drain();
+  if (events_ != nullptr) events_->Close();
+  if (loading_thread_.joinable()) loading_thread_.join();
   spdlog::info("drained");
 }
 

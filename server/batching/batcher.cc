@@ -12,6 +12,9 @@
 namespace hellocnn::server {
 namespace {
 
+// The batcher whose worker this thread is. It computes what it submits, so need not be woken.
+thread_local const Batcher* works_for = nullptr;
+
 // What a worker needs to show its engine a batch as one span. Kept from batch to batch: no
 // allocation once it has grown to the largest.
 class Scratch {
@@ -42,12 +45,13 @@ class Scratch {
 absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Start(int threads,
                                                         const BatchQueue::Options& options,
                                                         const EngineFactory& engines,
-                                                        BatchObserver* observer) {
+                                                        EventQueue* events, BatchObserver* observer,
+                                                        const Prepare& prepare) {
   if (threads < 1) {
     return absl::InvalidArgumentError(absl::StrCat("threads is ", threads, ", wanted at least 1"));
   }
   if (absl::Status status = BatchQueue::Validate(options); !status.ok()) return status;
-  std::unique_ptr<Batcher> batcher(new Batcher(options, observer));
+  std::unique_ptr<Batcher> batcher(new Batcher(options, events, observer));
   // All engines before the first worker: what fails to load must not serve half of the load.
   for (int i = 0; i < threads; ++i) {
     absl::StatusOr<std::unique_ptr<Engine>> engine = engines();
@@ -57,7 +61,8 @@ absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Start(int threads,
   for (const std::unique_ptr<Engine>& engine : batcher->engines_) {
     try {
       batcher->workers_.emplace_back(&Batcher::Work, batcher.get(),
-                                     static_cast<int>(batcher->workers_.size()), std::ref(*engine));
+                                     static_cast<int>(batcher->workers_.size()), std::ref(*engine),
+                                     prepare);
     } catch (const std::system_error& error) {  // the destructor ends those that did start
       return absl::ResourceExhaustedError(absl::StrCat("worker thread ",
                                                        batcher->workers_.size() + 1, " of ",
@@ -67,8 +72,11 @@ absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Start(int threads,
   return batcher;
 }
 
-Batcher::Batcher(const BatchQueue::Options& options, BatchObserver* observer)
-    : observer_(observer), queue_(options) {}
+Batcher::Batcher(const BatchQueue::Options& options, EventQueue* events, BatchObserver* observer)
+    : max_events_(kEventsPerImage * options.max_batch_size),
+      events_(events),
+      observer_(observer),
+      queue_(options) {}
 
 Batcher::~Batcher() { Drain(); }
 
@@ -79,10 +87,9 @@ absl::Status Batcher::Submit(std::shared_ptr<Job> job) {
   {
     MutexLock lock(&mutex_);
     if (absl::Status status = queue_.Push(std::move(queued), now); !status.ok()) return status;
-    // While somebody minds the clock, a batch that is not due needs nobody else.
-    wake = sleeping_ > 0 && (!timekeeper_ || queue_.ReleaseTime() <= now);
+    wake = waiting_ > 0 && works_for != this;
   }
-  if (wake) changed_.Signal();
+  if (wake) events_->Wake();
   return absl::OkStatus();
 }
 
@@ -91,7 +98,7 @@ void Batcher::Drain() {
     MutexLock lock(&mutex_);
     queue_.Drain();
   }
-  changed_.SignalAll();
+  events_->Close();
   std::call_once(joined_, [this] {
     for (std::thread& worker : workers_) worker.join();
   });
@@ -102,13 +109,16 @@ int Batcher::queued_images() const {
   return queue_.queued_images();
 }
 
-void Batcher::Work(int worker, Engine& engine) {
+void Batcher::Work(int worker, Engine& engine, const Prepare& prepare) {
+  if (prepare && !prepare(engine).ok()) return;
+  works_for = this;
   Scratch scratch;
   while (true) {
-    const BatchQueue::Taken batch = NextBatch();
+    const EventQueue::Got got = HandleEvents();
+    const BatchQueue::Taken batch = Take(got != EventQueue::Got::kEvent);
     Report(batch.dropped);
     if (batch.slices.empty()) {
-      if (batch.dropped.empty()) return;
+      if (got == EventQueue::Got::kEnd && batch.dropped.empty()) return;
       continue;
     }
     const absl::Time start = absl::Now();
@@ -126,6 +136,39 @@ void Batcher::Work(int worker, Engine& engine) {
   }
 }
 
+EventQueue::Got Batcher::HandleEvents() {
+  for (int handled = 0; handled < max_events_; ++handled) {
+    absl::Time release;
+    {
+      MutexLock lock(&mutex_);
+      release = queue_.ReleaseTime();
+      if (release != absl::InfinitePast()) ++waiting_;
+    }
+    EventQueue::Event event;
+    const EventQueue::Got got = events_->Wait(release, &event);
+    if (release != absl::InfinitePast()) {
+      MutexLock lock(&mutex_);
+      --waiting_;
+    }
+    if (got != EventQueue::Got::kEvent) return got;
+    events_->Handle(event);
+  }
+  return EventQueue::Got::kEvent;
+}
+
+BatchQueue::Taken Batcher::Take(bool caught_up) {
+  bool wake = false;
+  BatchQueue::Taken taken;
+  {
+    MutexLock lock(&mutex_);
+    taken = queue_.Take(absl::Now());
+    // Also for what is not due yet: somebody must mind the clock while this worker computes.
+    wake = waiting_ > 0 && !taken.slices.empty() && (!queue_.empty() || !caught_up);
+  }
+  if (wake) events_->Wake();
+  return taken;
+}
+
 void Batcher::Report(const std::vector<BatchQueue::Dropped>& dropped) const {
   for (const BatchQueue::Dropped& drop : dropped) {
     if (observer_ != nullptr) observer_->OnDropped(drop);
@@ -138,35 +181,6 @@ void Batcher::Report(const QueuedJob& job) const {
     observer_->OnAbandoned(job.computed());
   }
   job.Report();
-}
-
-BatchQueue::Taken Batcher::NextBatch() {
-  bool wake = false;
-  BatchQueue::Taken taken;
-  {
-    MutexLock lock(&mutex_);
-    while (true) {
-      taken = queue_.Take(absl::Now());
-      if (!taken.slices.empty() || !taken.dropped.empty()) break;
-      if (queue_.draining() && queue_.empty()) return taken;
-      Sleep(lock, taken.ask_again);
-    }
-    // Submit woke one worker; what it leaves is for the next, who also minds the clock for what is
-    // not due.
-    wake = sleeping_ > 0 && !queue_.empty() && !timekeeper_;
-    wake = wake || (sleeping_ > 0 && queue_.ReleaseTime() <= absl::Now());
-  }
-  if (wake) changed_.Signal();
-  return taken;
-}
-
-void Batcher::Sleep(MutexLock& lock, absl::Time until) {
-  const bool keep_time = !timekeeper_ && until != absl::InfiniteFuture();
-  if (keep_time) timekeeper_ = true;
-  ++sleeping_;
-  lock.WaitUntil(&changed_, keep_time ? until : absl::InfiniteFuture());
-  --sleeping_;
-  if (keep_time) timekeeper_ = false;
 }
 
 }  // namespace hellocnn::server

@@ -1,8 +1,12 @@
-// Worker threads around a BatchQueue: each takes a batch, runs its own engine on it, and reports.
-// Work-conserving: an idle worker takes what has queued at once, unless max_delay says otherwise.
+// Worker threads around a BatchQueue: each handles events, which bring jobs, takes a batch, runs its
+// own engine on it, and reports. So a request is received, computed and answered by one thread.
+//
+// Work-conserving: a worker that has handled what there is takes what has queued at once, unless
+// max_delay says otherwise.
 #ifndef HELLOCNN_SERVER_BATCHING_BATCHER_H_
 #define HELLOCNN_SERVER_BATCHING_BATCHER_H_
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -15,11 +19,10 @@
 #include "absl/time/time.h"
 #include "hellocnn/engine.h"
 #include "server/batching/batch_queue.h"
+#include "server/batching/event_queue.h"
 #include "server/batching/job.h"
 
 namespace hellocnn::server {
-
-class MutexLock;
 
 // Told of what becomes of each image that was admitted, on the worker's thread, with no lock held.
 // Of one image it hears OnDropped, or OnBatch with an engine's failure, or OnBatch and then, if its
@@ -39,17 +42,30 @@ class BatchObserver {
 
 // A job whose deadline passes or that is cancelled while it waits and all workers are busy is
 // dropped when the next worker is free and asks for a batch: BatchQueue says when exactly. Nothing
-// interrupts an engine.
+// interrupts an engine, and a worker in an engine handles no events.
+//
+// Events come before batches, so that the queue shows all that waits and refuses what it can't
+// hold; but while something is due, a worker handles no more than kEventsPerImage times
+// max_batch_size of them between two batches.
 //
 // Thread-safe.
 class Batcher {
  public:
-  // Makes `threads` engines and starts as many workers. `observer` may be null, else it outlives
-  // the batcher. INVALID_ARGUMENT: an option out of range, by name. Else what the factory returned.
+  // What a worker does with its engine before anything else, on its own thread. A worker for which
+  // it fails ends.
+  using Prepare = std::function<absl::Status(Engine&)>;
+
+  // A call with one image has three events: it is there, its answer is sent, it is over.
+  static constexpr int kEventsPerImage = 4;
+
+  // Makes `threads` engines and starts as many workers. `events`, and `observer` unless it is null,
+  // outlive the batcher. INVALID_ARGUMENT: an option out of range, by name. Else what the factory
+  // returned.
   static absl::StatusOr<std::unique_ptr<Batcher>> Start(int threads,
                                                         const BatchQueue::Options& options,
                                                         const EngineFactory& engines,
-                                                        BatchObserver* observer);
+                                                        EventQueue* events, BatchObserver* observer,
+                                                        const Prepare& prepare = nullptr);
   // Drains.
   ~Batcher();
 
@@ -59,33 +75,36 @@ class Batcher {
   // hold).
   absl::Status Submit(std::shared_ptr<Job> job) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Refuses further jobs, waits until every accepted one is done, and ends the workers. Idempotent.
-  // Must not be called from `done`.
+  // Refuses further jobs, closes the events, waits until those that are left are handled and every
+  // accepted job is done, and ends the workers. Idempotent. Must not be called from `done`, nor by
+  // an event.
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Images that wait now.
   int queued_images() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  Batcher(const BatchQueue::Options& options, BatchObserver* observer);
+  Batcher(const BatchQueue::Options& options, EventQueue* events, BatchObserver* observer);
 
   // The life of worker number `worker`.
-  void Work(int worker, Engine& engine) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Work(int worker, Engine& engine, const Prepare& prepare) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Handles events until a batch is due and no event is left (kNothing), or too many were
+  // (kEvent), or there will be none any more (kEnd).
+  EventQueue::Got HandleEvents() ABSL_LOCKS_EXCLUDED(mutex_);
+  // A batch or something to report as dropped, if either is due. Wakes another worker if it leaves
+  // something, in the queue or, unless `caught_up`, among the events.
+  BatchQueue::Taken Take(bool caught_up) ABSL_LOCKS_EXCLUDED(mutex_);
   // Tells the observer, and calls `done` of those that are finished.
   void Report(const std::vector<BatchQueue::Dropped>& dropped) const;
   void Report(const QueuedJob& job) const;
-  // Waits for a batch or for something to report as dropped; nothing of either if the worker is to
-  // end.
-  BatchQueue::Taken NextBatch() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Sleep(MutexLock& lock, absl::Time until) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  const int max_events_;  // between two batches
+  EventQueue* const events_;
   BatchObserver* const observer_;  // may be null
   mutable absl::Mutex mutex_;
-  absl::CondVar changed_;
   BatchQueue queue_ ABSL_GUARDED_BY(mutex_);
-  int sleeping_ ABSL_GUARDED_BY(mutex_) = 0;  // workers in Sleep: with none, Submit wakes nobody
-  // A worker sleeps until the queue's release time, so that the others can sleep without an alarm.
-  bool timekeeper_ ABSL_GUARDED_BY(mutex_) = false;
+  // Workers that wait for events. Who finds something to do for others wakes one.
+  int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
 
   std::once_flag joined_;  // of two that drain at once, both return when all is done
   std::vector<std::unique_ptr<Engine>> engines_;  // one a worker; constant while workers_ run

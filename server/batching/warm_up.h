@@ -5,59 +5,50 @@
 #ifndef HELLOCNN_SERVER_BATCHING_WARM_UP_H_
 #define HELLOCNN_SERVER_BATCHING_WARM_UP_H_
 
-#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
-#include <memory>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "hellocnn/engine.h"
-#include "server/batching/batcher.h"
+#include "hellocnn/image.h"
 
 namespace hellocnn::server {
 
-// For one batcher: give it the wrapped factory, then Run. Until then a worker that gets a batch
-// waits.
+// Of the workers of one batcher, each of which calls Run. Outlives them. Thread-safe.
 class WarmUp {
  public:
-  // `stop` may be null, else it outlives the engines; once it is notified, warming up fails with
-  // INTERNAL.
-  WarmUp(int threads, int max_batch_size, const absl::Notification* stop);
-  // Lets workers that wait go on.
-  ~WarmUp();
+  // `stop` may be null, else it outlives this; once it is notified, warming up fails with
+  // CANCELLED.
+  WarmUp(int workers, int max_batch_size, const absl::Notification* stop);
 
-  EngineFactory Wrap(EngineFactory engines) const;
+  // Runs the engine on blank images, once for each batch size from 1 to max_batch_size. An error is
+  // the engine's, with the batch size.
+  absl::Status Run(Engine& engine) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Has every worker of `batcher` run its engine on blank images, once for each batch size from 1
-  // to max_batch_size. Blocks until all have. Once a second `progress`, which may be null, is told
-  // the percentage that is done, on the caller's thread. An error is the engine's.
-  absl::Status Run(Batcher& batcher, const std::function<void(int)>& progress = nullptr);
-
- private:
-  struct State;
-  const std::shared_ptr<State> state_;  // shared with the engines
-};
-
-// Keeps what is warm-up and not traffic from another observer.
-class TrafficObserver : public BatchObserver {
- public:
-  explicit TrafficObserver(BatchObserver* observer) : observer_(observer) {}
-  // From now on everything is passed on.
-  void Open() { open_ = true; }
-  void OnBatch(int worker, const BatchQueue::Taken& batch, absl::Duration compute,
-               const absl::Status& status) override {
-    if (open_) observer_->OnBatch(worker, batch, compute, status);
-  }
-  void OnDropped(const BatchQueue::Dropped& dropped) override {
-    if (open_) observer_->OnDropped(dropped);
-  }
-  void OnAbandoned(int images) override {
-    if (open_) observer_->OnAbandoned(images);
-  }
+  // Blocks until each worker has run. Once a second `progress`, which may be null, is told the
+  // percentage that is done, on the caller's thread. An error is the first that a worker had.
+  absl::Status Wait(const std::function<void(int)>& progress = nullptr)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  BatchObserver* const observer_;
-  std::atomic<bool> open_{false};
+  absl::Status RunAllSizes(Engine& engine) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const int workers_;
+  const int max_batch_size_;
+  const absl::Notification* const stop_;
+  const std::vector<std::byte> blank_;
+  const std::vector<ImageView> images_;
+
+  absl::Mutex mutex_;
+  absl::CondVar changed_;
+  int finished_ ABSL_GUARDED_BY(mutex_) = 0;              // workers
+  std::int64_t images_done_ ABSL_GUARDED_BY(mutex_) = 0;  // of all workers
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hellocnn::server

@@ -2,6 +2,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
+#include "server/rpc/async_call.h"
 #include "server/rpc/classify_call.h"
 #include "server/rpc/classify_stream.h"
 #include "server/rpc/codec.h"
@@ -17,43 +18,55 @@ v1::GetModelResponse Description(const ModelCard& card, const v1::Limits& limits
   return description;
 }
 
+class GetModelCall final : public UnaryCall<v1::GetModelRequest, v1::GetModelResponse> {
+ public:
+  static void Listen(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
+                     grpc::ServerCompletionQueue* queue) {
+    auto* call = new GetModelCall(serving, service, queue);
+    call->UnaryCall::Listen(service, &v1::ClassifierService::AsyncService::RequestGetModel, queue);
+  }
+
+ private:
+  GetModelCall(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
+               grpc::ServerCompletionQueue* queue)
+      : serving_(serving), service_(service), queue_(queue) {}
+
+  void OnCall() override {
+    Listen(serving_, service_, queue_);
+    const absl::Time start = absl::Now();
+    serving_->metrics->OnReceived(Method::kGetModel, request().ByteSizeLong());
+    absl::Status status;
+    // A draining server still has its model: only a loading one does not know it yet.
+    if (serving_->admission->loading()) {
+      status = LoadingError();
+      serving_->metrics->OnRefused(Refusal::kLoading);
+    } else {
+      *response() = serving_->description;
+    }
+    serving_->metrics->OnEnd(Method::kGetModel, status.code(), absl::Now() - start,
+                             status.ok() ? response()->ByteSizeLong() : 0);
+    Finish(ToGrpc(status));
+  }
+
+  const ServingContext* const serving_;
+  v1::ClassifierService::AsyncService* const service_;
+  grpc::ServerCompletionQueue* const queue_;
+};
+
+// Calls that gRPC may begin before the one before has been seen. With fewer it works as well, but
+// looks for room for each call that comes in a burst.
+constexpr int kListening = 64;
+
 }  // namespace
 
 ClassifierService::ClassifierService(const ModelCard& card, const v1::Limits& limits,
                                      Metrics* metrics)
-    : serving_{Description(card, limits), metrics, &admission_} {
-  SetMessageAllocatorFor_Classify(&classify_messages_);
-}
+    : serving_{Description(card, limits), metrics, &admission_} {}
 
-grpc::ServerUnaryReactor* ClassifierService::Classify(grpc::CallbackServerContext* context,
-                                                      const v1::ClassifyRequest* request,
-                                                      v1::ClassifyResponse* response) {
-  return ClassifyCall::Start(&serving_, context, request, response);
-}
-
-grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>*
-ClassifierService::ClassifyStream(grpc::CallbackServerContext* context) {
-  return server::ClassifyStream::Start(&serving_, context);
-}
-
-grpc::ServerUnaryReactor* ClassifierService::GetModel(grpc::CallbackServerContext* context,
-                                                      const v1::GetModelRequest* request,
-                                                      v1::GetModelResponse* response) {
-  const absl::Time start = absl::Now();
-  serving_.metrics->OnReceived(Method::kGetModel, request->ByteSizeLong());
-  absl::Status status;
-  // A draining server still has its model: only a loading one does not know it yet.
-  if (admission_.loading()) {
-    status = LoadingError();
-    serving_.metrics->OnRefused(Refusal::kLoading);
-  } else {
-    *response = serving_.description;
-  }
-  serving_.metrics->OnEnd(Method::kGetModel, status.code(), absl::Now() - start,
-                          status.ok() ? response->ByteSizeLong() : 0);
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(ToGrpc(status));
-  return reactor;
+void ClassifierService::Listen(grpc::ServerCompletionQueue* queue) {
+  for (int i = 0; i < kListening; ++i) ClassifyCall::Listen(&serving_, this, queue);
+  ClassifyStream::Listen(&serving_, this, queue);
+  GetModelCall::Listen(&serving_, this, queue);
 }
 
 }  // namespace hellocnn::server

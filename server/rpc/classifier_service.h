@@ -7,18 +7,20 @@
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/batching/batcher.h"
 #include "server/rpc/admission.h"
-#include "server/rpc/arena_messages.h"
 #include "server/rpc/serving_context.h"
 #include "server/telemetry/metrics.h"
 
 namespace hellocnn::server {
 
 // Refuses every call with UNAVAILABLE until it is told to serve. Thread-safe. Must outlive the gRPC
-// server that it is registered with.
-class ClassifierService : public v1::ClassifierService::CallbackService {
+// server that it is registered with, and the queues that it takes calls from.
+class ClassifierService : public v1::ClassifierService::AsyncService {
  public:
   // `metrics` outlives the service.
   ClassifierService(const ModelCard& card, const v1::Limits& limits, Metrics* metrics);
+
+  // Takes calls from the server's completion queue, once that has started.
+  void Listen(grpc::ServerCompletionQueue* queue);
 
   // From now on calls are answered by `batcher`, which must outlive every call.
   void Serve(Batcher* batcher) { admission_.Open(batcher); }
@@ -36,17 +38,7 @@ class ClassifierService : public v1::ClassifierService::CallbackService {
     return admission_.WaitUntilQuiet(quiet, deadline);
   }
 
-  grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
-                                     const v1::ClassifyRequest* request,
-                                     v1::ClassifyResponse* response) override;
-  grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* ClassifyStream(
-      grpc::CallbackServerContext* context) override;
-  grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
-                                     const v1::GetModelRequest* request,
-                                     v1::GetModelResponse* response) override;
-
  private:
-  ArenaMessages<v1::ClassifyRequest, v1::ClassifyResponse> classify_messages_;
   Admission admission_;
   const ServingContext serving_;
 };

@@ -15,33 +15,53 @@
 
 namespace hellocnn::server {
 
-ClassifyStream* ClassifyStream::Start(const ServingContext* serving,
-                                      grpc::CallbackServerContext* context) {
-  std::shared_ptr<ClassifyStream> stream(new ClassifyStream(serving, DeadlineOf(*context)));
-  stream->self_ = stream;
-  absl::StatusOr<Batcher*> batcher = serving->admission->Enter(stream);
-  if (batcher.ok()) {
-    // Drain may be running already on another thread; it does not touch batcher_, and Finish before
-    // the first read is as good as after.
-    stream->batcher_ = *batcher;
-    stream->ReadNext();
-  } else {
-    // A stream that is not let in counts as the one request that it would have begun with.
-    serving->metrics->OnReceived(Method::kClassifyStream, 0);
-    serving->metrics->OnRefused(*RefusalOf(batcher.status()));
-    serving->metrics->OnEnd(Method::kClassifyStream, batcher.status().code(),
-                            absl::Now() - stream->start_, 0);
-    {
-      MutexLock lock(&stream->mutex_);
-      stream->finished_ = true;
-    }
-    stream->Finish(ToGrpc(batcher.status()));
-  }
-  return stream.get();
+void ClassifyStream::Listen(const ServingContext* serving,
+                            v1::ClassifierService::AsyncService* service,
+                            grpc::ServerCompletionQueue* queue) {
+  std::shared_ptr<ClassifyStream> stream(new ClassifyStream(serving, service, queue));
+  ClassifyStream* const listening = stream.get();
+  listening->self_ = std::move(stream);
+  listening->BidiCall::Listen(service, &v1::ClassifierService::AsyncService::RequestClassifyStream,
+                              queue);
 }
 
-ClassifyStream::ClassifyStream(const ServingContext* serving, absl::Time deadline)
-    : serving_(serving), start_(absl::Now()), deadline_(deadline) {}
+ClassifyStream::ClassifyStream(const ServingContext* serving,
+                               v1::ClassifierService::AsyncService* service,
+                               grpc::ServerCompletionQueue* queue)
+    : serving_(serving), service_(service), queue_(queue) {}
+
+void ClassifyStream::OnCall() {
+  Listen(serving_, service_, queue_);
+  start_ = absl::Now();
+  deadline_ = DeadlineOf(context());
+  {
+    MutexLock lock(&mutex_);
+    ++in_flight_;  // until it reads: Drain may be called as soon as it is let in, and would end it
+  }
+  absl::StatusOr<Batcher*> batcher = serving_->admission->Enter(shared_from_this());
+  if (batcher.ok()) {
+    batcher_ = *batcher;
+    ReadNext();
+    Step step;
+    {
+      MutexLock lock(&mutex_);
+      --in_flight_;
+      step = NextStep();
+    }
+    Run(std::move(step));
+  } else {
+    // A stream that is not let in counts as the one request that it would have begun with.
+    serving_->metrics->OnReceived(Method::kClassifyStream, 0);
+    serving_->metrics->OnRefused(*RefusalOf(batcher.status()));
+    serving_->metrics->OnEnd(Method::kClassifyStream, batcher.status().code(),
+                             absl::Now() - start_, 0);
+    {
+      MutexLock lock(&mutex_);
+      finished_ = true;
+    }
+    Finish(ToGrpc(batcher.status()));
+  }
+}
 
 void ClassifyStream::ReadNext() {
   incoming_ = std::make_unique<Request>();
@@ -131,7 +151,6 @@ void ClassifyStream::OnCancel() {
 }
 
 void ClassifyStream::OnDone() {
-  const std::shared_ptr<ClassifyStream> self = std::move(self_);
   if (batcher_ != nullptr) serving_->admission->Leave(this);
 }
 
@@ -270,9 +289,9 @@ ClassifyStream::Step ClassifyStream::NextStep() {
 
 void ClassifyStream::Run(Step step) {
   if (step.write != nullptr) {
-    StartWrite(step.write);
+    StartWrite(*step.write);
   } else if (step.finish.has_value()) {
-    Finish(*std::move(step.finish));
+    Finish(*step.finish);
   }
 }
 

@@ -2,8 +2,6 @@
 #ifndef HELLOCNN_SERVER_RPC_CLASSIFY_STREAM_H_
 #define HELLOCNN_SERVER_RPC_CLASSIFY_STREAM_H_
 
-#include <grpcpp/support/server_callback.h>
-
 #include <deque>
 #include <memory>
 #include <optional>
@@ -14,10 +12,11 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "hellocnn/v1/classifier_service.pb.h"
+#include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/batching/batcher.h"
 #include "server/batching/job.h"
 #include "server/rpc/admission.h"
+#include "server/rpc/async_call.h"
 #include "server/rpc/serving_context.h"
 #include "server/telemetry/statistics.h"
 
@@ -28,19 +27,18 @@ namespace hellocnn::server {
 // a client can take by not reading answers.
 inline constexpr int kMaxInFlightPerStream = 64;
 
-// Lives until gRPC's OnDone, and for as long as a job holds it. gRPC may run a reaction inline in
-// StartRead, StartWrite and Finish, so none of these is called with the lock held.
+// Lives until the call is over, and for as long as a job or the admission holds it.
 //
 // Finish is called once, when nothing is in flight any more; so no StartWrite and no `done` can
 // follow it.
 class ClassifyStream final
-    : public grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>,
+    : public BidiCall<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>,
       public Drainable,
       public std::enable_shared_from_this<ClassifyStream> {
  public:
-  // The reactor for gRPC. If the server takes no work, the call is ended with UNAVAILABLE. Does not
-  // block.
-  static ClassifyStream* Start(const ServingContext* serving, grpc::CallbackServerContext* context);
+  // Takes the next call from `queue`, and then another one, for as long as gRPC has calls.
+  static void Listen(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
+                     grpc::ServerCompletionQueue* queue);
 
   // Requests that are read from now on are answered with UNAVAILABLE; when those before are
   // answered, the call ends.
@@ -65,12 +63,15 @@ class ClassifyStream final
     std::optional<grpc::Status> finish;
   };
 
-  ClassifyStream(const ServingContext* serving, absl::Time deadline);
+  ClassifyStream(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
+                 grpc::ServerCompletionQueue* queue);
 
+  void OnCall() override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnCancel() override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnDone() override;
+  void Dispose() override { const std::shared_ptr<ClassifyStream> last = std::move(self_); }
 
   void ReadNext();
   // Submits or answers a request that was read.
@@ -92,10 +93,13 @@ class ClassifyStream final
   void Run(Step step) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const ServingContext* const serving_;
-  const absl::Time start_;
-  const absl::Time deadline_;
-  Batcher* batcher_ = nullptr;            // set before the first read
-  std::shared_ptr<ClassifyStream> self_;  // until OnDone
+  v1::ClassifierService::AsyncService* const service_;
+  grpc::ServerCompletionQueue* const queue_;
+  // These are set before the first read.
+  absl::Time start_;
+  absl::Time deadline_;
+  Batcher* batcher_ = nullptr;
+  std::shared_ptr<ClassifyStream> self_;  // until Dispose
   std::unique_ptr<Request> incoming_;     // gRPC's while a read is outstanding, else the reader's
 
   absl::Mutex mutex_;

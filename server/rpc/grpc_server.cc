@@ -1,6 +1,5 @@
 #include "server/rpc/grpc_server.h"
 
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
@@ -9,8 +8,7 @@
 namespace hellocnn::server {
 
 absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
-                                           grpc::Service* service) {
-  grpc::EnableDefaultHealthCheckService(true);
+                                           const std::vector<grpc::Service*>& services) {
   grpc::ServerBuilder builder;
   // With SO_REUSEPORT a second server would take half of the first one's connections, and nobody
   // would notice.
@@ -22,10 +20,11 @@ absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
         static_cast<int>(absl::ToInt64Milliseconds(options.max_connection_age)));
   }
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
-  builder.RegisterService(service);
+  for (grpc::Service* service : services) builder.RegisterService(service);
   int port = 0;
   builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
-  GrpcServer started{builder.BuildAndStart(), ""};
+  auto events = std::make_unique<CompletionEvents>(builder.AddCompletionQueue());
+  GrpcServer started{std::move(events), builder.BuildAndStart(), ""};
   if (started.server == nullptr || port == 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", options.listen,
                                                " for gRPC: the address is in use, not "

@@ -7,9 +7,11 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/rpc/completion_events.h"
 
 namespace hellocnn::server {
 
@@ -20,13 +22,15 @@ struct GrpcServerOptions {
 };
 
 struct GrpcServer {
+  std::unique_ptr<CompletionEvents> events;  // goes after the server
   std::unique_ptr<grpc::Server> server;
   std::string address;  // host:port with the port that was bound
 };
 
-// Serves `service`, which must outlive the server, and health. UNAVAILABLE: cannot listen there.
+// Serves `services`, asynchronous ones, which must outlive the server. Nothing is answered until they
+// listen to the events' queue and somebody handles the events. UNAVAILABLE: cannot listen there.
 absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
-                                           grpc::Service* service);
+                                           const std::vector<grpc::Service*>& services);
 
 // `address` is host:port; the port is replaced.
 std::string WithPort(const std::string& address, int port);

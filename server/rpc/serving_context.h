@@ -19,7 +19,7 @@ struct ServingContext {
 };
 
 // InfiniteFuture if the client has set none.
-inline absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
+inline absl::Time DeadlineOf(const grpc::ServerContext& context) {
   const auto deadline = context.deadline();
   return deadline == std::chrono::system_clock::time_point::max() ? absl::InfiniteFuture()
                                                                   : absl::FromChrono(deadline);

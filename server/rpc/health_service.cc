@@ -1,0 +1,157 @@
+#include "server/rpc/health_service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/batching/mutex_lock.h"
+#include "server/rpc/async_call.h"
+
+namespace hellocnn::server {
+namespace {
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+class CheckCall final : public UnaryCall<HealthCheckRequest, HealthCheckResponse> {
+ public:
+  static void Listen(HealthService* health, grpc::ServerCompletionQueue* queue) {
+    auto* call = new CheckCall(health, queue);
+    call->UnaryCall::Listen(health, &HealthService::RequestCheck, queue);
+  }
+
+ private:
+  CheckCall(HealthService* health, grpc::ServerCompletionQueue* queue)
+      : health_(health), queue_(queue) {}
+
+  void OnCall() override {
+    Listen(health_, queue_);
+    const HealthService::State state = health_->StateOf(request().service());
+    if (state == HealthCheckResponse::SERVICE_UNKNOWN) {
+      Finish(grpc::Status(grpc::StatusCode::NOT_FOUND,
+                          absl::StrCat("no service '", request().service(), "' here")));
+      return;
+    }
+    response()->set_status(state);
+    Finish(grpc::Status::OK);
+  }
+
+  HealthService* const health_;
+  grpc::ServerCompletionQueue* const queue_;
+};
+
+// Writes a state, and the next one when that is written and the state is another by then.
+class WatchCall final : public AsyncCall,
+                        public HealthService::Watcher,
+                        public std::enable_shared_from_this<WatchCall> {
+ public:
+  static void Listen(HealthService* health, grpc::ServerCompletionQueue* queue) {
+    std::shared_ptr<WatchCall> call(new WatchCall(health, queue));
+    WatchCall* const listening = call.get();
+    listening->self_ = std::move(call);
+    health->RequestWatch(&listening->context(), &listening->request_, &listening->writer_, queue,
+                         queue, listening->arrived_tag());
+  }
+
+  void OnChange() override { Step(); }
+
+ private:
+  WatchCall(HealthService* health, grpc::ServerCompletionQueue* queue)
+      : health_(health), queue_(queue) {}
+
+  void OnCall() override {
+    Listen(health_, queue_);
+    health_->Watch(shared_from_this());
+    Step();
+  }
+  void Written(bool /*ok*/) {
+    {
+      MutexLock lock(&mutex_);
+      writing_ = false;
+    }
+    Step();
+    Release();
+  }
+  void OnCancel() override {
+    {
+      MutexLock lock(&mutex_);
+      cancelled_ = true;
+    }
+    Step();
+  }
+  void OnDone() override { health_->Unwatch(shared_from_this()); }
+  void Dispose() override { const std::shared_ptr<WatchCall> last = std::move(self_); }
+
+  // Writes a state that has not been written, or finishes once the caller or the server goes;
+  // neither while a write is under way.
+  void Step() ABSL_LOCKS_EXCLUDED(mutex_) {
+    bool finish;
+    {
+      MutexLock lock(&mutex_);
+      if (writing_ || finished_) return;
+      finish = finished_ = cancelled_;
+      if (!finish) {
+        const HealthService::State state = health_->StateOf(request_.service());
+        if (state == response_.status()) return;
+        response_.set_status(state);
+        writing_ = true;
+        Hold();
+      }
+    }
+    if (finish) {
+      writer_.Finish(grpc::Status::CANCELLED, finished_tag());
+    } else {
+      writer_.Write(response_, written_.tag());
+    }
+  }
+
+  HealthService* const health_;
+  grpc::ServerCompletionQueue* const queue_;
+  std::shared_ptr<WatchCall> self_;  // until Dispose
+  HealthCheckRequest request_;
+  HealthCheckResponse response_;  // the last that was written; UNKNOWN before the first
+  grpc::ServerAsyncWriter<HealthCheckResponse> writer_{&context()};
+  CompletionOf<WatchCall> written_{this, &WatchCall::Written};
+
+  absl::Mutex mutex_;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace
+
+HealthService::HealthService(std::vector<std::string> services)
+    : services_(std::move_iterator(services.begin()), std::move_iterator(services.end())) {}
+
+void HealthService::Listen(grpc::ServerCompletionQueue* queue) {
+  CheckCall::Listen(this, queue);
+  WatchCall::Listen(this, queue);
+}
+
+void HealthService::SetServing(bool serving) {
+  std::set<std::shared_ptr<Watcher>> watchers;
+  {
+    MutexLock lock(&mutex_);
+    state_ = serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+    watchers = watchers_;
+  }
+  for (const std::shared_ptr<Watcher>& watcher : watchers) watcher->OnChange();
+}
+
+HealthService::State HealthService::StateOf(const std::string& service) const {
+  if (!service.empty() && !services_.contains(service)) return HealthCheckResponse::SERVICE_UNKNOWN;
+  MutexLock lock(&mutex_);
+  return state_;
+}
+
+void HealthService::Watch(const std::shared_ptr<Watcher>& watcher) {
+  MutexLock lock(&mutex_);
+  watchers_.insert(watcher);
+}
+
+void HealthService::Unwatch(const std::shared_ptr<Watcher>& watcher) {
+  MutexLock lock(&mutex_);
+  watchers_.erase(watcher);
+}
+
+}  // namespace hellocnn::server
