@@ -130,8 +130,8 @@ class Server::Parts {
   Metrics no_metrics_;
   HealthService health_{{v1::ClassifierService::service_full_name()}};
   std::unique_ptr<ClassifierService> service_;
-  std::unique_ptr<CompletionEvents> events_;
   std::unique_ptr<grpc::Server> grpc_;
+  std::unique_ptr<CompletionEvents> events_;
   std::atomic<bool> loaded_{false};
   std::thread loading_thread_;
   std::unique_ptr<Batcher> batcher_;

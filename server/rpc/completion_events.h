@@ -44,7 +44,8 @@ class CompletionEvents final : public EventQueue {
  public:
   explicit CompletionEvents(std::unique_ptr<grpc::ServerCompletionQueue> queue)
       : queue_(std::move(queue)) {}
-  // Closes, and handles what is left. The gRPC server must have shut down.
+  // Closes, and handles what is left. The gRPC server must have shut down and still be there: some
+  // of what is left is its own.
   ~CompletionEvents() override;
 
   // For the operations whose completions are to come here. Owned by this.

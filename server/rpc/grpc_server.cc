@@ -24,7 +24,7 @@ absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
   int port = 0;
   builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
   auto events = std::make_unique<CompletionEvents>(builder.AddCompletionQueue());
-  GrpcServer started{std::move(events), builder.BuildAndStart(), ""};
+  GrpcServer started{builder.BuildAndStart(), std::move(events), ""};
   if (started.server == nullptr || port == 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", options.listen,
                                                " for gRPC: the address is in use, not "

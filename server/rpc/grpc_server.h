@@ -22,8 +22,8 @@ struct GrpcServerOptions {
 };
 
 struct GrpcServer {
-  std::unique_ptr<CompletionEvents> events;  // goes after the server
   std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<CompletionEvents> events;  // see ~CompletionEvents
   std::string address;  // host:port with the port that was bound
 };
 

@@ -1,7 +1,11 @@
 #include "server/batching/batcher.h"
 
 #include <atomic>
+#include <deque>
+#include <functional>
 #include <latch>
+#include <memory>
+#include <mutex>
 #include <numeric>
 #include <random>
 #include <string>
@@ -11,11 +15,13 @@
 #include "gtest/gtest.h"
 #include "tests/server/batching/call.h"
 #include "tests/testing/fake_engine.h"
+#include "tests/testing/quiet_events.h"
 
 namespace hellocnn::server {
 namespace {
 
 using ::hellocnn::testing::FakeEngines;
+using ::hellocnn::testing::QuietEvents;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -53,7 +59,7 @@ class CountingObserver : public BatchObserver {
 class BatcherTest : public ::testing::Test {
  protected:
   void Start(int threads, const BatchQueue::Options& options) {
-    auto batcher = Batcher::Start(threads, options, engines_.Factory(), &observer_);
+    auto batcher = Batcher::Start(threads, options, engines_.Factory(), &events_, &observer_);
     ASSERT_TRUE(batcher.ok()) << batcher.status();
     batcher_ = *std::move(batcher);
   }
@@ -65,6 +71,7 @@ class BatcherTest : public ::testing::Test {
   }
 
   FakeEngines engines_;
+  QuietEvents events_;
   CountingObserver observer_;
   std::unique_ptr<Batcher> batcher_;
 };
@@ -268,14 +275,15 @@ TEST_F(BatcherTest, EachWorkerGetsItsOwnEngineAndNoneStartsIfOneFails) {
   Start(3, {});
   EXPECT_EQ(engines_.made(), 3);
   engines_.FailToMake(absl::NotFoundError("no weights"));
-  EXPECT_EQ(Batcher::Start(2, {}, engines_.Factory(), nullptr).status(),
+  QuietEvents others;
+  EXPECT_EQ(Batcher::Start(2, {}, engines_.Factory(), &others, nullptr).status(),
             absl::NotFoundError("no weights"));
 }
 
 TEST_F(BatcherTest, OptionOutOfRangeIsRefusedByName) {
   const auto message = [this](int threads, const BatchQueue::Options& options) {
     return std::string(
-        Batcher::Start(threads, options, engines_.Factory(), nullptr).status().message());
+        Batcher::Start(threads, options, engines_.Factory(), &events_, nullptr).status().message());
   };
   EXPECT_THAT(message(0, {}), HasSubstr("threads is 0"));
   EXPECT_THAT(message(1, {.max_batch_size = 0}), HasSubstr("max_batch_size is 0"));
@@ -329,6 +337,146 @@ TEST_F(BatcherTest, RestOfAJobWhoseFirstPartFailsIsDropped) {
   EXPECT_EQ(observer_.failed(), 4);
   EXPECT_EQ(observer_.dropped(), 2);
   EXPECT_EQ(observer_.abandoned(), 0);
+}
+
+// Each event runs a function.
+class FunctionEvents : public EventQueue {
+ public:
+  void Add(std::function<void()> function) {
+    {
+      const std::scoped_lock lock(mutex_);
+      functions_.push_back(std::move(function));
+    }
+    wakes_.Wake();
+  }
+
+  Got Wait(absl::Time until, Event* event) override {
+    if (Pop(event)) return Got::kEvent;
+    const Got got = wakes_.Wait(until, event);
+    if (Pop(event)) return Got::kEvent;
+    return got;
+  }
+  void Handle(const Event& event) override {
+    const std::unique_ptr<std::function<void()>> function(
+        static_cast<std::function<void()>*>(event.tag));
+    (*function)();
+  }
+  void Wake() override { wakes_.Wake(); }
+  void Close() override { wakes_.Close(); }
+
+ private:
+  bool Pop(Event* event) {
+    const std::scoped_lock lock(mutex_);
+    if (functions_.empty()) return false;
+    event->tag = new std::function<void()>(std::move(functions_.front()));
+    functions_.pop_front();
+    return true;
+  }
+
+  std::mutex mutex_;
+  std::deque<std::function<void()>> functions_;
+  QuietEvents wakes_;
+};
+
+class BatcherEventsTest : public BatcherTest {
+ protected:
+  ~BatcherEventsTest() override { batcher_ = nullptr; }  // before the events
+
+  void Start(int threads, const BatchQueue::Options& options) {
+    auto batcher =
+        Batcher::Start(threads, options, engines_.Factory(), &function_events_, &observer_);
+    ASSERT_TRUE(batcher.ok()) << batcher.status();
+    batcher_ = *std::move(batcher);
+  }
+  void Submit(Call& call) {
+    function_events_.Add([this, &call] { EXPECT_TRUE(batcher_->Submit(call.job()).ok()); });
+  }
+
+  FunctionEvents function_events_;
+};
+
+TEST_F(BatcherEventsTest, WhatEventsBringTogetherIsOneBatch) {
+  Start(1, {.max_batch_size = 8, .capacity = 8});
+  Call first({1}), second({2}), third({3, 4});
+  engines_.Hold();
+  Submit(first);
+  engines_.WaitUntilHeld(1);
+  Submit(second);
+  Submit(third);
+  engines_.Release();
+  EXPECT_EQ(third.Wait(), "OK");
+  EXPECT_EQ(second.Wait(), "OK");
+  EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 3));
+}
+
+TEST_F(BatcherEventsTest, QueueRefusesWhatEventsBringBeyondItsCapacity) {
+  Start(1, {.max_batch_size = 2, .capacity = 4});
+  Call first({1}), fits({2, 3, 4, 5}), refused({6});
+  engines_.Hold();
+  Submit(first);
+  engines_.WaitUntilHeld(1);
+  Submit(fits);
+  std::atomic<absl::StatusCode> code = absl::StatusCode::kOk;
+  function_events_.Add([&] { code = batcher_->Submit(refused.job()).code(); });
+  engines_.Release();
+  EXPECT_EQ(fits.Wait(), "OK");
+  EXPECT_EQ(code, absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(BatcherEventsTest, EventsWithoutEndDoNotKeepABatchFromBeingComputed) {
+  Start(1, {.max_batch_size = 2, .capacity = 8});
+  std::atomic<bool> stop = false;
+  // Each event brings the next one.
+  std::function<void()> again = [&] {
+    if (!stop) function_events_.Add(again);
+  };
+  function_events_.Add(again);
+  Call call({1});
+  Submit(call);
+  EXPECT_EQ(call.Wait(), "OK");
+  stop = true;
+  batcher_->Drain();
+}
+
+TEST_F(BatcherEventsTest, IdleWorkersShareWhatAnEventBrings) {
+  Start(3, {.max_batch_size = 2, .capacity = 6});
+  engines_.Hold();
+  Call call({0, 1, 2, 3, 4, 5});
+  Submit(call);
+  engines_.WaitUntilHeld(3);
+  engines_.Release();
+  EXPECT_EQ(call.Wait(), "OK");
+}
+
+TEST_F(BatcherEventsTest, DelayEndsWithoutAFurtherEvent) {
+  Start(2, {.max_batch_size = 8, .capacity = 8, .max_delay = absl::Milliseconds(5)});
+  Call call({1});
+  Submit(call);
+  EXPECT_EQ(call.Wait(), "OK");
+  EXPECT_GE(call.timing().queue, absl::Milliseconds(5));
+}
+
+TEST_F(BatcherEventsTest, DrainHandlesTheEventsThatAreLeft) {
+  Start(1, {});
+  std::atomic<int> handled = 0;
+  for (int i = 0; i < 100; ++i) function_events_.Add([&] { ++handled; });
+  batcher_->Drain();
+  EXPECT_EQ(handled, 100);
+}
+
+TEST_F(BatcherTest, EachWorkerPreparesItsEngineFirst) {
+  std::atomic<int> prepared = 0;
+  auto batcher = Batcher::Start(3, {}, engines_.Factory(), &events_, &observer_, [&](Engine&) {
+    ++prepared;
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(batcher.ok());
+  Call call({1});
+  ASSERT_TRUE((*batcher)->Submit(call.job()).ok());
+  EXPECT_EQ(call.Wait(), "OK");
+  EXPECT_GE(prepared, 1);
+  (*batcher)->Drain();
+  EXPECT_EQ(prepared, 3);
 }
 
 }  // namespace

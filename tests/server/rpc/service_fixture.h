@@ -1,4 +1,6 @@
-// The service in a real gRPC server on a loopback port, with a real batcher and fake engines.
+// The service in a real gRPC server on a loopback port, with a real batcher and fake engines. Calls are
+// received by threads of their own, not by the batcher's workers, so that they come in while engines
+// are held.
 #ifndef HELLOCNN_TESTS_SERVER_RPC_SERVICE_FIXTURE_H_
 #define HELLOCNN_TESTS_SERVER_RPC_SERVICE_FIXTURE_H_
 
@@ -14,7 +16,9 @@
 #include <vector>
 
 #include "server/rpc/classifier_service.h"
+#include "server/rpc/completion_events.h"
 #include "tests/testing/fake_engine.h"
+#include "tests/testing/quiet_events.h"
 
 namespace hellocnn::server {
 
@@ -110,7 +114,10 @@ class ServiceTest : public ::testing::Test {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&service_);
+    events_ = std::make_unique<CompletionEvents>(builder.AddCompletionQueue());
     server_ = builder.BuildAndStart();
+    service_.Listen(events_->queue());
+    for (int i = 0; i < kReceivers; ++i) receivers_.emplace_back([this] { Receive(); });
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
                                    grpc::InsecureChannelCredentials());
     stub_ = v1::ClassifierService::NewStub(channel_);
@@ -121,12 +128,14 @@ class ServiceTest : public ::testing::Test {
     service_.Drain();
     server_->Shutdown(std::chrono::system_clock::now());
     server_->Wait();
+    events_->Close();
+    for (std::thread& receiver : receivers_) receiver.join();
     if (batcher_ != nullptr) batcher_->Drain();
   }
 
   void Serve(int threads = 1, int capacity = kCapacity) {
     auto batcher = Batcher::Start(threads, {.max_batch_size = kMaxBatch, .capacity = capacity},
-                                  engines_.Factory(), &observer_);
+                                  engines_.Factory(), &worker_events_, &observer_);
     ASSERT_TRUE(batcher.ok()) << batcher.status();
     batcher_ = *std::move(batcher);
     service_.Serve(batcher_.get());
@@ -198,12 +207,26 @@ class ServiceTest : public ::testing::Test {
     }
   }
 
+  void Receive() {
+    EventQueue::Event event;
+    while (true) {
+      const EventQueue::Got got = events_->Wait(absl::InfiniteFuture(), &event);
+      if (got == EventQueue::Got::kEnd) return;
+      if (got == EventQueue::Got::kEvent) events_->Handle(event);
+    }
+  }
+
+  static constexpr int kReceivers = 3;  // more than one, so that a call's events meet
+
   testing::FakeEngines engines_;
+  testing::QuietEvents worker_events_;
   RecordingMetrics metrics_;
   DropObserver observer_;
   std::unique_ptr<Batcher> batcher_;
   ClassifierService service_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<CompletionEvents> events_;
+  std::vector<std::thread> receivers_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::ClassifierService::Stub> stub_;
 };

@@ -1,0 +1,52 @@
+// Events for a batcher of which none ever comes: workers are only woken.
+#ifndef HELLOCNN_TESTS_TESTING_QUIET_EVENTS_H_
+#define HELLOCNN_TESTS_TESTING_QUIET_EVENTS_H_
+
+#include <condition_variable>
+#include <mutex>
+
+#include "absl/time/clock.h"
+#include "server/batching/event_queue.h"
+
+namespace hellocnn::testing {
+
+// Thread-safe. A standard mutex, as FakeEngines has.
+class QuietEvents : public server::EventQueue {
+ public:
+  Got Wait(absl::Time until, Event* /*event*/) override {
+    std::unique_lock lock(mutex_);
+    const auto woken = [this] { return wakes_ > 0 || closed_; };
+    if (until == absl::InfiniteFuture()) {
+      changed_.wait(lock, woken);
+    } else if (until > absl::Now()) {
+      changed_.wait_until(lock, absl::ToChronoTime(until), woken);
+    }
+    if (wakes_ > 0) --wakes_;
+    return closed_ ? Got::kEnd : Got::kNothing;
+  }
+  void Handle(const Event& /*event*/) override {}
+  void Wake() override {
+    {
+      const std::scoped_lock lock(mutex_);
+      ++wakes_;
+    }
+    changed_.notify_one();
+  }
+  void Close() override {
+    {
+      const std::scoped_lock lock(mutex_);
+      closed_ = true;
+    }
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int wakes_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace hellocnn::testing
+
+#endif  // HELLOCNN_TESTS_TESTING_QUIET_EVENTS_H_
