@@ -55,7 +55,7 @@ class EchoService : public v1::ClassifierService::AsyncService {
  public:
   EchoService() : description_(Description()), answer_(Answer(description_.model())) {}
 
-  void Listen(grpc::ServerCompletionQueue* queue);
+  void Listen(server::CompletionEvents* events);
 
   void Fill(int images, v1::ClassifyResponse* response) const {
     *response->mutable_model() = answer_.model();
@@ -72,61 +72,59 @@ class EchoService : public v1::ClassifierService::AsyncService {
 
 class EchoCall final : public server::UnaryCall<v1::ClassifyRequest, v1::ClassifyResponse> {
  public:
-  static void Listen(EchoService* service, grpc::ServerCompletionQueue* queue) {
-    auto* call = new EchoCall(service, queue);
-    call->UnaryCall::Listen(service, &EchoService::RequestClassify, queue);
+  static void Listen(EchoService* service, server::CompletionEvents* events) {
+    auto* call = new EchoCall(service, events);
+    call->UnaryCall::Listen(service, &EchoService::RequestClassify);
   }
 
  private:
-  EchoCall(EchoService* service, grpc::ServerCompletionQueue* queue)
-      : service_(service), queue_(queue) {}
+  EchoCall(EchoService* service, server::CompletionEvents* events)
+      : UnaryCall(events), service_(service) {}
 
   void OnCall() override {
-    Listen(service_, queue_);
+    Listen(service_, events());
     service_->Fill(request().images_size(), response());
     Finish(grpc::Status::OK);
   }
 
   EchoService* const service_;
-  grpc::ServerCompletionQueue* const queue_;
 };
 
 class DescriptionCall final : public server::UnaryCall<v1::GetModelRequest, v1::GetModelResponse> {
  public:
-  static void Listen(EchoService* service, grpc::ServerCompletionQueue* queue) {
-    auto* call = new DescriptionCall(service, queue);
-    call->UnaryCall::Listen(service, &EchoService::RequestGetModel, queue);
+  static void Listen(EchoService* service, server::CompletionEvents* events) {
+    auto* call = new DescriptionCall(service, events);
+    call->UnaryCall::Listen(service, &EchoService::RequestGetModel);
   }
 
  private:
-  DescriptionCall(EchoService* service, grpc::ServerCompletionQueue* queue)
-      : service_(service), queue_(queue) {}
+  DescriptionCall(EchoService* service, server::CompletionEvents* events)
+      : UnaryCall(events), service_(service) {}
 
   void OnCall() override {
-    Listen(service_, queue_);
+    Listen(service_, events());
     *response() = service_->description();
     Finish(grpc::Status::OK);
   }
 
   EchoService* const service_;
-  grpc::ServerCompletionQueue* const queue_;
 };
 
 // Reads a request, writes its answer, and so on.
 class EchoStream final
     : public server::BidiCall<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> {
  public:
-  static void Listen(EchoService* service, grpc::ServerCompletionQueue* queue) {
-    auto* call = new EchoStream(service, queue);
-    call->BidiCall::Listen(service, &EchoService::RequestClassifyStream, queue);
+  static void Listen(EchoService* service, server::CompletionEvents* events) {
+    auto* call = new EchoStream(service, events);
+    call->BidiCall::Listen(service, &EchoService::RequestClassifyStream);
   }
 
  private:
-  EchoStream(EchoService* service, grpc::ServerCompletionQueue* queue)
-      : service_(service), queue_(queue) {}
+  EchoStream(EchoService* service, server::CompletionEvents* events)
+      : BidiCall(events), service_(service) {}
 
   void OnCall() override {
-    Listen(service_, queue_);
+    Listen(service_, events());
     StartRead(&request_);
   }
   void OnReadDone(bool ok) override {
@@ -142,15 +140,14 @@ class EchoStream final
   }
 
   EchoService* const service_;
-  grpc::ServerCompletionQueue* const queue_;
   v1::ClassifyStreamRequest request_;
   v1::ClassifyStreamResponse response_;
 };
 
-void EchoService::Listen(grpc::ServerCompletionQueue* queue) {
-  for (int i = 0; i < 64; ++i) EchoCall::Listen(this, queue);  // as many as hellocnn-server
-  EchoStream::Listen(this, queue);
-  DescriptionCall::Listen(this, queue);
+void EchoService::Listen(server::CompletionEvents* events) {
+  for (int i = 0; i < 64; ++i) EchoCall::Listen(this, events);  // as many as hellocnn-server
+  EchoStream::Listen(this, events);
+  DescriptionCall::Listen(this, events);
 }
 
 // One thread, as hellocnn-server with --threads=1.
@@ -171,8 +168,8 @@ int Serve(const std::string& listen) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   EchoService service;
-  absl::StatusOr<GrpcServer> started =
-      server::StartGrpcServer({.listen = listen, .max_message_bytes = kMaxMessageBytes}, {&service});
+  absl::StatusOr<GrpcServer> started = server::StartGrpcServer(
+      {.listen = listen, .max_message_bytes = kMaxMessageBytes}, {&service});
   if (!started.ok()) {
     std::fprintf(stderr, "hellocnn-echo-server: %s\n",
                  std::string(started.status().message()).c_str());
@@ -180,7 +177,7 @@ int Serve(const std::string& listen) {
   }
   std::printf("hellocnn-echo-server ready grpc=%s\n", started->address.c_str());
   std::fflush(stdout);
-  service.Listen(started->events->queue());
+  service.Listen(started->events.get());
   std::thread thread(HandleEvents, started->events.get());
   int number = 0;
   sigwait(&signals, &number);

@@ -236,8 +236,8 @@ absl::Status Server::Parts::StartGrpc(const v1::Limits& limits) {
   events_ = std::move(started->events);
   grpc_ = std::move(started->server);
   grpc_address_ = started->address;
-  service_->Listen(events_->queue());
-  health_.Listen(events_->queue());
+  service_->Listen(events_.get());
+  health_.Listen(events_.get());
   return absl::OkStatus();
 }
 

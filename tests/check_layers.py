@@ -53,7 +53,7 @@ LAYERS = {
 # Pattern of a library's headers: its name, the files that may include it, as a pattern of their paths, and that in words.
 LIBRARIES = [
     (r"(torch|ATen|c10)/", "LibTorch", r"hellocnn/torch/", "hellocnn/torch/"),
-    (r"prometheus/", "prometheus-cpp", r"(server/telemetry|client/load)/\w+\.cc", "the .cc files of server/telemetry/ and client/load/"),
+    (r"prometheus/", "prometheus-cpp", r"(server/telemetry|client/load)/\w+\.cc|server/telemetry/(metric_series|sharded_metrics)\.h", "the .cc files of server/telemetry/ and client/load/, and the headers between the former"),
     (r"httplib\.h", "cpp-httplib", r"client/load/http_get\.cc", "client/load/http_get.cc"),
     (r"microhttpd\.h", "libmicrohttpd", r"server/telemetry/http_server\.cc", "server/telemetry/http_server.cc"),
     (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/|benchmarks/echo_server\.cc", "server/rpc/, server/server.*, client/ and the echo server"),

@@ -113,8 +113,9 @@ void Batcher::Work(int worker, Engine& engine, const Prepare& prepare) {
   if (prepare && !prepare(engine).ok()) return;
   works_for = this;
   Scratch scratch;
+  absl::Time busy_since = absl::Now();
   while (true) {
-    const EventQueue::Got got = HandleEvents();
+    const EventQueue::Got got = HandleEvents(worker, &busy_since);
     const BatchQueue::Taken batch = Take(got != EventQueue::Got::kEvent);
     Report(batch.dropped);
     if (batch.slices.empty()) {
@@ -124,7 +125,8 @@ void Batcher::Work(int worker, Engine& engine, const Prepare& prepare) {
     const absl::Time start = absl::Now();
     const absl::Status status = scratch.Classify(engine, batch);
     const absl::Time end = absl::Now();
-    if (observer_ != nullptr) observer_->OnBatch(worker, batch, end - start, status);
+    if (observer_ != nullptr) observer_->OnBatch(batch, end - start, status);
+    ReportBusy(worker, end, &busy_since);
     std::vector<BatchQueue::Dropped> dropped;
     std::vector<std::shared_ptr<QueuedJob>> finished;
     {
@@ -136,7 +138,7 @@ void Batcher::Work(int worker, Engine& engine, const Prepare& prepare) {
   }
 }
 
-EventQueue::Got Batcher::HandleEvents() {
+EventQueue::Got Batcher::HandleEvents(int worker, absl::Time* busy_since) {
   for (int handled = 0; handled < max_events_; ++handled) {
     absl::Time release;
     {
@@ -145,8 +147,11 @@ EventQueue::Got Batcher::HandleEvents() {
       if (release != absl::InfinitePast()) ++waiting_;
     }
     EventQueue::Event event;
+    const bool waits = release != absl::InfinitePast();
+    if (waits) ReportBusy(worker, absl::Now(), busy_since);
     const EventQueue::Got got = events_->Wait(release, &event);
-    if (release != absl::InfinitePast()) {
+    if (waits) {
+      *busy_since = absl::Now();
       MutexLock lock(&mutex_);
       --waiting_;
     }
@@ -167,6 +172,12 @@ BatchQueue::Taken Batcher::Take(bool caught_up) {
   }
   if (wake) events_->Wake();
   return taken;
+}
+
+void Batcher::ReportBusy(int worker, absl::Time now, absl::Time* since) const {
+  // The clock can be set back.
+  const absl::Duration busy = std::max(now - std::exchange(*since, now), absl::ZeroDuration());
+  if (observer_ != nullptr) observer_->OnBusy(worker, busy);
 }
 
 void Batcher::Report(const std::vector<BatchQueue::Dropped>& dropped) const {

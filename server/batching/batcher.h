@@ -1,5 +1,5 @@
-// Worker threads around a BatchQueue: each handles events, which bring jobs, takes a batch, runs its
-// own engine on it, and reports. So a request is received, computed and answered by one thread.
+// Worker threads around a BatchQueue: each handles events, which bring jobs, takes a batch, runs
+// its own engine on it, and reports. So a request is received, computed and answered by one thread.
 //
 // Work-conserving: a worker that has handled what there is takes what has queued at once, unless
 // max_delay says otherwise.
@@ -30,8 +30,10 @@ namespace hellocnn::server {
 class BatchObserver {
  public:
   virtual ~BatchObserver() = default;
+  // The worker was busy for so long since it last said so: not waiting for events.
+  virtual void OnBusy(int worker, absl::Duration busy) = 0;
   // An engine has run on the batch, with that status, before any of its jobs is reported.
-  virtual void OnBatch(int worker, const BatchQueue::Taken& batch, absl::Duration compute,
+  virtual void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute,
                        const absl::Status& status) = 0;
   // A job, or what was left of it, left the queue without being computed. The job's status says
   // why: DEADLINE_EXCEEDED, CANCELLED, or INTERNAL if the engine has failed on another part of it.
@@ -88,12 +90,14 @@ class Batcher {
 
   // The life of worker number `worker`.
   void Work(int worker, Engine& engine, const Prepare& prepare) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Handles events until a batch is due and no event is left (kNothing), or too many were
-  // (kEvent), or there will be none any more (kEnd).
-  EventQueue::Got HandleEvents() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Handles events as worker `worker` until a batch is due and no event is left (kNothing), or too
+  // many were (kEvent), or there will be none any more (kEnd).
+  EventQueue::Got HandleEvents(int worker, absl::Time* busy_since) ABSL_LOCKS_EXCLUDED(mutex_);
   // A batch or something to report as dropped, if either is due. Wakes another worker if it leaves
   // something, in the queue or, unless `caught_up`, among the events.
   BatchQueue::Taken Take(bool caught_up) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Tells the observer that worker `worker` was busy from `since`, which becomes `now`, until then.
+  void ReportBusy(int worker, absl::Time now, absl::Time* since) const;
   // Tells the observer, and calls `done` of those that are finished.
   void Report(const std::vector<BatchQueue::Dropped>& dropped) const;
   void Report(const QueuedJob& job) const;

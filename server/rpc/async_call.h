@@ -28,8 +28,12 @@ class AsyncCall {
   AsyncCall& operator=(const AsyncCall&) = delete;
 
  protected:
-  AsyncCall() { context_.AsyncNotifyWhenDone(ended_.tag()); }
-  virtual ~AsyncCall() = default;
+  // Its events are of `events`, which outlives it.
+  explicit AsyncCall(CompletionEvents* events) : events_(events) {
+    events_->Enter();
+    context_.AsyncNotifyWhenDone(ended_.tag());
+  }
+  virtual ~AsyncCall() { events_->Leave(); }
 
   // The call is there. Finish must follow, now or later.
   virtual void OnCall() = 0;
@@ -40,6 +44,7 @@ class AsyncCall {
   // Gives up the object: it owns itself. Without OnDone before it, no call has come.
   virtual void Dispose() { delete this; }
 
+  CompletionEvents* events() const { return events_; }
   const grpc::ServerContext& context() const { return context_; }
   grpc::ServerContext& context() { return context_; }
 
@@ -70,6 +75,7 @@ class AsyncCall {
   }
   void Finished(bool /*ok*/) { Release(); }
 
+  CompletionEvents* const events_;
   CompletionOf<AsyncCall> arrived_{this, &AsyncCall::Arrived};
   CompletionOf<AsyncCall> ended_{this, &AsyncCall::Ended};
   CompletionOf<AsyncCall> finished_{this, &AsyncCall::Finished};
@@ -86,9 +92,12 @@ class AsyncCall {
 template <typename Request, typename Response>
 class UnaryCall : public AsyncCall {
  protected:
+  using AsyncCall::AsyncCall;
+
   // `method` is the Request… function of the generated AsyncService.
   template <typename Service, typename Method>
-  void Listen(Service* service, Method method, grpc::ServerCompletionQueue* queue) {
+  void Listen(Service* service, Method method) {
+    grpc::ServerCompletionQueue* const queue = events()->queue();
     (service->*method)(&context(), request_, &writer_, queue, queue, arrived_tag());
   }
 
@@ -119,8 +128,11 @@ class UnaryCall : public AsyncCall {
 template <typename Request, typename Response>
 class BidiCall : public AsyncCall {
  protected:
+  using AsyncCall::AsyncCall;
+
   template <typename Service, typename Method>
-  void Listen(Service* service, Method method, grpc::ServerCompletionQueue* queue) {
+  void Listen(Service* service, Method method) {
+    grpc::ServerCompletionQueue* const queue = events()->queue();
     (service->*method)(&context(), &stream_, queue, queue, arrived_tag());
   }
 

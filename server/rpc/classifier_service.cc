@@ -21,18 +21,18 @@ v1::GetModelResponse Description(const ModelCard& card, const v1::Limits& limits
 class GetModelCall final : public UnaryCall<v1::GetModelRequest, v1::GetModelResponse> {
  public:
   static void Listen(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
-                     grpc::ServerCompletionQueue* queue) {
-    auto* call = new GetModelCall(serving, service, queue);
-    call->UnaryCall::Listen(service, &v1::ClassifierService::AsyncService::RequestGetModel, queue);
+                     CompletionEvents* events) {
+    auto* call = new GetModelCall(serving, service, events);
+    call->UnaryCall::Listen(service, &v1::ClassifierService::AsyncService::RequestGetModel);
   }
 
  private:
   GetModelCall(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
-               grpc::ServerCompletionQueue* queue)
-      : serving_(serving), service_(service), queue_(queue) {}
+               CompletionEvents* events)
+      : UnaryCall(events), serving_(serving), service_(service) {}
 
   void OnCall() override {
-    Listen(serving_, service_, queue_);
+    Listen(serving_, service_, events());
     const absl::Time start = absl::Now();
     serving_->metrics->OnReceived(Method::kGetModel, request().ByteSizeLong());
     absl::Status status;
@@ -50,7 +50,6 @@ class GetModelCall final : public UnaryCall<v1::GetModelRequest, v1::GetModelRes
 
   const ServingContext* const serving_;
   v1::ClassifierService::AsyncService* const service_;
-  grpc::ServerCompletionQueue* const queue_;
 };
 
 // Calls that gRPC may begin before the one before has been seen. With fewer it works as well, but
@@ -63,10 +62,10 @@ ClassifierService::ClassifierService(const ModelCard& card, const v1::Limits& li
                                      Metrics* metrics)
     : serving_{Description(card, limits), metrics, &admission_} {}
 
-void ClassifierService::Listen(grpc::ServerCompletionQueue* queue) {
-  for (int i = 0; i < kListening; ++i) ClassifyCall::Listen(&serving_, this, queue);
-  ClassifyStream::Listen(&serving_, this, queue);
-  GetModelCall::Listen(&serving_, this, queue);
+void ClassifierService::Listen(CompletionEvents* events) {
+  for (int i = 0; i < kListening; ++i) ClassifyCall::Listen(&serving_, this, events);
+  ClassifyStream::Listen(&serving_, this, events);
+  GetModelCall::Listen(&serving_, this, events);
 }
 
 }  // namespace hellocnn::server

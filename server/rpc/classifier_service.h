@@ -7,6 +7,7 @@
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/batching/batcher.h"
 #include "server/rpc/admission.h"
+#include "server/rpc/completion_events.h"
 #include "server/rpc/serving_context.h"
 #include "server/telemetry/metrics.h"
 
@@ -19,8 +20,8 @@ class ClassifierService : public v1::ClassifierService::AsyncService {
   // `metrics` outlives the service.
   ClassifierService(const ModelCard& card, const v1::Limits& limits, Metrics* metrics);
 
-  // Takes calls from the server's completion queue, once that has started.
-  void Listen(grpc::ServerCompletionQueue* queue);
+  // Takes the calls of a server that has started. `events` outlives them.
+  void Listen(CompletionEvents* events);
 
   // From now on calls are answered by `batcher`, which must outlive every call.
   void Serve(Batcher* batcher) { admission_.Open(batcher); }

@@ -10,19 +10,17 @@
 namespace hellocnn::server {
 
 void ClassifyCall::Listen(const ServingContext* serving,
-                          v1::ClassifierService::AsyncService* service,
-                          grpc::ServerCompletionQueue* queue) {
-  auto* call = new ClassifyCall(serving, service, queue);
-  call->UnaryCall::Listen(service, &v1::ClassifierService::AsyncService::RequestClassify, queue);
+                          v1::ClassifierService::AsyncService* service, CompletionEvents* events) {
+  auto* call = new ClassifyCall(serving, service, events);
+  call->UnaryCall::Listen(service, &v1::ClassifierService::AsyncService::RequestClassify);
 }
 
 ClassifyCall::ClassifyCall(const ServingContext* serving,
-                           v1::ClassifierService::AsyncService* service,
-                           grpc::ServerCompletionQueue* queue)
-    : serving_(serving), service_(service), queue_(queue) {}
+                           v1::ClassifierService::AsyncService* service, CompletionEvents* events)
+    : UnaryCall(events), serving_(serving), service_(service) {}
 
 void ClassifyCall::OnCall() {
-  Listen(serving_, service_, queue_);
+  Listen(serving_, service_, events());
   start_ = absl::Now();
   serving_->metrics->OnReceived(Method::kClassify, request().ByteSizeLong());
   absl::StatusOr<Batcher*> batcher = serving_->admission->Enter();

@@ -22,13 +22,13 @@ namespace hellocnn::server {
 // them.
 class ClassifyCall final : public UnaryCall<v1::ClassifyRequest, v1::ClassifyResponse> {
  public:
-  // Takes the next call from `queue`, and then another one, for as long as gRPC has calls.
+  // Takes the next call from `events`, and then another one, for as long as gRPC has calls.
   static void Listen(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
-                     grpc::ServerCompletionQueue* queue);
+                     CompletionEvents* events);
 
  private:
   ClassifyCall(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
-               grpc::ServerCompletionQueue* queue);
+               CompletionEvents* events);
 
   // Queues the job. On an error nothing is queued and Answer is still to be called.
   absl::Status Submit(Batcher* batcher);
@@ -44,7 +44,6 @@ class ClassifyCall final : public UnaryCall<v1::ClassifyRequest, v1::ClassifyRes
 
   const ServingContext* const serving_;
   v1::ClassifierService::AsyncService* const service_;
-  grpc::ServerCompletionQueue* const queue_;
   absl::Time start_;
   bool entered_ = false;  // and has to leave
   const std::shared_ptr<Job> job_ = std::make_shared<Job>();

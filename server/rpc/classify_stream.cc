@@ -17,21 +17,20 @@ namespace hellocnn::server {
 
 void ClassifyStream::Listen(const ServingContext* serving,
                             v1::ClassifierService::AsyncService* service,
-                            grpc::ServerCompletionQueue* queue) {
-  std::shared_ptr<ClassifyStream> stream(new ClassifyStream(serving, service, queue));
+                            CompletionEvents* events) {
+  std::shared_ptr<ClassifyStream> stream(new ClassifyStream(serving, service, events));
   ClassifyStream* const listening = stream.get();
   listening->self_ = std::move(stream);
-  listening->BidiCall::Listen(service, &v1::ClassifierService::AsyncService::RequestClassifyStream,
-                              queue);
+  listening->BidiCall::Listen(service, &v1::ClassifierService::AsyncService::RequestClassifyStream);
 }
 
 ClassifyStream::ClassifyStream(const ServingContext* serving,
                                v1::ClassifierService::AsyncService* service,
-                               grpc::ServerCompletionQueue* queue)
-    : serving_(serving), service_(service), queue_(queue) {}
+                               CompletionEvents* events)
+    : BidiCall(events), serving_(serving), service_(service) {}
 
 void ClassifyStream::OnCall() {
-  Listen(serving_, service_, queue_);
+  Listen(serving_, service_, events());
   start_ = absl::Now();
   deadline_ = DeadlineOf(context());
   {
@@ -53,8 +52,8 @@ void ClassifyStream::OnCall() {
     // A stream that is not let in counts as the one request that it would have begun with.
     serving_->metrics->OnReceived(Method::kClassifyStream, 0);
     serving_->metrics->OnRefused(*RefusalOf(batcher.status()));
-    serving_->metrics->OnEnd(Method::kClassifyStream, batcher.status().code(),
-                             absl::Now() - start_, 0);
+    serving_->metrics->OnEnd(Method::kClassifyStream, batcher.status().code(), absl::Now() - start_,
+                             0);
     {
       MutexLock lock(&mutex_);
       finished_ = true;

@@ -31,14 +31,13 @@ inline constexpr int kMaxInFlightPerStream = 64;
 //
 // Finish is called once, when nothing is in flight any more; so no StartWrite and no `done` can
 // follow it.
-class ClassifyStream final
-    : public BidiCall<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>,
-      public Drainable,
-      public std::enable_shared_from_this<ClassifyStream> {
+class ClassifyStream final : public BidiCall<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>,
+                             public Drainable,
+                             public std::enable_shared_from_this<ClassifyStream> {
  public:
-  // Takes the next call from `queue`, and then another one, for as long as gRPC has calls.
+  // Takes the next call from `events`, and then another one, for as long as gRPC has calls.
   static void Listen(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
-                     grpc::ServerCompletionQueue* queue);
+                     CompletionEvents* events);
 
   // Requests that are read from now on are answered with UNAVAILABLE; when those before are
   // answered, the call ends.
@@ -64,7 +63,7 @@ class ClassifyStream final
   };
 
   ClassifyStream(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
-                 grpc::ServerCompletionQueue* queue);
+                 CompletionEvents* events);
 
   void OnCall() override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -94,7 +93,6 @@ class ClassifyStream final
 
   const ServingContext* const serving_;
   v1::ClassifierService::AsyncService* const service_;
-  grpc::ServerCompletionQueue* const queue_;
   // These are set before the first read.
   absl::Time start_;
   absl::Time deadline_;

@@ -62,6 +62,11 @@ void CompletionEvents::Wake() {
 }
 
 void CompletionEvents::Close() {
+  closing_ = true;
+  if (calls_ == 0) Shutdown();
+}
+
+void CompletionEvents::Shutdown() {
   MutexLock lock(&mutex_);
   if (closed_) return;
   closed_ = true;

@@ -48,6 +48,13 @@ class CompletionEvents final : public EventQueue {
   // of what is left is its own.
   ~CompletionEvents() override;
 
+  // A call object has come that will start operations on the queue, or has gone. Between the two
+  // the queue stays open.
+  void Enter() { ++calls_; }
+  void Leave() ABSL_LOCKS_EXCLUDED(mutex_) {
+    if (--calls_ == 0 && closing_) Shutdown();
+  }
+
   // For the operations whose completions are to come here. Owned by this.
   grpc::ServerCompletionQueue* queue() const { return queue_.get(); }
 
@@ -57,13 +64,18 @@ class CompletionEvents final : public EventQueue {
     static_cast<Completion*>(event.tag)->OnComplete(event.ok);
   }
   void Wake() override ABSL_LOCKS_EXCLUDED(mutex_);
-  // No operation may be started any more, but by Handle.
+  // The end comes when the last call object has gone. The gRPC server must have begun to shut down:
+  // only then do those go that wait for calls.
   void Close() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  void Shutdown() ABSL_LOCKS_EXCLUDED(mutex_);
+
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   grpc::Alarm alarm_;
   std::atomic<bool> waking_{false};  // alarm_ is set and its event has not been given out
+  std::atomic<int> calls_{0};
+  std::atomic<bool> closing_{false};
   absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -14,17 +14,16 @@ using grpc::health::v1::HealthCheckResponse;
 
 class CheckCall final : public UnaryCall<HealthCheckRequest, HealthCheckResponse> {
  public:
-  static void Listen(HealthService* health, grpc::ServerCompletionQueue* queue) {
-    auto* call = new CheckCall(health, queue);
-    call->UnaryCall::Listen(health, &HealthService::RequestCheck, queue);
+  static void Listen(HealthService* health, CompletionEvents* events) {
+    auto* call = new CheckCall(health, events);
+    call->UnaryCall::Listen(health, &HealthService::RequestCheck);
   }
 
  private:
-  CheckCall(HealthService* health, grpc::ServerCompletionQueue* queue)
-      : health_(health), queue_(queue) {}
+  CheckCall(HealthService* health, CompletionEvents* events) : UnaryCall(events), health_(health) {}
 
   void OnCall() override {
-    Listen(health_, queue_);
+    Listen(health_, events());
     const HealthService::State state = health_->StateOf(request().service());
     if (state == HealthCheckResponse::SERVICE_UNKNOWN) {
       Finish(grpc::Status(grpc::StatusCode::NOT_FOUND,
@@ -36,7 +35,6 @@ class CheckCall final : public UnaryCall<HealthCheckRequest, HealthCheckResponse
   }
 
   HealthService* const health_;
-  grpc::ServerCompletionQueue* const queue_;
 };
 
 // Writes a state, and the next one when that is written and the state is another by then.
@@ -44,10 +42,11 @@ class WatchCall final : public AsyncCall,
                         public HealthService::Watcher,
                         public std::enable_shared_from_this<WatchCall> {
  public:
-  static void Listen(HealthService* health, grpc::ServerCompletionQueue* queue) {
-    std::shared_ptr<WatchCall> call(new WatchCall(health, queue));
+  static void Listen(HealthService* health, CompletionEvents* events) {
+    std::shared_ptr<WatchCall> call(new WatchCall(health, events));
     WatchCall* const listening = call.get();
     listening->self_ = std::move(call);
+    grpc::ServerCompletionQueue* const queue = events->queue();
     health->RequestWatch(&listening->context(), &listening->request_, &listening->writer_, queue,
                          queue, listening->arrived_tag());
   }
@@ -55,11 +54,10 @@ class WatchCall final : public AsyncCall,
   void OnChange() override { Step(); }
 
  private:
-  WatchCall(HealthService* health, grpc::ServerCompletionQueue* queue)
-      : health_(health), queue_(queue) {}
+  WatchCall(HealthService* health, CompletionEvents* events) : AsyncCall(events), health_(health) {}
 
   void OnCall() override {
-    Listen(health_, queue_);
+    Listen(health_, events());
     health_->Watch(shared_from_this());
     Step();
   }
@@ -105,7 +103,6 @@ class WatchCall final : public AsyncCall,
   }
 
   HealthService* const health_;
-  grpc::ServerCompletionQueue* const queue_;
   std::shared_ptr<WatchCall> self_;  // until Dispose
   HealthCheckRequest request_;
   HealthCheckResponse response_;  // the last that was written; UNKNOWN before the first
@@ -123,9 +120,9 @@ class WatchCall final : public AsyncCall,
 HealthService::HealthService(std::vector<std::string> services)
     : services_(std::move_iterator(services.begin()), std::move_iterator(services.end())) {}
 
-void HealthService::Listen(grpc::ServerCompletionQueue* queue) {
-  CheckCall::Listen(this, queue);
-  WatchCall::Listen(this, queue);
+void HealthService::Listen(CompletionEvents* events) {
+  CheckCall::Listen(this, events);
+  WatchCall::Listen(this, events);
 }
 
 void HealthService::SetServing(bool serving) {

@@ -1,4 +1,5 @@
-// grpc.health.v1.Health: gRPC's own implementation would bring threads that poll beside the workers.
+// grpc.health.v1.Health: gRPC's own implementation would bring threads that poll beside the
+// workers.
 #ifndef HELLOCNN_SERVER_RPC_HEALTH_SERVICE_H_
 #define HELLOCNN_SERVER_RPC_HEALTH_SERVICE_H_
 
@@ -9,12 +10,13 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "server/rpc/completion_events.h"
 #include "server/rpc/health.grpc.pb.h"
 
 namespace hellocnn::server {
 
 // The state of one server, which is also that of each service it has. NOT_SERVING at first.
-// Thread-safe. Must outlive the gRPC server that it is registered with, and its queues.
+// Thread-safe. Must outlive the gRPC server that it is registered with, and the calls.
 class HealthService : public grpc::health::v1::Health::AsyncService {
  public:
   using State = grpc::health::v1::HealthCheckResponse::ServingStatus;
@@ -30,8 +32,8 @@ class HealthService : public grpc::health::v1::Health::AsyncService {
   // `services` by their full names; "", the server as a whole, is always there.
   explicit HealthService(std::vector<std::string> services);
 
-  // Takes calls from the server's completion queue, once that has started.
-  void Listen(grpc::ServerCompletionQueue* queue);
+  // Takes the calls of a server that has started. `events` outlives them.
+  void Listen(CompletionEvents* events);
 
   void SetServing(bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
 

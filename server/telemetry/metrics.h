@@ -1,4 +1,5 @@
-// What the calls tell about their work. prometheus-cpp stops in the .cc files of this folder.
+// What the calls tell about their work. prometheus-cpp stops in the .cc files of this folder
+// and the headers that only they include.
 #ifndef HELLOCNN_SERVER_TELEMETRY_METRICS_H_
 #define HELLOCNN_SERVER_TELEMETRY_METRICS_H_
 

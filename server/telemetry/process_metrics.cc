@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -18,8 +19,6 @@ namespace {
 
 // Of /proc/self/stat, see proc(5).
 struct Stat {
-  double user_ticks = 0;
-  double system_ticks = 0;
   double threads = 0;
   double start_ticks = 0;  // since boot
   double virtual_bytes = 0;
@@ -38,12 +37,6 @@ std::optional<Stat> ReadStat() {
   std::string skipped;
   for (int field = 3; field <= 24; ++field) {
     switch (field) {
-      case 14:
-        rest >> stat.user_ticks;
-        break;
-      case 15:
-        rest >> stat.system_ticks;
-        break;
       case 20:
         rest >> stat.threads;
         break;
@@ -99,11 +92,15 @@ std::vector<prometheus::MetricFamily> CollectProcessMetrics() {
   const auto gauge = [&families](const char* name, const char* help, std::optional<double> value) {
     if (value.has_value()) families.push_back(Family(name, help, MetricType::Gauge, *value));
   };
+  // Not from /proc/self/stat, which counts in hundredths of a second.
+  timespec cpu{};
+  if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0) {
+    families.push_back(
+        Family("process_cpu_seconds_total", "CPU time used, user and system.", MetricType::Counter,
+               static_cast<double>(cpu.tv_sec) + static_cast<double>(cpu.tv_nsec) * 1e-9));
+  }
   if (const std::optional<Stat> stat = ReadStat()) {
     const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-    families.push_back(Family("process_cpu_seconds_total", "CPU time used, user and system.",
-                              MetricType::Counter,
-                              (stat->user_ticks + stat->system_ticks) / ticks));
     gauge("process_resident_memory_bytes", "Resident memory.",
           stat->resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE)));
     gauge("process_virtual_memory_bytes", "Virtual memory.", stat->virtual_bytes);

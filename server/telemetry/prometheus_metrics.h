@@ -39,16 +39,15 @@ struct Overview {
   std::int64_t batches;
   std::int64_t queued_images;
   std::int64_t connections;
-  absl::Duration busy;  // time in the engine, of all workers together
+  absl::Duration busy;  // of all workers together
 };
 
 // Labels have values from fixed sets alone, so the number of series is bounded whatever clients
 // send. Every series exists from the start, at 0: rates and alerts need no special case for what
 // has not happened yet.
 //
-// Thread-safe. Counting finds its series by index and allocates nothing, but for some scratch
-// memory in each thread's first batch; a histogram takes its own lock for the time of an addition,
-// which is made once for a batch or an answer, whatever the number of its images.
+// Thread-safe. Counting finds its series by index, takes no lock, and allocates nothing after a
+// thread's first time: see sharded_metrics.h.
 class PrometheusMetrics : public Metrics, public BatchObserver {
  public:
   // Read at each scrape; thread-safe.
@@ -68,7 +67,8 @@ class PrometheusMetrics : public Metrics, public BatchObserver {
   void OnEnd(Method method, absl::StatusCode code, absl::Duration duration,
              std::size_t bytes) override;
 
-  void OnBatch(int worker, const BatchQueue::Taken& batch, absl::Duration compute,
+  void OnBusy(int worker, absl::Duration busy) override;
+  void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute,
                const absl::Status& status) override;
   void OnDropped(const BatchQueue::Dropped& dropped) override;
 

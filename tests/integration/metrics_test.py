@@ -114,7 +114,7 @@ class TotalsTest(unittest.TestCase):
         self.assertEqual(total("hellocnn_batch_released_total"), batches)
         self.assertEqual(total("hellocnn_compute_duration_seconds_count"), batches)
         busy = total("hellocnn_worker_busy_seconds_total")
-        self.assertAlmostEqual(total("hellocnn_compute_duration_seconds_sum"), busy, places=6)
+        self.assertLessEqual(total("hellocnn_compute_duration_seconds_sum"), busy)
         requests = sum(counted.codes.values())
         self.assertEqual(total("hellocnn_request_duration_seconds_count"), requests)
         admitted = total("hellocnn_request_images_count")

@@ -29,9 +29,13 @@ using ::testing::Le;
 
 class CountingObserver : public BatchObserver {
  public:
-  void OnBatch(int worker, const BatchQueue::Taken& batch, absl::Duration compute,
-               const absl::Status& status) override {
+  void OnBusy(int worker, absl::Duration busy) override {
     EXPECT_GE(worker, 0);
+    busy_nanoseconds_ += absl::ToInt64Nanoseconds(busy);
+  }
+  void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute,
+               const absl::Status& status) override {
+    compute_nanoseconds_ += absl::ToInt64Nanoseconds(compute);
     EXPECT_GE(compute, absl::ZeroDuration());
     images_ += batch.images;
     if (!status.ok()) failed_ += batch.images;
@@ -50,8 +54,11 @@ class CountingObserver : public BatchObserver {
   int cancelled() const { return cancelled_; }  // of those dropped
   int expired() const { return expired_; }      // of those dropped
   int abandoned() const { return abandoned_; }
+  absl::Duration busy() const { return absl::Nanoseconds(busy_nanoseconds_.load()); }
+  absl::Duration compute() const { return absl::Nanoseconds(compute_nanoseconds_.load()); }
 
  private:
+  std::atomic<std::int64_t> busy_nanoseconds_ = 0, compute_nanoseconds_ = 0;
   std::atomic<int> images_ = 0, failed_ = 0, dropped_ = 0, cancelled_ = 0, expired_ = 0,
                    abandoned_ = 0;
 };
@@ -462,6 +469,22 @@ TEST_F(BatcherEventsTest, DrainHandlesTheEventsThatAreLeft) {
   for (int i = 0; i < 100; ++i) function_events_.Add([&] { ++handled; });
   batcher_->Drain();
   EXPECT_EQ(handled, 100);
+}
+
+TEST_F(BatcherTest, WorkersAreBusyWhenTheyComputeAndNotWhenTheyWait) {
+  const absl::Time start = absl::Now();
+  Start(2, {});
+  Call first({1}), second({2});
+  Occupy(first);
+  while (absl::Now() < start + absl::Milliseconds(20)) std::this_thread::yield();
+  engines_.Release();
+  EXPECT_EQ(first.Wait(), "OK");
+  ASSERT_TRUE(batcher_->Submit(second.job()).ok());
+  EXPECT_EQ(second.Wait(), "OK");
+  batcher_->Drain();
+  const absl::Duration all = absl::Now() - start;
+  EXPECT_GE(observer_.busy(), observer_.compute());
+  EXPECT_LT(observer_.busy(), all + all / 2) << "one of the two waited nearly all the time";
 }
 
 TEST_F(BatcherTest, EachWorkerPreparesItsEngineFirst) {

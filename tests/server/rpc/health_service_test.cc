@@ -25,7 +25,7 @@ class HealthServiceTest : public ::testing::Test {
     builder.RegisterService(&health_);
     events_ = std::make_unique<CompletionEvents>(builder.AddCompletionQueue());
     server_ = builder.BuildAndStart();
-    health_.Listen(events_->queue());
+    health_.Listen(events_.get());
     for (std::thread& thread : threads_) thread = std::thread([this] { HandleEvents(); });
     stub_ = Health::NewStub(grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
                                                 grpc::InsecureChannelCredentials()));

@@ -1,6 +1,6 @@
-// The service in a real gRPC server on a loopback port, with a real batcher and fake engines. Calls are
-// received by threads of their own, not by the batcher's workers, so that they come in while engines
-// are held.
+// The service in a real gRPC server on a loopback port, with a real batcher and fake engines. Calls
+// are received by threads of their own, not by the batcher's workers, so that they come in while
+// engines are held.
 #ifndef HELLOCNN_TESTS_SERVER_RPC_SERVICE_FIXTURE_H_
 #define HELLOCNN_TESTS_SERVER_RPC_SERVICE_FIXTURE_H_
 
@@ -83,7 +83,8 @@ class RecordingMetrics : public Metrics {
 // Lets a test wait until jobs were dropped.
 class DropObserver : public BatchObserver {
  public:
-  void OnBatch(int, const BatchQueue::Taken&, absl::Duration, const absl::Status&) override {}
+  void OnBusy(int, absl::Duration) override {}
+  void OnBatch(const BatchQueue::Taken&, absl::Duration, const absl::Status&) override {}
   void OnDropped(const BatchQueue::Dropped& dropped) override {
     {
       const std::scoped_lock lock(mutex_);
@@ -116,7 +117,7 @@ class ServiceTest : public ::testing::Test {
     builder.RegisterService(&service_);
     events_ = std::make_unique<CompletionEvents>(builder.AddCompletionQueue());
     server_ = builder.BuildAndStart();
-    service_.Listen(events_->queue());
+    service_.Listen(events_.get());
     for (int i = 0; i < kReceivers; ++i) receivers_.emplace_back([this] { Receive(); });
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
                                    grpc::InsecureChannelCredentials());

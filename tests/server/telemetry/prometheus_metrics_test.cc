@@ -106,7 +106,8 @@ TEST_F(PrometheusMetricsTest, AcceptedRefusedAnsweredAndAbandonedAreCounted) {
 
 TEST_F(PrometheusMetricsTest, BatchCountsItsImagesItsJobsAndItsWorker) {
   const BatchQueue::Taken batch = Batch({30, 4});
-  metrics_.OnBatch(1, batch, absl::Milliseconds(500), absl::OkStatus());
+  metrics_.OnBatch(batch, absl::Milliseconds(500), absl::OkStatus());
+  metrics_.OnBusy(1, absl::Milliseconds(500));
   std::string text = metrics_.Text();
   EXPECT_THAT(text, HasSubstr("hellocnn_batch_size_bucket{le=\"16\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_batch_size_bucket{le=\"32\"} 1\n"));
@@ -121,7 +122,7 @@ TEST_F(PrometheusMetricsTest, BatchCountsItsImagesItsJobsAndItsWorker) {
   EXPECT_THAT(text, HasSubstr("hellocnn_input_contrast_ratio_bucket{le=\"0.025\"} 32\n"));
 
   // The rest of the second job: it has left the queue already.
-  metrics_.OnBatch(0, Batch({}), absl::Milliseconds(1), absl::InternalError(""));
+  metrics_.OnBatch(Batch({}), absl::Milliseconds(1), absl::InternalError(""));
   text = metrics_.Text();
   EXPECT_THAT(text, HasSubstr("hellocnn_queue_duration_seconds_count 2\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_batch_released_total{reason=\"idle\"} 1\n"));
@@ -136,7 +137,7 @@ TEST_F(PrometheusMetricsTest, DroppedImagesAreCountedByReasonAndTheirWaitOnce) {
   const BatchQueue::Taken first = Batch({});
   ASSERT_EQ(first.dropped.size(), 2U);
   for (const BatchQueue::Dropped& dropped : first.dropped) metrics_.OnDropped(dropped);
-  metrics_.OnBatch(0, first, absl::ZeroDuration(), absl::OkStatus());
+  metrics_.OnBatch(first, absl::ZeroDuration(), absl::OkStatus());
   split->cancelled = true;
   for (const BatchQueue::Dropped& dropped : Batch({}).dropped) metrics_.OnDropped(dropped);
   const std::string text = metrics_.Text();
@@ -190,7 +191,7 @@ TEST_F(PrometheusMetricsTest, EverySeriesIsThereFromTheStartAndNothingAddsOne) {
       metrics_.OnEnd(method, static_cast<absl::StatusCode>(code), absl::Seconds(1), 1);
     }
   }
-  metrics_.OnBatch(0, Batch({5, 40}), absl::Seconds(1), absl::OkStatus());
+  metrics_.OnBatch(Batch({5, 40}), absl::Seconds(1), absl::OkStatus());
   metrics_.OnReady(absl::Seconds(1));
   EXPECT_EQ(Series(), before);
   const std::string text = metrics_.Text();
