@@ -19,7 +19,7 @@ namespace HWY_NAMESPACE {
 
 // From so many images up, a block with empty lanes is cheaper than one by one; measured, see
 // docs/engine.md.
-inline constexpr int kBlockFrom = kLanes >= 8 ? kLanes * 3 / 4 : kLanes;
+inline constexpr int kBlockFrom = kLanes == 16 ? 10 : kLanes == 8 ? 6 : kLanes;
 
 // Dense layers compute two blocks at once, so that each weight is loaded once for both.
 inline constexpr int kBlocks = 2;

@@ -83,13 +83,13 @@ Batcher::~Batcher() { Drain(); }
 absl::Status Batcher::Submit(std::shared_ptr<Job> job) {
   auto queued = std::make_shared<QueuedJob>(std::move(job));
   const absl::Time now = absl::Now();
-  bool wake = false;
+  Idle wake = Idle::kNone;
   {
     MutexLock lock(&mutex_);
     if (absl::Status status = queue_.Push(std::move(queued), now); !status.ok()) return status;
-    wake = waiting_ > 0 && works_for != this;
+    if (works_for != this) wake = WhoIsIdle();
   }
-  if (wake) events_->Wake();
+  Wake(wake);
   return absl::OkStatus();
 }
 
@@ -132,6 +132,7 @@ void Batcher::Work(int worker, Engine& engine, const Prepare& prepare) {
     {
       MutexLock lock(&mutex_);
       finished = queue_.Finish(batch, status, end, &dropped);
+      time_per_image_ = (end - start) / batch.images;
     }
     Report(dropped);
     for (const std::shared_ptr<QueuedJob>& job : finished) Report(*job);
@@ -140,20 +141,22 @@ void Batcher::Work(int worker, Engine& engine, const Prepare& prepare) {
 
 EventQueue::Got Batcher::HandleEvents(int worker, absl::Time* busy_since) {
   for (int handled = 0; handled < max_events_; ++handled) {
-    absl::Time release;
+    bool idle = false;
+    bool wake = false;
     {
       MutexLock lock(&mutex_);
-      release = queue_.ReleaseTime();
-      if (release != absl::InfinitePast()) ++waiting_;
+      idle = queue_.ReleaseTime() != absl::InfinitePast();
+      wake = handled == kFewEvents && sleeping_ > 0;
     }
+    if (wake) changed_.Signal();
     EventQueue::Event event;
-    const bool waits = release != absl::InfinitePast();
-    if (waits) ReportBusy(worker, absl::Now(), busy_since);
-    const EventQueue::Got got = events_->Wait(release, &event);
-    if (waits) {
+    EventQueue::Got got;
+    if (idle) {
+      ReportBusy(worker, absl::Now(), busy_since);
+      got = WaitForEvent(&event);
       *busy_since = absl::Now();
-      MutexLock lock(&mutex_);
-      --waiting_;
+    } else {
+      got = events_->Wait(absl::InfinitePast(), &event);
     }
     if (got != EventQueue::Got::kEvent) return got;
     events_->Handle(event);
@@ -161,17 +164,54 @@ EventQueue::Got Batcher::HandleEvents(int worker, absl::Time* busy_since) {
   return EventQueue::Got::kEvent;
 }
 
+EventQueue::Got Batcher::WaitForEvent(EventQueue::Event* event) {
+  absl::Time release;
+  {
+    MutexLock lock(&mutex_);
+    if (ended_) return EventQueue::Got::kEnd;
+    release = queue_.ReleaseTime();
+    if (waiting_) {
+      ++sleeping_;
+      lock.WaitUntil(&changed_, release);
+      --sleeping_;
+      return EventQueue::Got::kNothing;
+    }
+    waiting_ = true;
+  }
+  const EventQueue::Got got = events_->Wait(release, event);
+  MutexLock lock(&mutex_);
+  waiting_ = false;
+  if (got == EventQueue::Got::kEnd) {
+    ended_ = true;
+    changed_.SignalAll();
+  }
+  return got;
+}
+
 BatchQueue::Taken Batcher::Take(bool caught_up) {
-  bool wake = false;
+  Idle wake = Idle::kNone;
   BatchQueue::Taken taken;
   {
     MutexLock lock(&mutex_);
     taken = queue_.Take(absl::Now());
-    // Also for what is not due yet: somebody must mind the clock while this worker computes.
-    wake = waiting_ > 0 && !taken.slices.empty() && (!queue_.empty() || !caught_up);
+    if (taken.slices.empty()) return taken;
+    // What is left may not be due yet: somebody must mind the clock while this worker computes.
+    const bool leaves = !queue_.empty() || !caught_up;
+    const bool away = !waiting_ && taken.images * time_per_image_ > kShortCompute;
+    if (leaves || away) wake = WhoIsIdle();
   }
-  if (wake) events_->Wake();
+  Wake(wake);
   return taken;
+}
+
+Batcher::Idle Batcher::WhoIsIdle() const {
+  if (sleeping_ > 0) return Idle::kSleeping;
+  return waiting_ ? Idle::kWaiting : Idle::kNone;
+}
+
+void Batcher::Wake(Idle who) {
+  if (who == Idle::kSleeping) changed_.Signal();
+  if (who == Idle::kWaiting) events_->Wake();
 }
 
 void Batcher::ReportBusy(int worker, absl::Time now, absl::Time* since) const {

@@ -46,6 +46,11 @@ class BatchObserver {
 // dropped when the next worker is free and asks for a batch: BatchQueue says when exactly. Nothing
 // interrupts an engine, and a worker in an engine handles no events.
 //
+// Of the workers that have nothing to do, one waits for events and the others sleep: each event
+// wakes one thread, and a lone call is answered by it. A worker wakes another one when it has
+// handled kFewEvents without a pause, leaves work for others, or will compute for longer than
+// kShortCompute while nobody waits for events.
+//
 // Events come before batches, so that the queue shows all that waits and refuses what it can't
 // hold; but while something is due, a worker handles no more than kEventsPerImage times
 // max_batch_size of them between two batches.
@@ -59,6 +64,10 @@ class Batcher {
 
   // A call with one image has three events: it is there, its answer is sent, it is over.
   static constexpr int kEventsPerImage = 4;
+
+  // What a worker does without waking another: about as much as waking costs.
+  static constexpr int kFewEvents = 4;
+  static constexpr absl::Duration kShortCompute = absl::Microseconds(50);
 
   // Makes `threads` engines and starts as many workers. `events`, and `observer` unless it is null,
   // outlive the batcher. INVALID_ARGUMENT: an option out of range, by name. Else what the factory
@@ -93,9 +102,16 @@ class Batcher {
   // Handles events as worker `worker` until a batch is due and no event is left (kNothing), or too
   // many were (kEvent), or there will be none any more (kEnd).
   EventQueue::Got HandleEvents(int worker, absl::Time* busy_since) ABSL_LOCKS_EXCLUDED(mutex_);
+  // For a worker that has nothing to do until the queue's release time: waits, or sleeps if another
+  // one waits (kNothing then).
+  EventQueue::Got WaitForEvent(EventQueue::Event* event) ABSL_LOCKS_EXCLUDED(mutex_);
   // A batch or something to report as dropped, if either is due. Wakes another worker if it leaves
   // something, in the queue or, unless `caught_up`, among the events.
   BatchQueue::Taken Take(bool caught_up) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A worker that has nothing to do, rather one that sleeps than the one that waits.
+  enum class Idle { kNone, kSleeping, kWaiting };
+  Idle WhoIsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Wake(Idle who);
   // Tells the observer that worker `worker` was busy from `since`, which becomes `now`, until then.
   void ReportBusy(int worker, absl::Time now, absl::Time* since) const;
   // Tells the observer, and calls `done` of those that are finished.
@@ -107,8 +123,13 @@ class Batcher {
   BatchObserver* const observer_;  // may be null
   mutable absl::Mutex mutex_;
   BatchQueue queue_ ABSL_GUARDED_BY(mutex_);
-  // Workers that wait for events. Who finds something to do for others wakes one.
-  int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of the last batch; before the first, too much.
+  absl::Duration time_per_image_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
+
+  bool waiting_ ABSL_GUARDED_BY(mutex_) = false;  // a worker waits for events
+  int sleeping_ ABSL_GUARDED_BY(mutex_) = 0;      // workers that sleep because one waits
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;    // there will be no events any more
+  absl::CondVar changed_;                         // for those that sleep
 
   std::once_flag joined_;  // of two that drain at once, both return when all is done
   std::vector<std::unique_ptr<Engine>> engines_;  // one a worker; constant while workers_ run

@@ -31,8 +31,8 @@ absl::Status WarmUp::RunAllSizes(Engine& engine) {
     if (stop_ != nullptr && stop_->HasBeenNotified()) {
       return absl::CancelledError("stopped during warm-up");
     }
-    const absl::Status status = engine.Classify(std::span(images_).first(size),
-                                                std::span(predictions).first(size));
+    const absl::Status status =
+        engine.Classify(std::span(images_).first(size), std::span(predictions).first(size));
     if (!status.ok()) {
       return absl::Status(status.code(),
                           absl::StrCat("warm-up with ", size, " images: ", status.message()));

@@ -32,8 +32,7 @@ class WarmUp {
 
   // Blocks until each worker has run. Once a second `progress`, which may be null, is told the
   // percentage that is done, on the caller's thread. An error is the first that a worker had.
-  absl::Status Wait(const std::function<void(int)>& progress = nullptr)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Wait(const std::function<void(int)>& progress = nullptr) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   absl::Status RunAllSizes(Engine& engine) ABSL_LOCKS_EXCLUDED(mutex_);
