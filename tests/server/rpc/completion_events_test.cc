@@ -87,6 +87,22 @@ TEST_F(CompletionEventsTest, WhatIsLeftComesBeforeTheEnd) {
   EXPECT_EQ(events_->Wait(absl::InfinitePast(), &event_), Got::kEnd);
 }
 
+TEST_F(CompletionEventsTest, TheQueueStaysOpenUntilTheLastCallHasGone) {
+  events_->Enter();
+  events_->Enter();
+  server_->Shutdown();
+  events_->Close();
+  events_->Leave();
+  Counter counter;
+  grpc::Alarm alarm;
+  alarm.Set(events_->queue(), gpr_time_0(GPR_CLOCK_REALTIME), counter.tag());  // as a call does
+  ASSERT_EQ(events_->Wait(absl::InfiniteFuture(), &event_), Got::kEvent);
+  events_->Handle(event_);
+  EXPECT_EQ(counter.good(), 1);
+  events_->Leave();
+  EXPECT_EQ(events_->Wait(absl::InfiniteFuture(), &event_), Got::kEnd);
+}
+
 TEST_F(CompletionEventsTest, WhatNobodyWaitedForIsHandledInTheEnd) {
   Counter counter;
   grpc::Alarm alarm;
