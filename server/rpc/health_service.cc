@@ -58,7 +58,7 @@ class WatchCall final : public AsyncCall,
 
   void OnCall() override {
     Listen(health_, events());
-    health_->Watch(shared_from_this());
+    health_->AddWatcher(shared_from_this());
     Step();
   }
   void Written(bool /*ok*/) {
@@ -76,7 +76,7 @@ class WatchCall final : public AsyncCall,
     }
     Step();
   }
-  void OnDone() override { health_->Unwatch(shared_from_this()); }
+  void OnDone() override { health_->RemoveWatcher(shared_from_this()); }
   void Dispose() override { const std::shared_ptr<WatchCall> last = std::move(self_); }
 
   // Writes a state that has not been written, or finishes once the caller or the server goes;
@@ -141,12 +141,12 @@ HealthService::State HealthService::StateOf(const std::string& service) const {
   return state_;
 }
 
-void HealthService::Watch(const std::shared_ptr<Watcher>& watcher) {
+void HealthService::AddWatcher(const std::shared_ptr<Watcher>& watcher) {
   MutexLock lock(&mutex_);
   watchers_.insert(watcher);
 }
 
-void HealthService::Unwatch(const std::shared_ptr<Watcher>& watcher) {
+void HealthService::RemoveWatcher(const std::shared_ptr<Watcher>& watcher) {
   MutexLock lock(&mutex_);
   watchers_.erase(watcher);
 }

@@ -39,9 +39,10 @@ class HealthService : public grpc::health::v1::Health::AsyncService {
 
   // SERVICE_UNKNOWN: there is no such service.
   State StateOf(const std::string& service) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // From now on `watcher` is told of changes, until Unwatch; a call that has begun then goes on.
-  void Watch(const std::shared_ptr<Watcher>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Unwatch(const std::shared_ptr<Watcher>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
+  // From now on `watcher` is told of changes, until RemoveWatcher; a call that has begun then goes
+  // on.
+  void AddWatcher(const std::shared_ptr<Watcher>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
+  void RemoveWatcher(const std::shared_ptr<Watcher>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   const std::set<std::string> services_;

@@ -316,7 +316,7 @@ class ExpositionTest(unittest.TestCase):
             )
             self.assertEqual(metric_sum(metrics, "hellocnn_build_info"), 1)
             # Not quite 0: it has looked once for something to do.
-        self.assertLess(metric_sum(metrics, "hellocnn_worker_busy_seconds_total", worker="2"), 0.1)
+            self.assertLess(metric_sum(metrics, "hellocnn_worker_busy_seconds_total", worker="2"), 0.1)
             self.assertNotIn('hellocnn_worker_busy_seconds_total{worker="3"}', metrics)
             with open(f"/proc/{server.process.pid}/status", encoding="utf-8") as file:
                 threads = next(int(line.split()[1]) for line in file if line.startswith("Threads:"))
