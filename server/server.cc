@@ -117,7 +117,7 @@ class Server::Parts {
  private:
   absl::Status StartMetrics(const ModelCard& card, const std::string& engine);
   absl::Status StartGrpc(const v1::Limits& limits);
-  absl::Status StartWorkers(EngineFactory engines, const absl::Notification* stop);
+  absl::Status StartWorkers(const EngineFactory& engines, const absl::Notification* stop);
   // Answers calls until the workers are warm: the model is loading.
   void AnswerWhileLoading();
 
@@ -166,7 +166,7 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
 
   spdlog::info("listening on {}, metrics on {}; warming {} workers up, batches of up to {} images",
                grpc_address_, metrics_address_, options_.threads, options_.max_batch_size);
-  status = StartWorkers(std::move(engines->factory), stop);
+  status = StartWorkers(engines->factory, stop);
   if (!status.ok()) return status;
   if (metrics_ != nullptr) {
     metrics_->SetGauges({.queued_images = [this] { return batcher_->queued_images(); },
@@ -180,7 +180,8 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
   return absl::OkStatus();
 }
 
-absl::Status Server::Parts::StartWorkers(EngineFactory engines, const absl::Notification* stop) {
+absl::Status Server::Parts::StartWorkers(const EngineFactory& engines,
+                                         const absl::Notification* stop) {
   loading_thread_ = std::thread([this] { AnswerWhileLoading(); });
   const BatchQueue::Options queue{.max_batch_size = options_.max_batch_size,
                                   .capacity = options_.queue_capacity,
