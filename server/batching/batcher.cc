@@ -158,6 +158,11 @@ EventQueue::Got Batcher::HandleEvents(int worker, absl::Time* busy_since) {
     } else {
       got = events_->Wait(absl::InfinitePast(), &event);
     }
+    if (got == EventQueue::Got::kEnd) {
+      MutexLock lock(&mutex_);
+      ended_ = true;
+      changed_.SignalAll();
+    }
     if (got != EventQueue::Got::kEvent) return got;
     events_->Handle(event);
   }
@@ -181,10 +186,6 @@ EventQueue::Got Batcher::WaitForEvent(EventQueue::Event* event) {
   const EventQueue::Got got = events_->Wait(release, event);
   MutexLock lock(&mutex_);
   waiting_ = false;
-  if (got == EventQueue::Got::kEnd) {
-    ended_ = true;
-    changed_.SignalAll();
-  }
   return got;
 }
 
