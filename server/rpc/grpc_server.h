@@ -24,11 +24,12 @@ struct GrpcServerOptions {
 struct GrpcServer {
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<CompletionEvents> events;  // see ~CompletionEvents
-  std::string address;  // host:port with the port that was bound
+  std::string address;                       // host:port with the port that was bound
 };
 
-// Serves `services`, asynchronous ones, which must outlive the server. Nothing is answered until they
-// listen to the events' queue and somebody handles the events. UNAVAILABLE: cannot listen there.
+// Serves `services`, asynchronous ones, which must outlive the server. Nothing is answered until
+// they listen to the events' queue and somebody handles the events. UNAVAILABLE: cannot listen
+// there.
 absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
                                            const std::vector<grpc::Service*>& services);
 

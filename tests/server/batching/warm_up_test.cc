@@ -21,10 +21,9 @@ class WarmUpTest : public ::testing::Test {
  protected:
   absl::Status Run(int workers, int max_batch_size, const absl::Notification* stop = nullptr) {
     WarmUp warm_up(workers, max_batch_size, stop);
-    absl::StatusOr<std::unique_ptr<Batcher>> batcher =
-        Batcher::Start(workers, {.max_batch_size = max_batch_size, .capacity = max_batch_size},
-                       engines_.Factory(), &events_, nullptr,
-                       [&](Engine& engine) { return warm_up.Run(engine); });
+    absl::StatusOr<std::unique_ptr<Batcher>> batcher = Batcher::Start(
+        workers, {.max_batch_size = max_batch_size, .capacity = max_batch_size}, engines_.Factory(),
+        &events_, nullptr, [&](Engine& engine) { return warm_up.Run(engine); });
     if (!batcher.ok()) return batcher.status();
     return warm_up.Wait();
   }
