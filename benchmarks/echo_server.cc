@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -14,6 +15,7 @@
 #include "server/rpc/async_call.h"
 #include "server/rpc/codec.h"
 #include "server/rpc/grpc_server.h"
+#include "server/rpc/idle_calls.h"
 
 namespace hellocnn {
 namespace {
@@ -51,11 +53,14 @@ v1::ClassifyResponse Answer(const v1::Model& model) {
   return answer;
 }
 
+class EchoCall;
+
 class EchoService : public v1::ClassifierService::AsyncService {
  public:
   EchoService() : description_(Description()), answer_(Answer(description_.model())) {}
 
-  void Listen(server::CompletionEvents* events);
+  // `idle` outlives the queue.
+  void Listen(server::CompletionEvents* events, server::IdleCalls<EchoCall>* idle);
 
   void Fill(int images, v1::ClassifyResponse* response) const {
     *response->mutable_model() = answer_.model();
@@ -72,22 +77,29 @@ class EchoService : public v1::ClassifierService::AsyncService {
 
 class EchoCall final : public server::UnaryCall<v1::ClassifyRequest, v1::ClassifyResponse> {
  public:
-  static void Listen(EchoService* service, server::CompletionEvents* events) {
-    auto* call = new EchoCall(service, events);
-    call->UnaryCall::Listen(service, &EchoService::RequestClassify);
+  using Idle = server::IdleCalls<EchoCall>;
+  static void Listen(EchoService* service, server::CompletionEvents* events, Idle* idle) {
+    std::unique_ptr<EchoCall> call = idle->Take();
+    if (call == nullptr) call.reset(new EchoCall(service, events, idle));
+    call.release()->UnaryCall::Listen(service, &EchoService::RequestClassify);
   }
 
  private:
-  EchoCall(EchoService* service, server::CompletionEvents* events)
-      : UnaryCall(events), service_(service) {}
+  EchoCall(EchoService* service, server::CompletionEvents* events, Idle* idle)
+      : UnaryCall(events), service_(service), idle_(idle) {}
 
   void OnCall() override {
-    Listen(service_, events());
+    Listen(service_, events(), idle_);
     service_->Fill(request().images_size(), response());
     Finish(grpc::Status::OK);
   }
+  void Dispose() override {
+    Clear();
+    idle_->Put(std::unique_ptr<EchoCall>(this));
+  }
 
   EchoService* const service_;
+  Idle* const idle_;
 };
 
 class DescriptionCall final : public server::UnaryCall<v1::GetModelRequest, v1::GetModelResponse> {
@@ -144,8 +156,8 @@ class EchoStream final
   v1::ClassifyStreamResponse response_;
 };
 
-void EchoService::Listen(server::CompletionEvents* events) {
-  for (int i = 0; i < 64; ++i) EchoCall::Listen(this, events);  // as many as hellocnn-server
+void EchoService::Listen(server::CompletionEvents* events, server::IdleCalls<EchoCall>* idle) {
+  for (int i = 0; i < 64; ++i) EchoCall::Listen(this, events, idle);  // as many as hellocnn-server
   EchoStream::Listen(this, events);
   DescriptionCall::Listen(this, events);
 }
@@ -168,6 +180,7 @@ int Serve(const std::string& listen) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   EchoService service;
+  server::IdleCalls<EchoCall> idle;
   absl::StatusOr<GrpcServer> started = server::StartGrpcServer(
       {.listen = listen, .max_message_bytes = kMaxMessageBytes}, {&service});
   if (!started.ok()) {
@@ -177,7 +190,7 @@ int Serve(const std::string& listen) {
   }
   std::printf("hellocnn-echo-server ready grpc=%s\n", started->address.c_str());
   std::fflush(stdout);
-  service.Listen(started->events.get());
+  service.Listen(started->events.get(), &idle);
   std::thread thread(HandleEvents, started->events.get());
   int number = 0;
   sigwait(&signals, &number);

@@ -10,7 +10,7 @@
 namespace hellocnn {
 
 struct Prediction {
-  std::array<float, kClasses> log_probabilities{};  // natural logarithms, by class index
+  std::array<float, kClasses> log_probabilities;  // natural logarithms, by class index
 
   // The most likely class; of equal ones, the lowest.
   int ClassIndex() const {

@@ -1,6 +1,8 @@
 #include "server/batching/batch_queue.h"
 
 #include <algorithm>
+#include <cassert>
+#include <cstddef>
 #include <iterator>
 #include <utility>
 
@@ -18,12 +20,17 @@ absl::Duration Since(absl::Time then, absl::Time now) {
 
 }  // namespace
 
-QueuedJob::QueuedJob(std::shared_ptr<Job> job)
-    : job_(std::move(job)), predictions_(job_->images.size()) {}
-
-void QueuedJob::Report() const {
-  const std::span<const Prediction> predictions(predictions_);
-  job_->done(status_, status_.ok() ? predictions : predictions.first(0), timing_);
+void Job::Prepare(std::span<const ImageView> images, std::span<Prediction> predictions,
+                  absl::Time deadline) {
+  assert(images.size() == predictions.size() && !queued_ && outstanding_ == 0);
+  images_ = images;
+  predictions_ = predictions;
+  deadline_ = deadline;
+  cancelled_.store(false, std::memory_order_relaxed);
+  status_ = absl::OkStatus();
+  timing_ = {};
+  taken_ = 0;
+  computed_ = 0;
 }
 
 absl::Status BatchQueue::Validate(const Options& options) {
@@ -45,16 +52,16 @@ absl::Status BatchQueue::Validate(const Options& options) {
   return absl::OkStatus();
 }
 
-absl::Status BatchQueue::Push(std::shared_ptr<QueuedJob> job, absl::Time now) {
+absl::Status BatchQueue::Push(Job* job, absl::Time now) {
   // Compared as size_t: a job may hold more images than an int can count.
-  const std::size_t images = job->job().images.size();
+  const std::size_t images = job->images_.size();
   if (images == 0) return absl::InvalidArgumentError("the job has no images");
   if (images > static_cast<std::size_t>(options_.capacity)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "the job has ", images, " images, the queue can hold at most ", options_.capacity));
   }
   if (draining_) return absl::UnavailableError("the server is draining");
-  if (job->job().deadline <= now) {
+  if (job->deadline_ <= now) {
     return absl::DeadlineExceededError("the deadline passed before the request could be queued");
   }
   if (static_cast<int>(images) > options_.capacity - queued_images_) {
@@ -65,11 +72,8 @@ absl::Status BatchQueue::Push(std::shared_ptr<QueuedJob> job, absl::Time now) {
   job->submitted_ = now;
   job->queued_ = true;
   queued_images_ += static_cast<int>(images);
-  if (job->job().deadline != absl::InfiniteFuture()) {
-    deadlines_.emplace(job->job().deadline, job.get());
-  }
-  jobs_.push_back(std::move(job));
-  jobs_.back()->position_ = std::prev(jobs_.end());
+  if (job->deadline_ != absl::InfiniteFuture()) deadlines_.emplace(job->deadline_, job);
+  job->position_ = jobs_.insert(jobs_.end(), job);
   return absl::OkStatus();
 }
 
@@ -94,8 +98,10 @@ Release BatchQueue::ReleaseReason(absl::Time now) const {
   return waited ? Release::kDelay : Release::kIdle;
 }
 
-BatchQueue::Taken BatchQueue::Take(absl::Time now) {
-  Taken taken;
+BatchQueue::Taken BatchQueue::Take(absl::Time now, Taken reuse) {
+  Taken taken{.slices = std::move(reuse.slices), .dropped = std::move(reuse.dropped)};
+  taken.slices.clear();
+  taken.dropped.clear();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     Drop(*deadlines_.begin()->second,
          absl::DeadlineExceededError("the deadline passed while the request was queued"), now,
@@ -107,23 +113,23 @@ BatchQueue::Taken BatchQueue::Take(absl::Time now) {
   }
   if (!jobs_.empty()) taken.reason = ReleaseReason(now);
   while (!jobs_.empty() && taken.images < options_.max_batch_size) {
-    QueuedJob& job = *jobs_.front();
-    if (job.job().cancelled.load(std::memory_order_relaxed)) {
+    Job& job = *jobs_.front();
+    if (job.cancelled_.load(std::memory_order_relaxed)) {
       Drop(job, absl::CancelledError("the caller cancelled the request while it was queued"), now,
            &taken.dropped);
       continue;
     }
-    const int count = std::min(job.images() - job.taken_, options_.max_batch_size - taken.images);
+    const int count = std::min(job.size() - job.taken_, options_.max_batch_size - taken.images);
     if (job.taken_ == 0) {
       job.first_taken_ = now;
       job.timing_.queue = Since(job.submitted_, now);
     }
-    taken.slices.push_back({jobs_.front(), job.taken_, count});
+    taken.slices.push_back({&job, job.taken_, count});
     taken.images += count;
     job.taken_ += count;
     ++job.outstanding_;
     queued_images_ -= count;
-    if (job.taken_ == job.images()) Remove(job);
+    if (job.taken_ == job.size()) Remove(job);
   }
   for (const Slice& slice : taken.slices) {
     int& largest = slice.job->timing_.largest_batch;
@@ -132,13 +138,13 @@ BatchQueue::Taken BatchQueue::Take(absl::Time now) {
   return taken;
 }
 
-std::vector<std::shared_ptr<QueuedJob>> BatchQueue::Finish(const Taken& batch,
-                                                           const absl::Status& status,
-                                                           absl::Time now,
-                                                           std::vector<Dropped>* dropped) {
-  std::vector<std::shared_ptr<QueuedJob>> finished;
+BatchQueue::Finished BatchQueue::Finish(const Taken& batch, const absl::Status& status,
+                                        absl::Time now, Finished reuse) {
+  Finished finished = std::move(reuse);
+  finished.jobs.clear();
+  finished.dropped.clear();
   for (const Slice& slice : batch.slices) {
-    QueuedJob& job = *slice.job;
+    Job& job = *slice.job;
     --job.outstanding_;
     if (status.ok()) {
       job.computed_ += slice.count;
@@ -147,32 +153,38 @@ std::vector<std::shared_ptr<QueuedJob>> BatchQueue::Finish(const Taken& batch,
         job.status_ = absl::InternalError(absl::StrCat("the engine failed: ", status.message()));
       }
       if (job.queued_) {
-        dropped->push_back({slice.job, job.images() - job.taken_, /*finished=*/false});
+        finished.dropped.push_back({.images = job.size() - job.taken_,
+                                    .reason = job.status_.code(),
+                                    .waited = std::nullopt,
+                                    .finished = nullptr});
         Remove(job);
       }
     }
     if (job.outstanding_ > 0 || job.queued_) continue;
     job.timing_.compute = Since(job.first_taken_, now);
-    finished.push_back(slice.job);
+    finished.jobs.push_back(&job);
   }
   return finished;
 }
 
-void BatchQueue::Remove(QueuedJob& job) {
-  queued_images_ -= job.images() - job.taken_;
-  if (job.job().deadline != absl::InfiniteFuture()) deadlines_.erase({job.job().deadline, &job});
+void BatchQueue::Remove(Job& job) {
+  queued_images_ -= job.size() - job.taken_;
+  if (job.deadline_ != absl::InfiniteFuture()) deadlines_.erase({job.deadline_, &job});
   job.queued_ = false;
-  jobs_.erase(job.position_);  // the last owner may be here: no use of `job` after this
+  jobs_.erase(job.position_);
 }
 
-void BatchQueue::Drop(QueuedJob& job, absl::Status status, absl::Time now,
+void BatchQueue::Drop(Job& job, absl::Status status, absl::Time now,
                       std::vector<Dropped>* dropped) {
+  const bool whole = job.taken_ == 0;
+  const bool finished = job.outstanding_ == 0;
   job.status_ = std::move(status);
-  if (job.taken_ == 0) {
-    job.timing_.queue = Since(job.submitted_, now);
-  }
-  dropped->push_back({*job.position_, job.images() - job.taken_, job.outstanding_ == 0});
-  if (job.outstanding_ == 0 && job.taken_ > 0) job.timing_.compute = Since(job.first_taken_, now);
+  if (whole) job.timing_.queue = Since(job.submitted_, now);
+  if (finished && !whole) job.timing_.compute = Since(job.first_taken_, now);
+  dropped->push_back({.images = job.size() - job.taken_,
+                      .reason = job.status_.code(),
+                      .waited = whole ? std::optional(job.timing_.queue) : std::nullopt,
+                      .finished = finished ? &job : nullptr});
   Remove(job);
 }
 

@@ -4,65 +4,23 @@
 #ifndef HELLOCNN_SERVER_BATCHING_BATCH_QUEUE_H_
 #define HELLOCNN_SERVER_BATCHING_BATCH_QUEUE_H_
 
-#include <cstddef>
 #include <list>
-#include <memory>
+#include <memory_resource>
+#include <optional>
 #include <set>
-#include <span>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "hellocnn/prediction.h"
 #include "server/batching/job.h"
 
 namespace hellocnn::server {
 
-// A job in the queue or in engines, and all that is needed to put it together again. Only
-// BatchQueue changes it, but for `predictions`: whoever computes a slice writes that slice's part
-// before it calls Finish.
-class QueuedJob {
- public:
-  // Allocates, so make it before taking the queue's lock.
-  explicit QueuedJob(std::shared_ptr<Job> job);
-
-  // Calls the job's `done`. For jobs that Take or Finish has handed back as finished, once.
-  void Report() const;
-
-  const Job& job() const { return *job_; }
-  int images() const { return static_cast<int>(job_->images.size()); }
-  // Where the results of slice [first, first + count) go.
-  std::span<Prediction> predictions(int first, int count) {
-    return std::span(predictions_)
-        .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
-  }
-  // Why it failed; OK until then. Once not OK, it does not change.
-  const absl::Status& status() const { return status_; }
-  const JobTiming& timing() const { return timing_; }
-  // Images of it that an engine has computed so far. Final once Take or Finish has handed it back
-  // as finished.
-  int computed() const { return computed_; }
-
- private:
-  friend class BatchQueue;
-
-  const std::shared_ptr<Job> job_;
-  std::vector<Prediction> predictions_;
-  absl::Status status_;
-  JobTiming timing_;
-  absl::Time submitted_;
-  absl::Time first_taken_;
-  int taken_ = 0;        // images [0, taken_) have left the queue
-  int outstanding_ = 0;  // slices that are being computed
-  int computed_ = 0;
-  bool queued_ = false;
-  std::list<std::shared_ptr<QueuedJob>>::iterator position_;  // while queued_
-};
-
-// Images [first, first + count) of a job, all in one batch.
+// Images [first, first + count) of a job, all in one batch. Whoever computes them writes as many of
+// the job's predictions before it calls Finish.
 struct Slice {
-  std::shared_ptr<QueuedJob> job;
+  Job* job;
   int first;
   int count;
 };
@@ -94,6 +52,7 @@ enum class Release {
 // the engines.
 //
 // Cost: Push and Take are logarithmic in the jobs queued, for each job added, taken or dropped.
+// Once the queue has been as long as it gets, nothing is allocated.
 //
 // Thread-compatible.
 class BatchQueue {
@@ -104,10 +63,14 @@ class BatchQueue {
     absl::Duration max_delay = absl::ZeroDuration();  // >= 0, finite
   };
 
+  // A job, or what was left of it, that left the queue.
   struct Dropped {
-    std::shared_ptr<QueuedJob> job;  // its status() says why
-    int images;                      // that will not be computed; all of it, if none had been taken
-    bool finished;                   // nothing of it is in an engine: Report it
+    int images;               // that will not be computed
+    absl::StatusCode reason;  // see Job::status
+    // How long it had been queued, if nothing of it had been taken.
+    std::optional<absl::Duration> waited;
+    // The job, if nothing of it is in an engine: it is Done. Else null, as it may be gone already.
+    Job* finished;
   };
 
   struct Taken {
@@ -120,22 +83,27 @@ class BatchQueue {
     absl::Time ask_again = absl::InfiniteFuture();
   };
 
+  // What Finish gives back.
+  struct Finished {
+    std::vector<Job*> jobs;        // that are Done
+    std::vector<Dropped> dropped;  // by an engine's failure; none is finished
+  };
+
   explicit BatchQueue(const Options& options) : options_(options) {}
 
   // INVALID_ARGUMENT names the option that is out of range.
   static absl::Status Validate(const Options& options);
 
   // Admits the job or says why not: see Batcher::Submit.
-  absl::Status Push(std::shared_ptr<QueuedJob> job, absl::Time now);
+  absl::Status Push(Job* job, absl::Time now);
 
-  // The next batch. Each slice must come back through Finish.
-  Taken Take(absl::Time now);
+  // The next batch. Each slice must come back through Finish. `reuse` is an old one, whose memory
+  // will do.
+  Taken Take(absl::Time now, Taken reuse);
 
   // Takes back what Take has given. `status` is the engine's: if not OK, every job in the batch
-  // fails with INTERNAL and what is still queued of it leaves the queue, to `dropped`, not
-  // finished. Returns the jobs to Report.
-  std::vector<std::shared_ptr<QueuedJob>> Finish(const Taken& batch, const absl::Status& status,
-                                                 absl::Time now, std::vector<Dropped>* dropped);
+  // fails with INTERNAL, and what is still queued of it leaves the queue.
+  Finished Finish(const Taken& batch, const absl::Status& status, absl::Time now, Finished reuse);
 
   // From now on refuses jobs, and Take no longer waits for max_delay.
   void Drain() { draining_ = true; }
@@ -151,13 +119,14 @@ class BatchQueue {
   // Of a batch that is due now.
   Release ReleaseReason(absl::Time now) const;
   // Takes the job out of both orders.
-  void Remove(QueuedJob& job);
+  void Remove(Job& job);
   // Removes what is left of it, because of `status`.
-  void Drop(QueuedJob& job, absl::Status status, absl::Time now, std::vector<Dropped>* dropped);
+  void Drop(Job& job, absl::Status status, absl::Time now, std::vector<Dropped>* dropped);
 
   const Options options_;
-  std::list<std::shared_ptr<QueuedJob>> jobs_;             // by arrival
-  std::set<std::pair<absl::Time, QueuedJob*>> deadlines_;  // of those in jobs_ that have one
+  std::pmr::unsynchronized_pool_resource memory_;  // of the two; keeps what they give back
+  std::pmr::list<Job*> jobs_{&memory_};            // by arrival
+  std::pmr::set<std::pair<absl::Time, Job*>> deadlines_{&memory_};  // of those that have one
   int queued_images_ = 0;
   bool draining_ = false;
 };

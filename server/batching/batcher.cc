@@ -22,14 +22,14 @@ class Scratch {
   absl::Status Classify(Engine& engine, const BatchQueue::Taken& batch) {
     images_.clear();
     for (const Slice& slice : batch.slices) {
-      const auto first = slice.job->job().images.begin() + slice.first;
+      const auto first = slice.job->images().begin() + slice.first;
       images_.insert(images_.end(), first, first + slice.count);
     }
     predictions_.resize(images_.size());
     if (absl::Status status = engine.Classify(images_, predictions_); !status.ok()) return status;
     auto from = predictions_.begin();
     for (const Slice& slice : batch.slices) {
-      std::copy_n(from, slice.count, slice.job->predictions(slice.first, slice.count).begin());
+      std::copy_n(from, slice.count, slice.job->predictions().begin() + slice.first);
       from += slice.count;
     }
     return absl::OkStatus();
@@ -80,13 +80,12 @@ Batcher::Batcher(const BatchQueue::Options& options, EventQueue* events, BatchOb
 
 Batcher::~Batcher() { Drain(); }
 
-absl::Status Batcher::Submit(std::shared_ptr<Job> job) {
-  auto queued = std::make_shared<QueuedJob>(std::move(job));
+absl::Status Batcher::Submit(Job* job) {
   const absl::Time now = absl::Now();
   Idle wake = Idle::kNone;
   {
     MutexLock lock(&mutex_);
-    if (absl::Status status = queue_.Push(std::move(queued), now); !status.ok()) return status;
+    if (absl::Status status = queue_.Push(job, now); !status.ok()) return status;
     if (works_for != this) wake = WhoIsIdle();
   }
   Wake(wake);
@@ -113,10 +112,12 @@ void Batcher::Work(int worker, Engine& engine, const Prepare& prepare) {
   if (prepare && !prepare(engine).ok()) return;
   works_for = this;
   Scratch scratch;
+  BatchQueue::Taken batch;
+  BatchQueue::Finished finished;
   absl::Time busy_since = absl::Now();
   while (true) {
     const EventQueue::Got got = HandleEvents(worker, &busy_since);
-    const BatchQueue::Taken batch = Take(got != EventQueue::Got::kEvent);
+    batch = Take(got != EventQueue::Got::kEvent, std::move(batch));
     Report(batch.dropped);
     if (batch.slices.empty()) {
       if (got == EventQueue::Got::kEnd && batch.dropped.empty()) return;
@@ -127,15 +128,13 @@ void Batcher::Work(int worker, Engine& engine, const Prepare& prepare) {
     const absl::Time end = absl::Now();
     if (observer_ != nullptr) observer_->OnBatch(batch, end - start, status);
     ReportBusy(worker, end, &busy_since);
-    std::vector<BatchQueue::Dropped> dropped;
-    std::vector<std::shared_ptr<QueuedJob>> finished;
     {
       MutexLock lock(&mutex_);
-      finished = queue_.Finish(batch, status, end, &dropped);
+      finished = queue_.Finish(batch, status, end, std::move(finished));
       time_per_image_ = (end - start) / batch.images;
     }
-    Report(dropped);
-    for (const std::shared_ptr<QueuedJob>& job : finished) Report(*job);
+    Report(finished.dropped);
+    for (Job* job : finished.jobs) Report(*job);
   }
 }
 
@@ -189,12 +188,12 @@ EventQueue::Got Batcher::WaitForEvent(EventQueue::Event* event) {
   return got;
 }
 
-BatchQueue::Taken Batcher::Take(bool caught_up) {
+BatchQueue::Taken Batcher::Take(bool caught_up, BatchQueue::Taken reuse) {
   Idle wake = Idle::kNone;
   BatchQueue::Taken taken;
   {
     MutexLock lock(&mutex_);
-    taken = queue_.Take(absl::Now());
+    taken = queue_.Take(absl::Now(), std::move(reuse));
     if (taken.slices.empty()) return taken;
     // What is left may not be due yet: somebody must mind the clock while this worker computes.
     const bool leaves = !queue_.empty() || !caught_up;
@@ -224,15 +223,15 @@ void Batcher::ReportBusy(int worker, absl::Time now, absl::Time* since) const {
 void Batcher::Report(const std::vector<BatchQueue::Dropped>& dropped) const {
   for (const BatchQueue::Dropped& drop : dropped) {
     if (observer_ != nullptr) observer_->OnDropped(drop);
-    if (drop.finished) Report(*drop.job);
+    if (drop.finished != nullptr) Report(*drop.finished);
   }
 }
 
-void Batcher::Report(const QueuedJob& job) const {
+void Batcher::Report(Job& job) const {
   if (observer_ != nullptr && !job.status().ok() && job.computed() > 0) {
     observer_->OnAbandoned(job.computed());
   }
-  job.Report();
+  job.Done();
 }
 
 }  // namespace hellocnn::server

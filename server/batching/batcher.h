@@ -32,11 +32,11 @@ class BatchObserver {
   virtual ~BatchObserver() = default;
   // The worker was busy for so long since it last said so: not waiting for events.
   virtual void OnBusy(int worker, absl::Duration busy) = 0;
-  // An engine has run on the batch, with that status, before any of its jobs is reported.
+  // An engine has run on the batch, with that status. Its jobs are still there.
   virtual void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute,
                        const absl::Status& status) = 0;
-  // A job, or what was left of it, left the queue without being computed. The job's status says
-  // why: DEADLINE_EXCEEDED, CANCELLED, or INTERNAL if the engine has failed on another part of it.
+  // A job, or what was left of it, left the queue without being computed: DEADLINE_EXCEEDED,
+  // CANCELLED, or INTERNAL if the engine has failed on another part of it.
   virtual void OnDropped(const BatchQueue::Dropped& dropped) = 0;
   // A job failed of which so many images had been computed.
   virtual void OnAbandoned(int images) = 0;
@@ -80,15 +80,15 @@ class Batcher {
   // Drains.
   ~Batcher();
 
-  // Queues the job; never blocks on the engine. On an error the job is not taken and `done` is not
+  // Queues the job; never blocks on the engine. On an error the job is not taken and Done is not
   // called: RESOURCE_EXHAUSTED (it does not fit in the queue now), DEADLINE_EXCEEDED (already
   // past), UNAVAILABLE (draining), INVALID_ARGUMENT (no images, or more than the queue can ever
   // hold).
-  absl::Status Submit(std::shared_ptr<Job> job) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Submit(Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Refuses further jobs, closes the events, waits until those that are left are handled and every
-  // accepted job is done, and ends the workers. Idempotent. Must not be called from `done`, nor by
-  // an event.
+  // accepted job is done, and ends the workers. Idempotent. Must not be called from Done, nor by an
+  // event.
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Images that wait now.
@@ -107,16 +107,16 @@ class Batcher {
   EventQueue::Got WaitForEvent(EventQueue::Event* event) ABSL_LOCKS_EXCLUDED(mutex_);
   // A batch or something to report as dropped, if either is due. Wakes another worker if it leaves
   // something, in the queue or, unless `caught_up`, among the events.
-  BatchQueue::Taken Take(bool caught_up) ABSL_LOCKS_EXCLUDED(mutex_);
+  BatchQueue::Taken Take(bool caught_up, BatchQueue::Taken reuse) ABSL_LOCKS_EXCLUDED(mutex_);
   // A worker that has nothing to do, rather one that sleeps than the one that waits.
   enum class Idle { kNone, kSleeping, kWaiting };
   Idle WhoIsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wake(Idle who);
   // Tells the observer that worker `worker` was busy from `since`, which becomes `now`, until then.
   void ReportBusy(int worker, absl::Time now, absl::Time* since) const;
-  // Tells the observer, and calls `done` of those that are finished.
+  // Tell the observer, and the jobs that are finished.
   void Report(const std::vector<BatchQueue::Dropped>& dropped) const;
-  void Report(const QueuedJob& job) const;
+  void Report(Job& job) const;
 
   const int max_events_;  // between two batches
   EventQueue* const events_;

@@ -3,9 +3,9 @@
 #define HELLOCNN_SERVER_BATCHING_JOB_H_
 
 #include <atomic>
-#include <functional>
+#include <list>
+#include <memory_resource>
 #include <span>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -22,20 +22,63 @@ struct JobTiming {
       0;  // images in the largest batch that had a part of this job; 0 if it was dropped
 };
 
-// Made by the caller, shared with the batcher until `done` has returned.
-struct Job {
-  // Runs exactly once for a job that Submit accepted, on a worker thread, with no lock held; must
-  // not block. OK: as many predictions as images. DEADLINE_EXCEEDED or CANCELLED: dropped before
-  // compute. INTERNAL: the engine failed.
-  using Done =
-      std::function<void(const absl::Status&, std::span<const Prediction>, const JobTiming&)>;
+// The caller's: a part of what it keeps for a request, so that queueing allocates nothing. The
+// batcher's from Submit until Done. Can be used again after that.
+class Job {
+ public:
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
 
-  std::vector<ImageView> images;  // at least 1; the pixels stay valid until `done` has returned
-  absl::Time deadline = absl::InfiniteFuture();
-  Done done;
-  // Set by the caller at any time, from any thread. What is still queued is then dropped before
-  // compute.
-  std::atomic<bool> cancelled{false};
+  // What Submit is to queue: the images, at least 1, and room for as many predictions. Both, and
+  // the pixels, stay until Done is called.
+  void Prepare(std::span<const ImageView> images, std::span<Prediction> predictions,
+               absl::Time deadline);
+
+  // What is still queued is dropped before compute. From any thread, at any time after Prepare;
+  // without effect when the job is done.
+  void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+
+  // Called exactly once for a job that Submit accepted, on a worker thread, with no lock held. It
+  // is the batcher's last use of the job, which may be gone or queued again when it returns. Must
+  // not block.
+  virtual void Done() = 0;
+
+  std::span<const ImageView> images() const { return images_; }
+  absl::Time deadline() const { return deadline_; }
+  // Written if the job succeeds.
+  std::span<Prediction> predictions() const { return predictions_; }
+
+  // How it ended, for Done. OK: every image has its prediction. DEADLINE_EXCEEDED or CANCELLED:
+  // dropped before compute. INTERNAL: the engine failed.
+  const absl::Status& status() const { return status_; }
+  const JobTiming& timing() const { return timing_; }
+  // Images of it that an engine has computed: fewer than all if it failed.
+  int computed() const { return computed_; }
+
+ protected:
+  Job() = default;
+  virtual ~Job() = default;
+
+ private:
+  friend class BatchQueue;
+
+  int size() const { return static_cast<int>(images_.size()); }
+
+  std::span<const ImageView> images_;
+  std::span<Prediction> predictions_;
+  absl::Time deadline_;
+  std::atomic<bool> cancelled_{false};
+
+  // BatchQueue's.
+  absl::Status status_;  // OK until it fails; then it does not change
+  JobTiming timing_;
+  absl::Time submitted_;
+  absl::Time first_taken_;
+  int taken_ = 0;        // images [0, taken_) have left the queue
+  int outstanding_ = 0;  // slices that are being computed
+  int computed_ = 0;
+  bool queued_ = false;
+  std::pmr::list<Job*>::iterator position_;  // while queued_
 };
 
 }  // namespace hellocnn::server

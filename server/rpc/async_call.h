@@ -4,15 +4,15 @@
 #ifndef HELLOCNN_SERVER_RPC_ASYNC_CALL_H_
 #define HELLOCNN_SERVER_RPC_ASYNC_CALL_H_
 
-#include <google/protobuf/arena.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>
 #include <grpcpp/support/async_unary_call.h>
 
 #include <atomic>
-#include <cstddef>
+#include <optional>
 
 #include "server/rpc/completion_events.h"
+#include "server/rpc/messages.h"
 
 namespace hellocnn::server {
 
@@ -21,7 +21,7 @@ namespace hellocnn::server {
 //
 // Reactions run on the threads that handle the queue's events, several at a time if there are
 // several threads. OnCall returns before OnCancel is called. OnDone is the last, when every
-// operation has come back; after it the object goes.
+// operation has come back; after it the object goes, or waits for another call.
 class AsyncCall {
  public:
   AsyncCall(const AsyncCall&) = delete;
@@ -29,11 +29,17 @@ class AsyncCall {
 
  protected:
   // Its events are of `events`, which outlives it.
-  explicit AsyncCall(CompletionEvents* events) : events_(events) {
+  explicit AsyncCall(CompletionEvents* events) : events_(events) {}
+  virtual ~AsyncCall() = default;
+
+  // Makes the object ready to be handed to gRPC, each time.
+  void Begin() {
     events_->Enter();
-    context_.AsyncNotifyWhenDone(ended_.tag());
+    held_.store(kOperations, std::memory_order_relaxed);
+    progress_.store(0, std::memory_order_relaxed);
+    context_.emplace();
+    context_->AsyncNotifyWhenDone(ended_.tag());
   }
-  virtual ~AsyncCall() { events_->Leave(); }
 
   // The call is there. Finish must follow, now or later.
   virtual void OnCall() = 0;
@@ -41,19 +47,22 @@ class AsyncCall {
   virtual void OnCancel() {}
   // The call is over.
   virtual void OnDone() {}
-  // Gives up the object: it owns itself. Without OnDone before it, no call has come.
+  // Gives up the object, which has owned itself since Begin: deletes it, or Clears it and puts it
+  // where it waits for another call. Without OnDone before it, no call has come.
   virtual void Dispose() { delete this; }
+  void Clear() { context_.reset(); }
 
   CompletionEvents* events() const { return events_; }
-  const grpc::ServerContext& context() const { return context_; }
-  grpc::ServerContext& context() { return context_; }
+  const grpc::ServerContext& context() const { return *context_; }
+  grpc::ServerContext& context() { return *context_; }
 
-  // An operation is under way; Release when it has come back, as the last thing that is done then.
+  // Something is under way that needs the object; Release when it has come back, as the last thing
+  // that is done then.
   void Hold() { held_.fetch_add(1, std::memory_order_relaxed); }
   void Release() {
     if (held_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
     OnDone();
-    Dispose();
+    End();
   }
 
   void* arrived_tag() { return arrived_.tag(); }
@@ -61,31 +70,37 @@ class AsyncCall {
 
  private:
   void Arrived(bool ok) {
-    if (!ok) return Dispose();  // the server shuts down; nothing else will come
+    if (!ok) return End();  // the server shuts down; nothing else will come
     OnCall();
     if (progress_.fetch_or(kCalled, std::memory_order_acq_rel) == kCancelled) OnCancel();
     Release();
   }
   void Ended(bool /*ok*/) {
-    if (context_.IsCancelled() &&
+    if (context_->IsCancelled() &&
         progress_.fetch_or(kCancelled, std::memory_order_acq_rel) == kCalled) {
       OnCancel();
     }
     Release();
   }
   void Finished(bool /*ok*/) { Release(); }
+  void End() {
+    CompletionEvents* const events = events_;
+    Dispose();
+    events->Leave();
+  }
 
   CompletionEvents* const events_;
   CompletionOf<AsyncCall> arrived_{this, &AsyncCall::Arrived};
   CompletionOf<AsyncCall> ended_{this, &AsyncCall::Ended};
   CompletionOf<AsyncCall> finished_{this, &AsyncCall::Finished};
-  std::atomic<int> held_{3};  // by these three
+  static constexpr int kOperations = 3;  // these three hold it
+  std::atomic<int> held_{0};
 
   // Whoever comes second of the end of OnCall and a cancellation calls OnCancel.
   static constexpr int kCalled = 1;
   static constexpr int kCancelled = 2;
   std::atomic<int> progress_{0};
-  grpc::ServerContext context_;
+  std::optional<grpc::ServerContext> context_;  // from Begin on; each call needs a new one
 };
 
 // One request, one answer.
@@ -97,31 +112,34 @@ class UnaryCall : public AsyncCall {
   // `method` is the Request… function of the generated AsyncService.
   template <typename Service, typename Method>
   void Listen(Service* service, Method method) {
+    Begin();
+    writer_.emplace(&context());
     grpc::ServerCompletionQueue* const queue = events()->queue();
-    (service->*method)(&context(), request_, &writer_, queue, queue, arrived_tag());
+    (service->*method)(&context(), messages_.request(), &*writer_, queue, queue, arrived_tag());
+  }
+  void Clear() {
+    messages_.Clear();
+    writer_.reset();
+    AsyncCall::Clear();
   }
 
-  const Request& request() const { return *request_; }
+  const Request& request() const { return *messages_.request(); }
   // To be filled before Finish with OK.
-  Response* response() { return response_; }
+  Response* response() { return messages_.response(); }
+  google::protobuf::Arena* arena() { return messages_.arena(); }
 
   // Once. The object may be gone when it returns, unless OnCall is still running.
   void Finish(const grpc::Status& status) {
     if (status.ok()) {
-      writer_.Finish(*response_, status, finished_tag());
+      writer_->Finish(*response(), status, finished_tag());
     } else {
-      writer_.FinishWithError(status, finished_tag());
+      writer_->FinishWithError(status, finished_tag());
     }
   }
 
  private:
-  // A request of many images and its answer are hundreds of small objects, which malloc would be
-  // asked for one by one. The first block is enough for a few images; pixels are not in it.
-  alignas(std::max_align_t) char block_[2048];
-  google::protobuf::Arena arena_{block_, sizeof(block_)};
-  Request* const request_ = google::protobuf::Arena::CreateMessage<Request>(&arena_);
-  Response* const response_ = google::protobuf::Arena::CreateMessage<Response>(&arena_);
-  grpc::ServerAsyncResponseWriter<Response> writer_{&context()};
+  Messages<Request, Response> messages_;
+  std::optional<grpc::ServerAsyncResponseWriter<Response>> writer_;
 };
 
 // Requests and answers in any order, at most one read and one write at a time.
@@ -132,8 +150,10 @@ class BidiCall : public AsyncCall {
 
   template <typename Service, typename Method>
   void Listen(Service* service, Method method) {
+    Begin();
+    stream_.emplace(&context());
     grpc::ServerCompletionQueue* const queue = events()->queue();
-    (service->*method)(&context(), &stream_, queue, queue, arrived_tag());
+    (service->*method)(&context(), &*stream_, queue, queue, arrived_tag());
   }
 
   // The read has come back. False: there will be no more.
@@ -144,14 +164,14 @@ class BidiCall : public AsyncCall {
   // `request` and `response` must stay until the reaction.
   void StartRead(Request* request) {
     Hold();
-    stream_.Read(request, read_.tag());
+    stream_->Read(request, read_.tag());
   }
   void StartWrite(const Response& response) {
     Hold();
-    stream_.Write(response, written_.tag());
+    stream_->Write(response, written_.tag());
   }
   // Once, with no write under way. A read that is comes back with false.
-  void Finish(const grpc::Status& status) { stream_.Finish(status, finished_tag()); }
+  void Finish(const grpc::Status& status) { stream_->Finish(status, finished_tag()); }
 
  private:
   void Read(bool ok) {
@@ -165,7 +185,7 @@ class BidiCall : public AsyncCall {
 
   CompletionOf<BidiCall> read_{this, &BidiCall::Read};
   CompletionOf<BidiCall> written_{this, &BidiCall::Written};
-  grpc::ServerAsyncReaderWriter<Response, Request> stream_{&context()};
+  std::optional<grpc::ServerAsyncReaderWriter<Response, Request>> stream_;
 };
 
 }  // namespace hellocnn::server

@@ -3,7 +3,6 @@
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "server/rpc/async_call.h"
-#include "server/rpc/classify_call.h"
 #include "server/rpc/classify_stream.h"
 #include "server/rpc/codec.h"
 #include "server/rpc/status.h"
@@ -63,7 +62,7 @@ ClassifierService::ClassifierService(const ModelCard& card, const v1::Limits& li
     : serving_{Description(card, limits), metrics, &admission_} {}
 
 void ClassifierService::Listen(CompletionEvents* events) {
-  for (int i = 0; i < kListening; ++i) ClassifyCall::Listen(&serving_, this, events);
+  for (int i = 0; i < kListening; ++i) ClassifyCall::Listen(&serving_, this, events, &idle_);
   ClassifyStream::Listen(&serving_, this, events);
   GetModelCall::Listen(&serving_, this, events);
 }

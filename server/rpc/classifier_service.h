@@ -7,7 +7,9 @@
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/batching/batcher.h"
 #include "server/rpc/admission.h"
+#include "server/rpc/classify_call.h"
 #include "server/rpc/completion_events.h"
+#include "server/rpc/idle_calls.h"
 #include "server/rpc/serving_context.h"
 #include "server/telemetry/metrics.h"
 
@@ -42,6 +44,7 @@ class ClassifierService : public v1::ClassifierService::AsyncService {
  private:
   Admission admission_;
   const ServingContext serving_;
+  IdleCalls<ClassifyCall> idle_;
 };
 
 }  // namespace hellocnn::server

@@ -1,7 +1,8 @@
 #include "server/rpc/classify_call.h"
 
+#include <memory>
+#include <span>
 #include <utility>
-#include <vector>
 
 #include "absl/time/clock.h"
 #include "server/rpc/codec.h"
@@ -10,21 +11,24 @@
 namespace hellocnn::server {
 
 void ClassifyCall::Listen(const ServingContext* serving,
-                          v1::ClassifierService::AsyncService* service, CompletionEvents* events) {
-  auto* call = new ClassifyCall(serving, service, events);
-  call->UnaryCall::Listen(service, &v1::ClassifierService::AsyncService::RequestClassify);
+                          v1::ClassifierService::AsyncService* service, CompletionEvents* events,
+                          IdleCalls<ClassifyCall>* idle) {
+  std::unique_ptr<ClassifyCall> call = idle->Take();
+  if (call == nullptr) call.reset(new ClassifyCall(serving, service, events, idle));
+  call.release()->UnaryCall::Listen(service, &v1::ClassifierService::AsyncService::RequestClassify);
 }
 
 ClassifyCall::ClassifyCall(const ServingContext* serving,
-                           v1::ClassifierService::AsyncService* service, CompletionEvents* events)
-    : UnaryCall(events), serving_(serving), service_(service) {}
+                           v1::ClassifierService::AsyncService* service, CompletionEvents* events,
+                           IdleCalls<ClassifyCall>* idle)
+    : UnaryCall(events), serving_(serving), service_(service), idle_(idle) {}
 
 void ClassifyCall::OnCall() {
-  Listen(serving_, service_, events());
-  start_ = absl::Now();
+  Listen(serving_, service_, events(), idle_);
+  record_.start = absl::Now();
   serving_->metrics->OnReceived(Method::kClassify, request().ByteSizeLong());
   absl::StatusOr<Batcher*> batcher = serving_->admission->Enter();
-  entered_ = batcher.ok();
+  record_.entered = batcher.ok();
   const absl::Status status = batcher.ok() ? Submit(*batcher) : batcher.status();
   if (status.ok()) {
     serving_->metrics->OnAccepted(Method::kClassify, request().images_size());
@@ -35,24 +39,21 @@ void ClassifyCall::OnCall() {
 }
 
 absl::Status ClassifyCall::Submit(Batcher* batcher) {
-  absl::StatusOr<std::vector<ImageView>> images =
-      DecodeImages(request().images(), serving_->description.limits().max_images_per_request());
+  const int max_images = serving_->description.limits().max_images_per_request();
+  const absl::StatusOr<std::span<ImageView>> images =
+      DecodeImages(request().images(), max_images, arena());
   if (!images.ok()) return images.status();
-  job_->images = *std::move(images);
-  job_->deadline = DeadlineOf(context());
-  job_->done = [this](const absl::Status& status, std::span<const Prediction> predictions,
-                      const JobTiming& timing) { OnJobDone(status, predictions, timing); };
-  return batcher->Submit(job_);
+  Prepare(*images, PredictionsFor(*images, arena()), DeadlineOf(context()));
+  return batcher->Submit(this);
 }
 
-void ClassifyCall::OnJobDone(const absl::Status& status, std::span<const Prediction> predictions,
-                             const JobTiming& timing) {
-  if (status.ok()) {
-    EncodeClassification(predictions, serving_->description.model(), timing, response());
-    answer_ = AnswerStatistics(predictions);
-    sent_bytes_ = response()->ByteSizeLong();
+void ClassifyCall::Done() {
+  if (status().ok()) {
+    EncodeClassification(predictions(), serving_->description.model(), timing(), response());
+    record_.answer = AnswerStatistics(predictions());
+    record_.sent_bytes = response()->ByteSizeLong();
   }
-  Answer(JobOutcome(status, DeadlineOf(context()), absl::Now()));
+  Answer(JobOutcome(status(), deadline(), absl::Now()));
 }
 
 void ClassifyCall::Answer(const absl::Status& status) {
@@ -60,26 +61,33 @@ void ClassifyCall::Answer(const absl::Status& status) {
   if (absl::IsResourceExhausted(protocol)) {
     context().AddTrailingMetadata(kPushbackKey, kPushbackMilliseconds);
   }
-  code_ = protocol.code();
-  duration_ = absl::Now() - start_;
+  record_.code = protocol.code();
+  record_.duration = absl::Now() - record_.start;
   Finish(ToGrpc(protocol));
 }
 
 void ClassifyCall::OnCancel() {
-  cancelled_at_ = absl::Now();
-  job_->cancelled = true;
+  record_.cancelled_at = absl::Now();
+  Cancel();
 }
 
 void ClassifyCall::OnDone() {
-  if (cancelled_at_ != absl::InfiniteFuture()) {
-    code_ = CodeOfGoneCaller(start_, DeadlineOf(context()), cancelled_at_);
-    sent_bytes_ = 0;
-    if (answer_.images > 0) serving_->metrics->OnAbandoned(answer_.images);
-  } else if (answer_.images > 0) {
-    serving_->metrics->OnAnswered(answer_);
+  Record& call = record_;
+  if (call.cancelled_at != absl::InfiniteFuture()) {
+    call.code = CodeOfGoneCaller(call.start, DeadlineOf(context()), call.cancelled_at);
+    call.sent_bytes = 0;
+    if (call.answer.images > 0) serving_->metrics->OnAbandoned(call.answer.images);
+  } else if (call.answer.images > 0) {
+    serving_->metrics->OnAnswered(call.answer);
   }
-  serving_->metrics->OnEnd(Method::kClassify, code_, duration_, sent_bytes_);
-  if (entered_) serving_->admission->Leave();
+  serving_->metrics->OnEnd(Method::kClassify, call.code, call.duration, call.sent_bytes);
+  if (call.entered) serving_->admission->Leave();
+}
+
+void ClassifyCall::Dispose() {
+  Clear();
+  record_ = {};
+  idle_->Put(std::unique_ptr<ClassifyCall>(this));
 }
 
 }  // namespace hellocnn::server

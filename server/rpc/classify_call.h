@@ -3,8 +3,6 @@
 #define HELLOCNN_SERVER_RPC_CLASSIFY_CALL_H_
 
 #include <cstddef>
-#include <memory>
-#include <span>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -12,48 +10,53 @@
 #include "server/batching/batcher.h"
 #include "server/batching/job.h"
 #include "server/rpc/async_call.h"
+#include "server/rpc/idle_calls.h"
 #include "server/rpc/serving_context.h"
 #include "server/telemetry/statistics.h"
 
 namespace hellocnn::server {
 
-// The pixels of its job are in the request, which lives as long as the call, and that cannot end
-// before Finish: the last thing that the job's `done` does. So they outlive the batcher's use of
-// them.
-class ClassifyCall final : public UnaryCall<v1::ClassifyRequest, v1::ClassifyResponse> {
+// It is its own job. The call cannot end before Finish, the last thing that Done does: so all that
+// the job needs outlives the batcher's use of it.
+class ClassifyCall final : public UnaryCall<v1::ClassifyRequest, v1::ClassifyResponse>,
+                           private Job {
  public:
-  // Takes the next call from `events`, and then another one, for as long as gRPC has calls.
+  // Takes the next call from `events`, and then another one, for as long as gRPC has calls. Objects
+  // of calls that are over wait in `idle`, which outlives them.
   static void Listen(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
-                     CompletionEvents* events);
+                     CompletionEvents* events, IdleCalls<ClassifyCall>* idle);
 
  private:
   ClassifyCall(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
-               CompletionEvents* events);
+               CompletionEvents* events, IdleCalls<ClassifyCall>* idle);
 
   // Queues the job. On an error nothing is queued and Answer is still to be called.
   absl::Status Submit(Batcher* batcher);
-  // `done` of the job: runs on a worker.
-  void OnJobDone(const absl::Status& status, std::span<const Prediction> predictions,
-                 const JobTiming& timing);
   // Finishes the call. `this` may be gone when it returns.
   void Answer(const absl::Status& status);
 
   void OnCall() override;
+  void Done() override;  // of the job
   void OnCancel() override;
-  void OnDone() override;
+  void OnDone() override;  // of the call
+  void Dispose() override;
 
   const ServingContext* const serving_;
   v1::ClassifierService::AsyncService* const service_;
-  absl::Time start_;
-  bool entered_ = false;  // and has to leave
-  const std::shared_ptr<Job> job_ = std::make_shared<Job>();
+  IdleCalls<ClassifyCall>* const idle_;
 
-  // What OnDone tells the metrics, for only then is it known whether the answer could be sent.
-  absl::StatusCode code_ = absl::StatusCode::kOk;
-  absl::Duration duration_;
-  std::size_t sent_bytes_ = 0;
-  AnswerStatistics answer_;                           // of no image if there is no answer
-  absl::Time cancelled_at_ = absl::InfiniteFuture();  // by the caller, or gRPC at the deadline
+  // Of one call.
+  struct Record {
+    absl::Time start;
+    bool entered = false;  // and has to leave
+    // What OnDone tells the metrics, for only then is it known whether the answer could be sent.
+    absl::StatusCode code = absl::StatusCode::kOk;
+    absl::Duration duration;
+    std::size_t sent_bytes = 0;
+    AnswerStatistics answer;                           // of no image if there is no answer
+    absl::Time cancelled_at = absl::InfiniteFuture();  // by the caller, or gRPC at the deadline
+  };
+  Record record_;
 };
 
 }  // namespace hellocnn::server

@@ -4,9 +4,7 @@
 #include <cstddef>
 #include <iterator>
 #include <span>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/time/clock.h"
 #include "server/batching/mutex_lock.h"
@@ -14,6 +12,12 @@
 #include "server/rpc/status.h"
 
 namespace hellocnn::server {
+namespace {
+
+// Exchanges that a stream keeps while nothing is in flight: some 3 kB each.
+constexpr std::ptrdiff_t kIdleExchanges = 8;
+
+}  // namespace
 
 void ClassifyStream::Listen(const ServingContext* serving,
                             v1::ClassifierService::AsyncService* service,
@@ -33,14 +37,16 @@ void ClassifyStream::OnCall() {
   Listen(serving_, service_, events());
   start_ = absl::Now();
   deadline_ = DeadlineOf(context());
+  v1::ClassifyStreamRequest* first;
   {
     MutexLock lock(&mutex_);
     ++in_flight_;  // until it reads: Drain may be called as soon as it is let in, and would end it
+    first = NextRequest();
   }
   absl::StatusOr<Batcher*> batcher = serving_->admission->Enter(shared_from_this());
   if (batcher.ok()) {
     batcher_ = *batcher;
-    ReadNext();
+    StartRead(first);
     Step step;
     {
       MutexLock lock(&mutex_);
@@ -62,9 +68,14 @@ void ClassifyStream::OnCall() {
   }
 }
 
-void ClassifyStream::ReadNext() {
-  incoming_ = std::make_unique<Request>();
-  StartRead(&incoming_->message);
+v1::ClassifyStreamRequest* ClassifyStream::NextRequest() {
+  if (idle_.empty()) {
+    idle_.emplace_back(this);
+    idle_.back().position = std::prev(idle_.end());
+  }
+  // The last that was used: it is still in the cache.
+  reading_.splice(reading_.end(), idle_, std::prev(idle_.end()));
+  return reading_.back().messages.request();
 }
 
 void ClassifyStream::OnReadDone(bool ok) {
@@ -78,20 +89,26 @@ void ClassifyStream::OnReadDone(bool ok) {
     Run(std::move(step));
     return;
   }
-  std::shared_ptr<Request> request = std::move(incoming_);
-  request->start = absl::Now();
-  serving_->metrics->OnReceived(Method::kClassifyStream, request->message.ByteSizeLong());
-  bool read_next;
+  Exchange* exchange;
+  {
+    MutexLock lock(&mutex_);
+    exchange = &reading_.front();
+  }
+  exchange->start = absl::Now();
+  serving_->metrics->OnReceived(Method::kClassifyStream,
+                                exchange->messages.request()->ByteSizeLong());
+  v1::ClassifyStreamRequest* next = nullptr;
   std::optional<absl::Status> ended;
   {
     MutexLock lock(&mutex_);
+    handled_.splice(handled_.end(), reading_);
     if (finished_) {
       ended = broken_ ? absl::Status(gone_code_, "") : DrainingError();
     } else {
       ++in_flight_;
     }
-    read_next = !finished_ && in_flight_ < kMaxInFlightPerStream && WantsToRead();
-    paused_ = !read_next;
+    paused_ = finished_ || in_flight_ >= kMaxInFlightPerStream || !WantsToRead();
+    if (!paused_) next = NextRequest();
   }
   if (ended.has_value()) {  // while this was on its way: the end of the call was its answer
     if (const auto refusal = RefusalOf(*ended)) serving_->metrics->OnRefused(*refusal);
@@ -99,45 +116,51 @@ void ClassifyStream::OnReadDone(bool ok) {
     return;
   }
   // Before this request is handled: as long as it is in flight, the stream cannot finish.
-  if (read_next) ReadNext();
-  Handle(request);
+  if (next != nullptr) StartRead(next);
+  Handle(*exchange);
 }
 
 void ClassifyStream::OnWriteDone(bool ok) {
-  bool read_next;
-  std::vector<Pending> given_up;
-  {
-    MutexLock lock(&mutex_);
-    if (!ok && !broken_) given_up = Break();
-    read_next = paused_ && WantsToRead();
-    if (read_next) paused_ = false;
-  }
-  // Before this answer is counted out: see OnReadDone.
-  if (read_next) ReadNext();
-  Step step;
-  Pending written;
+  v1::ClassifyStreamRequest* next = nullptr;
+  Exchange* written;
+  Exchanges given_up;
   absl::StatusCode gone_code;
   {
     MutexLock lock(&mutex_);
-    written = std::move(answers_.front());
-    answers_.pop_front();
-    writing_ = false;
-    --in_flight_;
-    step = NextStep();
+    if (!ok && !broken_) given_up = Break();
+    if (paused_ && WantsToRead()) {
+      paused_ = false;
+      next = NextRequest();
+    }
+    written = &writing_.front();
     gone_code = gone_code_;
   }
-  for (const Pending& answer : given_up) CountGivenUp(answer, gone_code);
+  // Before this answer is counted out: see OnReadDone.
+  if (next != nullptr) StartRead(next);
+  for (const Exchange& exchange : given_up) CountGivenUp(exchange, gone_code);
   if (ok) {
-    CountSent(written);
+    CountSent(*written);
   } else {
-    CountGivenUp(written, gone_code);
+    CountGivenUp(*written, gone_code);
+  }
+  written->Clear();
+  Exchanges surplus;
+  Step step;
+  {
+    MutexLock lock(&mutex_);
+    idle_.splice(idle_.end(), writing_);
+    --in_flight_;
+    if (in_flight_ == 0 && std::ssize(idle_) > kIdleExchanges) {
+      surplus.splice(surplus.end(), idle_, idle_.begin(), std::prev(idle_.end(), kIdleExchanges));
+    }
+    step = NextStep();
   }
   Run(std::move(step));
 }
 
 void ClassifyStream::OnCancel() {
   Step step;
-  std::vector<Pending> given_up;
+  Exchanges given_up;
   absl::StatusCode gone_code;
   {
     MutexLock lock(&mutex_);
@@ -145,7 +168,7 @@ void ClassifyStream::OnCancel() {
     step = NextStep();
     gone_code = gone_code_;
   }
-  for (const Pending& answer : given_up) CountGivenUp(answer, gone_code);
+  for (const Exchange& exchange : given_up) CountGivenUp(exchange, gone_code);
   Run(std::move(step));
 }
 
@@ -163,116 +186,111 @@ void ClassifyStream::Drain() {
   Run(std::move(step));
 }
 
-void ClassifyStream::Handle(const std::shared_ptr<Request>& request) {
-  const absl::Status status = Submit(request);
+void ClassifyStream::Handle(Exchange& exchange) {
+  const int images = exchange.messages.request()->images_size();
+  const absl::Status status = Submit(exchange);
   if (status.ok()) {
-    serving_->metrics->OnAccepted(Method::kClassifyStream, request->message.images_size());
+    serving_->metrics->OnAccepted(Method::kClassifyStream, images);
     return;
   }
   if (const auto refusal = RefusalOf(status)) serving_->metrics->OnRefused(*refusal);
-  Answer(*request, status, {.message = std::make_unique<v1::ClassifyStreamResponse>()}, nullptr);
+  Answer(exchange, status, /*computed=*/false);
 }
 
-absl::Status ClassifyStream::Submit(const std::shared_ptr<Request>& request) {
-  absl::StatusOr<absl::Duration> timeout = DecodeTimeout(request->message);
+absl::Status ClassifyStream::Submit(Exchange& exchange) {
+  const v1::ClassifyStreamRequest& request = *exchange.messages.request();
+  google::protobuf::Arena* const arena = exchange.messages.arena();
+  const absl::StatusOr<absl::Duration> timeout = DecodeTimeout(request);
   if (!timeout.ok()) return timeout.status();
-  absl::StatusOr<std::vector<ImageView>> images = DecodeImages(
-      request->message.images(), serving_->description.limits().max_images_per_request());
+  const absl::StatusOr<std::span<ImageView>> images = DecodeImages(
+      request.images(), serving_->description.limits().max_images_per_request(), arena);
   if (!images.ok()) return images.status();
-  request->deadline = std::min(deadline_, request->start + *timeout);
-
-  auto job = std::make_shared<Job>();
-  job->images = *std::move(images);
-  job->deadline = request->deadline;
-  // Holds the stream, whose lock is still in use when another thread ends the call; and the pixels.
-  // Not the job, which would keep itself alive: the batcher holds it until `done` has returned.
-  job->done = [self = shared_from_this(), request, key = job.get()](
-                  const absl::Status& status, std::span<const Prediction> predictions,
-                  const JobTiming& timing) {
-    Pending answer{.message = std::make_unique<v1::ClassifyStreamResponse>()};
-    if (status.ok()) {
-      EncodeClassification(predictions, self->serving_->description.model(), timing,
-                           answer.message->mutable_result());
-      answer.statistics = AnswerStatistics(predictions);
-    }
-    self->Answer(*request, JobOutcome(status, request->deadline, absl::Now()), std::move(answer),
-                 key);
-  };
+  exchange.Prepare(*images, PredictionsFor(*images, arena),
+                   std::min(deadline_, exchange.start + *timeout));
   {
     MutexLock lock(&mutex_);
     if (draining_) return DrainingError();
     if (broken_) return absl::CancelledError("the stream was cancelled");
-    jobs_.insert(job);
+    ++computing_;
   }
-  absl::Status status = batcher_->Submit(job);
+  Hold();  // until it is computed
+  absl::Status status = batcher_->Submit(&exchange);
   if (!status.ok()) {
-    MutexLock lock(&mutex_);
-    jobs_.erase(job);
+    {
+      MutexLock lock(&mutex_);
+      --computing_;
+    }
+    Release();
   }
   return status;
 }
 
-void ClassifyStream::Answer(const Request& request, const absl::Status& status, Pending answer,
-                            const Job* job) {
-  answer.message->set_id(request.message.id());
-  if (!status.ok()) EncodeError(status, answer.message->mutable_error());
-  answer.code = ToProtocol(status).code();
-  answer.duration = absl::Now() - request.start;
-  std::optional<Pending> given_up;
+void ClassifyStream::OnComputed(Exchange& exchange) {
+  if (exchange.status().ok()) {
+    EncodeClassification(exchange.predictions(), serving_->description.model(), exchange.timing(),
+                         exchange.messages.response()->mutable_result());
+    exchange.statistics = AnswerStatistics(exchange.predictions());
+  }
+  Answer(exchange, JobOutcome(exchange.status(), exchange.deadline(), absl::Now()),
+         /*computed=*/true);
+  Release();
+}
+
+void ClassifyStream::Answer(Exchange& exchange, const absl::Status& status, bool computed) {
+  v1::ClassifyStreamResponse* const response = exchange.messages.response();
+  response->set_id(exchange.messages.request()->id());
+  if (!status.ok()) EncodeError(status, response->mutable_error());
+  exchange.code = ToProtocol(status).code();
+  exchange.duration = absl::Now() - exchange.start;
+  Exchanges given_up;
   absl::StatusCode gone_code;
   Step step;
   {
     MutexLock lock(&mutex_);
-    if (job != nullptr) {
-      std::erase_if(jobs_, [job](const std::shared_ptr<Job>& j) { return j.get() == job; });
-    }
+    if (computed) --computing_;
     if (broken_) {
       --in_flight_;
-      given_up = std::move(answer);
+      given_up.splice(given_up.end(), handled_, exchange.position);
     } else {
-      answers_.push_back(std::move(answer));
+      answered_.splice(answered_.end(), handled_, exchange.position);
     }
     gone_code = gone_code_;
     step = NextStep();
   }
-  if (given_up.has_value()) CountGivenUp(*given_up, gone_code);
+  for (const Exchange& last : given_up) CountGivenUp(last, gone_code);
   Run(std::move(step));
 }
 
-void ClassifyStream::CountSent(const Pending& answer) const {
-  if (answer.statistics.images > 0) serving_->metrics->OnAnswered(answer.statistics);
-  serving_->metrics->OnEnd(Method::kClassifyStream, answer.code, answer.duration,
-                           answer.message->ByteSizeLong());
+void ClassifyStream::CountSent(Exchange& exchange) const {
+  if (exchange.statistics.images > 0) serving_->metrics->OnAnswered(exchange.statistics);
+  serving_->metrics->OnEnd(Method::kClassifyStream, exchange.code, exchange.duration,
+                           exchange.messages.response()->ByteSizeLong());
 }
 
-void ClassifyStream::CountGivenUp(const Pending& answer, absl::StatusCode code) const {
-  if (answer.statistics.images > 0) serving_->metrics->OnAbandoned(answer.statistics.images);
-  serving_->metrics->OnEnd(Method::kClassifyStream, code, answer.duration, 0);
+void ClassifyStream::CountGivenUp(const Exchange& exchange, absl::StatusCode code) const {
+  if (exchange.statistics.images > 0) serving_->metrics->OnAbandoned(exchange.statistics.images);
+  serving_->metrics->OnEnd(Method::kClassifyStream, code, exchange.duration, 0);
 }
 
 bool ClassifyStream::WantsToRead() const {
   // A draining stream reads only for as long as it has to stay: a busy client could keep it
   // forever.
-  return !broken_ && !half_closed_ && !(draining_ && jobs_.empty());
+  return !broken_ && !half_closed_ && !(draining_ && computing_ == 0);
 }
 
-std::vector<ClassifyStream::Pending> ClassifyStream::Break() {
+ClassifyStream::Exchanges ClassifyStream::Break() {
   broken_ = true;
   gone_code_ = CodeOfGoneCaller(start_, deadline_, absl::Now());
-  for (const std::shared_ptr<Job>& job : jobs_) job->cancelled = true;
-  const std::ptrdiff_t written = writing_ ? 1 : 0;
-  std::vector<Pending> given_up(std::make_move_iterator(answers_.begin() + written),
-                                std::make_move_iterator(answers_.end()));
-  in_flight_ -= static_cast<int>(given_up.size());
-  answers_.erase(answers_.begin() + written, answers_.end());
-  return given_up;
+  for (Exchange& exchange : handled_) exchange.Cancel();
+  in_flight_ -= static_cast<int>(answered_.size());
+  return std::exchange(answered_, {});
 }
 
 ClassifyStream::Step ClassifyStream::NextStep() {
   Step step;
-  if (!writing_ && !answers_.empty()) {
-    writing_ = true;
-    step.write = answers_.front().message.get();
+  if (writing_.empty() && !answered_.empty()) {
+    writing_.splice(writing_.end(), answered_, answered_.begin());
+    step.write = writing_.front().messages.response();
   } else if (in_flight_ == 0 && !finished_ && (half_closed_ || draining_ || broken_)) {
     finished_ = true;
     if (broken_) {

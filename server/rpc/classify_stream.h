@@ -2,11 +2,9 @@
 #ifndef HELLOCNN_SERVER_RPC_CLASSIFY_STREAM_H_
 #define HELLOCNN_SERVER_RPC_CLASSIFY_STREAM_H_
 
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
-#include <set>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -27,10 +25,10 @@ namespace hellocnn::server {
 // a client can take by not reading answers.
 inline constexpr int kMaxInFlightPerStream = 64;
 
-// Lives until the call is over, and for as long as a job or the admission holds it.
+// Lives until the call is over, every job is done, and the admission has let it go.
 //
-// Finish is called once, when nothing is in flight any more; so no StartWrite and no `done` can
-// follow it.
+// Finish is called once, when nothing is in flight any more; so no StartWrite and no job can follow
+// it.
 class ClassifyStream final : public BidiCall<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>,
                              public Drainable,
                              public std::enable_shared_from_this<ClassifyStream> {
@@ -44,17 +42,30 @@ class ClassifyStream final : public BidiCall<v1::ClassifyStreamRequest, v1::Clas
   void Drain() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  struct Request {
-    v1::ClassifyStreamRequest message;  // the job's images point into it
+  class Exchange;
+  using Exchanges = std::list<Exchange>;
+
+  // A request, the job to compute it, its answer and what to tell the metrics of that. It goes from
+  // list to list, and when the answer is written it is used again.
+  class Exchange final : public Job {
+   public:
+    explicit Exchange(ClassifyStream* stream) : stream_(stream) {}
+
+    void Done() override { stream_->OnComputed(*this); }
+    void Clear() {
+      messages.Clear();
+      statistics = {};
+    }
+
+    Messages<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> messages;
     absl::Time start;
-    absl::Time deadline;
-  };
-  // An answer to be written, and what to tell the metrics then.
-  struct Pending {
-    std::unique_ptr<v1::ClassifyStreamResponse> message;
     absl::StatusCode code = absl::StatusCode::kOk;
     absl::Duration duration;
-    AnswerStatistics statistics;  // of no image unless code is OK
+    AnswerStatistics statistics;   // of no image unless code is OK
+    Exchanges::iterator position;  // of this one, in whatever list it is
+
+   private:
+    ClassifyStream* const stream_;
   };
   // What to ask of gRPC once the lock is released. At most one of the two.
   struct Step {
@@ -72,21 +83,25 @@ class ClassifyStream final : public BidiCall<v1::ClassifyStreamRequest, v1::Clas
   void OnDone() override;
   void Dispose() override { const std::shared_ptr<ClassifyStream> last = std::move(self_); }
 
-  void ReadNext();
+  // Where the next request is to be read to: an exchange that was used before, or a new one.
+  v1::ClassifyStreamRequest* NextRequest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Submits or answers a request that was read.
-  void Handle(const std::shared_ptr<Request>& request) ABSL_LOCKS_EXCLUDED(mutex_);
-  // UNAVAILABLE when draining. Submits the request's job, after which its `done` answers it.
-  absl::Status Submit(const std::shared_ptr<Request>& request) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Answer(const Request& request, const absl::Status& status, Pending answer, const Job* job)
+  void Handle(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
+  // UNAVAILABLE when draining. After OK, the exchange may be anything when it returns.
+  absl::Status Submit(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Done of the exchange's job.
+  void OnComputed(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `computed`: a job of it was queued.
+  void Answer(Exchange& exchange, const absl::Status& status, bool computed)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Tell the metrics of a request's end: its answer is sent, or its caller has gone, with `code`.
-  void CountSent(const Pending& answer) const;
-  void CountGivenUp(const Pending& answer, absl::StatusCode code) const;
+  void CountSent(Exchange& exchange) const;
+  void CountGivenUp(const Exchange& exchange, absl::StatusCode code) const;
 
   bool WantsToRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The client is gone: nothing more is written, and what is queued is not computed. Returns the
   // answers that are given up, to be counted once the lock is released.
-  std::vector<Pending> Break() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Exchanges Break() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The stream may have ended when it returns.
   void Run(Step step) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -98,14 +113,18 @@ class ClassifyStream final : public BidiCall<v1::ClassifyStreamRequest, v1::Clas
   absl::Time deadline_;
   Batcher* batcher_ = nullptr;
   std::shared_ptr<ClassifyStream> self_;  // until Dispose
-  std::unique_ptr<Request> incoming_;     // gRPC's while a read is outstanding, else the reader's
 
   absl::Mutex mutex_;
-  std::set<std::shared_ptr<Job>> jobs_ ABSL_GUARDED_BY(mutex_);  // not done
-  // Answers that are not written; the first is being written if writing_.
-  std::deque<Pending> answers_ ABSL_GUARDED_BY(mutex_);
+  // An exchange's way. What is in reading_ and writing_ is in gRPC's hands, then in those of the
+  // thread that reacts; what is in handled_ in those of the thread that has read it, then the
+  // batcher's, then the worker's that has computed it.
+  Exchanges reading_ ABSL_GUARDED_BY(mutex_);  // at most one
+  Exchanges handled_ ABSL_GUARDED_BY(mutex_);
+  Exchanges answered_ ABSL_GUARDED_BY(mutex_);  // to be written, in this order
+  Exchanges writing_ ABSL_GUARDED_BY(mutex_);   // at most one
+  Exchanges idle_ ABSL_GUARDED_BY(mutex_);
+  int computing_ ABSL_GUARDED_BY(mutex_) = 0;  // jobs that are not done
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // read, and the answer neither written nor given up
-  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;  // no read is outstanding because of in_flight_
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

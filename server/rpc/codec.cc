@@ -63,22 +63,25 @@ void EncodeDuration(absl::Duration duration, google::protobuf::Duration* proto) 
 
 }  // namespace
 
-absl::StatusOr<std::vector<ImageView>> DecodeImages(
-    const google::protobuf::RepeatedPtrField<v1::Image>& images, int max_images) {
+absl::StatusOr<std::span<ImageView>> DecodeImages(
+    const google::protobuf::RepeatedPtrField<v1::Image>& images, int max_images,
+    google::protobuf::Arena* arena) {
   if (images.empty() || images.size() > max_images) {
     return absl::InvalidArgumentError(
         absl::StrCat("images has ", images.size(), " images; wanted 1 to ", max_images));
   }
-  std::vector<ImageView> views;
-  views.reserve(static_cast<std::size_t>(images.size()));
+  const auto count = static_cast<std::size_t>(images.size());
+  const std::span<ImageView> views(google::protobuf::Arena::CreateArray<ImageView>(arena, count),
+                                   count);
   for (int i = 0; i < images.size(); ++i) {
     const v1::Image& image = images[i];
+    ImageView& view = views[static_cast<std::size_t>(i)];
     switch (image.pixels_case()) {
       case v1::Image::kGray8: {
         const std::string& pixels = image.gray8();
         absl::Status status = CheckSize(i, "gray8", pixels, PixelFormat::kGray8);
         if (!status.ok()) return status;
-        views.push_back({PixelFormat::kGray8, reinterpret_cast<const std::byte*>(pixels.data())});
+        view = {PixelFormat::kGray8, reinterpret_cast<const std::byte*>(pixels.data())};
         break;
       }
       case v1::Image::kFloat32: {
@@ -86,7 +89,7 @@ absl::StatusOr<std::vector<ImageView>> DecodeImages(
         absl::Status status = CheckSize(i, "float32", pixels, PixelFormat::kFloat32);
         if (status.ok()) status = CheckFinite(i, pixels);
         if (!status.ok()) return status;
-        views.push_back({PixelFormat::kFloat32, reinterpret_cast<const std::byte*>(pixels.data())});
+        view = {PixelFormat::kFloat32, reinterpret_cast<const std::byte*>(pixels.data())};
         break;
       }
       case v1::Image::PIXELS_NOT_SET:
@@ -95,6 +98,11 @@ absl::StatusOr<std::vector<ImageView>> DecodeImages(
     }
   }
   return views;
+}
+
+std::span<Prediction> PredictionsFor(std::span<const ImageView> images,
+                                     google::protobuf::Arena* arena) {
+  return {google::protobuf::Arena::CreateArray<Prediction>(arena, images.size()), images.size()};
 }
 
 absl::StatusOr<absl::Duration> DecodeTimeout(const v1::ClassifyStreamRequest& request) {

@@ -3,10 +3,9 @@
 #ifndef HELLOCNN_SERVER_RPC_CODEC_H_
 #define HELLOCNN_SERVER_RPC_CODEC_H_
 
-#include <array>
+#include <google/protobuf/arena.h>
+
 #include <span>
-#include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -18,11 +17,16 @@
 
 namespace hellocnn::server {
 
-// Views of the pixels in `images`, which must outlive them; no pixel is copied. INVALID_ARGUMENT
-// names the image, what was found and what was wanted: no image, more than `max_images`, pixels
-// unset, of the wrong size or not finite.
-absl::StatusOr<std::vector<ImageView>> DecodeImages(
-    const google::protobuf::RepeatedPtrField<v1::Image>& images, int max_images);
+// Views of the pixels in `images`, which must outlive them; no pixel is copied. The views are on
+// `arena`. INVALID_ARGUMENT names the image, what was found and what was wanted: no image, more
+// than `max_images`, pixels unset, of the wrong size or not finite.
+absl::StatusOr<std::span<ImageView>> DecodeImages(
+    const google::protobuf::RepeatedPtrField<v1::Image>& images, int max_images,
+    google::protobuf::Arena* arena);
+
+// Room for what is computed of them.
+std::span<Prediction> PredictionsFor(std::span<const ImageView> images,
+                                     google::protobuf::Arena* arena);
 
 // The timeout of a stream's request; InfiniteDuration if it is unset. INVALID_ARGUMENT: out of
 // Duration's range or not > 0.

@@ -1,5 +1,6 @@
 #include "server/rpc/health_service.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -46,8 +47,10 @@ class WatchCall final : public AsyncCall,
     std::shared_ptr<WatchCall> call(new WatchCall(health, events));
     WatchCall* const listening = call.get();
     listening->self_ = std::move(call);
+    listening->Begin();
+    listening->writer_.emplace(&listening->context());
     grpc::ServerCompletionQueue* const queue = events->queue();
-    health->RequestWatch(&listening->context(), &listening->request_, &listening->writer_, queue,
+    health->RequestWatch(&listening->context(), &listening->request_, &*listening->writer_, queue,
                          queue, listening->arrived_tag());
   }
 
@@ -96,9 +99,9 @@ class WatchCall final : public AsyncCall,
       }
     }
     if (finish) {
-      writer_.Finish(grpc::Status::CANCELLED, finished_tag());
+      writer_->Finish(grpc::Status::CANCELLED, finished_tag());
     } else {
-      writer_.Write(response_, written_.tag());
+      writer_->Write(response_, written_.tag());
     }
   }
 
@@ -106,7 +109,7 @@ class WatchCall final : public AsyncCall,
   std::shared_ptr<WatchCall> self_;  // until Dispose
   HealthCheckRequest request_;
   HealthCheckResponse response_;  // the last that was written; UNKNOWN before the first
-  grpc::ServerAsyncWriter<HealthCheckResponse> writer_{&context()};
+  std::optional<grpc::ServerAsyncWriter<HealthCheckResponse>> writer_;
   CompletionOf<WatchCall> written_{this, &WatchCall::Written};
 
   absl::Mutex mutex_;

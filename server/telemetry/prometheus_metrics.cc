@@ -99,7 +99,7 @@ void PrometheusMetrics::OnBatch(const BatchQueue::Taken& batch, absl::Duration c
     if (slice.first == 0) {
       series_->queue_duration.Observe(Seconds(slice.job->timing().queue));
     }
-    const auto& images = slice.job->job().images;
+    const std::span<const ImageView> images = slice.job->images();
     for (int i = slice.first; i < slice.first + slice.count; ++i) {
       const GreyLevels levels =
           MeasureGreyLevels(images[static_cast<std::size_t>(i)], series_->normalization);
@@ -111,7 +111,7 @@ void PrometheusMetrics::OnBatch(const BatchQueue::Taken& batch, absl::Duration c
 
 void PrometheusMetrics::OnDropped(const BatchQueue::Dropped& dropped) {
   const MetricSeries::Counter* counter = &series_->dropped_failed;
-  switch (dropped.job->status().code()) {
+  switch (dropped.reason) {
     case absl::StatusCode::kDeadlineExceeded:
       counter = &series_->dropped_deadline;
       break;
@@ -122,10 +122,8 @@ void PrometheusMetrics::OnDropped(const BatchQueue::Dropped& dropped) {
       break;
   }
   counter->Increment(dropped.images);
-  // If a part of it was taken before, it left the queue with that part.
-  if (dropped.images == dropped.job->images()) {
-    series_->queue_duration.Observe(Seconds(dropped.job->timing().queue));
-  }
+  // If a part of it was taken before, it was observed with that part.
+  if (dropped.waited.has_value()) series_->queue_duration.Observe(Seconds(*dropped.waited));
 }
 
 void PrometheusMetrics::OnReady(absl::Duration load) {

@@ -8,9 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -18,77 +16,39 @@
 #include "client/load/classify_protocol.h"
 #include "client/load/run.h"
 #include "tests/client/fake_server.h"
-
-namespace {
-thread_local std::int64_t allocations = 0;
-
-void* Allocate(std::size_t size, std::size_t alignment) {
-  ++allocations;
-  // aligned_alloc wants a multiple.
-  void* memory = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-}  // namespace
-
-// The forms for arrays and those that don't throw call these.
-void* operator new(std::size_t size) { return Allocate(size, alignof(std::max_align_t)); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return Allocate(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t /*alignment*/) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t /*size*/, std::align_val_t /*alignment*/) noexcept {
-  std::free(memory);
-}
+#include "tests/testing/count_allocations.h"
 
 namespace hellocnn::load {
 namespace {
 
-using client::FakeServer;
+using ::hellocnn::client::FakeServer;
+using ::hellocnn::testing::AllocationsPerEvent;
 
 constexpr int kInFlight = 8;
-constexpr int kWarmUp = 500;
-constexpr int kCalls = 2000;
+constexpr int kCalls = AllocationsPerEvent::kWarmUp + AllocationsPerEvent::kEvents + 1;
 // For what there is now and then: a page of the ledger, a block of gRPC's for more than one call.
 constexpr double kTolerance = 0.5;
-
-// Of the thread that calls At, for each answer between the kWarmUp'th and the last.
-class Count {
- public:
-  void At(int answer) {
-    if (answer == kWarmUp) before_ = allocations;
-    if (answer == kWarmUp + kCalls) total_ = allocations - before_;
-  }
-  double PerAnswer() const { return static_cast<double>(total_) / kCalls; }
-
- private:
-  std::int64_t before_ = 0;
-  std::int64_t total_ = -1;
-};
 
 // The real judge, and counts.
 class CountingJudge : public Judge {
  public:
-  CountingJudge(std::unique_ptr<Judge> judge, Count* count)
+  CountingJudge(std::unique_ptr<Judge> judge, AllocationsPerEvent* count)
       : judge_(std::move(judge)), count_(count) {}
   void Read(grpc::ByteBuffer& answer, Verdict& verdict) override {
     judge_->Read(answer, verdict);
-    count_->At(++answers_);
+    count_->OnEvent();
   }
   void Compare(std::size_t index, Verdict& verdict) override { judge_->Compare(index, verdict); }
 
  private:
   const std::unique_ptr<Judge> judge_;
-  Count* const count_;
-  int answers_ = 0;
+  AllocationsPerEvent* const count_;
 };
 
 // The real protocol, with that judge.
 class CountingProtocol : public Protocol {
  public:
-  CountingProtocol(std::unique_ptr<Protocol> protocol, Count* count)
+  CountingProtocol(std::unique_ptr<Protocol> protocol, AllocationsPerEvent* count)
       : protocol_(std::move(protocol)), count_(count) {}
   const std::string& method() const override { return protocol_->method(); }
   bool streaming() const override { return protocol_->streaming(); }
@@ -104,12 +64,12 @@ class CountingProtocol : public Protocol {
 
  private:
   const std::unique_ptr<Protocol> protocol_;
-  Count* const count_;
+  AllocationsPerEvent* const count_;
 };
 
-class AllocationTest : public testing::Test {
+class AllocationTest : public ::testing::Test {
  protected:
-  std::unique_ptr<Protocol> MakeProtocol(bool streaming, Count* count) {
+  std::unique_ptr<Protocol> MakeProtocol(bool streaming, AllocationsPerEvent* count) {
     Images images = GenerateImages(16, 1, {});
     images.labels.assign(16, 0);
     return std::make_unique<CountingProtocol>(
@@ -118,16 +78,16 @@ class AllocationTest : public testing::Test {
 
   // Of the generator with everything that it does.
   double GeneratorAllocations(bool streaming) {
-    Count count;
+    AllocationsPerEvent count;
     const auto protocol = MakeProtocol(streaming, &count);
     Plan plan;
     plan.in_flight = kInFlight;
-    plan.limits.requests = kWarmUp + kCalls;
+    plan.limits.requests = kCalls;
     plan.timeout = std::chrono::seconds(30);
     const std::atomic<bool> stop = false;
     const Outcome outcome = Measure(plan, *protocol, Connection(), {}, stop);
-    EXPECT_EQ(outcome.total.answered(), kWarmUp + kCalls);
-    return count.PerAnswer();
+    EXPECT_EQ(outcome.total.answered(), kCalls);
+    return count.Get();
   }
 
   Channels Connection() { return Connect(server_.target(), 1, std::chrono::seconds(10)).value(); }
@@ -156,15 +116,15 @@ double BareUnaryAllocations(const std::shared_ptr<grpc::Channel>& channel,
     call.reader->Finish(&call.answer, &call.status, &call);
   };
   for (Call& call : calls) send(call);
-  Count count;
-  for (int answers = 1; answers <= kWarmUp + kCalls; ++answers) {
+  AllocationsPerEvent count;
+  for (int answers = 1; answers <= kCalls; ++answers) {
     void* tag = nullptr;
     bool ok = false;
     EXPECT_TRUE(queue.Next(&tag, &ok));
     Call& call = *static_cast<Call*>(tag);
     EXPECT_TRUE(call.status.ok());
     call.answer.Clear();
-    count.At(answers);
+    count.OnEvent();
     send(call);
   }
   queue.Shutdown();
@@ -172,7 +132,7 @@ double BareUnaryAllocations(const std::shared_ptr<grpc::Channel>& channel,
   bool ok = false;
   while (queue.Next(&tag, &ok)) {
   }
-  return count.PerAnswer();
+  return count.Get();
 }
 
 // As many messages over a stream, one at a time.
@@ -189,31 +149,31 @@ double BareStreamAllocations(const std::shared_ptr<grpc::Channel>& channel,
   const auto call = stub.PrepareCall(&context, protocol.method(), &queue);
   call->StartCall(nullptr);
   EXPECT_TRUE(wait());
-  Count count;
-  for (int answers = 1; answers <= kWarmUp + kCalls; ++answers) {
+  AllocationsPerEvent count;
+  for (int answers = 1; answers <= kCalls; ++answers) {
     call->Write(protocol.Request(0, 1), nullptr);
     EXPECT_TRUE(wait());
     grpc::ByteBuffer answer;
     call->Read(&answer, nullptr);
     EXPECT_TRUE(wait());
-    count.At(answers);
+    count.OnEvent();
   }
   context.TryCancel();
   grpc::Status status;
   call->Finish(&status, nullptr);
   EXPECT_TRUE(wait());
-  return count.PerAnswer();
+  return count.Get();
 }
 
 TEST_F(AllocationTest, AUnaryCallAllocatesNothingBesidesGrpc) {
-  Count unused;
+  AllocationsPerEvent unused;
   const double bare = BareUnaryAllocations(Connection()[0], *MakeProtocol(false, &unused));
   EXPECT_GT(bare, 1);  // else they are not counted
   EXPECT_NEAR(GeneratorAllocations(/*streaming=*/false), bare, kTolerance);
 }
 
 TEST_F(AllocationTest, AMessageOfAStreamAllocatesNothingBesidesGrpc) {
-  Count unused;
+  AllocationsPerEvent unused;
   const double bare = BareStreamAllocations(Connection()[0], *MakeProtocol(true, &unused));
   EXPECT_NEAR(GeneratorAllocations(/*streaming=*/true), bare, kTolerance);
 }

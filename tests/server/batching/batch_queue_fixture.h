@@ -13,7 +13,7 @@
 
 namespace hellocnn::server {
 
-// What a job's `done` was told.
+// How a job was done.
 struct Outcome {
   absl::Status status;
   std::vector<Prediction> predictions;
@@ -28,32 +28,32 @@ class BatchQueueTest : public ::testing::Test {
 
   void Make(const BatchQueue::Options& options) { queue_.emplace(options); }
 
-  struct Named {
-    std::shared_ptr<Job> job;
-    std::shared_ptr<QueuedJob> queued;
-    std::vector<Outcome> outcomes;  // how often `done` was called, and with what
+  struct Named : Job {
+    Named(int count, absl::Time deadline)
+        : pixels(static_cast<std::size_t>(count), {PixelFormat::kGray8, nullptr}),
+          answers(pixels.size()) {
+      Prepare(pixels, answers, deadline);
+    }
+    void Done() override {
+      outcomes.push_back({status(), status().ok() ? answers : std::vector<Prediction>(), timing()});
+    }
+    std::vector<ImageView> pixels;
+    std::vector<Prediction> answers;
+    std::vector<Outcome> outcomes;  // how often it was done, and how
     absl::Status pushed;
   };
 
   // Pushes a job whose image i has the first pixel 10 * index of the job + i.
   Named& Push(int images, absl::Time deadline = absl::InfiniteFuture()) {
-    Named& named = *jobs_.emplace_back(std::make_unique<Named>());
-    named.job = std::make_shared<Job>();
-    named.job->images.resize(static_cast<std::size_t>(images), {PixelFormat::kGray8, nullptr});
-    named.job->deadline = deadline;
-    named.job->done = [&named](const absl::Status& status, std::span<const Prediction> predictions,
-                               const JobTiming& timing) {
-      named.outcomes.push_back({status, {predictions.begin(), predictions.end()}, timing});
-    };
-    named.queued = std::make_shared<QueuedJob>(named.job);
-    named.pushed = queue_->Push(named.queued, now_);
+    Named& named = *jobs_.emplace_back(std::make_unique<Named>(images, deadline));
+    named.pushed = queue_->Push(&named, now_);
     return named;
   }
 
   BatchQueue::Taken Take() {
-    BatchQueue::Taken taken = queue_->Take(now_);
+    BatchQueue::Taken taken = queue_->Take(now_, {});
     for (const BatchQueue::Dropped& dropped : taken.dropped) {
-      if (dropped.finished) dropped.job->Report();
+      if (dropped.finished != nullptr) dropped.finished->Done();
     }
     return taken;
   }
@@ -63,7 +63,7 @@ class BatchQueueTest : public ::testing::Test {
     int images = 0;
     for (const Slice& slice : taken.slices) {
       std::size_t index = 0;
-      while (jobs_[index]->queued != slice.job) ++index;
+      while (jobs_[index].get() != slice.job) ++index;
       shown.push_back(std::string(1, static_cast<char>('a' + index)) + "[" +
                       std::to_string(slice.first) + ".." +
                       std::to_string(slice.first + slice.count) + ")");
@@ -76,11 +76,13 @@ class BatchQueueTest : public ::testing::Test {
   void Finish(const BatchQueue::Taken& batch, const absl::Status& status = absl::OkStatus()) {
     for (const Slice& slice : batch.slices) {
       for (int i = 0; i < slice.count; ++i) {
-        slice.job->predictions(slice.first, slice.count)[static_cast<std::size_t>(i)] =
+        slice.job->predictions()[static_cast<std::size_t>(slice.first + i)] =
             hellocnn::testing::FakePrediction(slice.first + i);
       }
     }
-    for (const auto& job : queue_->Finish(batch, status, now_, &dropped_by_failure_)) job->Report();
+    const BatchQueue::Finished finished = queue_->Finish(batch, status, now_, {});
+    dropped_by_failure_ = finished.dropped;
+    for (Job* job : finished.jobs) job->Done();
   }
 
   std::optional<BatchQueue> queue_;

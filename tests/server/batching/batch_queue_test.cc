@@ -148,7 +148,7 @@ TEST_F(BatchQueueTest, ExpiredRequestDeepInTheQueueIsDroppedAtTheNextTake) {
 TEST_F(BatchQueueTest, CancelledRequestIsDroppedBeforeComputeAndTakesNoRoomInTheBatch) {
   Named& a = Push(3);
   Push(4);
-  a.job->cancelled = true;
+  a.Cancel();
   EXPECT_THAT(Shown(Take()), ElementsAre("b[0..4)"));
   ASSERT_EQ(a.outcomes.size(), 1);
   EXPECT_EQ(a.outcomes[0].status.code(), absl::StatusCode::kCancelled);
@@ -157,12 +157,12 @@ TEST_F(BatchQueueTest, CancelledRequestIsDroppedBeforeComputeAndTakesNoRoomInThe
 TEST_F(BatchQueueTest, RemainderOfACancelledJobIsDroppedAndTheJobEndsWhenItsSlicesAreBack) {
   Named& a = Push(10);
   const BatchQueue::Taken first = Take(), second = Take();
-  a.job->cancelled = true;
+  a.Cancel();
   const BatchQueue::Taken third = Take();
   EXPECT_THAT(third.slices, IsEmpty());
   ASSERT_EQ(third.dropped.size(), 1);
   EXPECT_EQ(third.dropped[0].images, 2);
-  EXPECT_FALSE(third.dropped[0].finished);
+  EXPECT_EQ(third.dropped[0].finished, nullptr);
   EXPECT_TRUE(queue_->empty());
   Finish(second);
   EXPECT_THAT(a.outcomes, IsEmpty());
@@ -186,7 +186,7 @@ TEST_F(BatchQueueTest, RemainderOfAnExpiredJobIsDroppedAtOnceIfNoSliceIsOut) {
 TEST_F(BatchQueueTest, JobThatIsWhollyInEnginesIsNoLongerDropped) {
   Named& a = Push(2, now_ + absl::Milliseconds(5));
   const BatchQueue::Taken batch = Take();
-  a.job->cancelled = true;
+  a.Cancel();
   now_ += absl::Milliseconds(9);
   EXPECT_THAT(Take().dropped, IsEmpty());
   Finish(batch);
@@ -225,7 +225,8 @@ TEST_F(BatchQueueTest, EngineFailureTellsWhatItDropped) {
   Finish(Take(), absl::InternalError("boom"));
   ASSERT_EQ(dropped_by_failure_.size(), 1);
   EXPECT_EQ(dropped_by_failure_[0].images, 2);
-  EXPECT_FALSE(dropped_by_failure_[0].finished);
+  EXPECT_EQ(dropped_by_failure_[0].reason, absl::StatusCode::kInternal);
+  EXPECT_EQ(dropped_by_failure_[0].finished, nullptr);
   EXPECT_EQ(a.outcomes.size(), 1);
 }
 
@@ -233,9 +234,9 @@ TEST_F(BatchQueueTest, ComputedCountsTheImagesOfBatchesThatSucceeded) {
   Named& a = Push(8);
   const BatchQueue::Taken first = Take(), second = Take();
   Finish(first);
-  EXPECT_EQ(a.queued->computed(), 4);
+  EXPECT_EQ(a.computed(), 4);
   Finish(second, absl::InternalError("boom"));
-  EXPECT_EQ(a.queued->computed(), 4);
+  EXPECT_EQ(a.computed(), 4);
 }
 
 TEST_F(BatchQueueTest, FullBatchIsReleasedAsFullAndALesserOneAsIdle) {

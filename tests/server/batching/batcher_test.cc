@@ -42,7 +42,7 @@ class CountingObserver : public BatchObserver {
   }
   void OnDropped(const BatchQueue::Dropped& dropped) override {
     dropped_ += dropped.images;
-    const absl::StatusCode code = dropped.job->status().code();
+    const absl::StatusCode code = dropped.reason;
     if (code == absl::StatusCode::kCancelled) cancelled_ += dropped.images;
     if (code == absl::StatusCode::kDeadlineExceeded) expired_ += dropped.images;
   }
@@ -178,7 +178,7 @@ TEST_F(BatcherTest, CancelledRequestIsDroppedBeforeCompute) {
   Occupy(first);
   ASSERT_TRUE(batcher_->Submit(cancelled.job()).ok());
   ASSERT_TRUE(batcher_->Submit(last.job()).ok());
-  cancelled.job()->cancelled = true;
+  cancelled.job()->Cancel();
   engines_.Release();
   EXPECT_EQ(cancelled.Wait(), "CANCELLED");
   EXPECT_EQ(last.Wait(), "OK");
@@ -311,13 +311,13 @@ TEST_F(BatcherTest, EveryAdmittedImageIsAnsweredOrToldToTheObserverOnce) {
     engines_.Fail(random() % 3 == 0 ? absl::InternalError("boom") : absl::OkStatus());
     if (!batcher_->Submit(call->job()).ok()) continue;  // it was late already
     admitted += images;
-    if (random() % 4 == 0) call->job()->cancelled = true;
+    if (random() % 4 == 0) call->job()->Cancel();
     calls.push_back(std::move(call));
   }
   batcher_->Drain();
   int answered = 0;
   for (const auto& call : calls) {
-    if (call->Wait() == "OK") answered += static_cast<int>(call->job()->images.size());
+    if (call->Wait() == "OK") answered += static_cast<int>(call->job()->images().size());
   }
   EXPECT_EQ(admitted, answered + observer_.dropped() + observer_.failed() + observer_.abandoned());
   EXPECT_EQ(admitted, observer_.images() + observer_.dropped());
@@ -327,7 +327,7 @@ TEST_F(BatcherTest, PartComputedBeforeTheRestIsDroppedIsAbandoned) {
   Start(1, {.max_batch_size = 4, .capacity = 100});
   Call call({1, 2, 3, 4, 5, 6});
   Occupy(call);
-  call.job()->cancelled = true;
+  call.job()->Cancel();
   engines_.Release();
   EXPECT_EQ(call.Wait(), "CANCELLED");
   EXPECT_EQ(observer_.cancelled(), 2);

@@ -5,7 +5,6 @@
 #include <array>
 #include <atomic>
 #include <latch>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,46 +27,39 @@ inline const std::byte* Pixels(int i) {
 
 // A job and what became of it. std::latch and not absl::Notification: it lives in headers, so
 // ThreadSanitizer sees it where Abseil was built without.
-class Call {
+class Call : private Job {
  public:
   explicit Call(std::vector<int> pixels, absl::Time deadline = absl::InfiniteFuture())
-      : pixels_(std::move(pixels)) {
-    for (const int pixel : pixels_) job_->images.push_back({PixelFormat::kGray8, Pixels(pixel)});
-    job_->deadline = deadline;
-    job_->done = [this](const absl::Status& status, std::span<const Prediction> predictions,
-                        const JobTiming& timing) {
-      ++times_done_;
-      status_ = std::string(absl::StatusCodeToString(status.code()));
-      message_ = std::string(status.message());
-      right_ = predictions.size() == (status.ok() ? pixels_.size() : 0);
-      for (std::size_t i = 0; i < predictions.size() && right_; ++i) {
-        right_ = predictions[i].log_probabilities ==
-                 hellocnn::testing::FakePrediction(pixels_[i]).log_probabilities;
-      }
-      timing_ = timing;
-      done_.count_down();
-    };
+      : pixels_(std::move(pixels)), answers_(pixels_.size()) {
+    for (const int pixel : pixels_) images_.push_back({PixelFormat::kGray8, Pixels(pixel)});
+    Prepare(images_, answers_, deadline);
   }
   // Waits for it, and checks that the answer is right and came once.
   std::string Wait() {
     done_.wait();
-    EXPECT_TRUE(right_);
     EXPECT_EQ(times_done_, 1);
-    return status_;
+    for (std::size_t i = 0; i < answers_.size() && status().ok(); ++i) {
+      EXPECT_EQ(answers_[i].log_probabilities,
+                hellocnn::testing::FakePrediction(pixels_[i]).log_probabilities);
+    }
+    return std::string(absl::StatusCodeToString(status().code()));
   }
   bool done() const { return times_done_ > 0; }
-  const std::shared_ptr<Job>& job() const { return job_; }
-  const std::string& message() const { return message_; }
-  const JobTiming& timing() const { return timing_; }
+  Job* job() { return this; }
+  std::string message() const { return std::string(status().message()); }
+  using Job::timing;
 
  private:
+  void Done() override {
+    ++times_done_;
+    done_.count_down();
+  }
+
   const std::vector<int> pixels_;
-  const std::shared_ptr<Job> job_ = std::make_shared<Job>();
+  std::vector<ImageView> images_;
+  std::vector<Prediction> answers_;
   std::latch done_{1};
   std::atomic<int> times_done_ = 0;
-  std::string status_, message_;
-  bool right_ = false;
-  JobTiming timing_;
 };
 
 }  // namespace hellocnn::server

@@ -23,7 +23,8 @@ std::string Floats(int at = 0, float value = 0.5F) {
 
 void ExpectInvalid(const v1::ClassifyRequest& request, const std::string& message,
                    int max_images = 8) {
-  const auto images = DecodeImages(request.images(), max_images);
+  google::protobuf::Arena arena;
+  const auto images = DecodeImages(request.images(), max_images, &arena);
   ASSERT_FALSE(images.ok());
   EXPECT_EQ(images.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(images.status().message(), message);
@@ -33,7 +34,8 @@ TEST(DecodeImagesTest, ViewsPointIntoTheMessage) {
   v1::ClassifyRequest request;
   request.add_images()->set_gray8(Gray());
   request.add_images()->set_float32(Floats());
-  const auto images = DecodeImages(request.images(), 2);
+  google::protobuf::Arena arena;
+  const auto images = DecodeImages(request.images(), 2, &arena);
   ASSERT_TRUE(images.ok()) << images.status();
   ASSERT_EQ(images->size(), 2U);
   EXPECT_EQ((*images)[0].format, PixelFormat::kGray8);
@@ -49,7 +51,8 @@ TEST(DecodeImagesTest, NoImageIsInvalid) {
 TEST(DecodeImagesTest, TooManyImagesAreInvalid) {
   v1::ClassifyRequest request;
   for (int i = 0; i < 3; ++i) request.add_images()->set_gray8(Gray());
-  EXPECT_TRUE(DecodeImages(request.images(), 3).ok());
+  google::protobuf::Arena arena;
+  EXPECT_TRUE(DecodeImages(request.images(), 3, &arena).ok());
   ExpectInvalid(request, "images has 3 images; wanted 1 to 2", 2);
 }
 
@@ -82,7 +85,8 @@ TEST(DecodeImagesTest, ValuesThatAreNotFiniteAreInvalid) {
     for (float value : {infinity, -infinity, std::nanf("")}) {
       v1::ClassifyRequest request;
       request.add_images()->set_float32(Floats(at, value));
-      const auto images = DecodeImages(request.images(), 1);
+      google::protobuf::Arena arena;
+      const auto images = DecodeImages(request.images(), 1, &arena);
       ASSERT_FALSE(images.ok());
       EXPECT_EQ(images.status().code(), absl::StatusCode::kInvalidArgument);
       EXPECT_THAT(std::string(images.status().message()),
@@ -96,7 +100,8 @@ TEST(DecodeImagesTest, ExtremeFiniteValuesAreValid) {
   for (float value : {Limits::max(), Limits::lowest(), Limits::denorm_min(), -0.0F}) {
     v1::ClassifyRequest request;
     request.add_images()->set_float32(Floats(9, value));
-    EXPECT_TRUE(DecodeImages(request.images(), 1).ok()) << value;
+    google::protobuf::Arena arena;
+    EXPECT_TRUE(DecodeImages(request.images(), 1, &arena).ok()) << value;
   }
 }
 

@@ -32,19 +32,32 @@ ServerInfo Info() {
   return info;
 }
 
+class WhiteImages : public Job {
+ public:
+  WhiteImages(std::size_t count, const std::byte* white, absl::Time deadline)
+      : images_(count, {PixelFormat::kGray8, white}), predictions_(count) {
+    Prepare(images_, predictions_, deadline);
+  }
+  void Done() override {}
+
+ private:
+  const std::vector<ImageView> images_;
+  std::vector<Prediction> predictions_;
+};
+
 class PrometheusMetricsTest : public ::testing::Test {
  protected:
   // Jobs of white images, as the queue would hand them over. They wait for 250 ms.
   BatchQueue::Taken Batch(const std::vector<int>& images) {
     for (const int count : images) Push(count);
-    return queue_.Take(start_ + absl::Milliseconds(250));
+    return queue_.Take(start_ + absl::Milliseconds(250), {});
   }
-  std::shared_ptr<Job> Push(int images, absl::Time deadline = absl::InfiniteFuture()) {
-    auto job = std::make_shared<Job>();
-    job->images.resize(static_cast<std::size_t>(images), {PixelFormat::kGray8, white_.data()});
-    job->deadline = deadline;
-    job->done = [](const absl::Status&, std::span<const Prediction>, const JobTiming&) {};
-    EXPECT_TRUE(queue_.Push(std::make_shared<QueuedJob>(job), start_).ok());
+  Job* Push(int images, absl::Time deadline = absl::InfiniteFuture()) {
+    Job* const job = jobs_
+                         .emplace_back(std::make_unique<WhiteImages>(
+                             static_cast<std::size_t>(images), white_.data(), deadline))
+                         .get();
+    EXPECT_TRUE(queue_.Push(job, start_).ok());
     return job;
   }
   std::size_t Series() const {
@@ -57,6 +70,7 @@ class PrometheusMetricsTest : public ::testing::Test {
   const absl::Time start_ = absl::FromUnixSeconds(1000);
   std::vector<std::byte> white_ =
       std::vector<std::byte>(BytesPerImage(PixelFormat::kGray8), std::byte{255});
+  std::vector<std::unique_ptr<WhiteImages>> jobs_;
   BatchQueue queue_{{.max_batch_size = 32, .capacity = 1000}};
   PrometheusMetrics metrics_{Info()};
 };
@@ -132,13 +146,13 @@ TEST_F(PrometheusMetricsTest, BatchCountsItsImagesItsJobsAndItsWorker) {
 
 TEST_F(PrometheusMetricsTest, DroppedImagesAreCountedByReasonAndTheirWaitOnce) {
   Push(2, start_ + absl::Milliseconds(1));
-  Push(3)->cancelled = true;
-  const std::shared_ptr<Job> split = Push(40);
+  Push(3)->Cancel();
+  Job* const split = Push(40);
   const BatchQueue::Taken first = Batch({});
   ASSERT_EQ(first.dropped.size(), 2U);
   for (const BatchQueue::Dropped& dropped : first.dropped) metrics_.OnDropped(dropped);
   metrics_.OnBatch(first, absl::ZeroDuration(), absl::OkStatus());
-  split->cancelled = true;
+  split->Cancel();
   for (const BatchQueue::Dropped& dropped : Batch({}).dropped) metrics_.OnDropped(dropped);
   const std::string text = metrics_.Text();
   EXPECT_THAT(text, HasSubstr("hellocnn_images_dropped_total{reason=\"deadline\"} 2\n"));
@@ -149,10 +163,10 @@ TEST_F(PrometheusMetricsTest, DroppedImagesAreCountedByReasonAndTheirWaitOnce) {
 TEST_F(PrometheusMetricsTest, WhatIsDroppedAfterAFailureIsCountedAsFailed) {
   Push(40);
   const BatchQueue::Taken batch = Batch({});
-  std::vector<BatchQueue::Dropped> dropped;
-  queue_.Finish(batch, absl::InternalError("boom"), start_, &dropped);
-  ASSERT_EQ(dropped.size(), 1U);
-  metrics_.OnDropped(dropped[0]);
+  const BatchQueue::Finished finished =
+      queue_.Finish(batch, absl::InternalError("boom"), start_, {});
+  ASSERT_EQ(finished.dropped.size(), 1U);
+  metrics_.OnDropped(finished.dropped[0]);
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_images_dropped_total{reason=\"failed\"} 8\n"));
 }
 

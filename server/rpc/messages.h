@@ -1,0 +1,45 @@
+// A request and its answer, on an arena of their own.
+#ifndef HELLOCNN_SERVER_RPC_MESSAGES_H_
+#define HELLOCNN_SERVER_RPC_MESSAGES_H_
+
+#include <google/protobuf/arena.h>
+
+#include <cstddef>
+
+namespace hellocnn::server {
+
+// A request of many images and its answer are hundreds of small objects, which malloc would be
+// asked for one by one. The first block of the arena is a part of this object and enough for a few
+// images, but for their pixels. Thread-compatible.
+template <typename Request, typename Response>
+class Messages {
+ public:
+  Messages() { Create(); }
+
+  // Makes both empty, and gives back what they took beyond the first block.
+  void Clear() {
+    arena_.Reset();
+    Create();
+  }
+
+  Request* request() { return request_; }
+  const Request* request() const { return request_; }
+  Response* response() { return response_; }
+  // For what goes with them.
+  google::protobuf::Arena* arena() { return &arena_; }
+
+ private:
+  void Create() {
+    request_ = google::protobuf::Arena::CreateMessage<Request>(&arena_);
+    response_ = google::protobuf::Arena::CreateMessage<Response>(&arena_);
+  }
+
+  alignas(std::max_align_t) char block_[2048];
+  google::protobuf::Arena arena_{block_, sizeof(block_)};
+  Request* request_;
+  Response* response_;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_RPC_MESSAGES_H_

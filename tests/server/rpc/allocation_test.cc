@@ -1,0 +1,308 @@
+// What the server allocates for a request once it is warm: nothing but what gRPC and protobuf do.
+//
+// Counted are the calls of operator new on the thread that handles events, computes and answers. A
+// loop over gRPC that gives the same answers and does nothing else says how many of them are not
+// ours.
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "server/rpc/classifier_service.h"
+#include "server/rpc/codec.h"
+#include "server/rpc/messages.h"
+#include "server/telemetry/prometheus_metrics.h"
+#include "tests/testing/count_allocations.h"
+
+namespace hellocnn::server {
+namespace {
+
+using ::hellocnn::testing::AllocationsPerEvent;
+
+constexpr int kCallers = 8;
+constexpr int kRequestsEach = 400;
+static_assert(kCallers * kRequestsEach >
+              AllocationsPerEvent::kWarmUp + AllocationsPerEvent::kEvents);
+// gRPC allocates now and then for more than one call, and on one thread or another. An allocation
+// of ours would be there for each request.
+constexpr double kTolerance = 0.7;
+
+ModelCard Card() {
+  ModelCard card;
+  card.name = "mnist";
+  card.version = "1";
+  for (std::size_t i = 0; i < card.class_labels.size(); ++i) {
+    card.class_labels[i] = std::to_string(i);
+  }
+  return card;
+}
+
+Prediction SomePrediction() {
+  Prediction prediction;
+  prediction.log_probabilities.fill(-8);
+  prediction.log_probabilities[7] = -0.003F;
+  return prediction;
+}
+
+class SomeEngine : public Engine {
+ public:
+  absl::Status Classify(std::span<const ImageView> /*images*/,
+                        std::span<Prediction> predictions) override {
+    std::fill(predictions.begin(), predictions.end(), SomePrediction());
+    return absl::OkStatus();
+  }
+};
+
+// The metrics of a real server, and counts each request's end.
+class CountingMetrics : public PrometheusMetrics {
+ public:
+  using PrometheusMetrics::PrometheusMetrics;
+  void OnEnd(Method method, absl::StatusCode code, absl::Duration duration,
+             std::size_t bytes) override {
+    PrometheusMetrics::OnEnd(method, code, duration, bytes);
+    count_.OnEvent();
+  }
+  double PerRequest() const { return count_.Get(); }
+
+ private:
+  AllocationsPerEvent count_;
+};
+
+// A gRPC server of `service` on a loopback port, with one completion queue.
+struct Server {
+  explicit Server(grpc::Service* service) {
+    int port = 0;
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(service);
+    queue = builder.AddCompletionQueue();
+    server = builder.BuildAndStart();
+    target = "127.0.0.1:" + std::to_string(port);
+  }
+  std::unique_ptr<grpc::ServerCompletionQueue> queue;
+  std::unique_ptr<grpc::Server> server;
+  std::string target;
+};
+
+std::unique_ptr<v1::ClassifierService::Stub> Connect(const std::string& target) {
+  return v1::ClassifierService::NewStub(
+      grpc::CreateChannel(target, grpc::InsecureChannelCredentials()));
+}
+
+void SetDeadline(grpc::ClientContext& context) {
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+}
+
+// Unary calls from kCallers threads, of `images` images each.
+void CallUnary(const std::string& target, int images) {
+  const auto stub = Connect(target);
+  v1::ClassifyRequest request;
+  for (int i = 0; i < images; ++i) request.add_images()->set_gray8(std::string(1024, '\x07'));
+  std::vector<std::thread> callers;
+  for (int c = 0; c < kCallers; ++c) {
+    callers.emplace_back([&] {
+      for (int i = 0; i < kRequestsEach; ++i) {
+        grpc::ClientContext context;
+        SetDeadline(context);
+        v1::ClassifyResponse response;
+        ASSERT_TRUE(stub->Classify(&context, request, &response).ok());
+        ASSERT_EQ(response.predictions_size(), images);
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+}
+
+// As many requests over one stream, kCallers of them at a time.
+void CallStream(const std::string& target) {
+  const auto stub = Connect(target);
+  v1::ClassifyStreamRequest request;
+  request.add_images()->set_gray8(std::string(1024, '\x07'));
+  grpc::ClientContext context;
+  SetDeadline(context);
+  const auto stream = stub->ClassifyStream(&context);
+  v1::ClassifyStreamResponse response;
+  for (int i = 0; i < kCallers * kRequestsEach + kCallers; ++i) {
+    if (i < kCallers * kRequestsEach) {
+      request.set_id(static_cast<std::uint64_t>(i));
+      ASSERT_TRUE(stream->Write(request));
+    }
+    if (i < kCallers) continue;
+    ASSERT_TRUE(stream->Read(&response));
+    ASSERT_EQ(response.result().predictions_size(), 1);
+  }
+  stream->WritesDone();
+  ASSERT_TRUE(stream->Finish().ok());
+}
+
+// Of the server with all that it does, for what `call` asks of it.
+template <typename Call>
+double ServerAllocations(Call call) {
+  ServerInfo info;
+  info.card = Card();
+  info.workers = 1;
+  info.queue_capacity = 4096;
+  CountingMetrics metrics(info);
+  v1::Limits limits;
+  limits.set_max_images_per_request(1024);
+  ClassifierService service(Card(), limits, &metrics);
+  Server server(&service);
+  CompletionEvents events(std::move(server.queue));
+  service.Listen(&events);
+  const EngineFactory engines = [] { return std::make_unique<SomeEngine>(); };
+  const auto batcher = Batcher::Start(1, {}, engines, &events, &metrics).value();
+  service.Serve(batcher.get());
+  call(server.target);
+  service.Drain();
+  server.server->Shutdown();
+  batcher->Drain();
+  return metrics.PerRequest();
+}
+
+// gRPC's documented use of its asynchronous API, on one thread, with memory that is used again.
+class BareServer {
+ public:
+  BareServer() : server_(&service_), queue_(std::move(server_.queue)) {}
+
+  template <typename Call>
+  double Allocations(Call call) {
+    for (UnaryCall& unary : unary_) Request(unary);
+    Request(stream_);
+    std::thread handler([this] {
+      void* tag;
+      bool ok;
+      while (queue_->Next(&tag, &ok)) {
+        const auto* const event = static_cast<const Event*>(tag);
+        (this->*event->reaction)(event->call, ok);
+      }
+    });
+    call(server_.target);
+    server_.server->Shutdown();
+    queue_->Shutdown();
+    handler.join();
+    return count_.Get();
+  }
+
+ private:
+  struct Event {
+    void* call;
+    void (BareServer::*reaction)(void* call, bool ok);
+  };
+  struct UnaryCall {
+    Event arrived{this, &BareServer::OnUnary};
+    Event finished{this, &BareServer::OnUnaryEnd};  // once for each of two operations
+    std::optional<grpc::ServerContext> context;
+    Messages<v1::ClassifyRequest, v1::ClassifyResponse> messages;
+    std::optional<grpc::ServerAsyncResponseWriter<v1::ClassifyResponse>> writer;
+    int finishing = 0;
+  };
+  struct StreamCall {
+    using Stream =
+        grpc::ServerAsyncReaderWriter<v1::ClassifyStreamResponse, v1::ClassifyStreamRequest>;
+    Event arrived{this, &BareServer::OnStream};
+    Event read{this, &BareServer::OnRead};
+    Event written{this, &BareServer::OnWritten};
+    Event finished{this, &BareServer::OnStreamEnd};
+    grpc::ServerContext context;
+    Messages<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> messages;
+    Stream stream{&context};
+  };
+
+  void Request(UnaryCall& call) {
+    call.finishing = 2;
+    call.context.emplace();
+    call.context->AsyncNotifyWhenDone(&call.finished);
+    call.writer.emplace(&*call.context);
+    service_.RequestClassify(&*call.context, call.messages.request(), &*call.writer, queue_.get(),
+                             queue_.get(), &call.arrived);
+  }
+  void OnUnary(void* tag, bool ok) {
+    if (!ok) return;
+    auto& call = *static_cast<UnaryCall*>(tag);
+    Fill(call.messages.request()->images_size(), call.messages.response());
+    call.writer->Finish(*call.messages.response(), grpc::Status::OK, &call.finished);
+  }
+  void OnUnaryEnd(void* tag, bool /*ok*/) {
+    auto& call = *static_cast<UnaryCall*>(tag);
+    if (--call.finishing > 0) return;
+    count_.OnEvent();
+    call.messages.Clear();
+    call.writer.reset();
+    call.context.reset();
+    Request(call);
+  }
+
+  void Request(StreamCall& call) {
+    service_.RequestClassifyStream(&call.context, &call.stream, queue_.get(), queue_.get(),
+                                   &call.arrived);
+  }
+  void OnStream(void* tag, bool ok) {
+    auto& call = *static_cast<StreamCall*>(tag);
+    if (ok) call.stream.Read(call.messages.request(), &call.read);
+  }
+  void OnRead(void* tag, bool ok) {
+    auto& call = *static_cast<StreamCall*>(tag);
+    if (!ok) return call.stream.Finish(grpc::Status::OK, &call.finished);
+    v1::ClassifyStreamResponse* const response = call.messages.response();
+    response->set_id(call.messages.request()->id());
+    Fill(call.messages.request()->images_size(), response->mutable_result());
+    call.stream.Write(*response, &call.written);
+  }
+  void OnWritten(void* tag, bool /*ok*/) {
+    auto& call = *static_cast<StreamCall*>(tag);
+    count_.OnEvent();
+    call.messages.Clear();
+    call.stream.Read(call.messages.request(), &call.read);
+  }
+  void OnStreamEnd(void* /*tag*/, bool /*ok*/) {}
+
+  void Fill(int images, v1::ClassifyResponse* response) const {
+    const std::vector<Prediction>& predictions = images == 1 ? one_ : many_;
+    EncodeClassification({predictions.data(), static_cast<std::size_t>(images)}, model_,
+                         {absl::Microseconds(20), absl::Microseconds(100), 16}, response);
+  }
+
+  const v1::Model model_ = DescribeModel(Card());
+  const std::vector<Prediction> one_{SomePrediction()};
+  const std::vector<Prediction> many_ = std::vector<Prediction>(64, SomePrediction());
+  v1::ClassifierService::AsyncService service_;
+  Server server_;
+  std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::array<UnaryCall, 2 * kCallers> unary_;
+  StreamCall stream_;
+  AllocationsPerEvent count_;
+};
+
+TEST(AllocationTest, AUnaryCallAllocatesNothingBesidesGrpc) {
+  const auto call = [](const std::string& target) { CallUnary(target, 1); };
+  const double bare = BareServer().Allocations(call);
+  const double ours = ServerAllocations(call);
+  EXPECT_GT(bare, 1);  // else they are not counted
+  EXPECT_NEAR(ours, bare, kTolerance);
+}
+
+TEST(AllocationTest, ACallWithManyImagesAllocatesNothingBesidesGrpc) {
+  const auto call = [](const std::string& target) { CallUnary(target, 64); };
+  const double bare = BareServer().Allocations(call);
+  const double ours = ServerAllocations(call);
+  EXPECT_NEAR(ours, bare, kTolerance);
+}
+
+TEST(AllocationTest, AMessageOfAStreamAllocatesNothingBesidesGrpc) {
+  const double bare = BareServer().Allocations(CallStream);
+  const double ours = ServerAllocations(CallStream);
+  EXPECT_GT(bare, 1);
+  EXPECT_NEAR(ours, bare, kTolerance);
+}
+
+}  // namespace
+}  // namespace hellocnn::server
