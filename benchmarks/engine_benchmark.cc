@@ -185,7 +185,7 @@ absl::Status RunEngineBenchmark(const EngineBenchmarkOptions& options, std::ostr
   if (!card.ok()) return card.status();
   const absl::StatusOr<Weights> weights = LoadWeightFile(options.model + "/" + card->weights);
   if (!weights.ok()) return weights.status();
-  UseOneThreadPerCall();
+  SetUpLibTorch();
 
   const int largest = *std::max_element(options.batch_sizes.begin(), options.batch_sizes.end());
   const std::vector<std::uint8_t> pixels = MakePixels(largest);

@@ -8,7 +8,7 @@ namespace {
 template <auto factory>
 absl::StatusOr<EngineFactory> OnOneThread(const Weights& weights,
                                           const Normalization& normalization, int max_batch_size) {
-  UseOneThreadPerCall();
+  SetUpLibTorch();
   return factory(weights, normalization, max_batch_size);
 }
 

@@ -50,7 +50,7 @@ void Append(torch::nn::Sequential& modules, const PlacedLayer& placed, Kernels k
           torch::nn::Conv2dOptions(placed.input.channels, layer.outputs, layer.window)));
       break;
     case Layer::Kind::kReLU:
-      modules->push_back(torch::nn::ReLU());
+      modules->push_back(torch::nn::ReLU(torch::nn::ReLUOptions(kernels == Kernels::kFast)));
       break;
     case Layer::Kind::kMaxPool2d:
       if (kernels == Kernels::kFast) {
@@ -80,7 +80,13 @@ torch::Tensor MaxPoolByDoubling(torch::Tensor images, int window) {
 }
 
 HelloCnnImpl::HelloCnnImpl(Kernels kernels) {
-  for (const PlacedLayer& placed : PlaceLayers()) {
+  auto layers = PlaceLayers();
+  if (kernels == Kernels::kFast) {
+    for (std::size_t i = 1; i < layers.size(); ++i) {
+      if (layers[i].layer.kind == Layer::Kind::kMaxPool2d) std::swap(layers[i - 1], layers[i]);
+    }
+  }
+  for (const PlacedLayer& placed : layers) {
     const bool convolutional = placed.layer.name.substr(0, 5) == "conv.";
     Append(convolutional ? conv_ : linear_, placed, kernels);
   }

@@ -9,10 +9,11 @@
 
 namespace hellocnn {
 
-// Sets LibTorch's intra-op and inter-op thread pools to one thread, for the whole process. Call
-// once, before the first engine is made: the batcher's workers are the parallelism, and pools of
-// LibTorch's own would trample them.
-void UseOneThreadPerCall();
+// Sets up the whole process for LibTorch. Call once, before the first engine is made. LibTorch's
+// intra-op and inter-op thread pools get one thread: the batcher's workers are the parallelism, and
+// pools of LibTorch's own would trample them. malloc keeps up to 64 MiB that are free, for what the
+// layers hand on: else it fetches them from the kernel for each batch and gives them back.
+void SetUpLibTorch();
 
 // A factory of engines with these weights that take 1 to `max_batch_size` images at a time (more:
 // INVALID_ARGUMENT). INVALID_ARGUMENT: max_batch_size < 1. INTERNAL: LibTorch failed. Each engine

@@ -91,7 +91,7 @@ absl::StatusOr<std::vector<std::pair<Hyperparameters, double>>> Search(
 
 int Main(const Flags& flags) {
   namespace fs = std::filesystem;
-  UseOneThreadPerCall();  // one thread gives the same sums in the same order, whatever the machine
+  SetUpLibTorch();  // one thread gives the same sums in the same order, whatever the machine
   absl::StatusOr<Dataset> all = LoadDataset(flags.data, "train");
   if (!all.ok()) return Fail(all.status());
   if (flags.validation_size + flags.batch_size > all->size()) {
