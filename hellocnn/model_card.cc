@@ -1,15 +1,13 @@
 #include "hellocnn/model_card.h"
 
-#include <cerrno>
 #include <cmath>
 #include <cstddef>
-#include <cstring>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "hellocnn/file.h"
 
 namespace hellocnn {
 namespace {
@@ -142,27 +140,15 @@ class CardReader {
 
 absl::StatusOr<ModelCard> LoadModelCard(const std::string& directory) {
   const std::string path = absl::StrCat(directory, "/model_card.json");
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    const int error = errno;
-    if (error == ENOENT || error == ENOTDIR) {
-      return absl::NotFoundError(absl::StrCat(path, ": no such file"));
-    }
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": cannot be opened: ", std::strerror(error)));
-  }
-  std::string text(kMaxCardBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (file.bad()) return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read"));
-  if (text.size() > kMaxCardBytes) {
+  const absl::StatusOr<std::string> text = ReadFileStart(path, kMaxCardBytes + 1);
+  if (!text.ok()) return text.status();
+  if (text->size() > kMaxCardBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": is larger than ", kMaxCardBytes, " bytes; wanted a model card"));
   }
   try {
     ModelCard card;
-    const Json json = Json::parse(text);
+    const Json json = Json::parse(*text);
     if (absl::Status status = CardReader(path).Read(json, card); !status.ok()) return status;
     return card;
   } catch (const Json::exception& error) {

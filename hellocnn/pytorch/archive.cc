@@ -3,9 +3,6 @@
 #include <zip.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -13,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "hellocnn/file.h"
 
 namespace hellocnn {
 namespace {
@@ -58,22 +56,6 @@ absl::Status DescribeOtherFormat(const std::string& path, const std::string& sta
                                   absl::CHexEscape(start.substr(0, 8)), "\""));
 }
 
-absl::StatusOr<std::string> ReadStart(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::file_status status = std::filesystem::status(path, error);
-  if (status.type() == std::filesystem::file_type::not_found) {
-    return absl::NotFoundError(absl::StrCat(path, ": no such file"));
-  }
-  if (error) return absl::InvalidArgumentError(absl::StrCat(path, ": ", error.message()));
-  if (!std::filesystem::is_regular_file(status)) return Wrong(path, "is not a regular file");
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be opened to read"));
-  std::string start(16, '\0');
-  file.read(start.data(), static_cast<std::streamsize>(start.size()));
-  start.resize(static_cast<std::size_t>(file.gcount()));
-  return start;
-}
-
 struct CloseRecord {
   void operator()(zip_file_t* file) const { zip_fclose(file); }
 };
@@ -83,7 +65,7 @@ struct CloseRecord {
 void Archive::Close::operator()(zip* archive) const { zip_discard(archive); }
 
 absl::StatusOr<Archive> Archive::Open(const std::string& path) {
-  const absl::StatusOr<std::string> start = ReadStart(path);
+  const absl::StatusOr<std::string> start = ReadFileStart(path, 16);
   if (!start.ok()) return start.status();
   int code = 0;
   zip_t* opened = zip_open(path.c_str(), ZIP_RDONLY, &code);
