@@ -15,8 +15,8 @@
 #include "client/load/classify_protocol.h"
 #include "client/load/images.h"
 #include "hellocnn/model_card.h"
-#include "hellocnn/pytorch/weight_file.h"
 #include "hellocnn/simd/simd_engine.h"
+#include "hellocnn/weight_files/weight_file.h"
 
 namespace hellocnn {
 namespace {

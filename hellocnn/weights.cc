@@ -1,5 +1,6 @@
 #include "hellocnn/weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -23,6 +24,16 @@ absl::Status CheckValues(const std::string& name, const Tensor& tensor) {
 }
 
 }  // namespace
+
+std::int64_t CountValues(const std::vector<std::int64_t>& shape, std::int64_t most) {
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
+  std::int64_t count = 1;
+  for (const std::int64_t extent : shape) {
+    if (extent > most / count) return -1;
+    count *= extent;
+  }
+  return count <= most ? count : -1;
+}
 
 absl::StatusOr<Weights> Weights::Create(std::map<std::string, Tensor> tensors) {
   const std::vector<TensorSpec> specs = WeightTensors();

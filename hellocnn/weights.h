@@ -19,6 +19,10 @@ struct Tensor {
   std::vector<float> values;  // as many as the product of `shape`
 };
 
+// The number of values of a tensor of that shape, no extent of which is negative; -1 if it is more
+// than `most`. Nothing overflows.
+std::int64_t CountValues(const std::vector<std::int64_t>& shape, std::int64_t most);
+
 // Immutable once made: exactly the tensors of WeightTensors(), each of the right shape, each value
 // finite. Thread-safe.
 class Weights {

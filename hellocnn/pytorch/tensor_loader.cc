@@ -1,6 +1,5 @@
 #include "hellocnn/pytorch/tensor_loader.h"
 
-#include <algorithm>
 #include <bit>
 #include <utility>
 #include <vector>
@@ -71,17 +70,6 @@ struct Layout {
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> strides;
 };
-
-// Number of values, or -1 if it is more than `most`.
-std::int64_t Count(const std::vector<std::int64_t>& shape, std::int64_t most) {
-  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
-  std::int64_t count = 1;
-  for (const std::int64_t extent : shape) {
-    if (extent > most / count) return -1;
-    count *= extent;
-  }
-  return count <= most ? count : -1;
-}
 
 // Whether each value lies within a storage of so many. Not called of empty tensors.
 bool Fits(const Layout& layout, std::int64_t storage_values) {
@@ -187,7 +175,7 @@ absl::StatusOr<Tensor> TensorLoader::Load(const std::string& name, const PickleV
       ReadStorage(name, *id, dtype == nullptr ? "" : dtype->text);
   if (!storage.ok()) return storage.status();
 
-  const std::int64_t count = Count(layout.shape, values_left_);
+  const std::int64_t count = CountValues(layout.shape, values_left_);
   if (count < 0) {
     return wrong(absl::StrCat("has shape ", ShapeToString(layout.shape), "; wanted at most ",
                               kMaxValues, " values in all tensors together"));

@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "hellocnn/pytorch/save_weight_file.h"
 #include "hellocnn/torch/dataset.h"
 #include "hellocnn/torch/torch_engine.h"
 #include "hellocnn/torch/trainer.h"
 #include "hellocnn/torch/training_report.h"
+#include "hellocnn/weight_files/weight_file.h"
 
 namespace hellocnn {
 namespace {

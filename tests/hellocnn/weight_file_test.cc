@@ -2,8 +2,6 @@
 
 #include <filesystem>
 
-#include "hellocnn/pytorch/save_weight_file.h"
-
 namespace hellocnn {
 namespace {
 

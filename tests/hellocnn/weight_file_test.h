@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "hellocnn/pytorch/weight_file.h"
 #include "hellocnn/topology.h"
+#include "hellocnn/weight_files/weight_file.h"
 #include "tests/testing/files.h"
 
 namespace hellocnn {

@@ -31,6 +31,17 @@ std::string ErrorOf(std::map<std::string, Tensor> tensors) {
   return std::string(weights.status().message());
 }
 
+TEST(CountValuesTest, NeitherOverflowsNorPassesTheLimit) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(CountValues({}, 1), 1);
+  EXPECT_EQ(CountValues({2, 3, 4}, 24), 24);
+  EXPECT_EQ(CountValues({2, 3, 4}, 23), -1);
+  EXPECT_EQ(CountValues({kMost, 1}, kMost), kMost);
+  EXPECT_EQ(CountValues({kMost, 2}, kMost), -1);
+  EXPECT_EQ(CountValues({std::int64_t{1} << 32, std::int64_t{1} << 32}, kMost), -1);
+  EXPECT_EQ(CountValues({kMost, kMost, 0}, 0), 0);
+}
+
 TEST(WeightsTest, GoodTensorsAreFoundByName) {
   const absl::StatusOr<Weights> weights = Weights::Create(GoodTensors());
   ASSERT_TRUE(weights.ok()) << weights.status();

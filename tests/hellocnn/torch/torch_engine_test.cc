@@ -13,8 +13,7 @@
 
 #include "hellocnn/idx.h"
 #include "hellocnn/model_card.h"
-#include "hellocnn/pytorch/save_weight_file.h"
-#include "hellocnn/pytorch/weight_file.h"
+#include "hellocnn/weight_files/weight_file.h"
 #include "tests/testing/files.h"
 
 namespace hellocnn {

@@ -1,7 +1,7 @@
 // Reads the weight files that PyTorch writes, without LibTorch and without running anything that is
 // in them.
-#ifndef HELLOCNN_PYTORCH_WEIGHT_FILE_H_
-#define HELLOCNN_PYTORCH_WEIGHT_FILE_H_
+#ifndef HELLOCNN_PYTORCH_PYTORCH_FILE_H_
+#define HELLOCNN_PYTORCH_PYTORCH_FILE_H_
 
 #include <string>
 
@@ -15,8 +15,8 @@ namespace hellocnn {
 // is never looked up, imported or called. TorchScript code in the file is not read at all. Blocks
 // on the disk. Thread-safe. NOT_FOUND: no such file. INVALID_ARGUMENT names the file, and the
 // tensor if it is about one, what was found and what was wanted.
-absl::StatusOr<Weights> LoadWeightFile(const std::string& path);
+absl::StatusOr<Weights> LoadPytorchFile(const std::string& path);
 
 }  // namespace hellocnn
 
-#endif  // HELLOCNN_PYTORCH_WEIGHT_FILE_H_
+#endif  // HELLOCNN_PYTORCH_PYTORCH_FILE_H_

@@ -1,6 +1,6 @@
 // Writes weights as torch.save(model.state_dict(), path) does.
-#ifndef HELLOCNN_PYTORCH_SAVE_WEIGHT_FILE_H_
-#define HELLOCNN_PYTORCH_SAVE_WEIGHT_FILE_H_
+#ifndef HELLOCNN_PYTORCH_SAVE_PYTORCH_FILE_H_
+#define HELLOCNN_PYTORCH_SAVE_PYTORCH_FILE_H_
 
 #include <string>
 
@@ -10,12 +10,12 @@
 namespace hellocnn {
 
 // Writes `path` so that torch.load(path), with weights_only too, gives an OrderedDict for
-// load_state_dict(), and LoadWeightFile gives the same weights. The same weights give the same
+// load_state_dict(), and LoadPytorchFile gives the same weights. The same weights give the same
 // bytes. An existing file is replaced at once or not at all. UNKNOWN names the file and the
 // system's reason. Format: a zip of stored records, of which data.pkl is a protocol 2 pickle
 // (torch/serialization.py in PyTorch's sources).
-absl::Status SaveWeightFile(const Weights& weights, const std::string& path);
+absl::Status SavePytorchFile(const Weights& weights, const std::string& path);
 
 }  // namespace hellocnn
 
-#endif  // HELLOCNN_PYTORCH_SAVE_WEIGHT_FILE_H_
+#endif  // HELLOCNN_PYTORCH_SAVE_PYTORCH_FILE_H_

@@ -1,4 +1,4 @@
-#include "hellocnn/pytorch/weight_file.h"
+#include "hellocnn/pytorch/pytorch_file.h"
 
 #include <cstddef>
 #include <map>
@@ -131,7 +131,7 @@ absl::Status NeitherKind(const std::string& path, const PickleValue& root) {
 
 }  // namespace
 
-absl::StatusOr<Weights> LoadWeightFile(const std::string& path) {
+absl::StatusOr<Weights> LoadPytorchFile(const std::string& path) {
   absl::StatusOr<Archive> archive = Archive::Open(path);
   if (!archive.ok()) return archive.status();
   const absl::StatusOr<std::string> bytes = archive->Read("data.pkl", kMaxPickleBytes);

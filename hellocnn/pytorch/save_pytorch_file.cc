@@ -1,4 +1,4 @@
-#include "hellocnn/pytorch/save_weight_file.h"
+#include "hellocnn/pytorch/save_pytorch_file.h"
 
 #include <zip.h>
 
@@ -93,7 +93,7 @@ bool AddRecord(zip_t* archive, const std::string& name, const void* bytes, std::
 
 }  // namespace
 
-absl::Status SaveWeightFile(const Weights& weights, const std::string& path) {
+absl::Status SavePytorchFile(const Weights& weights, const std::string& path) {
   Pickle pickle;
   pickle.EmptyOrderedDict();
   pickle.Op('(');
