@@ -23,6 +23,7 @@ constexpr char kExamples[] =
     "  scripts/fetch-mnist.sh data/mnist\n"
     "  hellocnn-train --data data/mnist --output models/mnist/2 --version-label 2\n"
     "  hellocnn-train --data data/mnist --output /tmp/quick --epochs 2 --search-epochs 0\n"
+    "  hellocnn-train --data data/mnist --output models/mnist/3 --format safetensors\n"
     "\n"
     "An interrupted training goes on where it was when the same command is given again.\n"
     "Exit codes: 0 fine, 1 failed, 2 wrong usage.";
@@ -32,6 +33,7 @@ struct Flags {
   std::string output;
   std::string name = "mnist";
   std::string version = "1";
+  std::string format = "pt";
   std::uint64_t seed = 1;
   std::int64_t validation_size = 5000;
   int epochs = 40;
@@ -114,7 +116,7 @@ int Main(const Flags& flags) {
   TrainingReport report;
   report.name = flags.name;
   report.version = flags.version;
-  report.weights_file = "weights.pt";
+  report.weights_file = absl::StrCat("weights.", flags.format);
   report.data_directory = flags.data;
   report.training_size = data.training.size();
   report.validation_size = data.validation.size();
@@ -173,10 +175,13 @@ int main(int argc, char** argv) {
   app.add_option("--data", flags.data, "Folder with MNIST's four IDX files, gzipped or not")
       ->required();
   app.add_option("--output", flags.output,
-                 "Folder for weights.pt, model_card.json and training/, the checkpoints")
+                 "Folder for the weights, model_card.json and training/, the checkpoints")
       ->required();
   app.add_option("--name", flags.name, "Name of the model in its card");
   app.add_option("--version-label", flags.version, "Version of the model in its card");
+  app.add_option("--format", flags.format,
+                 "Of the weights: pt, a state_dict as torch.save writes it, or safetensors")
+      ->check(CLI::IsMember({"pt", "safetensors"}));
   app.add_option("--seed", flags.seed,
                  "Decides the split, the initial weights, the order and the distortions");
   app.add_option("--validation-size", flags.validation_size, "Examples put aside for validation")

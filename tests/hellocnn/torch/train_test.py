@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 import unittest
 
+from safetensors_format import read_safetensors, read_state_dict
+
 TRAIN = os.environ["HELLOCNN_TEST_TRAIN"]
 DIGITS = pathlib.Path(os.environ["HELLOCNN_TEST_SOURCE"]) / "data" / "mnist-test"
 TRAINING, TEST = 800, 200
@@ -50,6 +52,17 @@ class TrainTest(unittest.TestCase):
         self.assertEqual(self.read("a"), self.read("b"))
         self.assertEqual(self.read("a", "model_card.json"), self.read("b", "model_card.json"))
         self.assertNotEqual(self.read("a"), self.read("c"))
+
+    def test_safetensors_hold_the_numbers_of_the_state_dict(self):
+        for output, flags in [("a", []), ("b", ["--format=safetensors"])]:
+            done = self.run_train(output, *flags)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(self.read("a", "model_card.json"))["weights"], "weights.pt")
+        self.assertEqual(json.loads(self.read("b", "model_card.json"))["weights"], "weights.safetensors")
+        state, _ = read_safetensors(self.folder / "b" / "weights.safetensors")
+        self.assertEqual(state, read_state_dict(self.folder / "a" / "weights.pt"))
+        self.assertFalse((self.folder / "b" / "weights.pt").exists())
+        self.assertIn("weights.safetensors", done.stdout)
 
     def test_an_interrupted_training_ends_as_if_it_had_not_been(self):
         whole = self.run_train("whole")
@@ -96,7 +109,7 @@ class TrainTest(unittest.TestCase):
         self.assertIn("train-labels-idx1-ubyte", done.stderr)
 
     def test_bad_flags_exit_with_2(self):
-        for flags in [["--epochs=0"], ["--distortions=2"], ["--no-such-flag"], ["--validation-size=799"]]:
+        for flags in [["--epochs=0"], ["--format=onnx"], ["--distortions=2"], ["--no-such-flag"], ["--validation-size=799"]]:
             done = self.run_train("out", *flags)
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(flags[0].split("=")[0].lstrip("-"), done.stderr)
