@@ -3,7 +3,7 @@
 # and for pkg-config: pkg-config --cflags --libs hellocnn-client
 include(CMakePackageConfigHelpers)
 
-foreach(program hellocnn hellocnn-server hellocnn-train)
+foreach(program hellocnn hellocnn-convert hellocnn-server hellocnn-train)
   if(TARGET ${program})
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
@@ -53,6 +53,7 @@ hellocnn_man_page(hellocnn-load-compare hellocnn "compare two measurements" load
 hellocnn_man_page(hellocnn-tune hellocnn "search the flags of a server for the highest rate" tune)
 hellocnn_man_page(hellocnn-completion hellocnn "print a script for a shell" completion)
 hellocnn_man_page(hellocnn-server hellocnn-server "serve HelloCNN over gRPC")
+hellocnn_man_page(hellocnn-convert hellocnn-convert "convert weights from one format to another")
 
 # The client is static, so whoever links it needs the generated code that it calls, too.
 set_target_properties(hellocnn_client PROPERTIES EXPORT_NAME client)

@@ -60,7 +60,7 @@ LIBRARIES = [
     (r"microhttpd\.h", "libmicrohttpd", r"server/telemetry/http_server\.cc", "server/telemetry/http_server.cc"),
     (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/|benchmarks/echo_server\.cc", "server/rpc/, server/server.*, client/ and the echo server"),
     (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/", "server/rpc/ and client/"),
-    (r"CLI/", "CLI11", r"server/options\.cc|benchmarks/(main|echo_server)\.cc|client/(cli|load)/|hellocnn/torch/train_main\.cc", "command lines"),
+    (r"CLI/", "CLI11", r"server/options\.cc|benchmarks/(main|echo_server)\.cc|client/(cli|load)/|hellocnn/(torch/train|weight_files/convert)_main\.cc", "command lines"),
     (r"zip\.h", "libzip", r"hellocnn/pytorch/", "hellocnn/pytorch/"),
     (r"hwy/", "Highway", r"hellocnn/simd/|benchmarks/", "hellocnn/simd/ and benchmarks/"),
     (r"benchmark/", "Google Benchmark", r"benchmarks/", "benchmarks/"),

@@ -75,7 +75,7 @@ class CommandTest(unittest.TestCase):
     def run_command(self, command, server, scratch):
         words = shlex.split(command, comments=True)
         program = words[0].removeprefix("build/release/bin/")
-        if program in ("hellocnn", "classify_digits"):
+        if program in ("hellocnn", "hellocnn-convert", "classify_digits"):
             self.run_client(command, server, scratch)
         elif program == "hellocnn-server":
             self.start_server(words[1:])
