@@ -16,6 +16,7 @@
 #include "server/rpc/codec.h"
 #include "server/rpc/grpc_server.h"
 #include "server/rpc/idle_calls.h"
+#include "server/rpc/serving_context.h"
 
 namespace hellocnn {
 namespace {
@@ -55,7 +56,7 @@ v1::ClassifyResponse Answer(const v1::Model& model) {
 
 class EchoCall;
 
-class EchoService : public v1::ClassifierService::AsyncService {
+class EchoService : public server::AsyncClassifier {
  public:
   EchoService() : description_(Description()), answer_(Answer(description_.model())) {}
 
@@ -88,7 +89,7 @@ class EchoCall final : public server::UnaryCall<v1::ClassifyRequest, v1::Classif
   EchoCall(EchoService* service, server::CompletionEvents* events, Idle* idle)
       : UnaryCall(events), service_(service), idle_(idle) {}
 
-  void OnCall() override {
+  void OnRequest(std::size_t /*bytes*/, const absl::Status& /*parsed*/) override {
     Listen(service_, events(), idle_);
     service_->Fill(request().images_size(), response());
     Finish(grpc::Status::OK);
@@ -113,7 +114,7 @@ class DescriptionCall final : public server::UnaryCall<v1::GetModelRequest, v1::
   DescriptionCall(EchoService* service, server::CompletionEvents* events)
       : UnaryCall(events), service_(service) {}
 
-  void OnCall() override {
+  void OnRequest(std::size_t /*bytes*/, const absl::Status& /*parsed*/) override {
     Listen(service_, events());
     *response() = service_->description();
     Finish(grpc::Status::OK);

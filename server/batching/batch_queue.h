@@ -52,7 +52,7 @@ enum class Release {
 // the engines.
 //
 // Cost: Push and Take are logarithmic in the jobs queued, for each job added, taken or dropped.
-// Once the queue has been as long as it gets, nothing is allocated.
+// Once the queue has been as long as it gets, it allocates for what fails alone.
 //
 // Thread-compatible.
 class BatchQueue {

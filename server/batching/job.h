@@ -34,8 +34,8 @@ class Job {
   void Prepare(std::span<const ImageView> images, std::span<Prediction> predictions,
                absl::Time deadline);
 
-  // What is still queued is dropped before compute. From any thread, at any time after Prepare;
-  // without effect when the job is done.
+  // What is still queued is dropped before compute. From any thread, at any time; without effect
+  // when the job is done, and undone by Prepare.
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
   // Called exactly once for a job that Submit accepted, on a worker thread, with no lock held. It

@@ -7,10 +7,16 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>
 #include <grpcpp/support/async_unary_call.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+#include <grpcpp/support/proto_buffer_writer.h>
 
 #include <atomic>
+#include <cstddef>
 #include <optional>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "server/rpc/completion_events.h"
 #include "server/rpc/messages.h"
 
@@ -28,7 +34,7 @@ class AsyncCall {
   AsyncCall& operator=(const AsyncCall&) = delete;
 
  protected:
-  // Its events are of `events`, which outlives it.
+  // Its events are of `events`, which outlives its calls.
   explicit AsyncCall(CompletionEvents* events) : events_(events) {}
   virtual ~AsyncCall() = default;
 
@@ -100,25 +106,33 @@ class AsyncCall {
   static constexpr int kCalled = 1;
   static constexpr int kCancelled = 2;
   std::atomic<int> progress_{0};
-  std::optional<grpc::ServerContext> context_;  // from Begin on; each call needs a new one
+  std::optional<grpc::ServerContext> context_;  // from Begin to Clear; each call needs a new one
 };
 
-// One request, one answer.
+// One request, one answer. Both are parsed and written here: what gRPC cannot parse it answers by
+// itself, with INTERNAL, seen by no metric; and it parses the next request into the same message,
+// whose arena would keep what was parsed before.
 template <typename Request, typename Response>
 class UnaryCall : public AsyncCall {
  protected:
   using AsyncCall::AsyncCall;
 
-  // `method` is the Request… function of the generated AsyncService.
+  // The call is there, with a request of so many bytes. Finish must follow, now or later.
+  // `parsed` is INVALID_ARGUMENT if they are no Request; request() is then of no use.
+  virtual void OnRequest(std::size_t bytes, const absl::Status& parsed) = 0;
+
+  // `method` is the Request… function of a service for which this method is raw, as the generated
+  // WithRawMethod_… makes it.
   template <typename Service, typename Method>
   void Listen(Service* service, Method method) {
     Begin();
     writer_.emplace(&context());
     grpc::ServerCompletionQueue* const queue = events()->queue();
-    (service->*method)(&context(), messages_.request(), &*writer_, queue, queue, arrived_tag());
+    (service->*method)(&context(), &payload_, &*writer_, queue, queue, arrived_tag());
   }
   void Clear() {
     messages_.Clear();
+    payload_.Clear();
     writer_.reset();
     AsyncCall::Clear();
   }
@@ -128,18 +142,34 @@ class UnaryCall : public AsyncCall {
   Response* response() { return messages_.response(); }
   google::protobuf::Arena* arena() { return messages_.arena(); }
 
-  // Once. The object may be gone when it returns, unless OnCall is still running.
+  // Once. The object may be gone when it returns, or serve another call, unless OnRequest is still
+  // running.
   void Finish(const grpc::Status& status) {
     if (status.ok()) {
-      writer_->Finish(*response(), status, finished_tag());
+      grpc::ByteBuffer bytes;
+      bool own = false;
+      const grpc::Status written =
+          grpc::SerializationTraits<Response>::Serialize(*response(), &bytes, &own);
+      writer_->Finish(bytes, written, finished_tag());
     } else {
       writer_->FinishWithError(status, finished_tag());
     }
   }
 
  private:
+  void OnCall() final {
+    const std::size_t bytes = payload_.Length();
+    const bool parsed =
+        grpc::SerializationTraits<Request>::Deserialize(&payload_, messages_.request()).ok();
+    OnRequest(bytes, parsed ? absl::OkStatus()
+                            : absl::InvalidArgumentError(
+                                  absl::StrCat("the request has ", bytes, " bytes that are no ",
+                                               Request::descriptor()->full_name())));
+  }
+
+  grpc::ByteBuffer payload_;  // the request as it came
   Messages<Request, Response> messages_;
-  std::optional<grpc::ServerAsyncResponseWriter<Response>> writer_;
+  std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> writer_;
 };
 
 // Requests and answers in any order, at most one read and one write at a time.

@@ -19,28 +19,26 @@ v1::GetModelResponse Description(const ModelCard& card, const v1::Limits& limits
 
 class GetModelCall final : public UnaryCall<v1::GetModelRequest, v1::GetModelResponse> {
  public:
-  static void Listen(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
+  static void Listen(const ServingContext* serving, AsyncClassifier* service,
                      CompletionEvents* events) {
     auto* call = new GetModelCall(serving, service, events);
-    call->UnaryCall::Listen(service, &v1::ClassifierService::AsyncService::RequestGetModel);
+    call->UnaryCall::Listen(service, &AsyncClassifier::RequestGetModel);
   }
 
  private:
-  GetModelCall(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
-               CompletionEvents* events)
+  GetModelCall(const ServingContext* serving, AsyncClassifier* service, CompletionEvents* events)
       : UnaryCall(events), serving_(serving), service_(service) {}
 
-  void OnCall() override {
+  void OnRequest(std::size_t bytes, const absl::Status& parsed) override {
     Listen(serving_, service_, events());
     const absl::Time start = absl::Now();
-    serving_->metrics->OnReceived(Method::kGetModel, request().ByteSizeLong());
-    absl::Status status;
+    serving_->metrics->OnReceived(Method::kGetModel, bytes);
     // A draining server still has its model: only a loading one does not know it yet.
-    if (serving_->admission->loading()) {
-      status = LoadingError();
-      serving_->metrics->OnRefused(Refusal::kLoading);
-    } else {
+    const absl::Status status = serving_->admission->loading() ? LoadingError() : parsed;
+    if (status.ok()) {
       *response() = serving_->description;
+    } else {
+      serving_->metrics->OnRefused(*RefusalOf(status));
     }
     serving_->metrics->OnEnd(Method::kGetModel, status.code(), absl::Now() - start,
                              status.ok() ? response()->ByteSizeLong() : 0);
@@ -48,7 +46,7 @@ class GetModelCall final : public UnaryCall<v1::GetModelRequest, v1::GetModelRes
   }
 
   const ServingContext* const serving_;
-  v1::ClassifierService::AsyncService* const service_;
+  AsyncClassifier* const service_;
 };
 
 // Calls that gRPC may begin before the one before has been seen. With fewer it works as well, but

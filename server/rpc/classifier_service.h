@@ -16,13 +16,13 @@
 namespace hellocnn::server {
 
 // Refuses every call with UNAVAILABLE until it is told to serve. Thread-safe. Must outlive the gRPC
-// server that it is registered with, and the queues that it takes calls from.
-class ClassifierService : public v1::ClassifierService::AsyncService {
+// server that it is registered with, and the queue that it takes calls from.
+class ClassifierService : public AsyncClassifier {
  public:
   // `metrics` outlives the service.
   ClassifierService(const ModelCard& card, const v1::Limits& limits, Metrics* metrics);
 
-  // Takes the calls of a server that has started. `events` outlives them.
+  // Takes the calls of a server that has started. `events` outlives them. Once.
   void Listen(CompletionEvents* events);
 
   // From now on calls are answered by `batcher`, which must outlive every call.

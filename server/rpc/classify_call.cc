@@ -10,26 +10,25 @@
 
 namespace hellocnn::server {
 
-void ClassifyCall::Listen(const ServingContext* serving,
-                          v1::ClassifierService::AsyncService* service, CompletionEvents* events,
-                          IdleCalls<ClassifyCall>* idle) {
+void ClassifyCall::Listen(const ServingContext* serving, AsyncClassifier* service,
+                          CompletionEvents* events, IdleCalls<ClassifyCall>* idle) {
   std::unique_ptr<ClassifyCall> call = idle->Take();
   if (call == nullptr) call.reset(new ClassifyCall(serving, service, events, idle));
-  call.release()->UnaryCall::Listen(service, &v1::ClassifierService::AsyncService::RequestClassify);
+  call.release()->UnaryCall::Listen(service, &AsyncClassifier::RequestClassify);
 }
 
-ClassifyCall::ClassifyCall(const ServingContext* serving,
-                           v1::ClassifierService::AsyncService* service, CompletionEvents* events,
-                           IdleCalls<ClassifyCall>* idle)
+ClassifyCall::ClassifyCall(const ServingContext* serving, AsyncClassifier* service,
+                           CompletionEvents* events, IdleCalls<ClassifyCall>* idle)
     : UnaryCall(events), serving_(serving), service_(service), idle_(idle) {}
 
-void ClassifyCall::OnCall() {
+void ClassifyCall::OnRequest(std::size_t bytes, const absl::Status& parsed) {
   Listen(serving_, service_, events(), idle_);
   record_.start = absl::Now();
-  serving_->metrics->OnReceived(Method::kClassify, request().ByteSizeLong());
-  absl::StatusOr<Batcher*> batcher = serving_->admission->Enter();
+  serving_->metrics->OnReceived(Method::kClassify, bytes);
+  const absl::StatusOr<Batcher*> batcher = serving_->admission->Enter();
   record_.entered = batcher.ok();
-  const absl::Status status = batcher.ok() ? Submit(*batcher) : batcher.status();
+  absl::Status status = batcher.ok() ? parsed : batcher.status();
+  if (status.ok()) status = Submit(*batcher);
   if (status.ok()) {
     serving_->metrics->OnAccepted(Method::kClassify, request().images_size());
   } else {

@@ -23,26 +23,26 @@ class ClassifyCall final : public UnaryCall<v1::ClassifyRequest, v1::ClassifyRes
  public:
   // Takes the next call from `events`, and then another one, for as long as gRPC has calls. Objects
   // of calls that are over wait in `idle`, which outlives them.
-  static void Listen(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
+  static void Listen(const ServingContext* serving, AsyncClassifier* service,
                      CompletionEvents* events, IdleCalls<ClassifyCall>* idle);
 
  private:
-  ClassifyCall(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
-               CompletionEvents* events, IdleCalls<ClassifyCall>* idle);
+  ClassifyCall(const ServingContext* serving, AsyncClassifier* service, CompletionEvents* events,
+               IdleCalls<ClassifyCall>* idle);
 
   // Queues the job. On an error nothing is queued and Answer is still to be called.
   absl::Status Submit(Batcher* batcher);
   // Finishes the call. `this` may be gone when it returns.
   void Answer(const absl::Status& status);
 
-  void OnCall() override;
+  void OnRequest(std::size_t bytes, const absl::Status& parsed) override;
   void Done() override;  // of the job
   void OnCancel() override;
   void OnDone() override;  // of the call
   void Dispose() override;
 
   const ServingContext* const serving_;
-  v1::ClassifierService::AsyncService* const service_;
+  AsyncClassifier* const service_;
   IdleCalls<ClassifyCall>* const idle_;
 
   // Of one call.

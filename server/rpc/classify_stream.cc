@@ -19,17 +19,15 @@ constexpr std::ptrdiff_t kIdleExchanges = 8;
 
 }  // namespace
 
-void ClassifyStream::Listen(const ServingContext* serving,
-                            v1::ClassifierService::AsyncService* service,
+void ClassifyStream::Listen(const ServingContext* serving, AsyncClassifier* service,
                             CompletionEvents* events) {
   std::shared_ptr<ClassifyStream> stream(new ClassifyStream(serving, service, events));
   ClassifyStream* const listening = stream.get();
   listening->self_ = std::move(stream);
-  listening->BidiCall::Listen(service, &v1::ClassifierService::AsyncService::RequestClassifyStream);
+  listening->BidiCall::Listen(service, &AsyncClassifier::RequestClassifyStream);
 }
 
-ClassifyStream::ClassifyStream(const ServingContext* serving,
-                               v1::ClassifierService::AsyncService* service,
+ClassifyStream::ClassifyStream(const ServingContext* serving, AsyncClassifier* service,
                                CompletionEvents* events)
     : BidiCall(events), serving_(serving), service_(service) {}
 
@@ -208,6 +206,7 @@ absl::Status ClassifyStream::Submit(Exchange& exchange) {
   exchange.Prepare(*images, PredictionsFor(*images, arena),
                    std::min(deadline_, exchange.start + *timeout));
   {
+    // After Prepare, which undoes what Break may have cancelled.
     MutexLock lock(&mutex_);
     if (draining_) return DrainingError();
     if (broken_) return absl::CancelledError("the stream was cancelled");

@@ -34,7 +34,7 @@ class ClassifyStream final : public BidiCall<v1::ClassifyStreamRequest, v1::Clas
                              public std::enable_shared_from_this<ClassifyStream> {
  public:
   // Takes the next call from `events`, and then another one, for as long as gRPC has calls.
-  static void Listen(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
+  static void Listen(const ServingContext* serving, AsyncClassifier* service,
                      CompletionEvents* events);
 
   // Requests that are read from now on are answered with UNAVAILABLE; when those before are
@@ -73,8 +73,7 @@ class ClassifyStream final : public BidiCall<v1::ClassifyStreamRequest, v1::Clas
     std::optional<grpc::Status> finish;
   };
 
-  ClassifyStream(const ServingContext* serving, v1::ClassifierService::AsyncService* service,
-                 CompletionEvents* events);
+  ClassifyStream(const ServingContext* serving, AsyncClassifier* service, CompletionEvents* events);
 
   void OnCall() override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -107,7 +106,7 @@ class ClassifyStream final : public BidiCall<v1::ClassifyStreamRequest, v1::Clas
   void Run(Step step) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const ServingContext* const serving_;
-  v1::ClassifierService::AsyncService* const service_;
+  AsyncClassifier* const service_;
   // These are set before the first read.
   absl::Time start_;
   absl::Time deadline_;

@@ -48,8 +48,8 @@ class CompletionEvents final : public EventQueue {
   // of what is left is its own.
   ~CompletionEvents() override;
 
-  // A call object has come that will start operations on the queue, or has gone. Between the two
-  // the queue stays open.
+  // A call object will start operations on the queue, or will start no more. Between the two the
+  // queue stays open.
   void Enter() { ++calls_; }
   void Leave() ABSL_LOCKS_EXCLUDED(mutex_) {
     if (--calls_ == 0 && closing_) Shutdown();
@@ -64,8 +64,8 @@ class CompletionEvents final : public EventQueue {
     static_cast<Completion*>(event.tag)->OnComplete(event.ok);
   }
   void Wake() override ABSL_LOCKS_EXCLUDED(mutex_);
-  // The end comes when the last call object has gone. The gRPC server must have begun to shut down:
-  // only then do those go that wait for calls.
+  // The end comes when the last call object has left. The gRPC server must have begun to shut down:
+  // only then do those leave that wait for calls.
   void Close() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

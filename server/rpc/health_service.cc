@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/batching/mutex_lock.h"
 #include "server/rpc/async_call.h"
+#include "server/rpc/status.h"
 
 namespace hellocnn::server {
 namespace {
@@ -23,8 +24,9 @@ class CheckCall final : public UnaryCall<HealthCheckRequest, HealthCheckResponse
  private:
   CheckCall(HealthService* health, CompletionEvents* events) : UnaryCall(events), health_(health) {}
 
-  void OnCall() override {
+  void OnRequest(std::size_t /*bytes*/, const absl::Status& parsed) override {
     Listen(health_, events());
+    if (!parsed.ok()) return Finish(ToGrpc(parsed));
     const HealthService::State state = health_->StateOf(request().service());
     if (state == HealthCheckResponse::SERVICE_UNKNOWN) {
       Finish(grpc::Status(grpc::StatusCode::NOT_FOUND,

@@ -17,7 +17,9 @@ namespace hellocnn::server {
 
 // The state of one server, which is also that of each service it has. NOT_SERVING at first.
 // Thread-safe. Must outlive the gRPC server that it is registered with, and the calls.
-class HealthService : public grpc::health::v1::Health::AsyncService {
+class HealthService
+    : public grpc::health::v1::Health::WithRawMethod_Check<
+          grpc::health::v1::Health::WithAsyncMethod_Watch<grpc::health::v1::Health::Service>> {
  public:
   using State = grpc::health::v1::HealthCheckResponse::ServingStatus;
 

@@ -34,8 +34,19 @@ class Messages {
     response_ = google::protobuf::Arena::CreateMessage<Response>(&arena_);
   }
 
-  alignas(std::max_align_t) char block_[2048];
-  google::protobuf::Arena arena_{block_, sizeof(block_)};
+  // The first block serves the thread that has made or cleared the arena, others get one each: as
+  // large, for it is one allocation then.
+  static google::protobuf::ArenaOptions Options(char* block) {
+    google::protobuf::ArenaOptions options;
+    options.initial_block = block;
+    options.initial_block_size = kBlock;
+    options.start_block_size = kBlock;
+    return options;
+  }
+
+  static constexpr std::size_t kBlock = 2048;
+  alignas(std::max_align_t) char block_[kBlock];
+  google::protobuf::Arena arena_{Options(block_)};
   Request* request_;
   Response* response_;
 };

@@ -5,11 +5,16 @@
 #include <grpcpp/server_context.h>
 
 #include "absl/time/time.h"
-#include "hellocnn/v1/classifier_service.pb.h"
+#include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/rpc/admission.h"
 #include "server/telemetry/metrics.h"
 
 namespace hellocnn::server {
+
+// How calls are received: see UnaryCall for why as bytes.
+using AsyncClassifier =
+    v1::ClassifierService::WithRawMethod_Classify<v1::ClassifierService::WithRawMethod_GetModel<
+        v1::ClassifierService::WithAsyncMethod_ClassifyStream<v1::ClassifierService::Service>>>;
 
 // Immutable but for what it points to, which is thread-safe. Outlives every call.
 struct ServingContext {

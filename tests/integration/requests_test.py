@@ -166,8 +166,9 @@ class GarbageTest(unittest.TestCase):
                         pass  # the server may hang up on such a caller at any time
             with server.channel() as channel:
                 raw = channel.unary_unary("/hellocnn.v1.ClassifierService/Classify")
-                with self.assertRaises(grpc.RpcError):
+                with self.assertRaises(grpc.RpcError) as raised:
                     raw(b"\xff" * 100, timeout=30)
+                self.assertEqual(raised.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
                 with self.assertRaises(grpc.RpcError) as raised:
                     channel.unary_unary("/hellocnn.v1.ClassifierService/NoSuch")(b"", timeout=30)
                 self.assertEqual(raised.exception.code(), grpc.StatusCode.UNIMPLEMENTED)

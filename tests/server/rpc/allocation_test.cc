@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -186,6 +187,7 @@ class BareServer {
       }
     });
     call(server_.target);
+    while (under_way_ > 0) std::this_thread::yield();  // no call may be asked for after that
     server_.server->Shutdown();
     queue_->Shutdown();
     handler.join();
@@ -227,6 +229,7 @@ class BareServer {
   }
   void OnUnary(void* tag, bool ok) {
     if (!ok) return;
+    ++under_way_;
     auto& call = *static_cast<UnaryCall*>(tag);
     Fill(call.messages.request()->images_size(), call.messages.response());
     call.writer->Finish(*call.messages.response(), grpc::Status::OK, &call.finished);
@@ -239,6 +242,7 @@ class BareServer {
     call.writer.reset();
     call.context.reset();
     Request(call);
+    --under_way_;
   }
 
   void Request(StreamCall& call) {
@@ -279,6 +283,7 @@ class BareServer {
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::array<UnaryCall, 2 * kCallers> unary_;
   StreamCall stream_;
+  std::atomic<int> under_way_ = 0;  // unary calls
   AllocationsPerEvent count_;
 };
 

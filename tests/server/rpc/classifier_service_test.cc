@@ -1,6 +1,7 @@
 #include "server/rpc/classifier_service.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 
 #include <algorithm>
 
@@ -13,6 +14,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::Pair;
 
 using ClassifierServiceTest = ServiceTest;
@@ -33,6 +35,34 @@ TEST_F(ClassifierServiceTest, OneImageIsClassified) {
   EXPECT_EQ(metrics_.answered(), 1);
   EXPECT_EQ(metrics_.received_bytes(), RequestOf({13}).ByteSizeLong());
   EXPECT_EQ(metrics_.sent_bytes(), response.ByteSizeLong());
+}
+
+TEST_F(ClassifierServiceTest, BytesThatAreNoRequestAreInvalidAndCounted) {
+  Serve();
+  // A good image, and then a field of the number 0, which there is not.
+  const std::string bytes = RequestOf({13}).SerializeAsString() + std::string(2, '\0');
+  const grpc::Slice slice(bytes);
+  const grpc::ByteBuffer request(&slice, 1);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  grpc::GenericStub stub(channel_);
+  const auto call =
+      stub.PrepareUnaryCall(&context, "/hellocnn.v1.ClassifierService/Classify", request, &queue);
+  call->StartCall();
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << status.error_message();
+  EXPECT_THAT(status.error_message(), HasSubstr(std::to_string(bytes.size()) +
+                                                " bytes that are no hellocnn.v1.ClassifyRequest"));
+  metrics_.WaitUntilIdle();
+  EXPECT_THAT(metrics_.requests(),
+              ElementsAre(Pair(Method::kClassify, absl::StatusCode::kInvalidArgument)));
+  EXPECT_THAT(metrics_.refusals(), ElementsAre(Refusal::kInvalid));
+  EXPECT_EQ(metrics_.received_bytes(), bytes.size());
 }
 
 TEST_F(ClassifierServiceTest, RequestLargerThanABatchIsSplitAndAnsweredInOrder) {
