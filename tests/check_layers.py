@@ -23,7 +23,7 @@ LAYERS = {
     "hellocnn/simd/": ["hellocnn/"],
     "server/batching/": ["hellocnn/"],
     "server/models/": ["hellocnn/", "hellocnn/weight_files/"],
-    "server/telemetry/": ["hellocnn/", "server/batching/"],
+    "server/telemetry/": ["hellocnn/", "hellocnn/simd/", "server/batching/"],
     "server/rpc/": ["hellocnn/", "server/batching/", "server/models/", "server/telemetry/", "protos/"],
     # Options, composition root and main: what is directly in server/ may include everything below.
     "server/": [
