@@ -12,11 +12,14 @@
 #include "absl/synchronization/mutex.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
+#include "server/rpc/answer.h"
 #include "server/rpc/async_call.h"
-#include "server/rpc/codec.h"
+#include "server/rpc/bytes.h"
 #include "server/rpc/grpc_server.h"
 #include "server/rpc/idle_calls.h"
+#include "server/rpc/response.h"
 #include "server/rpc/serving_context.h"
+#include "server/rpc/status.h"
 
 namespace hellocnn {
 namespace {
@@ -76,7 +79,7 @@ class EchoService : public server::AsyncClassifier {
   const v1::ClassifyResponse answer_;
 };
 
-class EchoCall final : public server::UnaryCall<v1::ClassifyRequest, v1::ClassifyResponse> {
+class EchoCall final : public server::UnaryCall {
  public:
   using Idle = server::IdleCalls<EchoCall>;
   static void Listen(EchoService* service, server::CompletionEvents* events, Idle* idle) {
@@ -89,21 +92,27 @@ class EchoCall final : public server::UnaryCall<v1::ClassifyRequest, v1::Classif
   EchoCall(EchoService* service, server::CompletionEvents* events, Idle* idle)
       : UnaryCall(events), service_(service), idle_(idle) {}
 
-  void OnRequest(std::size_t /*bytes*/, const absl::Status& /*parsed*/) override {
+  void OnCall() override {
     Listen(service_, events(), idle_);
-    service_->Fill(request().images_size(), response());
-    Finish(grpc::Status::OK);
+    auto* const asked =
+        google::protobuf::Arena::CreateMessage<v1::ClassifyRequest>(answer_.arena());
+    const absl::Status parsed = server::Parse(request(), asked);
+    if (!parsed.ok()) return FinishWithError(server::ToGrpc(parsed));
+    service_->Fill(asked->images_size(), answer_.response());
+    Finish(server::Serialize(*answer_.response()));
   }
   void Dispose() override {
     Clear();
+    answer_.Clear();
     idle_->Put(std::unique_ptr<EchoCall>(this));
   }
 
   EchoService* const service_;
   Idle* const idle_;
+  server::Answer<v1::ClassifyResponse> answer_;
 };
 
-class DescriptionCall final : public server::UnaryCall<v1::GetModelRequest, v1::GetModelResponse> {
+class DescriptionCall final : public server::UnaryCall {
  public:
   static void Listen(EchoService* service, server::CompletionEvents* events) {
     auto* call = new DescriptionCall(service, events);
@@ -114,18 +123,16 @@ class DescriptionCall final : public server::UnaryCall<v1::GetModelRequest, v1::
   DescriptionCall(EchoService* service, server::CompletionEvents* events)
       : UnaryCall(events), service_(service) {}
 
-  void OnRequest(std::size_t /*bytes*/, const absl::Status& /*parsed*/) override {
+  void OnCall() override {
     Listen(service_, events());
-    *response() = service_->description();
-    Finish(grpc::Status::OK);
+    Finish(server::Serialize(service_->description()));
   }
 
   EchoService* const service_;
 };
 
 // Reads a request, writes its answer, and so on.
-class EchoStream final
-    : public server::BidiCall<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> {
+class EchoStream final : public server::BidiCall {
  public:
   static void Listen(EchoService* service, server::CompletionEvents* events) {
     auto* call = new EchoStream(service, events);
@@ -138,21 +145,24 @@ class EchoStream final
 
   void OnCall() override {
     Listen(service_, events());
-    StartRead(&request_);
+    StartRead(&bytes_);
   }
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status::OK);
+    const absl::Status parsed = server::Parse(&bytes_, &request_);
+    if (!parsed.ok()) return Finish(server::ToGrpc(parsed));
     response_.Clear();
     response_.set_id(request_.id());
     service_->Fill(request_.images_size(), response_.mutable_result());
-    StartWrite(response_);
+    StartWrite(server::Serialize(response_));
   }
   void OnWriteDone(bool ok) override {
     if (!ok) return Finish(grpc::Status::OK);
-    StartRead(&request_);
+    StartRead(&bytes_);
   }
 
   EchoService* const service_;
+  grpc::ByteBuffer bytes_;
   v1::ClassifyStreamRequest request_;
   v1::ClassifyStreamResponse response_;
 };

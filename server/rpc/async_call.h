@@ -8,17 +8,11 @@
 #include <grpcpp/support/async_stream.h>
 #include <grpcpp/support/async_unary_call.h>
 #include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/proto_buffer_reader.h>
-#include <grpcpp/support/proto_buffer_writer.h>
 
 #include <atomic>
-#include <cstddef>
 #include <optional>
 
-#include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "server/rpc/completion_events.h"
-#include "server/rpc/messages.h"
 
 namespace hellocnn::server {
 
@@ -109,17 +103,14 @@ class AsyncCall {
   std::optional<grpc::ServerContext> context_;  // from Begin to Clear; each call needs a new one
 };
 
-// One request, one answer. Both are parsed and written here: what gRPC cannot parse it answers by
-// itself, with INTERNAL, seen by no metric; and it parses the next request into the same message,
-// whose arena would keep what was parsed before.
-template <typename Request, typename Response>
+// Both kinds carry bytes, which request.h and bytes.h read and write. gRPC would parse requests
+// into messages, but what it cannot parse it answers by itself, with INTERNAL and seen by no
+// metric, or takes for the end of a stream; and protobuf would copy all pixels.
+
+// One request, one answer.
 class UnaryCall : public AsyncCall {
  protected:
   using AsyncCall::AsyncCall;
-
-  // The call is there, with a request of so many bytes. Finish must follow, now or later.
-  // `parsed` is INVALID_ARGUMENT if they are no Request; request() is then of no use.
-  virtual void OnRequest(std::size_t bytes, const absl::Status& parsed) = 0;
 
   // `method` is the Request… function of a service for which this method is raw, as the generated
   // WithRawMethod_… makes it.
@@ -128,56 +119,37 @@ class UnaryCall : public AsyncCall {
     Begin();
     writer_.emplace(&context());
     grpc::ServerCompletionQueue* const queue = events()->queue();
-    (service->*method)(&context(), &payload_, &*writer_, queue, queue, arrived_tag());
+    (service->*method)(&context(), &request_, &*writer_, queue, queue, arrived_tag());
   }
   void Clear() {
-    messages_.Clear();
-    payload_.Clear();
+    request_.Clear();
     writer_.reset();
     AsyncCall::Clear();
   }
 
-  const Request& request() const { return *messages_.request(); }
-  // To be filled before Finish with OK.
-  Response* response() { return messages_.response(); }
-  google::protobuf::Arena* arena() { return messages_.arena(); }
+  // From OnCall until Clear.
+  grpc::ByteBuffer* request() { return &request_; }
 
-  // Once. The object may be gone when it returns, or serve another call, unless OnRequest is still
-  // running.
-  void Finish(const grpc::Status& status) {
-    if (status.ok()) {
-      grpc::ByteBuffer bytes;
-      bool own = false;
-      const grpc::Status written =
-          grpc::SerializationTraits<Response>::Serialize(*response(), &bytes, &own);
-      writer_->Finish(bytes, written, finished_tag());
-    } else {
-      writer_->FinishWithError(status, finished_tag());
-    }
+  // One of these, once. The object may be gone when it returns, or serve another call, unless
+  // OnCall is still running.
+  void Finish(const grpc::ByteBuffer& answer) {
+    writer_->Finish(answer, grpc::Status::OK, finished_tag());
+  }
+  void FinishWithError(const grpc::Status& status) {
+    writer_->FinishWithError(status, finished_tag());
   }
 
  private:
-  void OnCall() final {
-    const std::size_t bytes = payload_.Length();
-    const bool parsed =
-        grpc::SerializationTraits<Request>::Deserialize(&payload_, messages_.request()).ok();
-    OnRequest(bytes, parsed ? absl::OkStatus()
-                            : absl::InvalidArgumentError(
-                                  absl::StrCat("the request has ", bytes, " bytes that are no ",
-                                               Request::descriptor()->full_name())));
-  }
-
-  grpc::ByteBuffer payload_;  // the request as it came
-  Messages<Request, Response> messages_;
+  grpc::ByteBuffer request_;
   std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> writer_;
 };
 
 // Requests and answers in any order, at most one read and one write at a time.
-template <typename Request, typename Response>
 class BidiCall : public AsyncCall {
  protected:
   using AsyncCall::AsyncCall;
 
+  // As UnaryCall's.
   template <typename Service, typename Method>
   void Listen(Service* service, Method method) {
     Begin();
@@ -191,14 +163,14 @@ class BidiCall : public AsyncCall {
   // False: the caller has gone.
   virtual void OnWriteDone(bool ok) = 0;
 
-  // `request` and `response` must stay until the reaction.
-  void StartRead(Request* request) {
+  // `request` must stay until the reaction.
+  void StartRead(grpc::ByteBuffer* request) {
     Hold();
     stream_->Read(request, read_.tag());
   }
-  void StartWrite(const Response& response) {
+  void StartWrite(const grpc::ByteBuffer& answer) {
     Hold();
-    stream_->Write(response, written_.tag());
+    stream_->Write(answer, written_.tag());
   }
   // Once, with no write under way. A read that is comes back with false.
   void Finish(const grpc::Status& status) { stream_->Finish(status, finished_tag()); }
@@ -215,7 +187,7 @@ class BidiCall : public AsyncCall {
 
   CompletionOf<BidiCall> read_{this, &BidiCall::Read};
   CompletionOf<BidiCall> written_{this, &BidiCall::Written};
-  std::optional<grpc::ServerAsyncReaderWriter<Response, Request>> stream_;
+  std::optional<grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>> stream_;
 };
 
 }  // namespace hellocnn::server

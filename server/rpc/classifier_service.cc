@@ -3,8 +3,9 @@
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "server/rpc/async_call.h"
+#include "server/rpc/bytes.h"
 #include "server/rpc/classify_stream.h"
-#include "server/rpc/codec.h"
+#include "server/rpc/response.h"
 #include "server/rpc/status.h"
 
 namespace hellocnn::server {
@@ -17,7 +18,7 @@ v1::GetModelResponse Description(const ModelCard& card, const v1::Limits& limits
   return description;
 }
 
-class GetModelCall final : public UnaryCall<v1::GetModelRequest, v1::GetModelResponse> {
+class GetModelCall final : public UnaryCall {
  public:
   static void Listen(const ServingContext* serving, AsyncClassifier* service,
                      CompletionEvents* events) {
@@ -29,20 +30,27 @@ class GetModelCall final : public UnaryCall<v1::GetModelRequest, v1::GetModelRes
   GetModelCall(const ServingContext* serving, AsyncClassifier* service, CompletionEvents* events)
       : UnaryCall(events), serving_(serving), service_(service) {}
 
-  void OnRequest(std::size_t bytes, const absl::Status& parsed) override {
+  void OnCall() override {
     Listen(serving_, service_, events());
     const absl::Time start = absl::Now();
-    serving_->metrics->OnReceived(Method::kGetModel, bytes);
+    serving_->metrics->OnReceived(Method::kGetModel, request()->Length());
     // A draining server still has its model: only a loading one does not know it yet.
-    const absl::Status status = serving_->admission->loading() ? LoadingError() : parsed;
+    absl::Status status = serving_->admission->loading() ? LoadingError() : absl::OkStatus();
+    v1::GetModelRequest nothing;
+    if (status.ok()) status = Parse(request(), &nothing);
     if (status.ok()) {
-      *response() = serving_->description;
+      const grpc::ByteBuffer answer = Serialize(serving_->description);
+      CountEnd(status, start, answer.Length());
+      Finish(answer);
     } else {
       serving_->metrics->OnRefused(*RefusalOf(status));
+      CountEnd(status, start, 0);
+      FinishWithError(ToGrpc(status));
     }
-    serving_->metrics->OnEnd(Method::kGetModel, status.code(), absl::Now() - start,
-                             status.ok() ? response()->ByteSizeLong() : 0);
-    Finish(ToGrpc(status));
+  }
+
+  void CountEnd(const absl::Status& status, absl::Time start, std::size_t bytes) const {
+    serving_->metrics->OnEnd(Method::kGetModel, status.code(), absl::Now() - start, bytes);
   }
 
   const ServingContext* const serving_;

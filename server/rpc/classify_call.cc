@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "server/rpc/codec.h"
+#include "server/rpc/bytes.h"
+#include "server/rpc/request.h"
+#include "server/rpc/response.h"
 #include "server/rpc/status.h"
 
 namespace hellocnn::server {
@@ -21,48 +23,56 @@ ClassifyCall::ClassifyCall(const ServingContext* serving, AsyncClassifier* servi
                            CompletionEvents* events, IdleCalls<ClassifyCall>* idle)
     : UnaryCall(events), serving_(serving), service_(service), idle_(idle) {}
 
-void ClassifyCall::OnRequest(std::size_t bytes, const absl::Status& parsed) {
+void ClassifyCall::OnCall() {
   Listen(serving_, service_, events(), idle_);
   record_.start = absl::Now();
-  serving_->metrics->OnReceived(Method::kClassify, bytes);
+  serving_->metrics->OnReceived(Method::kClassify, request()->Length());
   const absl::StatusOr<Batcher*> batcher = serving_->admission->Enter();
   record_.entered = batcher.ok();
-  absl::Status status = batcher.ok() ? parsed : batcher.status();
-  if (status.ok()) status = Submit(*batcher);
-  if (status.ok()) {
-    serving_->metrics->OnAccepted(Method::kClassify, request().images_size());
-  } else {
+  const absl::Status status = batcher.ok() ? Submit(*batcher) : batcher.status();
+  if (!status.ok()) {
     if (const auto refusal = RefusalOf(status)) serving_->metrics->OnRefused(*refusal);
-    Answer(status);
+    End(status);
   }
 }
 
 absl::Status ClassifyCall::Submit(Batcher* batcher) {
   const int max_images = serving_->description.limits().max_images_per_request();
-  const absl::StatusOr<std::span<ImageView>> images =
-      DecodeImages(request().images(), max_images, arena());
-  if (!images.ok()) return images.status();
-  Prepare(*images, PredictionsFor(*images, arena()), DeadlineOf(context()));
-  return batcher->Submit(this);
+  const absl::StatusOr<Request> read =
+      ReadRequest<v1::ClassifyRequest>(request(), max_images, answer_.arena());
+  if (!read.ok()) return read.status();
+  if (!read->images.ok()) return read->images.status();
+  const std::span<ImageView> images = *read->images;
+  Prepare(images, PredictionsFor(images, answer_.arena()), DeadlineOf(context()));
+  absl::Status status = batcher->Submit(this);
+  if (status.ok()) {
+    serving_->metrics->OnAccepted(Method::kClassify, static_cast<int>(images.size()));
+  }
+  return status;
 }
 
 void ClassifyCall::Done() {
   if (status().ok()) {
-    EncodeClassification(predictions(), serving_->description.model(), timing(), response());
+    EncodeClassification(predictions(), serving_->description.model(), timing(),
+                         answer_.response());
     record_.answer = AnswerStatistics(predictions());
-    record_.sent_bytes = response()->ByteSizeLong();
   }
-  Answer(JobOutcome(status(), deadline(), absl::Now()));
+  End(JobOutcome(status(), deadline(), absl::Now()));
 }
 
-void ClassifyCall::Answer(const absl::Status& status) {
+void ClassifyCall::End(const absl::Status& status) {
   const absl::Status protocol = ToProtocol(status);
+  record_.code = protocol.code();
+  record_.duration = absl::Now() - record_.start;
+  if (protocol.ok()) {
+    const grpc::ByteBuffer answer = Serialize(*answer_.response());
+    record_.sent_bytes = answer.Length();
+    return Finish(answer);
+  }
   if (absl::IsResourceExhausted(protocol)) {
     context().AddTrailingMetadata(kPushbackKey, kPushbackMilliseconds);
   }
-  record_.code = protocol.code();
-  record_.duration = absl::Now() - record_.start;
-  Finish(ToGrpc(protocol));
+  FinishWithError(ToGrpc(protocol));
 }
 
 void ClassifyCall::OnCancel() {
@@ -85,6 +95,7 @@ void ClassifyCall::OnDone() {
 
 void ClassifyCall::Dispose() {
   Clear();
+  answer_.Clear();
   record_ = {};
   idle_->Put(std::unique_ptr<ClassifyCall>(this));
 }

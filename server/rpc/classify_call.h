@@ -1,4 +1,4 @@
-// One Classify call, from the parsed request to the status.
+// One Classify call, from the request's bytes to the status.
 #ifndef HELLOCNN_SERVER_RPC_CLASSIFY_CALL_H_
 #define HELLOCNN_SERVER_RPC_CLASSIFY_CALL_H_
 
@@ -9,6 +9,7 @@
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/batching/batcher.h"
 #include "server/batching/job.h"
+#include "server/rpc/answer.h"
 #include "server/rpc/async_call.h"
 #include "server/rpc/idle_calls.h"
 #include "server/rpc/serving_context.h"
@@ -18,8 +19,7 @@ namespace hellocnn::server {
 
 // It is its own job. The call cannot end before Finish, the last thing that Done does: so all that
 // the job needs outlives the batcher's use of it.
-class ClassifyCall final : public UnaryCall<v1::ClassifyRequest, v1::ClassifyResponse>,
-                           private Job {
+class ClassifyCall final : public UnaryCall, private Job {
  public:
   // Takes the next call from `events`, and then another one, for as long as gRPC has calls. Objects
   // of calls that are over wait in `idle`, which outlives them.
@@ -33,9 +33,9 @@ class ClassifyCall final : public UnaryCall<v1::ClassifyRequest, v1::ClassifyRes
   // Queues the job. On an error nothing is queued and Answer is still to be called.
   absl::Status Submit(Batcher* batcher);
   // Finishes the call. `this` may be gone when it returns.
-  void Answer(const absl::Status& status);
+  void End(const absl::Status& status);
 
-  void OnRequest(std::size_t bytes, const absl::Status& parsed) override;
+  void OnCall() override;
   void Done() override;  // of the job
   void OnCancel() override;
   void OnDone() override;  // of the call
@@ -44,6 +44,7 @@ class ClassifyCall final : public UnaryCall<v1::ClassifyRequest, v1::ClassifyRes
   const ServingContext* const serving_;
   AsyncClassifier* const service_;
   IdleCalls<ClassifyCall>* const idle_;
+  Answer<v1::ClassifyResponse> answer_;
 
   // Of one call.
   struct Record {

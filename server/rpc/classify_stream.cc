@@ -8,7 +8,8 @@
 
 #include "absl/time/clock.h"
 #include "server/batching/mutex_lock.h"
-#include "server/rpc/codec.h"
+#include "server/rpc/bytes.h"
+#include "server/rpc/response.h"
 #include "server/rpc/status.h"
 
 namespace hellocnn::server {
@@ -35,7 +36,7 @@ void ClassifyStream::OnCall() {
   Listen(serving_, service_, events());
   start_ = absl::Now();
   deadline_ = DeadlineOf(context());
-  v1::ClassifyStreamRequest* first;
+  grpc::ByteBuffer* first;
   {
     MutexLock lock(&mutex_);
     ++in_flight_;  // until it reads: Drain may be called as soon as it is let in, and would end it
@@ -66,14 +67,14 @@ void ClassifyStream::OnCall() {
   }
 }
 
-v1::ClassifyStreamRequest* ClassifyStream::NextRequest() {
+grpc::ByteBuffer* ClassifyStream::NextRequest() {
   if (idle_.empty()) {
     idle_.emplace_back(this);
     idle_.back().position = std::prev(idle_.end());
   }
   // The last that was used: it is still in the cache.
   reading_.splice(reading_.end(), idle_, std::prev(idle_.end()));
-  return reading_.back().messages.request();
+  return &reading_.back().bytes;
 }
 
 void ClassifyStream::OnReadDone(bool ok) {
@@ -93,15 +94,15 @@ void ClassifyStream::OnReadDone(bool ok) {
     exchange = &reading_.front();
   }
   exchange->start = absl::Now();
-  serving_->metrics->OnReceived(Method::kClassifyStream,
-                                exchange->messages.request()->ByteSizeLong());
-  v1::ClassifyStreamRequest* next = nullptr;
+  serving_->metrics->OnReceived(Method::kClassifyStream, exchange->bytes.Length());
+  grpc::ByteBuffer* next = nullptr;
   std::optional<absl::Status> ended;
   {
     MutexLock lock(&mutex_);
     handled_.splice(handled_.end(), reading_);
     if (finished_) {
-      ended = broken_ ? absl::Status(gone_code_, "") : DrainingError();
+      ended = error_.ok() ? DrainingError() : error_;
+      if (broken_) ended = absl::Status(gone_code_, "");
     } else {
       ++in_flight_;
     }
@@ -119,7 +120,7 @@ void ClassifyStream::OnReadDone(bool ok) {
 }
 
 void ClassifyStream::OnWriteDone(bool ok) {
-  v1::ClassifyStreamRequest* next = nullptr;
+  grpc::ByteBuffer* next = nullptr;
   Exchange* written;
   Exchanges given_up;
   absl::StatusCode gone_code;
@@ -185,26 +186,40 @@ void ClassifyStream::Drain() {
 }
 
 void ClassifyStream::Handle(Exchange& exchange) {
-  const int images = exchange.messages.request()->images_size();
+  absl::StatusOr<Request> request = ReadRequest<v1::ClassifyStreamRequest>(
+      &exchange.bytes, serving_->description.limits().max_images_per_request(),
+      exchange.answer.arena());
+  if (!request.ok()) return EndWith(request.status(), exchange);
+  exchange.request = *std::move(request);
   const absl::Status status = Submit(exchange);
-  if (status.ok()) {
-    serving_->metrics->OnAccepted(Method::kClassifyStream, images);
-    return;
-  }
+  if (status.ok()) return;
   if (const auto refusal = RefusalOf(status)) serving_->metrics->OnRefused(*refusal);
-  Answer(exchange, status, /*computed=*/false);
+  Settle(exchange, status, /*computed=*/false);
+}
+
+void ClassifyStream::EndWith(const absl::Status& error, Exchange& exchange) {
+  serving_->metrics->OnRefused(*RefusalOf(error));
+  serving_->metrics->OnEnd(Method::kClassifyStream, error.code(), absl::Now() - exchange.start, 0);
+  Step step;
+  Exchanges done;
+  {
+    MutexLock lock(&mutex_);
+    done.splice(done.end(), handled_, exchange.position);
+    --in_flight_;
+    half_closed_ = true;
+    if (error_.ok()) error_ = error;
+    step = NextStep();
+  }
+  Run(std::move(step));
 }
 
 absl::Status ClassifyStream::Submit(Exchange& exchange) {
-  const v1::ClassifyStreamRequest& request = *exchange.messages.request();
-  google::protobuf::Arena* const arena = exchange.messages.arena();
-  const absl::StatusOr<absl::Duration> timeout = DecodeTimeout(request);
-  if (!timeout.ok()) return timeout.status();
-  const absl::StatusOr<std::span<ImageView>> images = DecodeImages(
-      request.images(), serving_->description.limits().max_images_per_request(), arena);
-  if (!images.ok()) return images.status();
-  exchange.Prepare(*images, PredictionsFor(*images, arena),
-                   std::min(deadline_, exchange.start + *timeout));
+  const Request& request = exchange.request;
+  if (!request.timeout.ok()) return request.timeout.status();
+  if (!request.images.ok()) return request.images.status();
+  const std::span<ImageView> images = *request.images;
+  exchange.Prepare(images, PredictionsFor(images, exchange.answer.arena()),
+                   std::min(deadline_, exchange.start + *request.timeout));
   {
     // After Prepare, which undoes what Break may have cancelled.
     MutexLock lock(&mutex_);
@@ -214,7 +229,9 @@ absl::Status ClassifyStream::Submit(Exchange& exchange) {
   }
   Hold();  // until it is computed
   absl::Status status = batcher_->Submit(&exchange);
-  if (!status.ok()) {
+  if (status.ok()) {
+    serving_->metrics->OnAccepted(Method::kClassifyStream, static_cast<int>(images.size()));
+  } else {
     {
       MutexLock lock(&mutex_);
       --computing_;
@@ -227,17 +244,17 @@ absl::Status ClassifyStream::Submit(Exchange& exchange) {
 void ClassifyStream::OnComputed(Exchange& exchange) {
   if (exchange.status().ok()) {
     EncodeClassification(exchange.predictions(), serving_->description.model(), exchange.timing(),
-                         exchange.messages.response()->mutable_result());
+                         exchange.answer.response()->mutable_result());
     exchange.statistics = AnswerStatistics(exchange.predictions());
   }
-  Answer(exchange, JobOutcome(exchange.status(), exchange.deadline(), absl::Now()),
+  Settle(exchange, JobOutcome(exchange.status(), exchange.deadline(), absl::Now()),
          /*computed=*/true);
   Release();
 }
 
-void ClassifyStream::Answer(Exchange& exchange, const absl::Status& status, bool computed) {
-  v1::ClassifyStreamResponse* const response = exchange.messages.response();
-  response->set_id(exchange.messages.request()->id());
+void ClassifyStream::Settle(Exchange& exchange, const absl::Status& status, bool computed) {
+  v1::ClassifyStreamResponse* const response = exchange.answer.response();
+  response->set_id(exchange.request.id);
   if (!status.ok()) EncodeError(status, response->mutable_error());
   exchange.code = ToProtocol(status).code();
   exchange.duration = absl::Now() - exchange.start;
@@ -260,10 +277,10 @@ void ClassifyStream::Answer(Exchange& exchange, const absl::Status& status, bool
   Run(std::move(step));
 }
 
-void ClassifyStream::CountSent(Exchange& exchange) const {
+void ClassifyStream::CountSent(const Exchange& exchange) const {
   if (exchange.statistics.images > 0) serving_->metrics->OnAnswered(exchange.statistics);
   serving_->metrics->OnEnd(Method::kClassifyStream, exchange.code, exchange.duration,
-                           exchange.messages.response()->ByteSizeLong());
+                           exchange.answer_bytes);
 }
 
 void ClassifyStream::CountGivenUp(const Exchange& exchange, absl::StatusCode code) const {
@@ -289,13 +306,13 @@ ClassifyStream::Step ClassifyStream::NextStep() {
   Step step;
   if (writing_.empty() && !answered_.empty()) {
     writing_.splice(writing_.end(), answered_, answered_.begin());
-    step.write = writing_.front().messages.response();
+    step.write = &writing_.front();
   } else if (in_flight_ == 0 && !finished_ && (half_closed_ || draining_ || broken_)) {
     finished_ = true;
     if (broken_) {
       step.finish = grpc::Status::CANCELLED;
     } else if (half_closed_) {
-      step.finish = grpc::Status::OK;
+      step.finish = ToGrpc(error_);
     } else {
       step.finish = ToGrpc(DrainingError());
     }
@@ -305,7 +322,9 @@ ClassifyStream::Step ClassifyStream::NextStep() {
 
 void ClassifyStream::Run(Step step) {
   if (step.write != nullptr) {
-    StartWrite(*step.write);
+    const grpc::ByteBuffer answer = Serialize(*step.write->answer.response());
+    step.write->answer_bytes = answer.Length();
+    StartWrite(answer);
   } else if (step.finish.has_value()) {
     Finish(*step.finish);
   }

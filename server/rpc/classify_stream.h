@@ -2,6 +2,7 @@
 #ifndef HELLOCNN_SERVER_RPC_CLASSIFY_STREAM_H_
 #define HELLOCNN_SERVER_RPC_CLASSIFY_STREAM_H_
 
+#include <cstddef>
 #include <list>
 #include <memory>
 #include <optional>
@@ -14,7 +15,9 @@
 #include "server/batching/batcher.h"
 #include "server/batching/job.h"
 #include "server/rpc/admission.h"
+#include "server/rpc/answer.h"
 #include "server/rpc/async_call.h"
+#include "server/rpc/request.h"
 #include "server/rpc/serving_context.h"
 #include "server/telemetry/statistics.h"
 
@@ -29,7 +32,7 @@ inline constexpr int kMaxInFlightPerStream = 64;
 //
 // Finish is called once, when nothing is in flight any more; so no StartWrite and no job can follow
 // it.
-class ClassifyStream final : public BidiCall<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>,
+class ClassifyStream final : public BidiCall,
                              public Drainable,
                              public std::enable_shared_from_this<ClassifyStream> {
  public:
@@ -53,11 +56,15 @@ class ClassifyStream final : public BidiCall<v1::ClassifyStreamRequest, v1::Clas
 
     void Done() override { stream_->OnComputed(*this); }
     void Clear() {
-      messages.Clear();
+      bytes.Clear();
+      answer.Clear();
       statistics = {};
     }
 
-    Messages<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> messages;
+    grpc::ByteBuffer bytes;  // the request, until the answer is written
+    Request request;         // what it says
+    Answer<v1::ClassifyStreamResponse> answer;
+    std::size_t answer_bytes = 0;
     absl::Time start;
     absl::StatusCode code = absl::StatusCode::kOk;
     absl::Duration duration;
@@ -69,7 +76,7 @@ class ClassifyStream final : public BidiCall<v1::ClassifyStreamRequest, v1::Clas
   };
   // What to ask of gRPC once the lock is released. At most one of the two.
   struct Step {
-    const v1::ClassifyStreamResponse* write = nullptr;
+    Exchange* write = nullptr;
     std::optional<grpc::Status> finish;
   };
 
@@ -83,18 +90,20 @@ class ClassifyStream final : public BidiCall<v1::ClassifyStreamRequest, v1::Clas
   void Dispose() override { const std::shared_ptr<ClassifyStream> last = std::move(self_); }
 
   // Where the next request is to be read to: an exchange that was used before, or a new one.
-  v1::ClassifyStreamRequest* NextRequest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Submits or answers a request that was read.
+  grpc::ByteBuffer* NextRequest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Submits or answers a request that was read; or ends the stream if it is none.
   void Handle(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What came is no request, so that there is none to answer.
+  void EndWith(const absl::Status& error, Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
   // UNAVAILABLE when draining. After OK, the exchange may be anything when it returns.
   absl::Status Submit(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
   // Done of the exchange's job.
   void OnComputed(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
   // `computed`: a job of it was queued.
-  void Answer(Exchange& exchange, const absl::Status& status, bool computed)
+  void Settle(Exchange& exchange, const absl::Status& status, bool computed)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Tell the metrics of a request's end: its answer is sent, or its caller has gone, with `code`.
-  void CountSent(Exchange& exchange) const;
+  void CountSent(const Exchange& exchange) const;
   void CountGivenUp(const Exchange& exchange, absl::StatusCode code) const;
 
   bool WantsToRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -125,7 +134,8 @@ class ClassifyStream final : public BidiCall<v1::ClassifyStreamRequest, v1::Clas
   int computing_ ABSL_GUARDED_BY(mutex_) = 0;  // jobs that are not done
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // read, and the answer neither written nor given up
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;  // no read is outstanding because of in_flight_
-  bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;  // nothing more is to be read
+  absl::Status error_ ABSL_GUARDED_BY(mutex_);        // why, unless the client has half-closed
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
   absl::StatusCode gone_code_ ABSL_GUARDED_BY(mutex_) =

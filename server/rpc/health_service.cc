@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/batching/mutex_lock.h"
 #include "server/rpc/async_call.h"
+#include "server/rpc/bytes.h"
 #include "server/rpc/status.h"
 
 namespace hellocnn::server {
@@ -14,7 +15,7 @@ namespace {
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
-class CheckCall final : public UnaryCall<HealthCheckRequest, HealthCheckResponse> {
+class CheckCall final : public UnaryCall {
  public:
   static void Listen(HealthService* health, CompletionEvents* events) {
     auto* call = new CheckCall(health, events);
@@ -24,17 +25,19 @@ class CheckCall final : public UnaryCall<HealthCheckRequest, HealthCheckResponse
  private:
   CheckCall(HealthService* health, CompletionEvents* events) : UnaryCall(events), health_(health) {}
 
-  void OnRequest(std::size_t /*bytes*/, const absl::Status& parsed) override {
+  void OnCall() override {
     Listen(health_, events());
-    if (!parsed.ok()) return Finish(ToGrpc(parsed));
-    const HealthService::State state = health_->StateOf(request().service());
-    if (state == HealthCheckResponse::SERVICE_UNKNOWN) {
-      Finish(grpc::Status(grpc::StatusCode::NOT_FOUND,
-                          absl::StrCat("no service '", request().service(), "' here")));
-      return;
+    HealthCheckRequest asked;
+    const absl::Status parsed = Parse(request(), &asked);
+    if (!parsed.ok()) return FinishWithError(ToGrpc(parsed));
+    HealthCheckResponse answer;
+    answer.set_status(health_->StateOf(asked.service()));
+    if (answer.status() == HealthCheckResponse::SERVICE_UNKNOWN) {
+      FinishWithError(grpc::Status(grpc::StatusCode::NOT_FOUND,
+                                   absl::StrCat("no service '", asked.service(), "' here")));
+    } else {
+      Finish(Serialize(answer));
     }
-    response()->set_status(state);
-    Finish(grpc::Status::OK);
   }
 
   HealthService* const health_;

@@ -11,10 +11,10 @@
 
 namespace hellocnn::server {
 
-// How calls are received: see UnaryCall for why as bytes.
+// Calls come as bytes: async_call.h says why.
 using AsyncClassifier =
     v1::ClassifierService::WithRawMethod_Classify<v1::ClassifierService::WithRawMethod_GetModel<
-        v1::ClassifierService::WithAsyncMethod_ClassifyStream<v1::ClassifierService::Service>>>;
+        v1::ClassifierService::WithRawMethod_ClassifyStream<v1::ClassifierService::Service>>>;
 
 // Immutable but for what it points to, which is thread-safe. Outlives every call.
 struct ServingContext {

@@ -41,7 +41,7 @@ class AllocationsPerEvent {
 template <typename Bare, typename Ours>
 void ExpectAllocatesNoMore(Bare bare, Ours ours) {
   constexpr int kMeasurements = 5;
-  constexpr double kTolerance = 0.7;  // what gRPC allocates now and then for more than one event
+  constexpr double kTolerance = 0.5;  // what gRPC allocates now and then for more than one event
   double bare_count = 0;
   double our_count = 0;
   for (int i = 0; i < kMeasurements; ++i) {

@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,30 +19,27 @@
 #include <utility>
 #include <vector>
 
+#include "server/rpc/answer.h"
+#include "server/rpc/bytes.h"
 #include "server/rpc/classifier_service.h"
-#include "server/rpc/codec.h"
-#include "server/rpc/messages.h"
+#include "server/rpc/request.h"
+#include "server/rpc/response.h"
 #include "server/telemetry/prometheus_metrics.h"
 #include "tests/testing/count_allocations.h"
+#include "tests/testing/model_card.h"
 
 namespace hellocnn::server {
 namespace {
 
+using ::hellocnn::testing::Allocations;
 using ::hellocnn::testing::AllocationsPerEvent;
+using ::hellocnn::testing::DigitsCard;
 
 constexpr int kCallers = 8;
 constexpr int kRequestsEach = 400;
 static_assert(kCallers * kRequestsEach >
               AllocationsPerEvent::kWarmUp + AllocationsPerEvent::kEvents);
-ModelCard Card() {
-  ModelCard card;
-  card.name = "mnist";
-  card.version = "1";
-  for (std::size_t i = 0; i < card.class_labels.size(); ++i) {
-    card.class_labels[i] = std::to_string(i);
-  }
-  return card;
-}
+constexpr int kMaxImages = 1024;
 
 Prediction SomePrediction() {
   Prediction prediction;
@@ -145,13 +143,13 @@ void CallStream(const std::string& target) {
 template <typename Call>
 double ServerAllocations(Call call) {
   ServerInfo info;
-  info.card = Card();
+  info.card = DigitsCard();
   info.workers = 1;
   info.queue_capacity = 4096;
   CountingMetrics metrics(info);
   v1::Limits limits;
-  limits.set_max_images_per_request(1024);
-  ClassifierService service(Card(), limits, &metrics);
+  limits.set_max_images_per_request(kMaxImages);
+  ClassifierService service(DigitsCard(), limits, &metrics);
   Server server(&service);
   CompletionEvents events(std::move(server.queue));
   service.Listen(&events);
@@ -199,20 +197,20 @@ class BareServer {
     Event arrived{this, &BareServer::OnUnary};
     Event finished{this, &BareServer::OnUnaryEnd};  // once for each of two operations
     std::optional<grpc::ServerContext> context;
-    Messages<v1::ClassifyRequest, v1::ClassifyResponse> messages;
-    std::optional<grpc::ServerAsyncResponseWriter<v1::ClassifyResponse>> writer;
+    grpc::ByteBuffer request;
+    Answer<v1::ClassifyResponse> answer;
+    std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> writer;
     int finishing = 0;
   };
   struct StreamCall {
-    using Stream =
-        grpc::ServerAsyncReaderWriter<v1::ClassifyStreamResponse, v1::ClassifyStreamRequest>;
     Event arrived{this, &BareServer::OnStream};
     Event read{this, &BareServer::OnRead};
     Event written{this, &BareServer::OnWritten};
     Event finished{this, &BareServer::OnStreamEnd};
     grpc::ServerContext context;
-    Messages<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> messages;
-    Stream stream{&context};
+    grpc::ByteBuffer request;
+    Answer<v1::ClassifyStreamResponse> answer;
+    grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream{&context};
   };
 
   void Request(UnaryCall& call) {
@@ -220,21 +218,24 @@ class BareServer {
     call.context.emplace();
     call.context->AsyncNotifyWhenDone(&call.finished);
     call.writer.emplace(&*call.context);
-    service_.RequestClassify(&*call.context, call.messages.request(), &*call.writer, queue_.get(),
+    service_.RequestClassify(&*call.context, &call.request, &*call.writer, queue_.get(),
                              queue_.get(), &call.arrived);
   }
   void OnUnary(void* tag, bool ok) {
     if (!ok) return;
     ++under_way_;
     auto& call = *static_cast<UnaryCall*>(tag);
-    Fill(call.messages.request()->images_size(), call.messages.response());
-    call.writer->Finish(*call.messages.response(), grpc::Status::OK, &call.finished);
+    const auto request =
+        ReadRequest<v1::ClassifyRequest>(&call.request, kMaxImages, call.answer.arena());
+    Fill(*request->images, call.answer.arena(), call.answer.response());
+    call.writer->Finish(Serialize(*call.answer.response()), grpc::Status::OK, &call.finished);
   }
   void OnUnaryEnd(void* tag, bool /*ok*/) {
     auto& call = *static_cast<UnaryCall*>(tag);
     if (--call.finishing > 0) return;
     count_.OnEvent();
-    call.messages.Clear();
+    call.request.Clear();
+    call.answer.Clear();
     call.writer.reset();
     call.context.reset();
     Request(call);
@@ -247,34 +248,37 @@ class BareServer {
   }
   void OnStream(void* tag, bool ok) {
     auto& call = *static_cast<StreamCall*>(tag);
-    if (ok) call.stream.Read(call.messages.request(), &call.read);
+    if (ok) call.stream.Read(&call.request, &call.read);
   }
   void OnRead(void* tag, bool ok) {
     auto& call = *static_cast<StreamCall*>(tag);
     if (!ok) return call.stream.Finish(grpc::Status::OK, &call.finished);
-    v1::ClassifyStreamResponse* const response = call.messages.response();
-    response->set_id(call.messages.request()->id());
-    Fill(call.messages.request()->images_size(), response->mutable_result());
-    call.stream.Write(*response, &call.written);
+    const auto request =
+        ReadRequest<v1::ClassifyStreamRequest>(&call.request, kMaxImages, call.answer.arena());
+    v1::ClassifyStreamResponse* const response = call.answer.response();
+    response->set_id(request->id);
+    Fill(*request->images, call.answer.arena(), response->mutable_result());
+    call.stream.Write(Serialize(*response), &call.written);
   }
   void OnWritten(void* tag, bool /*ok*/) {
     auto& call = *static_cast<StreamCall*>(tag);
     count_.OnEvent();
-    call.messages.Clear();
-    call.stream.Read(call.messages.request(), &call.read);
+    call.request.Clear();
+    call.answer.Clear();
+    call.stream.Read(&call.request, &call.read);
   }
   void OnStreamEnd(void* /*tag*/, bool /*ok*/) {}
 
-  void Fill(int images, v1::ClassifyResponse* response) const {
-    const std::vector<Prediction>& predictions = images == 1 ? one_ : many_;
-    EncodeClassification({predictions.data(), static_cast<std::size_t>(images)}, model_,
-                         {absl::Microseconds(20), absl::Microseconds(100), 16}, response);
+  void Fill(std::span<const ImageView> images, google::protobuf::Arena* arena,
+            v1::ClassifyResponse* response) const {
+    const std::span<Prediction> predictions = PredictionsFor(images, arena);
+    std::fill(predictions.begin(), predictions.end(), SomePrediction());
+    EncodeClassification(predictions, model_, {absl::Microseconds(20), absl::Microseconds(100), 16},
+                         response);
   }
 
-  const v1::Model model_ = DescribeModel(Card());
-  const std::vector<Prediction> one_{SomePrediction()};
-  const std::vector<Prediction> many_ = std::vector<Prediction>(64, SomePrediction());
-  v1::ClassifierService::AsyncService service_;
+  const v1::Model model_ = DescribeModel(DigitsCard());
+  AsyncClassifier service_;
   Server server_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::array<UnaryCall, 2 * kCallers> unary_;
@@ -288,6 +292,35 @@ template <typename Call>
 void ExpectNothingBesidesGrpc(Call call) {
   hellocnn::testing::ExpectAllocatesNoMore([&] { return BareServer().Allocations(call); },
                                            [&] { return ServerAllocations(call); });
+}
+
+// Both servers read and write messages with these. An arena with room takes no memory of its own.
+TEST(AllocationTest, ReadingAndWritingMessagesTakesMemoryOfTheArenaOnly) {
+  std::vector<char> room(1 << 20);
+  google::protobuf::ArenaOptions options;
+  options.initial_block = room.data();
+  options.initial_block_size = room.size();
+  google::protobuf::Arena arena(options);
+  auto* const response = google::protobuf::Arena::CreateMessage<v1::ClassifyResponse>(&arena);
+  const v1::Model model = DescribeModel(DigitsCard());
+  v1::ClassifyRequest message;
+  for (int i = 0; i < 64; ++i) message.add_images()->set_gray8(std::string(1024, '\x07'));
+  // In pieces, so that some images must be put together.
+  std::vector<grpc::Slice> slices;
+  const std::string bytes = message.SerializeAsString();
+  constexpr std::size_t kPiece = 8192;
+  for (std::size_t at = 0; at < bytes.size(); at += kPiece) {
+    slices.emplace_back(bytes.substr(at, kPiece));
+  }
+  grpc::ByteBuffer buffer(slices.data(), slices.size());
+
+  const std::int64_t before = Allocations();
+  const auto request = ReadRequest<v1::ClassifyRequest>(&buffer, kMaxImages, &arena);
+  const std::span<Prediction> predictions = PredictionsFor(*request->images, &arena);
+  std::fill(predictions.begin(), predictions.end(), SomePrediction());
+  EncodeClassification(predictions, model, {}, response);
+  EXPECT_EQ(Allocations() - before, 0);
+  EXPECT_EQ(response->predictions_size(), 64);
 }
 
 TEST(AllocationTest, AUnaryCallAllocatesNothingBesidesGrpc) {

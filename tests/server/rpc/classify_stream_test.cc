@@ -1,7 +1,10 @@
 #include "server/rpc/classify_stream.h"
 
+#include <grpcpp/generic/generic_stub.h>
+
 #include <algorithm>
 #include <map>
+#include <thread>
 
 #include "tests/server/rpc/service_fixture.h"
 
@@ -98,6 +101,49 @@ TEST_F(ClassifyStreamTest, FailedRequestDoesNotEndTheStream) {
   EXPECT_EQ(answer.result().predictions(0).class_index(), 7);
   stream->WritesDone();
   EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(ClassifyStreamTest, BytesThatAreNoRequestEndTheStreamWhenAllBeforeIsAnswered) {
+  Serve();
+  engines_.Hold();
+  grpc::GenericStub stub(channel_);
+  grpc::CompletionQueue queue;
+  const auto wait = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    EXPECT_TRUE(queue.Next(&tag, &ok));
+    return ok;
+  };
+  const auto stream =
+      stub.PrepareCall(&context_, "/hellocnn.v1.ClassifierService/ClassifyStream", &queue);
+  stream->StartCall(nullptr);
+  ASSERT_TRUE(wait());
+  // And then a field of the number 0, which there is not.
+  const std::string good = StreamRequestOf(1, {7}).SerializeAsString();
+  for (const std::string& bytes : {good, good + std::string(2, '\0')}) {
+    const grpc::Slice slice(bytes);
+    stream->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+    ASSERT_TRUE(wait());
+  }
+  engines_.WaitUntilHeld(1);
+  while (metrics_.refusals().empty()) std::this_thread::yield();
+  engines_.Release();
+  grpc::ByteBuffer answer;
+  stream->Read(&answer, nullptr);
+  ASSERT_TRUE(wait());
+  stream->Read(&answer, nullptr);
+  EXPECT_FALSE(wait());
+  grpc::Status status;
+  stream->Finish(&status, nullptr);
+  ASSERT_TRUE(wait());
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "the request has " + std::to_string(good.size() + 2) +
+                                        " bytes that are no hellocnn.v1.ClassifyStreamRequest");
+  metrics_.WaitUntilIdle();
+  EXPECT_EQ(metrics_.answered(), 1);
+  EXPECT_EQ(metrics_.refusals(), std::vector{Refusal::kInvalid});
+  EXPECT_EQ(metrics_.requests().size(), 2U);
+  EXPECT_EQ(metrics_.received_bytes(), 2 * good.size() + 2);
 }
 
 TEST_F(ClassifyStreamTest, TimeoutOfARequestIsItsOwn) {

@@ -18,6 +18,7 @@
 #include "server/rpc/classifier_service.h"
 #include "server/rpc/completion_events.h"
 #include "tests/testing/fake_engine.h"
+#include "tests/testing/model_card.h"
 #include "tests/testing/quiet_events.h"
 
 namespace hellocnn::server {
@@ -110,7 +111,7 @@ class ServiceTest : public ::testing::Test {
   static constexpr int kCapacity = 8;
   static constexpr int kMaxImages = 6;
 
-  ServiceTest() : service_(Card(), RequestLimits(), &metrics_) {
+  ServiceTest() : service_(testing::DigitsCard(), RequestLimits(), &metrics_) {
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -140,16 +141,6 @@ class ServiceTest : public ::testing::Test {
     ASSERT_TRUE(batcher.ok()) << batcher.status();
     batcher_ = *std::move(batcher);
     service_.Serve(batcher_.get());
-  }
-
-  static ModelCard Card() {
-    ModelCard card;
-    card.name = "mnist";
-    card.version = "1";
-    for (std::size_t i = 0; i < card.class_labels.size(); ++i) {
-      card.class_labels[i] = std::to_string(i);
-    }
-    return card;
   }
 
   static v1::Limits RequestLimits() {

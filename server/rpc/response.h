@@ -1,13 +1,12 @@
-// Between protobuf messages and the types of the rest of the server. All validation of input is
-// here. Functions are thread-safe and do not block.
-#ifndef HELLOCNN_SERVER_RPC_CODEC_H_
-#define HELLOCNN_SERVER_RPC_CODEC_H_
+// From the types of the rest of the server to answers. Functions are thread-safe and do not block.
+#ifndef HELLOCNN_SERVER_RPC_RESPONSE_H_
+#define HELLOCNN_SERVER_RPC_RESPONSE_H_
 
 #include <google/protobuf/arena.h>
 
 #include <span>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "hellocnn/image.h"
 #include "hellocnn/model_card.h"
@@ -17,20 +16,9 @@
 
 namespace hellocnn::server {
 
-// Views of the pixels in `images`, which must outlive them; no pixel is copied. The views are on
-// `arena`. INVALID_ARGUMENT names the image, what was found and what was wanted: no image, more
-// than `max_images`, pixels unset, of the wrong size or not finite.
-absl::StatusOr<std::span<ImageView>> DecodeImages(
-    const google::protobuf::RepeatedPtrField<v1::Image>& images, int max_images,
-    google::protobuf::Arena* arena);
-
-// Room for what is computed of them.
+// Room for what is computed of the images.
 std::span<Prediction> PredictionsFor(std::span<const ImageView> images,
                                      google::protobuf::Arena* arena);
-
-// The timeout of a stream's request; InfiniteDuration if it is unset. INVALID_ARGUMENT: out of
-// Duration's range or not > 0.
-absl::StatusOr<absl::Duration> DecodeTimeout(const v1::ClassifyStreamRequest& request);
 
 // Writes the answer to `response`, which must be empty. The labels and version are those of
 // `model`.
@@ -45,4 +33,4 @@ v1::Model DescribeModel(const ModelCard& card);
 
 }  // namespace hellocnn::server
 
-#endif  // HELLOCNN_SERVER_RPC_CODEC_H_
+#endif  // HELLOCNN_SERVER_RPC_RESPONSE_H_

@@ -1,0 +1,43 @@
+// Messages as the bytes that gRPC carries.
+#ifndef HELLOCNN_SERVER_RPC_BYTES_H_
+#define HELLOCNN_SERVER_RPC_BYTES_H_
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+#include <grpcpp/support/proto_buffer_writer.h>
+
+#include <cstddef>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace hellocnn::server {
+
+// Of a message that has less than 2 GiB.
+template <typename Message>
+grpc::ByteBuffer Serialize(const Message& message) {
+  grpc::ByteBuffer bytes;
+  bool own = false;
+  grpc::SerializationTraits<Message>::Serialize(message, &bytes, &own);
+  return bytes;
+}
+
+// INVALID_ARGUMENT: so many bytes that are no Message.
+template <typename Message>
+absl::Status NotA(std::size_t bytes) {
+  return absl::InvalidArgumentError(absl::StrCat("the request has ", bytes, " bytes that are no ",
+                                                 Message::descriptor()->full_name()));
+}
+
+// Takes the bytes out of `bytes`. NotA<Message> if they are none; `message` is then of no use.
+// Classify and ClassifyStream have ReadRequest instead, which copies no pixels.
+template <typename Message>
+absl::Status Parse(grpc::ByteBuffer* bytes, Message* message) {
+  const std::size_t size = bytes->Length();
+  const bool parsed = grpc::SerializationTraits<Message>::Deserialize(bytes, message).ok();
+  return parsed ? absl::OkStatus() : NotA<Message>(size);
+}
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_RPC_BYTES_H_

@@ -1,0 +1,306 @@
+#include "server/rpc/request.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <limits>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "hellocnn/topology.h"
+#include "server/rpc/bytes.h"
+
+namespace hellocnn::server {
+namespace {
+
+using google::protobuf::internal::WireFormatLite;
+
+// float32 pixels are little-endian on the wire and are handed to the engine as they are.
+static_assert(std::endian::native == std::endian::little);
+static_assert(std::numeric_limits<float>::is_iec559 && sizeof(float) == 4);
+
+// 10,000 years, as google/protobuf/duration.proto says.
+constexpr std::int64_t kMaxDurationSeconds = 315'576'000'000;
+constexpr std::int32_t kNanosPerSecond = 1'000'000'000;
+
+constexpr std::uint32_t TagOfBytes(int field) {
+  return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+}
+constexpr std::uint32_t TagOfVarint(int field) {
+  return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_VARINT);
+}
+
+// The tags that a message has its fields under; 0, which no field has, for one that it lacks.
+struct Tags {
+  std::uint32_t images;
+  std::uint32_t id = 0;
+  std::uint32_t timeout = 0;
+};
+
+// The pixels of an image as the message has them.
+struct Pixels {
+  std::optional<PixelFormat> format;  // unset: none
+  int size = 0;
+  const std::byte* data = nullptr;  // if the size is right
+};
+
+// Infinities and NaNs are the values with all exponent bits set. The loop has no way out, so that
+// it is vectorized; which value it was is looked for only when there is one.
+bool AllFinite(const std::byte* pixels) {
+  bool finite = true;
+  for (int i = 0; i < kImagePixels; ++i) {
+    std::uint32_t bits;
+    std::memcpy(&bits, pixels + i * sizeof bits, sizeof bits);
+    finite &= (bits & 0x7F800000U) != 0x7F800000U;
+  }
+  return finite;
+}
+
+absl::Status CheckFinite(int index, const std::byte* pixels) {
+  if (AllFinite(pixels)) return absl::OkStatus();
+  for (int i = 0; i < kImagePixels; ++i) {
+    float value;
+    std::memcpy(&value, pixels + i * sizeof value, sizeof value);
+    if (!std::isfinite(value)) {
+      return absl::InvalidArgumentError(absl::StrCat("images[", index, "].float32 value ", i,
+                                                     " is ", value, "; wanted a finite number"));
+    }
+  }
+  return absl::InternalError("CheckFinite disagrees with AllFinite");
+}
+
+absl::Status Check(int index, const Pixels& pixels) {
+  if (!pixels.format.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("images[", index, "] has no pixels; wanted gray8 or float32"));
+  }
+  const bool floats = *pixels.format == PixelFormat::kFloat32;
+  if (pixels.data == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("images[", index, "].", floats ? "float32" : "gray8", " has ", pixels.size,
+                     " bytes; wanted ", BytesPerImage(*pixels.format), " (", kImageSide, "x",
+                     kImageSide, floats ? " values of 4 bytes)" : ")"));
+  }
+  return floats ? CheckFinite(index, pixels.data) : absl::OkStatus();
+}
+
+absl::StatusOr<absl::Duration> DecodeTimeout(const google::protobuf::Duration& timeout) {
+  const std::int64_t seconds = timeout.seconds();
+  const std::int32_t nanos = timeout.nanos();
+  const bool valid = seconds >= 0 && seconds <= kMaxDurationSeconds && nanos >= 0 &&
+                     nanos < kNanosPerSecond && (seconds > 0 || nanos > 0);
+  if (!valid) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "timeout is ", seconds, " s and ", nanos, " ns; wanted more than 0 s, at most ",
+        kMaxDurationSeconds, " s, with nanos from 0 to 999999999"));
+  }
+  return absl::Seconds(seconds) + absl::Nanoseconds(nanos);
+}
+
+// Of a tag or a size; CodedInputStream would take more.
+constexpr int kMost32BitBytes = 5;
+
+// Reads one message. False: the bytes are none.
+class Reader {
+ public:
+  Reader(grpc::ByteBuffer* bytes, const Tags& tags, int max_images, google::protobuf::Arena* arena)
+      : tags_(tags),
+        max_images_(max_images),
+        arena_(arena),
+        size_(bytes->Length()),
+        slices_(bytes),
+        input_(&slices_) {
+    // No more images than that can have all their pixels: so there is room for all, or it is not
+    // needed.
+    const std::size_t room =
+        std::min(static_cast<std::size_t>(max_images), size_ / BytesPerImage(PixelFormat::kGray8));
+    views_ = {google::protobuf::Arena::CreateArray<ImageView>(arena, room), room};
+  }
+
+  bool Read(Request* request) {
+    input_.PushLimit(static_cast<int>(size_));
+    google::protobuf::Duration timeout;
+    bool has_timeout = false;
+    while (const std::uint32_t tag = ReadTag()) {
+      if (tag == tags_.images) {
+        if (!ReadImage()) return false;
+      } else if (tag == tags_.id) {
+        if (!input_.ReadVarint64(&request->id)) return false;
+      } else if (tag == tags_.timeout) {
+        if (!ReadPart([&] { return timeout.MergePartialFromCodedStream(&input_); })) return false;
+        has_timeout = true;
+      } else {
+        if (!SkipField(tag)) return false;
+      }
+    }
+    if (!input_.ConsumedEntireMessage()) return false;
+    if (has_timeout) request->timeout = DecodeTimeout(timeout);
+    request->images = Images();
+    return true;
+  }
+
+ private:
+  bool ReadImage() {
+    Pixels pixels;
+    const auto read_fields = [&] {
+      while (const std::uint32_t tag = ReadTag()) {
+        bool read;
+        switch (tag) {
+          case TagOfBytes(v1::Image::kGray8FieldNumber):
+            read = ReadPixels(PixelFormat::kGray8, &pixels);
+            break;
+          case TagOfBytes(v1::Image::kFloat32FieldNumber):
+            read = ReadPixels(PixelFormat::kFloat32, &pixels);
+            break;
+          default:
+            read = SkipField(tag);
+        }
+        if (!read) return false;
+      }
+      return true;
+    };
+    if (!ReadPart(read_fields)) return false;
+
+    const int index = images_++;
+    if (first_error_.ok()) first_error_ = Check(index, pixels);
+    if (first_error_.ok() && index < max_images_) {
+      views_[static_cast<std::size_t>(index)] = {*pixels.format, pixels.data};
+    }
+    return true;
+  }
+
+  // Of a oneof, the last one counts.
+  bool ReadPixels(PixelFormat format, Pixels* pixels) {
+    *pixels = {.format = format};
+    if (!ReadSize(&pixels->size)) return false;
+    const std::size_t wanted = BytesPerImage(format);
+    if (static_cast<std::size_t>(pixels->size) != wanted) return input_.Skip(pixels->size);
+    const void* here = nullptr;
+    int bytes_here = 0;
+    if (input_.GetDirectBufferPointer(&here, &bytes_here) && bytes_here >= pixels->size) {
+      pixels->data = static_cast<const std::byte*>(here);
+      return input_.Skip(pixels->size);
+    }
+    auto* const copy = google::protobuf::Arena::CreateArray<std::byte>(arena_, wanted);
+    pixels->data = copy;
+    return input_.ReadRaw(copy, pixels->size);
+  }
+
+  // A message within the message; `read_fields` reads to its end.
+  template <typename ReadFields>
+  bool ReadPart(ReadFields read_fields) {
+    int size = 0;
+    if (!ReadSize(&size)) return false;
+    const auto limit = input_.PushLimit(size);
+    if (!read_fields() || !input_.ConsumedEntireMessage()) return false;
+    input_.PopLimit(limit);
+    return true;
+  }
+
+  // 0 at the end of the message, and if there is no tag.
+  std::uint32_t ReadTag() {
+    const int start = input_.CurrentPosition();
+    const std::uint32_t tag = input_.ReadTag();
+    return input_.CurrentPosition() - start <= kMost32BitBytes ? tag : 0;
+  }
+
+  // Of what follows, all of which must be there.
+  bool ReadSize(int* size) {
+    const int start = input_.CurrentPosition();
+    return input_.ReadVarintSizeAsInt(size) &&
+           input_.CurrentPosition() - start <= kMost32BitBytes && *size <= input_.BytesUntilLimit();
+  }
+
+  // A field of a later version of the protocol.
+  bool SkipField(std::uint32_t tag) {
+    if (WireFormatLite::GetTagFieldNumber(tag) == 0) return false;
+    switch (WireFormatLite::GetTagWireType(tag)) {
+      case WireFormatLite::WIRETYPE_VARINT: {
+        std::uint64_t number;
+        return input_.ReadVarint64(&number);
+      }
+      case WireFormatLite::WIRETYPE_LENGTH_DELIMITED: {
+        int size = 0;
+        return ReadSize(&size) && input_.Skip(size);
+      }
+      case WireFormatLite::WIRETYPE_START_GROUP:
+        return SkipGroup(WireFormatLite::GetTagFieldNumber(tag));
+      case WireFormatLite::WIRETYPE_FIXED32:
+        return input_.Skip(sizeof(std::uint32_t));
+      case WireFormatLite::WIRETYPE_FIXED64:
+        return input_.Skip(sizeof(std::uint64_t));
+      default:
+        return false;
+    }
+  }
+
+  bool SkipGroup(int field) {
+    if (!input_.IncrementRecursionDepth()) return false;
+    while (const std::uint32_t tag = ReadTag()) {
+      if (WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_END_GROUP) {
+        input_.DecrementRecursionDepth();
+        return WireFormatLite::GetTagFieldNumber(tag) == field;
+      }
+      if (!SkipField(tag)) return false;
+    }
+    return false;
+  }
+
+  absl::StatusOr<std::span<ImageView>> Images() const {
+    if (images_ == 0 || images_ > max_images_) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("images has ", images_, " images; wanted 1 to ", max_images_));
+    }
+    if (!first_error_.ok()) return first_error_;
+    return views_.first(static_cast<std::size_t>(images_));
+  }
+
+  const Tags tags_;
+  const int max_images_;
+  google::protobuf::Arena* const arena_;
+  const std::size_t size_;
+  grpc::ProtoBufferReader slices_;
+  google::protobuf::io::CodedInputStream input_;
+
+  std::span<ImageView> views_;
+  int images_ = 0;
+  absl::Status first_error_;
+};
+
+template <typename Message>
+absl::StatusOr<Request> ReadMessage(grpc::ByteBuffer* bytes, const Tags& tags, int max_images,
+                                    google::protobuf::Arena* arena) {
+  Request request;
+  if (!Reader(bytes, tags, max_images, arena).Read(&request)) return NotA<Message>(bytes->Length());
+  return request;
+}
+
+}  // namespace
+
+template <>
+absl::StatusOr<Request> ReadRequest<v1::ClassifyRequest>(grpc::ByteBuffer* bytes, int max_images,
+                                                         google::protobuf::Arena* arena) {
+  using Message = v1::ClassifyRequest;
+  return ReadMessage<Message>(bytes, {.images = TagOfBytes(Message::kImagesFieldNumber)},
+                              max_images, arena);
+}
+
+template <>
+absl::StatusOr<Request> ReadRequest<v1::ClassifyStreamRequest>(grpc::ByteBuffer* bytes,
+                                                               int max_images,
+                                                               google::protobuf::Arena* arena) {
+  using Message = v1::ClassifyStreamRequest;
+  return ReadMessage<Message>(bytes,
+                              {.images = TagOfBytes(Message::kImagesFieldNumber),
+                               .id = TagOfVarint(Message::kIdFieldNumber),
+                               .timeout = TagOfBytes(Message::kTimeoutFieldNumber)},
+                              max_images, arena);
+}
+
+}  // namespace hellocnn::server

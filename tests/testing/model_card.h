@@ -1,0 +1,25 @@
+// A model's card, for tests that need some.
+#ifndef HELLOCNN_TESTS_TESTING_MODEL_CARD_H_
+#define HELLOCNN_TESTS_TESTING_MODEL_CARD_H_
+
+#include <cstddef>
+#include <string>
+
+#include "hellocnn/model_card.h"
+
+namespace hellocnn::testing {
+
+// Of version 1 of "mnist", whose labels are the digits.
+inline ModelCard DigitsCard() {
+  ModelCard card;
+  card.name = "mnist";
+  card.version = "1";
+  for (std::size_t i = 0; i < card.class_labels.size(); ++i) {
+    card.class_labels[i] = std::to_string(i);
+  }
+  return card;
+}
+
+}  // namespace hellocnn::testing
+
+#endif  // HELLOCNN_TESTS_TESTING_MODEL_CARD_H_
