@@ -164,7 +164,7 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
   status = StartGrpc(*limits);
   if (!status.ok()) return status;
 
-  spdlog::info("listening on {}, metrics on {}; warming {} workers up, batches of up to {} images",
+  spdlog::info("listening on {}, metrics {}; warming {} workers up, batches of up to {} images",
                grpc_address_, metrics_address_, options_.threads, options_.max_batch_size);
   status = StartWorkers(engines->factory, stop);
   if (!status.ok()) return status;

@@ -1,7 +1,8 @@
 #include "server/batching/batcher.h"
 
 #include <algorithm>
-#include <functional>
+#include <cstddef>
+#include <future>
 #include <system_error>
 #include <utility>
 
@@ -58,17 +59,25 @@ absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Start(int threads,
     if (!engine.ok()) return engine.status();
     batcher->engines_.push_back(*std::move(engine));
   }
-  for (const std::unique_ptr<Engine>& engine : batcher->engines_) {
+  // No worker begins before all have started: one that waits for events cannot be ended without
+  // ending these.
+  std::promise<bool> all_started;
+  const std::shared_future<bool> begin = all_started.get_future().share();
+  std::vector<std::thread>& workers = batcher->workers_;
+  for (int i = 0; i < threads; ++i) {
     try {
-      batcher->workers_.emplace_back(&Batcher::Work, batcher.get(),
-                                     static_cast<int>(batcher->workers_.size()), std::ref(*engine),
-                                     prepare);
-    } catch (const std::system_error& error) {  // the destructor ends those that did start
-      return absl::ResourceExhaustedError(absl::StrCat("worker thread ",
-                                                       batcher->workers_.size() + 1, " of ",
-                                                       threads, " does not start: ", error.what()));
+      workers.emplace_back([batcher = batcher.get(), i, prepare, begin] {
+        if (begin.get()) batcher->Work(i, prepare);
+      });
+    } catch (const std::system_error& error) {
+      all_started.set_value(false);
+      for (std::thread& worker : workers) worker.join();
+      workers.clear();
+      return absl::ResourceExhaustedError(absl::StrCat("worker thread ", i + 1, " of ", threads,
+                                                       " does not start: ", error.what()));
     }
   }
+  all_started.set_value(true);
   return batcher;
 }
 
@@ -108,7 +117,8 @@ int Batcher::queued_images() const {
   return queue_.queued_images();
 }
 
-void Batcher::Work(int worker, Engine& engine, const Prepare& prepare) {
+void Batcher::Work(int worker, const Prepare& prepare) {
+  Engine& engine = *engines_[static_cast<std::size_t>(worker)];
   if (prepare && !prepare(engine).ok()) return;
   works_for = this;
   Scratch scratch;

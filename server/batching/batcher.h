@@ -70,8 +70,8 @@ class Batcher {
   static constexpr absl::Duration kShortCompute = absl::Microseconds(50);
 
   // Makes `threads` engines and starts as many workers. `events`, and `observer` unless it is null,
-  // outlive the batcher. INVALID_ARGUMENT: an option out of range, by name. Else what the factory
-  // returned.
+  // outlive the batcher. INVALID_ARGUMENT: an option out of range, by name. RESOURCE_EXHAUSTED: a
+  // thread does not start. Else what the factory returned.
   static absl::StatusOr<std::unique_ptr<Batcher>> Start(int threads,
                                                         const BatchQueue::Options& options,
                                                         const EngineFactory& engines,
@@ -98,7 +98,7 @@ class Batcher {
   Batcher(const BatchQueue::Options& options, EventQueue* events, BatchObserver* observer);
 
   // The life of worker number `worker`.
-  void Work(int worker, Engine& engine, const Prepare& prepare) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Work(int worker, const Prepare& prepare) ABSL_LOCKS_EXCLUDED(mutex_);
   // Handles events as worker `worker` until a batch is due and no event is left (kNothing), or too
   // many were (kEvent), or there will be none any more (kEnd).
   EventQueue::Got HandleEvents(int worker, absl::Time* busy_since) ABSL_LOCKS_EXCLUDED(mutex_);

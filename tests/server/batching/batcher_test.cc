@@ -1,7 +1,13 @@
 #include "server/batching/batcher.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <cstdio>
+#include <cstdlib>
 #include <deque>
+#include <fstream>
 #include <functional>
 #include <latch>
 #include <memory>
@@ -285,6 +291,33 @@ TEST_F(BatcherTest, EachWorkerGetsItsOwnEngineAndNoneStartsIfOneFails) {
   QuietEvents others;
   EXPECT_EQ(Batcher::Start(2, {}, engines_.Factory(), &others, nullptr).status(),
             absl::NotFoundError("no weights"));
+}
+
+// As a gRPC server's that has not begun to shut down.
+class EndlessEvents : public QuietEvents {
+ public:
+  void Close() override {}
+};
+
+TEST_F(BatcherTest, ThreadThatCannotStartIsAnErrorAndEndsThoseThatDid) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers need more address space than any limit leaves";
+#endif
+  // In a process of its own, which has room for the stacks of a few threads.
+  const auto start = [this] {
+    std::ifstream statm("/proc/self/statm");
+    std::int64_t pages = 0;
+    statm >> pages;
+    const auto bytes = static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE) + (256 << 20));
+    const rlimit limit{bytes, bytes};
+    if (setrlimit(RLIMIT_AS, &limit) != 0) std::exit(2);
+    EndlessEvents events;
+    const absl::Status status =
+        Batcher::Start(100'000, {}, engines_.Factory(), &events, nullptr).status();
+    std::fputs(std::string(status.message()).c_str(), stderr);
+    std::exit(absl::IsResourceExhausted(status) ? 0 : 1);
+  };
+  EXPECT_EXIT(start(), ::testing::ExitedWithCode(0), "of 100000 does not start");
 }
 
 TEST_F(BatcherTest, OptionOutOfRangeIsRefusedByName) {
