@@ -25,6 +25,7 @@ if(HELLOCNN_SANITIZERS)
 endif()
 
 function(hellocnn_compile_options target)
+  set_property(GLOBAL APPEND PROPERTY HELLOCNN_TARGETS ${target})
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
   if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     target_compile_options(${target} PRIVATE -Wthread-safety)
