@@ -24,13 +24,14 @@
 // glibc lets a program define malloc; sanitizers define it themselves.
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define COUNTS_ALLOCATIONS 1
-extern "C" void* __libc_malloc(std::size_t size);
+// Under a name of ours: its own is reserved, and only the linker needs it.
+extern "C" void* LibcMalloc(std::size_t size) __asm__("__libc_malloc");
 namespace {
 thread_local int allocations = 0;
 }
 extern "C" void* malloc(std::size_t size) {
   ++allocations;
-  return __libc_malloc(size);
+  return LibcMalloc(size);
 }
 #endif
 
