@@ -14,8 +14,10 @@ function(hellocnn_precompile owner)
   foreach(target IN LISTS owner ARG_TARGETS)
     if(TARGET ${target})
       # Compilers take such headers only with the options that they were made with, and libraries have -fPIC, programs -fPIE;
-      # some get -pthread from what they link.
-      target_compile_options(${target} PRIVATE -fPIC -pthread)
+      # some get -pthread from what they link, some NOMINMAX from newer releases of Abseil. Where something else differs the
+      # headers are read as text, with a warning.
+      target_compile_options(${target} PRIVATE -fPIC -pthread -Wno-error=invalid-pch)
+      target_compile_definitions(${target} PRIVATE NOMINMAX)
       if(NOT target STREQUAL owner)
         target_precompile_headers(${target} REUSE_FROM ${owner})
       endif()
