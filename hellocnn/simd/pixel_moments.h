@@ -12,9 +12,9 @@ struct PixelMoments {
 };
 
 // Of the pixels as they are: grey levels from 0 to 255, or floats. Exact for grey levels; for
-// floats summed in doubles, which the square of any finite float fits in. Takes about 30 ns for
-// gray8 and 150 ns for float32 with AVX-512. Thread-safe; allocates nothing. Pixels need not be
-// aligned.
+// floats summed in doubles, which the square of any finite float fits in. Takes 50 ns for gray8
+// and 120 ns for float32 on a Cascade Lake at 2.5 GHz. Thread-safe; allocates nothing. Pixels need
+// not be aligned.
 PixelMoments MeasurePixels(const ImageView& image);
 
 }  // namespace hellocnn::simd

@@ -253,6 +253,7 @@ void ClassifyStream::OnComputed(Exchange& exchange) {
 }
 
 void ClassifyStream::Settle(Exchange& exchange, const absl::Status& status, bool computed) {
+  exchange.bytes.Clear();  // the answer may wait for a client that does not read
   v1::ClassifyStreamResponse* const response = exchange.answer.response();
   response->set_id(exchange.request.id);
   if (!status.ok()) EncodeError(status, response->mutable_error());

@@ -56,12 +56,11 @@ class ClassifyStream final : public BidiCall,
 
     void Done() override { stream_->OnComputed(*this); }
     void Clear() {
-      bytes.Clear();
       answer.Clear();
       statistics = {};
     }
 
-    grpc::ByteBuffer bytes;  // the request, until the answer is written
+    grpc::ByteBuffer bytes;  // the request, until there is an answer
     Request request;         // what it says
     Answer<v1::ClassifyStreamResponse> answer;
     std::size_t answer_bytes = 0;
