@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "benchmarks/cpus.h"
 #include "benchmarks/path_benchmarks.h"
 #include "benchmarks/path_measurement.h"
 

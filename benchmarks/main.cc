@@ -11,9 +11,9 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "benchmarks/cpus.h"
 #include "benchmarks/engine_benchmark.h"
 #include "benchmarks/path_benchmarks.h"
-#include "benchmarks/server_process.h"
 
 namespace {
 

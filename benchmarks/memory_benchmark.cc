@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "benchmarks/cpus.h"
 #include "benchmarks/path_benchmarks.h"
 #include "benchmarks/path_measurement.h"
 

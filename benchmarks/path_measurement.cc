@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "benchmarks/cpus.h"
 #include "client/load/classify_protocol.h"
 #include "client/load/images.h"
 #include "hellocnn/model_card.h"
@@ -40,8 +41,8 @@ std::string FirstFailure(const load::Tally& tally) {
 absl::StatusOr<std::unique_ptr<LoadedServer>> LoadedServer::Start(
     const std::string& name, const std::string& program, const std::vector<std::string>& arguments,
     int cpu) {
-  absl::StatusOr<std::unique_ptr<ServerProcess>> process =
-      ServerProcess::Start(program, arguments, cpu);
+  absl::StatusOr<std::unique_ptr<load::ServerProcess>> process =
+      load::ServerProcess::Start(program, arguments, {.cpu = cpu});
   if (!process.ok()) return process.status();
   absl::StatusOr<load::Channels> channels =
       load::Connect((*process)->address(), 1, std::chrono::seconds(10));

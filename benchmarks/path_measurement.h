@@ -18,9 +18,9 @@
 #include "absl/time/time.h"
 #include "benchmarks/figures.h"
 #include "benchmarks/path_benchmarks.h"
-#include "benchmarks/server_process.h"
 #include "client/load/images.h"
 #include "client/load/run.h"
+#include "client/load/server_process.h"
 #include "hellocnn/engine.h"
 
 namespace hellocnn {
@@ -46,7 +46,7 @@ struct Observed {
 // A server, a connection to it, and the load on it. Not thread-safe.
 class LoadedServer {
  public:
-  // As ServerProcess::Start. UNAVAILABLE too: no connection.
+  // As load::ServerProcess::Start. UNAVAILABLE too: no connection.
   static absl::StatusOr<std::unique_ptr<LoadedServer>> Start(
       const std::string& name, const std::string& program,
       const std::vector<std::string>& arguments, int cpu);
@@ -55,15 +55,16 @@ class LoadedServer {
   absl::StatusOr<Observed> Observe(const Load& load) const;
 
   const std::string& name() const { return name_; }
-  const ServerProcess& process() const { return *process_; }
+  const load::ServerProcess& process() const { return *process_; }
   absl::Status Stop() { return process_->Stop(); }
 
  private:
-  LoadedServer(std::string name, std::unique_ptr<ServerProcess> process, load::Channels channels)
+  LoadedServer(std::string name, std::unique_ptr<load::ServerProcess> process,
+               load::Channels channels)
       : name_(std::move(name)), process_(std::move(process)), channels_(std::move(channels)) {}
 
   const std::string name_;
-  const std::unique_ptr<ServerProcess> process_;
+  const std::unique_ptr<load::ServerProcess> process_;
   const load::Channels channels_;
 };
 

@@ -18,10 +18,10 @@
 #include "client/cli/app.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/load_options.h"
-#include "client/cli/server_process.h"
 #include "client/load/analysis.h"
 #include "client/load/bench.h"
 #include "client/load/search.h"
+#include "client/load/server_process.h"
 #include "client/load/text.h"
 #include "hellocnn/cpu_quota.h"
 
@@ -98,7 +98,7 @@ class Servers {
  private:
   struct Live {
     load::ServerSettings settings;
-    std::unique_ptr<ServerProcess> process;
+    std::unique_ptr<load::ServerProcess> process;
     std::unique_ptr<load::Bench> bench;
   };
 
@@ -108,12 +108,16 @@ class Servers {
     }
     if (live_.size() == kLiveServers) live_.pop_front();
     std::vector<std::string> flags = {
-        "--model=" + options_.model, absl::StrCat("--threads=", settings.threads),
+        "--listen=127.0.0.1:0",
+        "--metrics-listen=off",
+        "--log-level=error",
+        "--model=" + options_.model,
+        absl::StrCat("--threads=", settings.threads),
         absl::StrCat("--max-batch-size=", settings.max_batch_size),
         "--max-queue-delay=" + absl::FormatDuration(settings.max_queue_delay)};
     for (const std::string& option : options_.server_options) flags.push_back("--" + option);
-    absl::StatusOr<std::unique_ptr<ServerProcess>> process =
-        ServerProcess::Start(options_.server_binary, flags, kStartPatience);
+    absl::StatusOr<std::unique_ptr<load::ServerProcess>> process =
+        load::ServerProcess::Start(options_.server_binary, flags, {.patience = kStartPatience});
     if (!process.ok()) {
       return stop_.load() ? absl::CancelledError("interrupted") : process.status();
     }

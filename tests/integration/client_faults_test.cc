@@ -18,10 +18,10 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "client/load/server_process.h"
 #include "hellocnn/batching_client.h"
 #include "hellocnn/client.h"
 #include "tests/integration/digit_load.h"
-#include "tests/integration/server_process.h"
 #include "tests/integration/tcp_proxy.h"
 
 namespace hellocnn {
@@ -36,6 +36,7 @@ using client::HedgeOptions;
 using client::Image;
 using client::RetryOptions;
 using client::StreamAnswer;
+using load::ServerProcess;
 
 constexpr int kThreads = 8;
 constexpr int kSome = 50;
@@ -105,15 +106,24 @@ void ExpectNothingLost(const std::vector<DigitLoad::Outcome>& outcomes) {
   }
 }
 
+std::unique_ptr<ServerProcess> StartServer(const std::vector<std::string>& more = {},
+                                           const std::string& listen = "127.0.0.1:0") {
+  std::vector<std::string> arguments = {"--listen=" + listen, "--metrics-listen=off",
+                                        "--model=" HELLOCNN_SOURCE_DIR "/models/mnist/1",
+                                        "--log-level=warn"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return ServerProcess::Start(HELLOCNN_TEST_SERVER, arguments, {}).value();
+}
+
 class Faults : public testing::TestWithParam<Way> {
  protected:
-  Faults() : server_(std::make_unique<ServerProcess>()), digits_(server_->address()) {}
+  Faults() : server_(StartServer()), digits_(server_->address()) {}
 
   // At the address that it had.
   void StartAgain() {
     const std::string address = server_->address();
     server_.reset();
-    server_ = std::make_unique<ServerProcess>(std::vector<std::string>(), address);
+    server_ = StartServer({}, address);
   }
 
   std::unique_ptr<ServerProcess> server_;
@@ -123,7 +133,7 @@ class Faults : public testing::TestWithParam<Way> {
 TEST_P(Faults, KilledAndStartedAgain) {
   DigitLoad load(digits_, kThreads, MakeCalls(GetParam(), Options(server_->address())));
   EXPECT_TRUE(load.WaitForSuccesses(kSome));
-  server_->End(SIGKILL);
+  server_->Kill();
   EXPECT_TRUE(load.WaitForFailures(kSome));
   StartAgain();
   EXPECT_TRUE(load.WaitForSuccesses(kSome)) << "it does not find the server again";
@@ -171,7 +181,7 @@ TEST_P(Faults, RestartedAgainAndAgain) {
   DigitLoad load(digits_, kThreads, MakeCalls(GetParam(), options));
   for (int restart = 0; restart < 3; ++restart) {
     EXPECT_TRUE(load.WaitForSuccesses(kSome)) << "before restart " << restart;
-    server_->End(SIGTERM);
+    EXPECT_TRUE(server_->Stop().ok());
     StartAgain();
   }
   EXPECT_TRUE(load.WaitForSuccesses(kSome));
@@ -225,7 +235,7 @@ void ExpectStreamsAgain(const KnownDigits& digits, const Client& client) {
 
 TEST_F(ServerFaults, StreamEndsWhenTheServerIsKilled) {
   const Client client = Client::Create(Options(server_->address())).value();
-  const absl::Status end = StreamUntil(digits_, client, [&] { server_->End(SIGKILL); });
+  const absl::Status end = StreamUntil(digits_, client, [&] { server_->Kill(); });
   EXPECT_EQ(end.code(), absl::StatusCode::kUnavailable) << end;
   StartAgain();
   ExpectStreamsAgain(digits_, client);
@@ -280,21 +290,22 @@ TEST_F(ServerFaults, IdleStreamOutlivesManyKeepalives) {
 // time and again, with a time to come back after. With a backoff of an hour, only that time can
 // bring it to its last attempt before the deadline.
 TEST(ServerPushback, IsHonoured) {
-  const ServerProcess server({"--engine=torch-eager", "--threads=1", "--max-batch-size=1",
-                              "--queue-capacity=64", "--max-images-per-request=64"});
+  const std::unique_ptr<ServerProcess> server =
+      StartServer({"--engine=torch-eager", "--threads=1", "--max-batch-size=1",
+                   "--queue-capacity=64", "--max-images-per-request=64"});
   const std::vector<Image> images(
       64, Image::Gray8(std::vector<std::uint8_t>(client::kImagePixels)).value());
   std::atomic<bool> stopping = false;
   std::vector<std::thread> fillers;
   for (int filler = 0; filler < 4; ++filler) {
     fillers.emplace_back([&] {
-      const Client client = Client::Create({.target = server.address()}).value();
+      const Client client = Client::Create({.target = server->address()}).value();
       while (!stopping) {
         if (!client.Classify(images).ok()) absl::SleepFor(absl::Milliseconds(1));
       }
     });
   }
-  const Client client = Client::Create({.target = server.address(),
+  const Client client = Client::Create({.target = server->address(),
                                         .default_timeout = absl::Minutes(1),
                                         .retry =
                                             RetryOptions{
