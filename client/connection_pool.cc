@@ -16,12 +16,15 @@ ConnectionPool::ConnectionPool(ClientOptions options) : options_(std::move(optio
   if (options_.hedge.has_value())
     hedge_budget_ = std::make_unique<HedgeBudget>(options_.hedge->max_share);
   const grpc::ChannelArguments arguments = ChannelArguments(options_);
+  Reconnector::Channels channels;
   for (int i = 0; i < options_.connections; ++i) {
     std::shared_ptr<grpc::Channel> channel =
         grpc::CreateCustomChannel(options_.target, grpc::InsecureChannelCredentials(), arguments);
     std::unique_ptr<v1::ClassifierService::Stub> stub = v1::ClassifierService::NewStub(channel);
+    channels.push_back(channel);
     connections_.push_back({std::move(channel), std::move(stub)});
   }
+  reconnector_ = std::make_unique<Reconnector>(std::move(channels));
 }
 
 absl::StatusOr<absl::Time> ConnectionPool::Deadline(const CallOptions& call) const {
@@ -45,7 +48,8 @@ absl::Status ConnectionPool::Call(
   return status;
 }
 
-void ConnectionPool::Report(const CallReport& report) const {
+void ConnectionPool::Report(const CallReport& report) {
+  if (absl::IsUnavailable(report.status)) reconnector_->Mend();
   if (options_.on_call_end) options_.on_call_end(report);
 }
 

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/hedge_budget.h"
+#include "client/reconnector.h"
 #include "hellocnn/client_options.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 
@@ -47,12 +48,14 @@ class ConnectionPool {
   absl::Status Call(const char* method, int images, const CallOptions& call,
                     const std::function<absl::Status(grpc::ClientContext&, Connection&)>& send);
 
-  // To options().on_call_end, if there is one.
-  void Report(const CallReport& report) const;
+  // Of each call, or attempt, when it has ended: to options().on_call_end, if there is one; and
+  // broken connections are mended.
+  void Report(const CallReport& report);
 
  private:
   const ClientOptions options_;
   std::vector<Connection> connections_;
+  std::unique_ptr<Reconnector> reconnector_;
   std::atomic<unsigned> next_turn_ = 0;
   std::unique_ptr<HedgeBudget> hedge_budget_;  // null without hedging
 };

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <future>
 #include <memory>
@@ -114,6 +115,11 @@ std::unique_ptr<ServerProcess> StartServer(const std::vector<std::string>& more 
   arguments.insert(arguments.end(), more.begin(), more.end());
   return ServerProcess::Start(HELLOCNN_TEST_SERVER, arguments, {}).value();
 }
+
+// gRPC itself looks after all connections every 5 s; what mends them here is the client's doing.
+// Read when gRPC is used for the first time.
+const int kNoBackupPolling =
+    setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "0", /*replace=*/1);
 
 class Faults : public testing::TestWithParam<Way> {
  protected:
