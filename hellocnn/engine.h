@@ -22,8 +22,8 @@ class Engine {
 
   // Classifies images[i] into predictions[i]. Blocks until done and uses no thread but the
   // caller's. Both spans have the same length, at least 1. A prediction depends only on its own
-  // image. INTERNAL: the arithmetic failed or its result is not finite; predictions are then
-  // unspecified.
+  // image. INVALID_ARGUMENT: one of the results is not finite (CheckFinite). INTERNAL: the
+  // arithmetic failed. All predictions are then unspecified.
   virtual absl::Status Classify(std::span<const ImageView> images,
                                 std::span<Prediction> predictions) = 0;
 };

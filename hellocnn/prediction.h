@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
+#include "absl/status/status.h"
 #include "hellocnn/topology.h"
 
 namespace hellocnn {
@@ -18,6 +20,10 @@ struct Prediction {
                             log_probabilities.begin());
   }
 };
+
+// What an engine says when it is done. INVALID_ARGUMENT: a log-probability is not finite. The
+// weights are finite, so that is what pixels have done that are finite, but too large.
+absl::Status CheckFinite(std::span<const Prediction> predictions);
 
 }  // namespace hellocnn
 

@@ -115,12 +115,9 @@ class ReferenceEngine : public Engine {
       std::vector<float> pixels(kImagePixels);
       NormalizeImage(images[i], normalization_, pixels.data());
       const Activation output = Run(Activation(pixels.begin(), pixels.end()));
-      if (!std::all_of(output.begin(), output.end(), [](double v) { return std::isfinite(v); })) {
-        return absl::InternalError("the network's output is not finite");
-      }
       std::copy(output.begin(), output.end(), predictions[i].log_probabilities.begin());
     }
-    return absl::OkStatus();
+    return CheckFinite(predictions);
   }
 
  private:

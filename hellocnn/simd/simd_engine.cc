@@ -3,7 +3,6 @@
 #include <hwy/aligned_allocator.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -42,14 +41,7 @@ class SimdEngine : public Engine {
       kernels_.classify_each_unsafe(*weights_, images.data(), count, scratch_.get(),
                                     predictions.data());
     }
-    for (const Prediction& prediction : predictions) {
-      for (const float value : prediction.log_probabilities) {
-        if (!std::isfinite(value)) {
-          return absl::InternalError("the network's output is not finite");
-        }
-      }
-    }
-    return absl::OkStatus();
+    return CheckFinite(predictions);
   }
 
  private:

@@ -53,16 +53,13 @@ class TorchEngine : public Engine {
       for (std::int64_t first = 0; first < count; first += images_together_) {
         const std::int64_t part = std::min(images_together_, count - first);
         const torch::Tensor output = network_->forward(input_.narrow(0, first, part)).contiguous();
-        if (!torch::isfinite(output).all().item<bool>()) {
-          return absl::InternalError("the network's output is not finite");
-        }
         const float* values = output.data_ptr<float>();
         for (std::int64_t i = 0; i < part; ++i) {
           std::memcpy(predictions[first + i].log_probabilities.data(), values + i * kClasses,
                       sizeof(Prediction::log_probabilities));
         }
       }
-      return absl::OkStatus();
+      return CheckFinite(predictions);
     } catch (const std::exception& error) {
       return absl::InternalError(absl::StrCat("LibTorch: ", std::string(error.what())));
     }

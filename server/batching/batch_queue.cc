@@ -138,19 +138,20 @@ BatchQueue::Taken BatchQueue::Take(absl::Time now, Taken reuse) {
   return taken;
 }
 
-BatchQueue::Finished BatchQueue::Finish(const Taken& batch, const absl::Status& status,
-                                        absl::Time now, Finished reuse) {
+BatchQueue::Finished BatchQueue::Finish(const Taken& batch, absl::Time now, Finished reuse) {
   Finished finished = std::move(reuse);
   finished.jobs.clear();
   finished.dropped.clear();
   for (const Slice& slice : batch.slices) {
     Job& job = *slice.job;
     --job.outstanding_;
-    if (status.ok()) {
-      job.computed_ += slice.count;
-    } else {
+    if (slice.computed()) job.computed_ += slice.count;
+    if (!slice.status.ok()) {
       if (job.status_.ok()) {
-        job.status_ = absl::InternalError(absl::StrCat("the engine failed: ", status.message()));
+        job.status_ =
+            slice.computed()
+                ? slice.status
+                : absl::InternalError(absl::StrCat("the engine failed: ", slice.status.message()));
       }
       if (job.queued_) {
         finished.dropped.push_back({.images = job.size() - job.taken_,

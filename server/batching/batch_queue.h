@@ -18,11 +18,15 @@
 namespace hellocnn::server {
 
 // Images [first, first + count) of a job, all in one batch. Whoever computes them writes as many of
-// the job's predictions before it calls Finish.
+// the job's predictions, or why there are none, before it calls Finish.
 struct Slice {
   Job* job;
   int first;
   int count;
+  absl::Status status = absl::OkStatus();  // of Engine::Classify
+
+  // Whether the engine did its part: INVALID_ARGUMENT is what it says of images.
+  bool computed() const { return status.ok() || absl::IsInvalidArgument(status); }
 };
 
 // Why a batch left the queue when it did.
@@ -101,9 +105,10 @@ class BatchQueue {
   // will do.
   Taken Take(absl::Time now, Taken reuse);
 
-  // Takes back what Take has given. `status` is the engine's: if not OK, every job in the batch
-  // fails with INTERNAL, and what is still queued of it leaves the queue.
-  Finished Finish(const Taken& batch, const absl::Status& status, absl::Time now, Finished reuse);
+  // Takes back what Take has given. A job whose slice has an error fails, with INVALID_ARGUMENT if
+  // that is the slice's code and else with INTERNAL, and what is still queued of it leaves the
+  // queue.
+  Finished Finish(const Taken& batch, absl::Time now, Finished reuse);
 
   // From now on refuses jobs, and Take no longer waits for max_delay.
   void Drain() { draining_ = true; }

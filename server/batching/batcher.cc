@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <future>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -20,20 +21,29 @@ thread_local const Batcher* works_for = nullptr;
 // allocation once it has grown to the largest.
 class Scratch {
  public:
-  absl::Status Classify(Engine& engine, const BatchQueue::Taken& batch) {
+  // Sets the status of each slice. What one job's images do to the engine is not the others' fault:
+  // if it fails on all together, each slice gets a try of its own.
+  void Classify(Engine& engine, BatchQueue::Taken& batch) {
     images_.clear();
     for (const Slice& slice : batch.slices) {
       const auto first = slice.job->images().begin() + slice.first;
       images_.insert(images_.end(), first, first + slice.count);
     }
     predictions_.resize(images_.size());
-    if (absl::Status status = engine.Classify(images_, predictions_); !status.ok()) return status;
-    auto from = predictions_.begin();
-    for (const Slice& slice : batch.slices) {
-      std::copy_n(from, slice.count, slice.job->predictions().begin() + slice.first);
-      from += slice.count;
+    const absl::Status together = engine.Classify(images_, predictions_);
+    std::size_t from = 0;
+    for (Slice& slice : batch.slices) {
+      const std::size_t count = static_cast<std::size_t>(slice.count);
+      const std::span predictions = std::span(predictions_).subspan(from, count);
+      slice.status = together.ok() || batch.slices.size() == 1
+                         ? together
+                         : engine.Classify(std::span(images_).subspan(from, count), predictions);
+      if (slice.status.ok()) {
+        std::copy(predictions.begin(), predictions.end(),
+                  slice.job->predictions().begin() + slice.first);
+      }
+      from += count;
     }
-    return absl::OkStatus();
   }
 
  private:
@@ -134,13 +144,13 @@ void Batcher::Work(int worker, const Prepare& prepare) {
       continue;
     }
     const absl::Time start = absl::Now();
-    const absl::Status status = scratch.Classify(engine, batch);
+    scratch.Classify(engine, batch);
     const absl::Time end = absl::Now();
-    if (observer_ != nullptr) observer_->OnBatch(batch, end - start, status);
+    if (observer_ != nullptr) observer_->OnBatch(batch, end - start);
     ReportBusy(worker, end, &busy_since);
     {
       MutexLock lock(&mutex_);
-      finished = queue_.Finish(batch, status, end, std::move(finished));
+      finished = queue_.Finish(batch, end, std::move(finished));
       time_per_image_ = (end - start) / batch.images;
     }
     Report(finished.dropped);

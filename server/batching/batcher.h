@@ -25,18 +25,17 @@
 namespace hellocnn::server {
 
 // Told of what becomes of each image that was admitted, on the worker's thread, with no lock held.
-// Of one image it hears OnDropped, or OnBatch with an engine's failure, or OnBatch and then, if its
-// job has failed, OnAbandoned. Thread-safe; must not block.
+// Of one image it hears OnDropped, or OnBatch with a slice that was not computed, or OnBatch and
+// then, if its job has failed, OnAbandoned. Thread-safe; must not block.
 class BatchObserver {
  public:
   virtual ~BatchObserver() = default;
   // The worker was busy for so long since it last said so: not waiting for events.
   virtual void OnBusy(int worker, absl::Duration busy) = 0;
-  // An engine has run on the batch, with that status. Its jobs are still there.
-  virtual void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute,
-                       const absl::Status& status) = 0;
+  // An engine has run on the batch; its slices have their statuses. Its jobs are still there.
+  virtual void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute) = 0;
   // A job, or what was left of it, left the queue without being computed: DEADLINE_EXCEEDED,
-  // CANCELLED, or INTERNAL if the engine has failed on another part of it.
+  // CANCELLED, or the status of another part of it on which the engine has failed.
   virtual void OnDropped(const BatchQueue::Dropped& dropped) = 0;
   // A job failed of which so many images had been computed.
   virtual void OnAbandoned(int images) = 0;

@@ -88,14 +88,13 @@ void PrometheusMetrics::OnBusy(int worker, absl::Duration busy) {
   series_->busy[static_cast<std::size_t>(worker)].Increment(Seconds(busy));
 }
 
-void PrometheusMetrics::OnBatch(const BatchQueue::Taken& batch, absl::Duration compute,
-                                const absl::Status& status) {
+void PrometheusMetrics::OnBatch(const BatchQueue::Taken& batch, absl::Duration compute) {
   series_->batch_size.Observe(batch.images);
   series_->compute_duration.Observe(Seconds(compute));
   series_->released[Index(batch.reason)].Increment();
-  if (!status.ok()) series_->failed.Increment(batch.images);
 
   for (const Slice& slice : batch.slices) {
+    if (!slice.computed()) series_->failed.Increment(slice.count);
     if (slice.first == 0) {
       series_->queue_duration.Observe(Seconds(slice.job->timing().queue));
     }

@@ -68,8 +68,7 @@ class PrometheusMetrics : public Metrics, public BatchObserver {
              std::size_t bytes) override;
 
   void OnBusy(int worker, absl::Duration busy) override;
-  void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute,
-               const absl::Status& status) override;
+  void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute) override;
   void OnDropped(const BatchQueue::Dropped& dropped) override;
 
   // It took so long to load and to warm up. The phase changes to kServing.

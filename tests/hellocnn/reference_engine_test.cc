@@ -72,7 +72,8 @@ TEST(ReferenceEngineTest, NotANumberIsAnError) {
   image[500] = std::numeric_limits<float>::quiet_NaN();
   const ImageView view = View(image);
   Prediction prediction;
-  EXPECT_EQ(engine->Classify({&view, 1}, {&prediction, 1}).code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(engine->Classify({&view, 1}, {&prediction, 1}).code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST(ReferenceEngineTest, RefusesABatchOfNoneAndAnotherNumberOfPredictions) {

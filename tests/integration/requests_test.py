@@ -139,6 +139,16 @@ class BadRequestTest(unittest.TestCase):
                     self.assertIn("images", raised.exception.details())
             self.assertEqual(code_of(stub(channel).Classify.future(request(16), timeout=60)), OK)
 
+    def test_pixels_too_large_for_the_arithmetic_fail_their_own_request_only(self):
+        large = pb.ClassifyRequest(images=[pb.Image(float32=struct.pack("<f", 3.4e38) * 1024)])
+        with Server("--threads=1", "--max-queue-delay=1s", "--max-batch-size=8") as server, server.channel() as channel:
+            # One batch, for only eight images end the wait.
+            bad = stub(channel).Classify.future(large, timeout=60)
+            good = [stub(channel).Classify.future(request(), timeout=60) for _ in range(7)]
+            self.assertEqual(code_of(bad), grpc.StatusCode.INVALID_ARGUMENT)
+            self.assertIn("not finite", bad.details())
+            self.assertEqual([code_of(call) for call in good], [OK] * 7)
+
 
 class GarbageTest(unittest.TestCase):
     def test_bytes_that_are_no_grpc_do_not_harm_the_server(self):

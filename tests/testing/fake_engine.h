@@ -62,6 +62,13 @@ class FakeEngines {
     status_ = std::move(status);
   }
 
+  // From now on Classify fails if the first pixel of an image is this one.
+  void Refuse(int pixel, absl::Status status) {
+    const std::scoped_lock lock(mutex_);
+    refused_pixel_ = pixel;
+    refusal_ = std::move(status);
+  }
+
   // From now on Classify blocks until Release.
   void Hold() {
     const std::scoped_lock lock(mutex_);
@@ -101,7 +108,7 @@ class FakeEngines {
 
     absl::Status Classify(std::span<const ImageView> images,
                           std::span<Prediction> predictions) override {
-      if (absl::Status status = engines_->Enter(images.size()); !status.ok()) return status;
+      if (absl::Status status = engines_->Enter(images); !status.ok()) return status;
       for (std::size_t i = 0; i < images.size(); ++i) {
         predictions[i] = FakePrediction(FirstPixel(images[i]));
       }
@@ -112,14 +119,19 @@ class FakeEngines {
     FakeEngines* const engines_;
   };
 
-  absl::Status Enter(std::size_t images) {
+  absl::Status Enter(std::span<const ImageView> images) {
     std::unique_lock lock(mutex_);
-    batch_sizes_.push_back(static_cast<int>(images));
+    batch_sizes_.push_back(static_cast<int>(images.size()));
     if (hold_) {
       ++held_;
       changed_.notify_all();
       changed_.wait(lock, [&] { return !hold_; });
       --held_;
+    }
+    for (const ImageView& image : images) {
+      if (FirstPixel(image) == refused_pixel_) {
+        return absl::Status(refusal_.code(), refusal_.message());
+      }
     }
     // Not a copy, which would share its text with the other threads: where Abseil was built without
     // ThreadSanitizer, their counting of its users looks like a race.
@@ -130,6 +142,8 @@ class FakeEngines {
   std::condition_variable changed_;
   absl::Status make_status_;
   absl::Status status_;
+  int refused_pixel_ = -1;
+  absl::Status refusal_;
   bool hold_ = false;
   int held_ = 0;
   int made_ = 0;

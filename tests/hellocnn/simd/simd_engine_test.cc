@@ -242,7 +242,8 @@ void ExpectInternal(const Weights& weights, const std::vector<float>& image) {
     std::vector<ImageView> views(count, View(blank));
     views.back() = View(image);
     std::vector<Prediction> predictions(count);
-    EXPECT_EQ(engine->Classify(views, predictions).code(), absl::StatusCode::kInternal) << count;
+    EXPECT_EQ(engine->Classify(views, predictions).code(), absl::StatusCode::kInvalidArgument)
+        << count;
   }
 }
 

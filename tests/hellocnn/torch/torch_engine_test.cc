@@ -171,7 +171,7 @@ TEST(TorchEngineTest, ReportsAnOutputThatIsNotFinite) {
   EXPECT_EQ(
       engine->Classify(Views(pixels.data(), PixelFormat::kFloat32, 1), std::span(&prediction, 1))
           .code(),
-      absl::StatusCode::kInternal);
+      absl::StatusCode::kInvalidArgument);
 }
 
 TEST(SaveWeightFileTest, RoundTripsAndIsReproducible) {

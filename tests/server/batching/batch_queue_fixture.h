@@ -73,14 +73,16 @@ class BatchQueueTest : public ::testing::Test {
     return shown;
   }
 
-  void Finish(const BatchQueue::Taken& batch, const absl::Status& status = absl::OkStatus()) {
-    for (const Slice& slice : batch.slices) {
+  // All slices have that status.
+  void Finish(BatchQueue::Taken batch, const absl::Status& status = absl::OkStatus()) {
+    for (Slice& slice : batch.slices) {
+      slice.status = status;
       for (int i = 0; i < slice.count; ++i) {
         slice.job->predictions()[static_cast<std::size_t>(slice.first + i)] =
             hellocnn::testing::FakePrediction(slice.first + i);
       }
     }
-    const BatchQueue::Finished finished = queue_->Finish(batch, status, now_, {});
+    const BatchQueue::Finished finished = queue_->Finish(batch, now_, {});
     dropped_by_failure_ = finished.dropped;
     for (Job* job : finished.jobs) job->Done();
   }

@@ -39,12 +39,13 @@ class CountingObserver : public BatchObserver {
     EXPECT_GE(worker, 0);
     busy_nanoseconds_ += absl::ToInt64Nanoseconds(busy);
   }
-  void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute,
-               const absl::Status& status) override {
+  void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute) override {
     compute_nanoseconds_ += absl::ToInt64Nanoseconds(compute);
     EXPECT_GE(compute, absl::ZeroDuration());
     images_ += batch.images;
-    if (!status.ok()) failed_ += batch.images;
+    for (const Slice& slice : batch.slices) {
+      if (!slice.computed()) failed_ += slice.count;
+    }
   }
   void OnDropped(const BatchQueue::Dropped& dropped) override {
     dropped_ += dropped.images;
@@ -55,7 +56,7 @@ class CountingObserver : public BatchObserver {
   void OnAbandoned(int images) override { abandoned_ += images; }
 
   int images() const { return images_; }        // in batches
-  int failed() const { return failed_; }        // in batches on which the engine failed
+  int failed() const { return failed_; }        // on which the engine failed
   int dropped() const { return dropped_; }      // for any reason
   int cancelled() const { return cancelled_; }  // of those dropped
   int expired() const { return expired_; }      // of those dropped
@@ -226,6 +227,27 @@ TEST_F(BatcherTest, EngineFailureIsInternalForThatBatchOnly) {
   Call good({6});
   ASSERT_TRUE(batcher_->Submit(good.job()).ok());
   EXPECT_EQ(good.Wait(), "OK");
+}
+
+TEST_F(BatcherTest, ImagesThatTheEngineRefusesFailTheirOwnJobOnly) {
+  Start(1, {.max_batch_size = 8, .capacity = 16});
+  engines_.Refuse(200, absl::InvalidArgumentError("not finite"));
+  Call first({0});
+  Occupy(first);
+  Call before({1, 2}), refused({3, 200}), after({4});
+  for (Call* call : {&before, &refused, &after}) {
+    ASSERT_TRUE(batcher_->Submit(call->job()).ok());
+  }
+  engines_.Release();
+  EXPECT_EQ(before.Wait(), "OK");
+  EXPECT_EQ(refused.Wait(), "INVALID_ARGUMENT");
+  EXPECT_EQ(refused.message(), "not finite");
+  EXPECT_EQ(after.Wait(), "OK");
+  batcher_->Drain();
+  EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 5, 2, 2, 1));
+  // What the engine says of images is no failure of it.
+  EXPECT_EQ(observer_.failed(), 0);
+  EXPECT_EQ(observer_.abandoned(), 2);
 }
 
 TEST_F(BatcherTest, DrainFinishesWhatWasAcceptedAndIgnoresTheDelay) {

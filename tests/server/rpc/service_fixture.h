@@ -85,7 +85,7 @@ class RecordingMetrics : public Metrics {
 class DropObserver : public BatchObserver {
  public:
   void OnBusy(int, absl::Duration) override {}
-  void OnBatch(const BatchQueue::Taken&, absl::Duration, const absl::Status&) override {}
+  void OnBatch(const BatchQueue::Taken&, absl::Duration) override {}
   void OnDropped(const BatchQueue::Dropped& dropped) override {
     {
       const std::scoped_lock lock(mutex_);

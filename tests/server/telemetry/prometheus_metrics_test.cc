@@ -120,7 +120,7 @@ TEST_F(PrometheusMetricsTest, AcceptedRefusedAnsweredAndAbandonedAreCounted) {
 
 TEST_F(PrometheusMetricsTest, BatchCountsItsImagesItsJobsAndItsWorker) {
   const BatchQueue::Taken batch = Batch({30, 4});
-  metrics_.OnBatch(batch, absl::Milliseconds(500), absl::OkStatus());
+  metrics_.OnBatch(batch, absl::Milliseconds(500));
   metrics_.OnBusy(1, absl::Milliseconds(500));
   std::string text = metrics_.Text();
   EXPECT_THAT(text, HasSubstr("hellocnn_batch_size_bucket{le=\"16\"} 0\n"));
@@ -136,7 +136,9 @@ TEST_F(PrometheusMetricsTest, BatchCountsItsImagesItsJobsAndItsWorker) {
   EXPECT_THAT(text, HasSubstr("hellocnn_input_contrast_ratio_bucket{le=\"0.025\"} 32\n"));
 
   // The rest of the second job: it has left the queue already.
-  metrics_.OnBatch(Batch({}), absl::Milliseconds(1), absl::InternalError(""));
+  BatchQueue::Taken rest = Batch({});
+  for (Slice& slice : rest.slices) slice.status = absl::InternalError("");
+  metrics_.OnBatch(rest, absl::Milliseconds(1));
   text = metrics_.Text();
   EXPECT_THAT(text, HasSubstr("hellocnn_queue_duration_seconds_count 2\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_batch_released_total{reason=\"idle\"} 1\n"));
@@ -151,7 +153,7 @@ TEST_F(PrometheusMetricsTest, DroppedImagesAreCountedByReasonAndTheirWaitOnce) {
   const BatchQueue::Taken first = Batch({});
   ASSERT_EQ(first.dropped.size(), 2U);
   for (const BatchQueue::Dropped& dropped : first.dropped) metrics_.OnDropped(dropped);
-  metrics_.OnBatch(first, absl::ZeroDuration(), absl::OkStatus());
+  metrics_.OnBatch(first, absl::ZeroDuration());
   split->Cancel();
   for (const BatchQueue::Dropped& dropped : Batch({}).dropped) metrics_.OnDropped(dropped);
   const std::string text = metrics_.Text();
@@ -162,9 +164,9 @@ TEST_F(PrometheusMetricsTest, DroppedImagesAreCountedByReasonAndTheirWaitOnce) {
 
 TEST_F(PrometheusMetricsTest, WhatIsDroppedAfterAFailureIsCountedAsFailed) {
   Push(40);
-  const BatchQueue::Taken batch = Batch({});
-  const BatchQueue::Finished finished =
-      queue_.Finish(batch, absl::InternalError("boom"), start_, {});
+  BatchQueue::Taken batch = Batch({});
+  for (Slice& slice : batch.slices) slice.status = absl::InternalError("boom");
+  const BatchQueue::Finished finished = queue_.Finish(batch, start_, {});
   ASSERT_EQ(finished.dropped.size(), 1U);
   metrics_.OnDropped(finished.dropped[0]);
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_images_dropped_total{reason=\"failed\"} 8\n"));
@@ -205,7 +207,7 @@ TEST_F(PrometheusMetricsTest, EverySeriesIsThereFromTheStartAndNothingAddsOne) {
       metrics_.OnEnd(method, static_cast<absl::StatusCode>(code), absl::Seconds(1), 1);
     }
   }
-  metrics_.OnBatch(Batch({5, 40}), absl::Seconds(1), absl::OkStatus());
+  metrics_.OnBatch(Batch({5, 40}), absl::Seconds(1));
   metrics_.OnReady(absl::Seconds(1));
   EXPECT_EQ(Series(), before);
   const std::string text = metrics_.Text();
