@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "hellocnn/denormals.h"
 #include "server/batching/mutex_lock.h"
 
 namespace hellocnn::server {
@@ -116,7 +117,8 @@ void Batcher::Drain() {
     MutexLock lock(&mutex_);
     queue_.Drain();
   }
-  events_->Close();
+  // Without a worker, Start has failed, and they are still its caller's.
+  if (!workers_.empty()) events_->Close();
   std::call_once(joined_, [this] {
     for (std::thread& worker : workers_) worker.join();
   });
@@ -128,6 +130,7 @@ int Batcher::queued_images() const {
 }
 
 void Batcher::Work(int worker, const Prepare& prepare) {
+  FlushDenormals();
   Engine& engine = *engines_[static_cast<std::size_t>(worker)];
   if (prepare && !prepare(engine).ok()) return;
   works_for = this;

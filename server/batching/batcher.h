@@ -50,6 +50,8 @@ class BatchObserver {
 // handled kFewEvents without a pause, leaves work for others, or will compute for longer than
 // kShortCompute while nobody waits for events.
 //
+// Workers take denormal numbers for 0: FlushDenormals says why.
+//
 // Events come before batches, so that the queue shows all that waits and refuses what it can't
 // hold; but while something is due, a worker handles no more than kEventsPerImage times
 // max_batch_size of them between two batches.
@@ -70,7 +72,8 @@ class Batcher {
 
   // Makes `threads` engines and starts as many workers. `events`, and `observer` unless it is null,
   // outlive the batcher. INVALID_ARGUMENT: an option out of range, by name. RESOURCE_EXHAUSTED: a
-  // thread does not start. Else what the factory returned.
+  // thread does not start. Else what the factory returned. After an error the events are as they
+  // were.
   static absl::StatusOr<std::unique_ptr<Batcher>> Start(int threads,
                                                         const BatchQueue::Options& options,
                                                         const EngineFactory& engines,

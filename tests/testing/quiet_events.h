@@ -39,6 +39,10 @@ class QuietEvents : public server::EventQueue {
     }
     changed_.notify_all();
   }
+  bool closed() {
+    const std::scoped_lock lock(mutex_);
+    return closed_;
+  }
 
  private:
   std::mutex mutex_;

@@ -9,6 +9,7 @@
 #include <deque>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <latch>
 #include <memory>
 #include <mutex>
@@ -313,6 +314,7 @@ TEST_F(BatcherTest, EachWorkerGetsItsOwnEngineAndNoneStartsIfOneFails) {
   QuietEvents others;
   EXPECT_EQ(Batcher::Start(2, {}, engines_.Factory(), &others, nullptr).status(),
             absl::NotFoundError("no weights"));
+  EXPECT_FALSE(events_.closed());
 }
 
 // As a gRPC server's that has not begun to shut down.
@@ -340,6 +342,21 @@ TEST_F(BatcherTest, ThreadThatCannotStartIsAnErrorAndEndsThoseThatDid) {
     std::exit(absl::IsResourceExhausted(status) ? 0 : 1);
   };
   EXPECT_EXIT(start(), ::testing::ExitedWithCode(0), "of 100000 does not start");
+}
+
+TEST_F(BatcherTest, WorkersTakeDenormalNumbersForZero) {
+#if !defined(__SSE2__)
+  GTEST_SKIP() << "they are not slow here";
+#endif
+  std::promise<float> product;
+  const auto prepare = [&](Engine&) {
+    const volatile float denormal = 1e-40F;
+    product.set_value(denormal * 1024);
+    return absl::OkStatus();
+  };
+  const auto batcher = Batcher::Start(1, {}, engines_.Factory(), &events_, nullptr, prepare);
+  ASSERT_TRUE(batcher.ok()) << batcher.status();
+  EXPECT_EQ(product.get_future().get(), 0);
 }
 
 TEST_F(BatcherTest, OptionOutOfRangeIsRefusedByName) {
