@@ -196,10 +196,11 @@ class Reader {
   template <typename ReadFields>
   bool ReadPart(ReadFields read_fields) {
     int size = 0;
-    if (!ReadSize(&size)) return false;
+    if (!ReadSize(&size) || !input_.IncrementRecursionDepth()) return false;
     const auto limit = input_.PushLimit(size);
     if (!read_fields() || !input_.ConsumedEntireMessage()) return false;
     input_.PopLimit(limit);
+    input_.DecrementRecursionDepth();
     return true;
   }
 

@@ -266,6 +266,11 @@ class AgreementTest : public ::testing::Test {
 
   // Fields that no message here has, also groups.
   std::string UnknownField() {
+    if (Below(8) == 0) {
+      // About as many groups within each other as there may be.
+      const auto depth = static_cast<std::size_t>(98 + Below(5));
+      return std::string(depth, '\x23') + std::string(depth, '\x24');
+    }
     const std::string fields[] = {{"\x20\x96\x01", 3},
                                   {"\x21\1\2\3\4\5\6\7\xFF", 9},
                                   {"\x22\x03"
@@ -364,12 +369,18 @@ TYPED_TEST(AgreementTest, WithProtobufsParser) {
     }
     if constexpr (std::is_same_v<TypeParam, v1::ClassifyStreamRequest>) {
       ASSERT_EQ(read.request->id, wanted.id());
-      const absl::Duration timeout = wanted.has_timeout()
-                                         ? absl::Seconds(wanted.timeout().seconds()) +
-                                               absl::Nanoseconds(wanted.timeout().nanos())
-                                         : absl::InfiniteDuration();
-      if (read.request->timeout.ok()) {
-        ASSERT_EQ(*read.request->timeout, timeout);
+      const google::protobuf::Duration& timeout = wanted.timeout();
+      constexpr std::int64_t kTenThousandYears = 315'576'000'000;
+      const bool valid = !wanted.has_timeout() ||
+                         (timeout.seconds() >= 0 && timeout.seconds() <= kTenThousandYears &&
+                          timeout.nanos() >= 0 && timeout.nanos() < 1'000'000'000 &&
+                          (timeout.seconds() > 0 || timeout.nanos() > 0));
+      ASSERT_EQ(read.request->timeout.ok(), valid) << round << ", " << timeout.DebugString();
+      if (valid) {
+        ASSERT_EQ(*read.request->timeout,
+                  wanted.has_timeout()
+                      ? absl::Seconds(timeout.seconds()) + absl::Nanoseconds(timeout.nanos())
+                      : absl::InfiniteDuration());
       }
     }
   }
