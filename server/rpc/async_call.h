@@ -105,7 +105,8 @@ class AsyncCall {
 
 // Both kinds carry bytes, which request.h and bytes.h read and write. gRPC would parse requests
 // into messages, but what it cannot parse it answers by itself, with INTERNAL and seen by no
-// metric, or takes for the end of a stream; and protobuf would copy all pixels.
+// metric, or takes for the end of a stream; and protobuf would copy all pixels. A unary call
+// without any message it still answers so.
 
 // One request, one answer.
 class UnaryCall : public AsyncCall {
@@ -127,15 +128,17 @@ class UnaryCall : public AsyncCall {
     AsyncCall::Clear();
   }
 
-  // From OnCall until Clear.
+  // From OnCall until one of the next two.
   grpc::ByteBuffer* request() { return &request_; }
 
   // One of these, once. The object may be gone when it returns, or serve another call, unless
-  // OnCall is still running.
+  // OnCall is still running. Gives the request back: a caller may take its time for the answer.
   void Finish(const grpc::ByteBuffer& answer) {
+    request_.Clear();
     writer_->Finish(answer, grpc::Status::OK, finished_tag());
   }
   void FinishWithError(const grpc::Status& status) {
+    request_.Clear();
     writer_->FinishWithError(status, finished_tag());
   }
 

@@ -67,8 +67,10 @@ void ClassifyCall::End(const absl::Status& status) {
   if (protocol.ok()) {
     const grpc::ByteBuffer answer = Serialize(*answer_.response());
     record_.sent_bytes = answer.Length();
+    answer_.Clear();
     return Finish(answer);
   }
+  answer_.Clear();
   if (absl::IsResourceExhausted(protocol)) {
     context().AddTrailingMetadata(kPushbackKey, kPushbackMilliseconds);
   }
@@ -95,7 +97,6 @@ void ClassifyCall::OnDone() {
 
 void ClassifyCall::Dispose() {
   Clear();
-  answer_.Clear();
   record_ = {};
   idle_->Put(std::unique_ptr<ClassifyCall>(this));
 }

@@ -30,9 +30,9 @@ class ClassifyCall final : public UnaryCall, private Job {
   ClassifyCall(const ServingContext* serving, AsyncClassifier* service, CompletionEvents* events,
                IdleCalls<ClassifyCall>* idle);
 
-  // Queues the job. On an error nothing is queued and Answer is still to be called.
+  // Queues the job. On an error nothing is queued and End is still to be called.
   absl::Status Submit(Batcher* batcher);
-  // Finishes the call. `this` may be gone when it returns.
+  // Finishes the call; what it took is given back. `this` may be gone when it returns.
   void End(const absl::Status& status);
 
   void OnCall() override;

@@ -82,7 +82,7 @@ void ClassifyStream::OnReadDone(bool ok) {
     Step step;
     {
       MutexLock lock(&mutex_);
-      half_closed_ = true;
+      reading_ended_ = true;
       step = NextStep();
     }
     Run(std::move(step));
@@ -190,8 +190,8 @@ void ClassifyStream::Handle(Exchange& exchange) {
       &exchange.bytes, serving_->description.limits().max_images_per_request(),
       exchange.answer.arena());
   if (!request.ok()) return EndWith(request.status(), exchange);
-  exchange.request = *std::move(request);
-  const absl::Status status = Submit(exchange);
+  exchange.id = request->id;
+  const absl::Status status = Submit(*request, exchange);
   if (status.ok()) return;
   if (const auto refusal = RefusalOf(status)) serving_->metrics->OnRefused(*refusal);
   Settle(exchange, status, /*computed=*/false);
@@ -206,15 +206,14 @@ void ClassifyStream::EndWith(const absl::Status& error, Exchange& exchange) {
     MutexLock lock(&mutex_);
     done.splice(done.end(), handled_, exchange.position);
     --in_flight_;
-    half_closed_ = true;
+    reading_ended_ = true;
     if (error_.ok()) error_ = error;
     step = NextStep();
   }
   Run(std::move(step));
 }
 
-absl::Status ClassifyStream::Submit(Exchange& exchange) {
-  const Request& request = exchange.request;
+absl::Status ClassifyStream::Submit(const Request& request, Exchange& exchange) {
   if (!request.timeout.ok()) return request.timeout.status();
   if (!request.images.ok()) return request.images.status();
   const std::span<ImageView> images = *request.images;
@@ -253,10 +252,11 @@ void ClassifyStream::OnComputed(Exchange& exchange) {
 }
 
 void ClassifyStream::Settle(Exchange& exchange, const absl::Status& status, bool computed) {
-  exchange.bytes.Clear();  // the answer may wait for a client that does not read
   v1::ClassifyStreamResponse* const response = exchange.answer.response();
-  response->set_id(exchange.request.id);
+  response->set_id(exchange.id);
   if (!status.ok()) EncodeError(status, response->mutable_error());
+  exchange.bytes = Serialize(*response);
+  exchange.answer.Clear();
   exchange.code = ToProtocol(status).code();
   exchange.duration = absl::Now() - exchange.start;
   Exchanges given_up;
@@ -281,7 +281,7 @@ void ClassifyStream::Settle(Exchange& exchange, const absl::Status& status, bool
 void ClassifyStream::CountSent(const Exchange& exchange) const {
   if (exchange.statistics.images > 0) serving_->metrics->OnAnswered(exchange.statistics);
   serving_->metrics->OnEnd(Method::kClassifyStream, exchange.code, exchange.duration,
-                           exchange.answer_bytes);
+                           exchange.bytes.Length());
 }
 
 void ClassifyStream::CountGivenUp(const Exchange& exchange, absl::StatusCode code) const {
@@ -292,7 +292,7 @@ void ClassifyStream::CountGivenUp(const Exchange& exchange, absl::StatusCode cod
 bool ClassifyStream::WantsToRead() const {
   // A draining stream reads only for as long as it has to stay: a busy client could keep it
   // forever.
-  return !broken_ && !half_closed_ && !(draining_ && computing_ == 0);
+  return !broken_ && !reading_ended_ && !(draining_ && computing_ == 0);
 }
 
 ClassifyStream::Exchanges ClassifyStream::Break() {
@@ -308,11 +308,11 @@ ClassifyStream::Step ClassifyStream::NextStep() {
   if (writing_.empty() && !answered_.empty()) {
     writing_.splice(writing_.end(), answered_, answered_.begin());
     step.write = &writing_.front();
-  } else if (in_flight_ == 0 && !finished_ && (half_closed_ || draining_ || broken_)) {
+  } else if (in_flight_ == 0 && !finished_ && (reading_ended_ || draining_ || broken_)) {
     finished_ = true;
     if (broken_) {
       step.finish = grpc::Status::CANCELLED;
-    } else if (half_closed_) {
+    } else if (reading_ended_) {
       step.finish = ToGrpc(error_);
     } else {
       step.finish = ToGrpc(DrainingError());
@@ -323,9 +323,7 @@ ClassifyStream::Step ClassifyStream::NextStep() {
 
 void ClassifyStream::Run(Step step) {
   if (step.write != nullptr) {
-    const grpc::ByteBuffer answer = Serialize(*step.write->answer.response());
-    step.write->answer_bytes = answer.Length();
-    StartWrite(answer);
+    StartWrite(step.write->bytes);
   } else if (step.finish.has_value()) {
     Finish(*step.finish);
   }

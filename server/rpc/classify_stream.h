@@ -56,14 +56,13 @@ class ClassifyStream final : public BidiCall,
 
     void Done() override { stream_->OnComputed(*this); }
     void Clear() {
-      answer.Clear();
+      bytes.Clear();
       statistics = {};
     }
 
-    grpc::ByteBuffer bytes;  // the request, until there is an answer
-    Request request;         // what it says
-    Answer<v1::ClassifyStreamResponse> answer;
-    std::size_t answer_bytes = 0;
+    grpc::ByteBuffer bytes;                     // the request, and once it is settled the answer
+    std::uint64_t id = 0;                       // of the request
+    Answer<v1::ClassifyStreamResponse> answer;  // until it is settled
     absl::Time start;
     absl::StatusCode code = absl::StatusCode::kOk;
     absl::Duration duration;
@@ -95,9 +94,10 @@ class ClassifyStream final : public BidiCall,
   // What came is no request, so that there is none to answer.
   void EndWith(const absl::Status& error, Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
   // UNAVAILABLE when draining. After OK, the exchange may be anything when it returns.
-  absl::Status Submit(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Submit(const Request& request, Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
   // Done of the exchange's job.
   void OnComputed(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Makes its answer, for a client that may take its time: what the request took is given back.
   // `computed`: a job of it was queued.
   void Settle(Exchange& exchange, const absl::Status& status, bool computed)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -131,10 +131,13 @@ class ClassifyStream final : public BidiCall,
   Exchanges writing_ ABSL_GUARDED_BY(mutex_);   // at most one
   Exchanges idle_ ABSL_GUARDED_BY(mutex_);
   int computing_ ABSL_GUARDED_BY(mutex_) = 0;  // jobs that are not done
-  int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // read, and the answer neither written nor given up
-  bool paused_ ABSL_GUARDED_BY(mutex_) = false;  // no read is outstanding because of in_flight_
-  bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;  // nothing more is to be read
-  absl::Status error_ ABSL_GUARDED_BY(mutex_);        // why, unless the client has half-closed
+  // Requests that are read, and their answers neither written nor given up; and OnCall, while it
+  // runs.
+  int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool paused_ ABSL_GUARDED_BY(mutex_) =
+      false;  // no read is outstanding until an answer is written
+  bool reading_ended_ ABSL_GUARDED_BY(mutex_) = false;  // nothing more is to be read
+  absl::Status error_ ABSL_GUARDED_BY(mutex_);          // why, unless the client has half-closed
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
   absl::StatusCode gone_code_ ABSL_GUARDED_BY(mutex_) =
