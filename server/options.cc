@@ -4,8 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
+#include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -192,22 +196,28 @@ absl::Status CheckLine(absl::string_view line) {
 
 absl::Status ReadFile(const std::string& path, GivenOptions* given) {
   std::ifstream file(path);
-  if (!file) return absl::InvalidArgumentError(absl::StrCat("option config: cannot read ", path));
+  std::error_code error;
+  if (!file || std::filesystem::is_directory(path, error)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("option config: cannot read ", path, "; wanted a file"));
+  }
+  // All at once, for it may be a pipe, and is read twice.
+  std::stringstream text(std::string(std::istreambuf_iterator<char>(file), {}));
   std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
+  for (int number = 1; std::getline(text, line); ++number) {
     if (absl::Status status = CheckLine(line); !status.ok()) {
       return absl::InvalidArgumentError(
           absl::StrCat("file ", path, ", line ", number, ": \"", line, "\": ", status.message()));
     }
   }
-  file.clear();
-  file.seekg(0);
+  text.clear();
+  text.seekg(0);
   CLI::ConfigTOML format;
   // No option is a list; without this "[::]:8500" would begin one.
   format.arrayBounds('\1', '\1');
   std::map<std::string, std::string> values;
   try {
-    for (const CLI::ConfigItem& item : format.from_config(file)) {
+    for (const CLI::ConfigItem& item : format.from_config(text)) {
       if (FindRow(item.fullname()) == nullptr) {
         return absl::InvalidArgumentError(
             absl::StrCat("file ", path, ": ", item.fullname(), " is not an option; see --help"));
@@ -217,8 +227,8 @@ absl::Status ReadFile(const std::string& path, GivenOptions* given) {
             absl::StrCat("file ", path, ": ", item.name, " is given more than once"));
       }
     }
-  } catch (const CLI::Error& error) {
-    return absl::InvalidArgumentError(absl::StrCat("file ", path, ": ", error.what()));
+  } catch (const CLI::Error& wrong) {
+    return absl::InvalidArgumentError(absl::StrCat("file ", path, ": ", wrong.what()));
   }
   for (const auto& [name, value] : values) given->emplace(name, Given{value, "file " + path});
   return absl::OkStatus();

@@ -1,5 +1,8 @@
 #include "server/options.h"
 
+#include <unistd.h>
+
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -198,6 +201,22 @@ TEST_F(OptionsTest, TheSameOptionTwiceIsRefused) {
 
 TEST_F(OptionsTest, MissingFileIsRefusedByName) {
   EXPECT_THAT(Refusal({"--config=/nowhere/x.toml"}), HasSubstr("/nowhere/x.toml"));
+}
+
+TEST_F(OptionsTest, FolderIsNoFile) {
+  EXPECT_THAT(Refusal({"--config=/tmp"}), HasSubstr("cannot read /tmp"));
+}
+
+TEST_F(OptionsTest, FileMayBeAPipe) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  const std::string text = "# as of a shell's <()\nthreads = 7\n";
+  ASSERT_EQ(write(ends[1], text.data(), text.size()), std::ssize(text));
+  close(ends[1]);
+  const auto parsed = Parse({"--config=/dev/fd/" + std::to_string(ends[0])});
+  close(ends[0]);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->options.threads, 7);
 }
 
 TEST_F(OptionsTest, HelpTellsEveryOptionWithDefaultAndEnvironment) {
