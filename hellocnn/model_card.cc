@@ -1,5 +1,6 @@
 #include "hellocnn/model_card.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -15,6 +16,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kMaxCardBytes = std::size_t{1} << 20;
+// More than a card needs, and little enough to show any part of it in an error.
+constexpr int kMaxDepth = 16;
 
 // Reads members out of a card. Every error names the file and the member.
 class CardReader {
@@ -83,9 +86,14 @@ class CardReader {
     }
     for (std::size_t i = 0; i < found->size(); ++i) {
       const Json& label = (*found)[i];
-      if (label.is_string()) card.class_labels[i] = label.get<std::string>();
-      if (card.class_labels[i].empty()) {
-        Wrong(absl::StrCat("class_labels[", i, "]"), label, "a string that is not empty")
+      std::string& text = card.class_labels[i];
+      if (label.is_string()) text = label.get<std::string>();
+      const auto before = card.class_labels.begin() + static_cast<std::ptrdiff_t>(i);
+      // They tell series of metrics apart.
+      if (text.empty() || text.find('\0') != std::string::npos ||
+          std::find(card.class_labels.begin(), before, text) != before) {
+        Wrong(absl::StrCat("class_labels[", i, "]"), label,
+              "a string that is not empty, has no NUL and is not there before")
             .IgnoreError();
       }
     }
@@ -148,7 +156,15 @@ absl::StatusOr<ModelCard> LoadModelCard(const std::string& directory) {
   }
   try {
     ModelCard card;
-    const Json json = Json::parse(*text);
+    bool too_deep = false;
+    const Json json = Json::parse(*text, [&](int depth, Json::parse_event_t, const Json&) {
+      too_deep |= depth > kMaxDepth;
+      return !too_deep;
+    });
+    if (too_deep) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": is nested more than ", kMaxDepth, " deep; wanted a model card"));
+    }
     if (absl::Status status = CardReader(path).Read(json, card); !status.ok()) return status;
     return card;
   } catch (const Json::exception& error) {

@@ -101,6 +101,9 @@ TEST_F(ModelCardTest, MembersMustBeInRange) {
 TEST_F(ModelCardTest, LabelsAreTenAndNotEmpty) {
   EXPECT_THAT(ErrorWith("\"zero\", ", ""), AllOf(HasSubstr("class_labels"), HasSubstr("not 9")));
   EXPECT_THAT(ErrorWith("\"zero\"", "\"\""), HasSubstr("class_labels[0] is \"\""));
+  EXPECT_THAT(ErrorWith("\"zero\"", "\"a\\u0000\""), HasSubstr("class_labels[0] is"));
+  EXPECT_THAT(ErrorWith("\"nine\"", "\"zero\""),
+              AllOf(HasSubstr("class_labels[9] is \"zero\""), HasSubstr("not there before")));
 }
 
 TEST_F(ModelCardTest, WeightsStayInTheCardsFolder) {
@@ -115,6 +118,10 @@ TEST_F(ModelCardTest, TextThatIsNotJsonIsAnError) {
   ErrorOf("\xff\xfe");
   EXPECT_THAT(ErrorOf("[1]"), HasSubstr("is [1]; wanted an object"));
   ErrorOf(std::string(500'000, '['));
+  // Well-formed, and deeper than a stack would bear.
+  const std::string deep = std::string(250'000, '[') + std::string(250'000, ']');
+  EXPECT_THAT(ErrorOf(deep), HasSubstr("nested more than 16 deep"));
+  EXPECT_THAT(ErrorWith("\"mnist\"", deep), HasSubstr("nested more than 16 deep"));
   EXPECT_THAT(ErrorOf(std::string(2'000'000, ' ')), HasSubstr("larger than"));
 }
 
