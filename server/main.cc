@@ -1,6 +1,8 @@
 // hellocnn-server: options, a running Server, and the signals that end it.
 // Exit status: 0 after an orderly end, 1 if it could not start or was told twice to stop, 2 for bad
 // options.
+#include <sys/resource.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -22,8 +24,8 @@ using hellocnn::server::Options;
 using hellocnn::server::ParsedOptions;
 using hellocnn::server::Server;
 
-// SIGTERM or SIGINT notifies `stop`; one more ends the process at once. SIGUSR1 wakes the thread to
-// look at `ended`; from anyone but main it does nothing.
+// SIGTERM, SIGINT or SIGHUP notifies `stop`; one more ends the process at once. SIGUSR1 wakes the
+// thread to look at `ended`; from anyone but main it does nothing.
 void WaitForSignals(const sigset_t* signals, absl::Notification* stop,
                     const absl::Notification* ended) {
   int number = 0;
@@ -32,6 +34,15 @@ void WaitForSignals(const sigset_t* signals, absl::Notification* stop,
     if (stop->HasBeenNotified()) std::_Exit(1);
     stop->Notify();
   }
+}
+
+// Each connection takes a file descriptor, and gRPC 1.51 stops listening, for good, when it has had
+// none left. What is allowed by default is little, for programs that cannot bear more; this can.
+void AllowAllFileDescriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int Serve(const Options& options, const absl::Notification& stop) {
@@ -70,12 +81,13 @@ int main(int argc, char** argv) {
     return 2;
   }
 
+  AllowAllFileDescriptors();
   // Blocked before the first thread starts, so that all inherit it and only the one that waits gets
   // them.
   std::signal(SIGPIPE, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);
-  for (int number : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, number);
+  for (int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   absl::Notification stop;
   absl::Notification ended;

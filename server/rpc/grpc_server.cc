@@ -1,11 +1,23 @@
 #include "server/rpc/grpc_server.h"
 
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
+
+#include <cstddef>
 
 #include "absl/strings/str_cat.h"
 
 namespace hellocnn::server {
+
+// Of one connection, where calls cost some 10 kB each besides their messages. A client's further
+// calls wait at the client.
+constexpr int kMaxConcurrentCalls = 4096;
+
+// For connections, and messages from their first byte until they are given back; and a few of the
+// largest messages besides. At the limit gRPC ends calls, and connections without calls, until
+// there is room.
+constexpr std::size_t kMemoryBytes = std::size_t{256} << 20;
 
 absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
                                            const std::vector<grpc::Service*>& services) {
@@ -20,6 +32,13 @@ absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
         static_cast<int>(absl::ToInt64Milliseconds(options.max_connection_age)));
   }
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentCalls);
+  // A message is measured only when it is inflated: 1 MB of these makes 1 GB.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  grpc::ResourceQuota memory("server");
+  builder.SetResourceQuota(
+      memory.Resize(kMemoryBytes + 8 * static_cast<std::size_t>(options.max_message_bytes)));
   for (grpc::Service* service : services) builder.RegisterService(service);
   int port = 0;
   builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);

@@ -27,6 +27,10 @@ struct GrpcServer {
   std::string address;                       // host:port with the port that was bound
 };
 
+// What a client can take is bounded: 4,096 calls on a connection, further ones wait at the client;
+// 256 MiB of messages and connections, and 8 of the largest messages, beyond which calls end with
+// RESOURCE_EXHAUSTED; and no compressed requests, which end with UNIMPLEMENTED.
+//
 // Serves `services`, asynchronous ones, which must outlive the server. Nothing is answered until
 // they listen to the events' queue and somebody handles the events. UNAVAILABLE: cannot listen
 // there.

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -71,6 +72,21 @@ class DrainTest(unittest.TestCase):
 
     def test_sigint_under_load_answers_every_request(self):
         self.stop_under_load(signal.SIGINT)
+
+    def test_a_terminal_that_closes_is_a_signal_to_drain_too(self):
+        with Server() as server:
+            server.terminate(signal.SIGHUP)
+            self.assertEqual(server.wait(), 0)
+            self.assertIn("drained", server.stderr())
+
+    def test_all_file_descriptors_that_are_allowed_are_used(self):
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+        with Server(before=few) as server:
+            with open(f"/proc/{server.process.pid}/limits", encoding="ascii") as file:
+                soft, hard = next(line.split()[3:5] for line in file if line.startswith("Max open files"))
+            self.assertEqual(soft, hard)
 
     def test_what_a_stream_has_had_accepted_is_answered_before_the_end(self):
         with Server(SLOW_ENGINE, "--threads=1", "--max-batch-size=1", "--queue-capacity=65536") as server:

@@ -56,9 +56,12 @@ def run_server(*arguments, timeout=START_TIMEOUT, **environment):
 
 
 class Server:
-    """A server process, ready when the constructor returns. Use in a `with` statement, or call stop()."""
+    """A server process, ready when the constructor returns. Use in a `with` statement, or call stop().
 
-    def __init__(self, *arguments, listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", model=MODEL, program=SERVER):
+    `before` is called in the new process before it becomes the server.
+    """
+
+    def __init__(self, *arguments, listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", model=MODEL, program=SERVER, before=None):
         command = [program, "--listen", listen, "--metrics-listen", metrics_listen, "--model", model]
         self._stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
@@ -66,6 +69,7 @@ class Server:
             env=clean_environment(),
             stdout=subprocess.PIPE,
             stderr=self._stderr,
+            preexec_fn=before,
         )
         try:
             line = self._read_ready_line()
