@@ -1,7 +1,7 @@
-// hellocnn-echo-server: hellocnn.v1.ClassifierService with the same messages and the same gRPC
-// set-up as hellocnn-server, and nothing behind it: each image gets the same answer. What it costs
-// is what gRPC costs. Exit status: 0 after SIGTERM or SIGINT, 1 if it could not start, 2 for wrong
-// usage.
+// hellocnn-echo-server: hellocnn.v1.ClassifierService with the same messages, gRPC set-up and way
+// to read requests as hellocnn-server, and nothing behind it: each image gets the same answer. What
+// it costs is what gRPC costs. Exit status: 0 after SIGTERM or SIGINT, 1 if it could not start, 2
+// for wrong usage.
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
@@ -17,6 +17,7 @@
 #include "server/rpc/bytes.h"
 #include "server/rpc/grpc_server.h"
 #include "server/rpc/idle_calls.h"
+#include "server/rpc/request.h"
 #include "server/rpc/response.h"
 #include "server/rpc/serving_context.h"
 #include "server/rpc/status.h"
@@ -57,6 +58,18 @@ v1::ClassifyResponse Answer(const v1::Model& model) {
   return answer;
 }
 
+// Reads a request as hellocnn-server does. Errors are as in ReadRequest.
+template <typename Message>
+absl::StatusOr<int> CountImages(grpc::ByteBuffer* bytes, google::protobuf::Arena* arena,
+                                std::uint64_t* id) {
+  const absl::StatusOr<server::Request> request =
+      server::ReadRequest<Message>(bytes, kMaxImages, arena);
+  if (!request.ok()) return request.status();
+  if (!request->images.ok()) return request->images.status();
+  if (id != nullptr) *id = request->id;
+  return static_cast<int>(request->images->size());
+}
+
 class EchoCall;
 
 class EchoService : public server::AsyncClassifier {
@@ -94,11 +107,10 @@ class EchoCall final : public server::UnaryCall {
 
   void OnCall() override {
     Listen(service_, events(), idle_);
-    auto* const asked =
-        google::protobuf::Arena::CreateMessage<v1::ClassifyRequest>(answer_.arena());
-    const absl::Status parsed = server::Parse(request(), asked);
-    if (!parsed.ok()) return FinishWithError(server::ToGrpc(parsed));
-    service_->Fill(asked->images_size(), answer_.response());
+    const absl::StatusOr<int> images =
+        CountImages<v1::ClassifyRequest>(request(), answer_.arena(), nullptr);
+    if (!images.ok()) return FinishWithError(server::ToGrpc(images.status()));
+    service_->Fill(*images, answer_.response());
     Finish(server::Serialize(*answer_.response()));
   }
   void Dispose() override {
@@ -149,12 +161,15 @@ class EchoStream final : public server::BidiCall {
   }
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status::OK);
-    const absl::Status parsed = server::Parse(&bytes_, &request_);
-    if (!parsed.ok()) return Finish(server::ToGrpc(parsed));
-    response_.Clear();
-    response_.set_id(request_.id());
-    service_->Fill(request_.images_size(), response_.mutable_result());
-    StartWrite(server::Serialize(response_));
+    answer_.Clear();
+    v1::ClassifyStreamResponse* const response = answer_.response();
+    std::uint64_t id = 0;
+    const absl::StatusOr<int> images =
+        CountImages<v1::ClassifyStreamRequest>(&bytes_, answer_.arena(), &id);
+    if (!images.ok()) return Finish(server::ToGrpc(images.status()));
+    response->set_id(id);
+    service_->Fill(*images, response->mutable_result());
+    StartWrite(server::Serialize(*response));
   }
   void OnWriteDone(bool ok) override {
     if (!ok) return Finish(grpc::Status::OK);
@@ -163,8 +178,7 @@ class EchoStream final : public server::BidiCall {
 
   EchoService* const service_;
   grpc::ByteBuffer bytes_;
-  v1::ClassifyStreamRequest request_;
-  v1::ClassifyStreamResponse response_;
+  server::Answer<v1::ClassifyStreamResponse> answer_;
 };
 
 void EchoService::Listen(server::CompletionEvents* events, server::IdleCalls<EchoCall>* idle) {
