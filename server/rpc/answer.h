@@ -1,4 +1,4 @@
-// An answer, on an arena of its own.
+// An answer, and all else that a call has memory for, on an arena of its own.
 #ifndef HELLOCNN_SERVER_RPC_ANSWER_H_
 #define HELLOCNN_SERVER_RPC_ANSWER_H_
 
@@ -23,7 +23,7 @@ class Answer {
   }
 
   Response* response() { return response_; }
-  // For what goes with it.
+  // For what goes with it: views of the images, copies of those in pieces, predictions.
   google::protobuf::Arena* arena() { return &arena_; }
 
  private:
