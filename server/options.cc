@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -304,6 +305,14 @@ absl::StatusOr<ParsedOptions> ParseOptions(int argc, const char* const* argv) {
   std::map<std::string, std::string> flags = {{"config", ""}};
   for (const Row& row : kRows) flags[row.name];
   for (auto& [name, value] : flags) app.add_option("--" + name, value);
+  // CLI11 would take the next argument for the value.
+  for (int i = 1; i < argc; ++i) {
+    const absl::string_view argument = argv[i];
+    if (absl::StartsWith(argument, "--") && absl::EndsWith(argument, "=")) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("flag ", argument, " has no value; see --help"));
+    }
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Error& error) {

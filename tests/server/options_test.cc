@@ -203,6 +203,10 @@ TEST_F(OptionsTest, MissingFileIsRefusedByName) {
   EXPECT_THAT(Refusal({"--config=/nowhere/x.toml"}), HasSubstr("/nowhere/x.toml"));
 }
 
+TEST_F(OptionsTest, FlagWithoutAValueDoesNotTakeTheNextOne) {
+  EXPECT_THAT(Refusal({"--model=", "--threads=2"}), HasSubstr("--model= has no value"));
+}
+
 TEST_F(OptionsTest, FolderIsNoFile) {
   EXPECT_THAT(Refusal({"--config=/tmp"}), HasSubstr("cannot read /tmp"));
 }
