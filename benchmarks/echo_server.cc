@@ -4,6 +4,7 @@
 // for wrong usage.
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -58,16 +59,12 @@ v1::ClassifyResponse Answer(const v1::Model& model) {
   return answer;
 }
 
-// Reads a request as hellocnn-server does. Errors are as in ReadRequest.
+// Reads a request as hellocnn-server does; what is wrong with its images is an error too.
 template <typename Message>
-absl::StatusOr<int> CountImages(grpc::ByteBuffer* bytes, google::protobuf::Arena* arena,
-                                std::uint64_t* id) {
-  const absl::StatusOr<server::Request> request =
-      server::ReadRequest<Message>(bytes, kMaxImages, arena);
-  if (!request.ok()) return request.status();
-  if (!request->images.ok()) return request->images.status();
-  if (id != nullptr) *id = request->id;
-  return static_cast<int>(request->images->size());
+absl::StatusOr<server::Request> ReadValid(grpc::ByteBuffer* bytes, google::protobuf::Arena* arena) {
+  absl::StatusOr<server::Request> request = server::ReadRequest<Message>(bytes, kMaxImages, arena);
+  if (request.ok() && !request->images.ok()) return request->images.status();
+  return request;
 }
 
 class EchoCall;
@@ -79,11 +76,11 @@ class EchoService : public server::AsyncClassifier {
   // `idle` outlives the queue.
   void Listen(server::CompletionEvents* events, server::IdleCalls<EchoCall>* idle);
 
-  void Fill(int images, v1::ClassifyResponse* response) const {
+  void Fill(std::size_t images, v1::ClassifyResponse* response) const {
     *response->mutable_model() = answer_.model();
     *response->mutable_timing() = answer_.timing();
-    response->mutable_predictions()->Reserve(images);
-    for (int i = 0; i < images; ++i) *response->add_predictions() = answer_.predictions(0);
+    response->mutable_predictions()->Reserve(static_cast<int>(images));
+    for (std::size_t i = 0; i < images; ++i) *response->add_predictions() = answer_.predictions(0);
   }
   const v1::GetModelResponse& description() const { return description_; }
 
@@ -107,10 +104,9 @@ class EchoCall final : public server::UnaryCall {
 
   void OnCall() override {
     Listen(service_, events(), idle_);
-    const absl::StatusOr<int> images =
-        CountImages<v1::ClassifyRequest>(request(), answer_.arena(), nullptr);
-    if (!images.ok()) return FinishWithError(server::ToGrpc(images.status()));
-    service_->Fill(*images, answer_.response());
+    const auto asked = ReadValid<v1::ClassifyRequest>(request(), answer_.arena());
+    if (!asked.ok()) return FinishWithError(server::ToGrpc(asked.status()));
+    service_->Fill(asked->images->size(), answer_.response());
     Finish(server::Serialize(*answer_.response()));
   }
   void Dispose() override {
@@ -162,13 +158,11 @@ class EchoStream final : public server::BidiCall {
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status::OK);
     answer_.Clear();
+    const auto asked = ReadValid<v1::ClassifyStreamRequest>(&bytes_, answer_.arena());
+    if (!asked.ok()) return Finish(server::ToGrpc(asked.status()));
     v1::ClassifyStreamResponse* const response = answer_.response();
-    std::uint64_t id = 0;
-    const absl::StatusOr<int> images =
-        CountImages<v1::ClassifyStreamRequest>(&bytes_, answer_.arena(), &id);
-    if (!images.ok()) return Finish(server::ToGrpc(images.status()));
-    response->set_id(id);
-    service_->Fill(*images, response->mutable_result());
+    response->set_id(asked->id);
+    service_->Fill(asked->images->size(), response->mutable_result());
     StartWrite(server::Serialize(*response));
   }
   void OnWriteDone(bool ok) override {

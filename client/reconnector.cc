@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 
 namespace hellocnn::client {
 namespace {
@@ -30,7 +31,11 @@ void Reconnector::Mend() {
   if (running_) return;
   running_ = true;
   if (thread_.joinable()) thread_.join();  // it has nothing left to do
-  thread_ = std::thread([this] { Run(); });
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error&) {
+    running_ = false;  // no thread to be had: the next call that fails asks again
+  }
 }
 
 void Reconnector::Run() {

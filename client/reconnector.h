@@ -28,7 +28,8 @@ class Reconnector {
   Reconnector(const Reconnector&) = delete;
   Reconnector& operator=(const Reconnector&) = delete;
 
-  // If a channel is broken, a thread waits in gRPC until none is. Does not block.
+  // If a channel is broken, a thread waits in gRPC until none is. Does not block. Does nothing if
+  // there is no thread to be had.
   void Mend() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

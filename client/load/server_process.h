@@ -28,7 +28,8 @@ class ServerProcess {
   // grpc=HOST:PORT". The arguments alone decide: variables of our environment that begin with
   // HELLOCNN_ are kept from it. Its stderr goes where ours does; a terminal's Ctrl-C does not reach
   // it. UNAVAILABLE names the command and what it did instead of becoming ready within the
-  // patience; it has ended then. It ends with the thread that started it at the latest.
+  // patience, or until a signal handler has run on this thread; it has ended then. It ends with the
+  // thread that started it at the latest.
   static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(
       const std::string& program, const std::vector<std::string>& arguments,
       const Options& options);
