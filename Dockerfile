@@ -20,8 +20,11 @@ WORKDIR /src
 COPY CMakeLists.txt CMakePresets.json ./
 COPY cmake cmake
 COPY protos protos
+COPY base base
 COPY hellocnn hellocnn
 COPY client client
+COPY loadgen loadgen
+COPY cli cli
 COPY server server
 RUN --mount=type=cache,target=/root/.cache/ccache \
     cmake --preset release -DHELLOCNN_BUILD_TESTS=OFF -DHELLOCNN_BUILD_BENCHMARKS=OFF --log-level=NOTICE && \

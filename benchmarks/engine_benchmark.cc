@@ -18,11 +18,11 @@
 #include "benchmarks/figures.h"
 #include "benchmarks/roofline.h"
 #include "hellocnn/engine.h"
+#include "hellocnn/formats/weight_file.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/simd/simd_engine.h"
 #include "hellocnn/topology.h"
 #include "hellocnn/torch/torch_engine.h"
-#include "hellocnn/weight_files/weight_file.h"
 
 namespace hellocnn {
 namespace {

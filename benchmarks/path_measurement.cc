@@ -13,11 +13,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "benchmarks/cpus.h"
-#include "client/load/classify_protocol.h"
-#include "client/load/images.h"
+#include "hellocnn/formats/weight_file.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/simd/simd_engine.h"
-#include "hellocnn/weight_files/weight_file.h"
+#include "loadgen/core/images.h"
+#include "loadgen/protocols/classify_protocol.h"
 
 namespace hellocnn {
 namespace {

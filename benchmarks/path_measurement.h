@@ -18,10 +18,10 @@
 #include "absl/time/time.h"
 #include "benchmarks/figures.h"
 #include "benchmarks/path_benchmarks.h"
-#include "client/load/images.h"
-#include "client/load/run.h"
-#include "client/load/server_process.h"
 #include "hellocnn/engine.h"
+#include "loadgen/core/images.h"
+#include "loadgen/run/run.h"
+#include "loadgen/run/server_process.h"
 
 namespace hellocnn {
 

@@ -10,7 +10,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "hellocnn/client_options.h"
+#include "hellocnn/client/client_options.h"
 
 namespace hellocnn::client {
 

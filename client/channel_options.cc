@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/version.h"
 
 namespace hellocnn::client {
 namespace {
@@ -146,7 +147,7 @@ grpc::ChannelArguments ChannelArguments(const ClientOptions& options) {
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(ServiceConfig(options));
   arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRetryBufferBytes);
-  arguments.SetUserAgentPrefix("hellocnn-client/" HELLOCNN_VERSION);
+  arguments.SetUserAgentPrefix(absl::StrCat("hellocnn-client/", kVersion));
   // Otherwise all channels to one target in a process share one TCP connection, and one of its
   // locks.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);

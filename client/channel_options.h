@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "hellocnn/client_options.h"
+#include "hellocnn/client/client_options.h"
 
 namespace hellocnn::client {
 

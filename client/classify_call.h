@@ -14,7 +14,7 @@
 #include "absl/time/time.h"
 #include "client/cancellation.h"
 #include "client/connection_pool.h"
-#include "hellocnn/client.h"
+#include "hellocnn/client/client.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 
 namespace hellocnn::client {

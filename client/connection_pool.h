@@ -16,7 +16,7 @@
 #include "absl/time/time.h"
 #include "client/hedge_budget.h"
 #include "client/reconnector.h"
-#include "hellocnn/client_options.h"
+#include "hellocnn/client/client_options.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 
 namespace hellocnn::client {

@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "hellocnn/client.h"
+#include "hellocnn/client/client.h"
 #include "hellocnn/v1/classifier_service.pb.h"
 
 namespace hellocnn::client {

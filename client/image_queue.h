@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
-#include "hellocnn/batching_client.h"
+#include "hellocnn/client/batching_client.h"
 
 namespace hellocnn::client {
 

@@ -12,7 +12,7 @@
 #include "absl/time/time.h"
 #include "client/cancellation.h"
 #include "client/connection_pool.h"
-#include "hellocnn/classify_stream.h"
+#include "hellocnn/client/classify_stream.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 
 namespace hellocnn::client {

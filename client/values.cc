@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "hellocnn/client.h"
+#include "hellocnn/client/client.h"
 
 namespace hellocnn::client {
 namespace {

@@ -59,7 +59,8 @@ hellocnn_man_page(hellocnn-convert hellocnn-convert "convert weights from one fo
 set_target_properties(hellocnn_client PROPERTIES EXPORT_NAME client)
 set_target_properties(hellocnn_protos PROPERTIES EXPORT_NAME protos)
 set_target_properties(hellocnn_health_protos PROPERTIES EXPORT_NAME health_protos)
-install(TARGETS hellocnn_client hellocnn_protos hellocnn_health_protos EXPORT hellocnn-targets
+set_target_properties(hellocnn_base PROPERTIES EXPORT_NAME base)
+install(TARGETS hellocnn_client hellocnn_base hellocnn_protos hellocnn_health_protos EXPORT hellocnn-targets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY client/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")

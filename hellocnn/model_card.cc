@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "hellocnn/file.h"
+#include "base/file.h"
 
 namespace hellocnn {
 namespace {

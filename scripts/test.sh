@@ -103,7 +103,7 @@ format_stage() {
     echo "Debian 12's, version 14, decides"
     return
   fi
-  check clang-format xargs -a <(own_files hellocnn server client benchmarks tests) clang-format --dry-run --Werror
+  check clang-format xargs -a <(own_files base hellocnn server client loadgen cli benchmarks tests) clang-format --dry-run --Werror
 }
 
 release_stage() { build release && run_ctest release; }
@@ -131,7 +131,7 @@ tidy_stage() {
   sed 's/ -Winvalid-pch .*cmake_pch\.hxx / /' build/tidy/compile_commands.json > build/tidy/clang-tidy/compile_commands.json
   # The tidy build goes without hellocnn/torch.
   check clang-tidy xargs -P "$jobs" -n 2 \
-    -a <(own_files hellocnn server client | grep '\.cc$' | grep -v '^hellocnn/torch/') \
+    -a <(own_files base hellocnn server client loadgen cli | grep '\.cc$' | grep -Ev '^hellocnn/(torch|train)/') \
     clang-tidy -p build/tidy/clang-tidy --quiet --warnings-as-errors='*'
 }
 

@@ -14,9 +14,9 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
-#include "server/options.h"
+#include "server/config/options.h"
+#include "server/observability/logging/logging.h"
 #include "server/server.h"
-#include "server/telemetry/logging.h"
 
 namespace {
 

@@ -13,21 +13,22 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/version.h"
+#include "hellocnn/formats/weight_file.h"
 #include "hellocnn/model_card.h"
-#include "hellocnn/reference_engine.h"
+#include "hellocnn/reference/reference_engine.h"
 #include "hellocnn/simd/simd_engine.h"
-#include "hellocnn/weight_files/weight_file.h"
-#include "server/batching/batcher.h"
-#include "server/batching/warm_up.h"
-#include "server/engine_selection.h"
+#include "server/observability/admin_http/metrics_endpoint.h"
+#include "server/observability/metrics.h"
+#include "server/observability/prometheus/prometheus_metrics.h"
 #include "server/rpc/classifier_service.h"
 #include "server/rpc/connections.h"
 #include "server/rpc/grpc_server.h"
 #include "server/rpc/health_service.h"
-#include "server/telemetry/metrics.h"
-#include "server/telemetry/metrics_endpoint.h"
-#include "server/telemetry/prometheus_metrics.h"
-#include "server/torch_module.h"
+#include "server/runtime/batcher.h"
+#include "server/runtime/warm_up.h"
+#include "server/serving/engine_selection.h"
+#include "server/serving/torch_module.h"
 
 namespace hellocnn::server {
 namespace {
@@ -66,9 +67,9 @@ absl::StatusOr<v1::Limits> MakeLimits(const Options& options) {
 }
 
 ServerInfo Describe(const Options& options, const ModelCard& card, const std::string& engine) {
-  return {.version = HELLOCNN_VERSION,
-          .compiler = HELLOCNN_COMPILER,
-          .libtorch = HELLOCNN_LIBTORCH_VERSION,
+  return {.version = kVersion,
+          .compiler = kCompiler,
+          .libtorch = kLibTorchVersion,
           .grpc = grpc::Version(),
           .engine = engine,
           .card = card,

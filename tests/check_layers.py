@@ -15,38 +15,45 @@ import tempfile
 
 # Layer: own layers that it may include, besides itself. A layer is a path prefix; the longest one that fits counts.
 LAYERS = {
-    "hellocnn/": [],
-    "hellocnn/pytorch/": ["hellocnn/"],
-    "hellocnn/safetensors/": ["hellocnn/"],
-    "hellocnn/weight_files/": ["hellocnn/", "hellocnn/pytorch/", "hellocnn/safetensors/"],
-    "hellocnn/torch/": ["hellocnn/", "hellocnn/weight_files/"],
-    "hellocnn/simd/": ["hellocnn/"],
-    "server/batching/": ["hellocnn/"],
-    "server/models/": ["hellocnn/", "hellocnn/weight_files/"],
-    "server/telemetry/": ["hellocnn/", "hellocnn/simd/", "server/batching/"],
-    "server/rpc/": ["hellocnn/", "server/batching/", "server/models/", "server/telemetry/", "protos/"],
-    # Options, composition root and main: what is directly in server/ may include everything below.
+    "base/": [],
+    "hellocnn/": ["base/"],
+    "hellocnn/formats/pytorch/": ["base/", "hellocnn/"],
+    "hellocnn/formats/safetensors/": ["base/", "hellocnn/"],
+    "hellocnn/formats/": ["base/", "hellocnn/", "hellocnn/formats/pytorch/", "hellocnn/formats/safetensors/"],
+    "hellocnn/simd/": ["base/", "hellocnn/"],
+    "hellocnn/torch/": ["base/", "hellocnn/"],
+    "hellocnn/train/": ["base/", "hellocnn/", "hellocnn/formats/", "hellocnn/torch/"],
+    "server/config/": ["base/"],
+    "server/scheduling/": ["base/", "hellocnn/"],
+    "server/runtime/": ["base/", "hellocnn/", "server/scheduling/"],
+    "server/serving/": ["base/", "hellocnn/", "hellocnn/torch/"],
+    "server/observability/": ["base/", "hellocnn/", "hellocnn/simd/", "server/scheduling/", "server/runtime/"],
+    "server/rpc/": ["base/", "hellocnn/", "server/scheduling/", "server/runtime/", "server/observability/", "protos/"],
+    # Composition root and main: what is directly in server/ may include everything below.
     "server/": [
+        "base/",
         "hellocnn/",
-        "hellocnn/weight_files/",
-        "hellocnn/torch/",
+        "hellocnn/formats/",
         "hellocnn/simd/",
-        "server/batching/",
-        "server/models/",
-        "server/telemetry/",
+        "server/config/",
+        "server/scheduling/",
+        "server/runtime/",
+        "server/serving/",
+        "server/observability/",
         "server/rpc/",
         "protos/",
     ],
-    "client/": ["protos/"],
-    "client/cli/": ["client/", "client/load/", "hellocnn/", "protos/"],
+    "client/": ["base/", "protos/"],
     "client/examples/": ["client/"],  # like a stranger's: the installed headers only
-    "client/load/": ["client/", "hellocnn/", "protos/"],
+    "loadgen/": ["base/", "client/", "hellocnn/", "protos/"],
+    "cli/": ["base/", "client/", "loadgen/", "hellocnn/", "protos/"],
     "benchmarks/": [
+        "base/",
         "hellocnn/",
-        "hellocnn/weight_files/",
+        "hellocnn/formats/",
         "hellocnn/torch/",
         "hellocnn/simd/",
-        "client/load/",
+        "loadgen/",
         "server/rpc/",
         "protos/",
     ],
@@ -54,22 +61,22 @@ LAYERS = {
 
 # Pattern of a library's headers: its name, the files that may include it, as a pattern of their paths, and that in words.
 LIBRARIES = [
-    (r"(torch|ATen|c10)/", "LibTorch", r"hellocnn/torch/", "hellocnn/torch/"),
-    (r"prometheus/", "prometheus-cpp", r"(server/telemetry|client/load)/\w+\.cc|server/telemetry/(metric_series|sharded_metrics)\.h", "the .cc files of server/telemetry/ and client/load/, and the headers between the former"),
-    (r"httplib\.h", "cpp-httplib", r"client/load/http_get\.cc", "client/load/http_get.cc"),
-    (r"microhttpd\.h", "libmicrohttpd", r"server/telemetry/http_server\.cc", "server/telemetry/http_server.cc"),
-    (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/|benchmarks/echo_server\.cc", "server/rpc/, server/server.*, client/ and the echo server"),
-    (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/", "server/rpc/ and client/"),
-    (r"CLI/", "CLI11", r"server/options\.cc|benchmarks/(main|echo_server)\.cc|client/(cli|load)/|hellocnn/(torch/train|weight_files/convert)_main\.cc", "command lines"),
-    (r"zip\.h", "libzip", r"hellocnn/pytorch/", "hellocnn/pytorch/"),
+    (r"(torch|ATen|c10)/", "LibTorch", r"hellocnn/(torch|train)/", "hellocnn/torch/ and hellocnn/train/"),
+    (r"prometheus/", "prometheus-cpp", r"server/observability/prometheus/\w+\.cc|server/observability/prometheus/(metric_series|sharded_metrics)\.h|loadgen/\w+/\w+\.cc", "the .cc files of server/observability/prometheus/ and loadgen/, and the headers between the former"),
+    (r"httplib\.h", "cpp-httplib", r"loadgen/run/http_get\.cc", "loadgen/run/http_get.cc"),
+    (r"microhttpd\.h", "libmicrohttpd", r"server/observability/admin_http/http_server\.cc", "server/observability/admin_http/http_server.cc"),
+    (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/|loadgen/|benchmarks/echo_server\.cc", "server/rpc/, server/server.*, client/, loadgen/ and the echo server"),
+    (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/|loadgen/", "server/rpc/, client/ and loadgen/"),
+    (r"CLI/", "CLI11", r"server/config/options\.cc|benchmarks/(main|echo_server)\.cc|cli/|hellocnn/(train/train|formats/convert)_main\.cc", "command lines"),
+    (r"zip\.h", "libzip", r"hellocnn/formats/pytorch/", "hellocnn/formats/pytorch/"),
     (r"hwy/", "Highway", r"hellocnn/simd/|benchmarks/", "hellocnn/simd/ and benchmarks/"),
     (r"benchmark/", "Google Benchmark", r"benchmarks/", "benchmarks/"),
     (r"spdlog/", "spdlog", r"server/", "server/"),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
-OWN_ROOTS = ("hellocnn", "server", "client", "benchmarks")
-# Installed headers lie in a folder of their own, and are included relative to it: <hellocnn/client.h>.
+OWN_ROOTS = ("base", "hellocnn", "server", "client", "loadgen", "cli", "benchmarks")
+# Installed headers lie in a folder of their own, and are included relative to it: <hellocnn/client/client.h>.
 PUBLIC_HEADERS = "client/include"
 
 
@@ -125,47 +132,48 @@ def check_tree(root):
 def self_test():
     """Each of these must be found, each of those must not be."""
     wrong = [
-        ("hellocnn/engine.h", '#include "server/options.h"'),
-        ("hellocnn/engine.h", '#include "client/client.h"'),
+        ("hellocnn/engine.h", '#include "server/config/options.h"'),
+        ("hellocnn/engine.h", '#include "client/values.h"'),
+        ("base/file.cc", '#include "hellocnn/image.h"'),
         ("hellocnn/engine.h", '#include "hellocnn/torch/torch_engine.h"'),
-        ("hellocnn/idx.cc", "#include <grpcpp/grpcpp.h>"),
-        ("hellocnn/idx.cc", '#include "hellocnn/v1/classifier_service.pb.h"'),
-        ("hellocnn/pytorch/pytorch_file.cc", "#include <torch/script.h>"),
-        ("hellocnn/pytorch/pytorch_file.cc", '#include "hellocnn/safetensors/safetensors_file.h"'),
-        ("hellocnn/weights.cc", '#include "hellocnn/weight_files/weight_file.h"'),
-        ("server/server.cc", '#include "hellocnn/pytorch/pytorch_file.h"'),
-        ("hellocnn/safetensors/safetensors_file.cc", "#include <zip.h>"),
-        ("server/batching/batcher.h", "#include <ATen/ATen.h>"),
-        ("server/batching/batcher.h", '#include "server/rpc/request.h"'),
-        ("server/batching/batcher.cc", '  #  include "hellocnn/v1/classifier_service.grpc.pb.h"'),
-        ("server/telemetry/metrics.h", "#include <prometheus/counter.h>"),
-        ("server/telemetry/metrics_endpoint.cc", "#include <microhttpd.h>"),
+        ("hellocnn/data/idx.cc", "#include <grpcpp/grpcpp.h>"),
+        ("hellocnn/data/idx.cc", '#include "hellocnn/v1/classifier_service.pb.h"'),
+        ("hellocnn/formats/pytorch/pytorch_file.cc", "#include <torch/script.h>"),
+        ("hellocnn/formats/pytorch/pytorch_file.cc", '#include "hellocnn/formats/safetensors/safetensors_file.h"'),
+        ("hellocnn/weights.cc", '#include "hellocnn/formats/weight_file.h"'),
+        ("server/server.cc", '#include "hellocnn/formats/pytorch/pytorch_file.h"'),
+        ("hellocnn/formats/safetensors/safetensors_file.cc", "#include <zip.h>"),
+        ("server/runtime/batcher.h", "#include <ATen/ATen.h>"),
+        ("server/runtime/batcher.h", '#include "server/rpc/request.h"'),
+        ("server/runtime/batcher.cc", '  #  include "hellocnn/v1/classifier_service.grpc.pb.h"'),
+        ("server/observability/metrics.h", "#include <prometheus/counter.h>"),
+        ("server/observability/admin_http/metrics_endpoint.cc", "#include <microhttpd.h>"),
         ("hellocnn/image.cc", "#include <hwy/highway.h>"),
         ("hellocnn/simd/kernels.cc", '#include "hellocnn/torch/torch_engine.h"'),
         ("server/server.cc", '#include "benchmarks/roofline.h"'),
         ("server/rpc/service.cc", '#include "hellocnn/torch/torch_engine.h"'),
-        ("client/client.cc", '#include "server/options.h"'),
-        ("client/client.h", '#include "hellocnn/idx.h"'),
-        ("client/cli/main.cc", '#include "hellocnn/torch/module.h"'),
-        ("client/cli/load.cc", "#include <prometheus/counter.h>"),
-        ("client/load/run.cc", "#include <httplib.h>"),
-        ("client/client.cc", '#include "client/load/run.h"'),
-        ("client/examples/classify_digits.cc", '#include "hellocnn/idx.h"'),
+        ("client/client.cc", '#include "server/config/options.h"'),
+        ("client/client.h", '#include "hellocnn/data/idx.h"'),
+        ("cli/main.cc", '#include "hellocnn/torch/module.h"'),
+        ("cli/commands/load.cc", "#include <prometheus/counter.h>"),
+        ("loadgen/run/run.cc", "#include <httplib.h>"),
+        ("client/client.cc", '#include "loadgen/run/run.h"'),
+        ("client/examples/classify_digits.cc", '#include "hellocnn/data/idx.h"'),
     ]
     right = [
         ("hellocnn/weights.cc", '#include "hellocnn/topology.h"'),
         ("hellocnn/torch/module.cc", "#include <torch/torch.h>"),
-        ("hellocnn/weight_files/weight_file.cc", '#include "hellocnn/safetensors/safetensors_file.h"'),
-        ("server/server.cc", '#include "hellocnn/weight_files/weight_file.h"'),
+        ("hellocnn/formats/weight_file.cc", '#include "hellocnn/formats/safetensors/safetensors_file.h"'),
+        ("server/server.cc", '#include "hellocnn/formats/weight_file.h"'),
         ("hellocnn/simd/kernels.cc", "#include <hwy/highway.h>"),
         ("benchmarks/engine_benchmark.cc", "#include <benchmark/benchmark.h>"),
-        ("server/server.cc", '#include "hellocnn/torch/torch_engine.h"'),
-        ("server/telemetry/prometheus_metrics.cc", "#include <prometheus/counter.h>"),
+        ("server/serving/torch_module.cc", '#include "hellocnn/torch/module.h"'),
+        ("server/observability/prometheus/prometheus_metrics.cc", "#include <prometheus/counter.h>"),
         ("server/rpc/response.cc", '#include "hellocnn/v1/classifier_service.pb.h"'),
-        ("client/cli/evaluate.cc", '#include "hellocnn/idx.h"'),
+        ("cli/commands/evaluate.cc", '#include "hellocnn/data/idx.h"'),
         ("client/client.cc", "#include <grpcpp/grpcpp.h>"),
-        ("client/load/prometheus_exporter.cc", "#include <prometheus/counter.h>"),
-        ("client/cli/load.cc", '#include "client/load/run.h"'),
+        ("loadgen/report/prometheus_exporter.cc", "#include <prometheus/counter.h>"),
+        ("cli/commands/load.cc", '#include "loadgen/run/run.h"'),
     ]
     failures = []
     for path, line in wrong:
@@ -176,12 +184,12 @@ def self_test():
     with tempfile.TemporaryDirectory() as root:
         os.makedirs(os.path.join(root, "hellocnn"))
         with open(os.path.join(root, "hellocnn/bad.h"), "w", encoding="utf-8") as bad:
-            bad.write('// a comment\n#include "server/options.h"\n')
-        os.makedirs(os.path.join(root, "client/include/hellocnn"))
+            bad.write('// a comment\n#include "server/config/options.h"\n')
+        os.makedirs(os.path.join(root, "client/include/hellocnn/client"))
         for path, line in [
-            ("client/include/hellocnn/client.h", ""),
-            ("client/client.cc", '#include "hellocnn/client.h"'),
-            ("hellocnn/bad.cc", '#include "hellocnn/client.h"'),
+            ("client/include/hellocnn/client/client.h", ""),
+            ("client/client.cc", '#include "hellocnn/client/client.h"'),
+            ("hellocnn/bad.cc", '#include "hellocnn/client/client.h"'),
         ]:
             with open(os.path.join(root, path), "w", encoding="utf-8") as file:
                 file.write(line)

@@ -1,5 +1,6 @@
 #include "hellocnn/torch/module.h"
 
+#include "base/version.h"
 #include "hellocnn/torch/torch_engine.h"
 
 namespace hellocnn {
@@ -13,8 +14,8 @@ absl::StatusOr<EngineFactory> OnOneThread(const Weights& weights,
 }
 
 constexpr TorchModule kModule{
-    .version = HELLOCNN_VERSION,
-    .libtorch_version = HELLOCNN_LIBTORCH_VERSION,
+    .version = kVersion,
+    .libtorch_version = kLibTorchVersion,
     .engine_factory = &OnOneThread<&TorchEngineFactory>,
     .eager_engine_factory = &OnOneThread<&TorchEagerEngineFactory>,
 };

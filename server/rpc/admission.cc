@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
-#include "server/batching/mutex_lock.h"
+#include "base/mutex_lock.h"
 #include "server/rpc/status.h"
 
 namespace hellocnn::server {

@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "server/batching/batcher.h"
+#include "server/runtime/batcher.h"
 
 namespace hellocnn::server {
 

@@ -5,13 +5,13 @@
 #include "absl/time/time.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
-#include "server/batching/batcher.h"
+#include "server/observability/metrics.h"
 #include "server/rpc/admission.h"
 #include "server/rpc/classify_call.h"
 #include "server/rpc/completion_events.h"
 #include "server/rpc/idle_calls.h"
 #include "server/rpc/serving_context.h"
-#include "server/telemetry/metrics.h"
+#include "server/runtime/batcher.h"
 
 namespace hellocnn::server {
 

@@ -7,13 +7,13 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
-#include "server/batching/batcher.h"
-#include "server/batching/job.h"
+#include "server/observability/statistics.h"
 #include "server/rpc/answer.h"
 #include "server/rpc/async_call.h"
 #include "server/rpc/idle_calls.h"
 #include "server/rpc/serving_context.h"
-#include "server/telemetry/statistics.h"
+#include "server/runtime/batcher.h"
+#include "server/scheduling/job.h"
 
 namespace hellocnn::server {
 

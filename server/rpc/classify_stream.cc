@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "server/batching/mutex_lock.h"
+#include "base/mutex_lock.h"
 #include "server/rpc/bytes.h"
 #include "server/rpc/response.h"
 #include "server/rpc/status.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "absl/time/clock.h"
-#include "server/batching/mutex_lock.h"
+#include "base/mutex_lock.h"
 
 namespace hellocnn::server {
 namespace {

@@ -11,7 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "server/batching/event_queue.h"
+#include "server/runtime/event_queue.h"
 
 namespace hellocnn::server {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/batching/mutex_lock.h"
+#include "base/mutex_lock.h"
 #include "server/rpc/async_call.h"
 #include "server/rpc/bytes.h"
 #include "server/rpc/status.h"

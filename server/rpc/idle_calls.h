@@ -9,7 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "server/batching/mutex_lock.h"
+#include "base/mutex_lock.h"
 
 namespace hellocnn::server {
 

@@ -12,7 +12,7 @@
 #include "hellocnn/model_card.h"
 #include "hellocnn/prediction.h"
 #include "hellocnn/v1/classifier_service.pb.h"
-#include "server/batching/job.h"
+#include "server/scheduling/job.h"
 
 namespace hellocnn::server {
 

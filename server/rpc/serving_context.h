@@ -6,8 +6,8 @@
 
 #include "absl/time/time.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
+#include "server/observability/metrics.h"
 #include "server/rpc/admission.h"
-#include "server/telemetry/metrics.h"
 
 namespace hellocnn::server {
 

@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "server/telemetry/metrics.h"
+#include "server/observability/metrics.h"
 
 namespace hellocnn::server {
 

@@ -1,4 +1,4 @@
-#include "hellocnn/batching_client.h"
+#include "hellocnn/client/batching_client.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -8,7 +8,7 @@
 
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
-#include "hellocnn/client.h"
+#include "hellocnn/client/client.h"
 #include "tests/client/fake_server.h"
 #include "tests/client/reports.h"
 

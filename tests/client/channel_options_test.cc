@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "hellocnn/client.h"
+#include "hellocnn/client/client.h"
 
 namespace hellocnn::client {
 namespace {

@@ -1,4 +1,4 @@
-#include "hellocnn/client.h"
+#include "hellocnn/client/client.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

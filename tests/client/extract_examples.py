@@ -17,8 +17,8 @@ PROLOGUE = """#include <cstdint>
 #include <thread>
 #include <vector>
 
-#include "hellocnn/batching_client.h"
-#include "hellocnn/client.h"
+#include "hellocnn/client/batching_client.h"
+#include "hellocnn/client/client.h"
 
 namespace hellocnn::client {
 """

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "hellocnn/client.h"
+#include "hellocnn/client/client.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 
 namespace hellocnn::client {

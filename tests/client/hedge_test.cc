@@ -14,7 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "client/hedge_budget.h"
-#include "hellocnn/client.h"
+#include "hellocnn/client/client.h"
 #include "tests/client/fake_server.h"
 #include "tests/client/reports.h"
 

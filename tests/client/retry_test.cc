@@ -9,7 +9,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
-#include "hellocnn/client.h"
+#include "hellocnn/client/client.h"
 #include "tests/client/fake_server.h"
 
 namespace hellocnn::client {

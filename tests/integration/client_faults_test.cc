@@ -19,9 +19,9 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "client/load/server_process.h"
-#include "hellocnn/batching_client.h"
-#include "hellocnn/client.h"
+#include "hellocnn/client/batching_client.h"
+#include "hellocnn/client/client.h"
+#include "loadgen/run/server_process.h"
 #include "tests/integration/digit_load.h"
 #include "tests/integration/tcp_proxy.h"
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "hellocnn/idx.h"
+#include "hellocnn/data/idx.h"
 
 namespace hellocnn {
 namespace {

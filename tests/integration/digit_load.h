@@ -13,7 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "hellocnn/client.h"
+#include "hellocnn/client/client.h"
 
 namespace hellocnn {
 

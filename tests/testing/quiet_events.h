@@ -6,7 +6,7 @@
 #include <mutex>
 
 #include "absl/time/clock.h"
-#include "server/batching/event_queue.h"
+#include "server/runtime/event_queue.h"
 
 namespace hellocnn::testing {
 

@@ -2,7 +2,7 @@
 #include <iostream>
 #include <vector>
 
-#include "hellocnn/client.h"
+#include "hellocnn/client/client.h"
 
 int main() {
   const auto client = hellocnn::client::Client::Create({.target = "127.0.0.1:1"});

@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "hellocnn/idx.h"
+#include "hellocnn/data/idx.h"
+#include "hellocnn/formats/weight_file.h"
 #include "hellocnn/model_card.h"
-#include "hellocnn/reference_engine.h"
+#include "hellocnn/reference/reference_engine.h"
 #include "hellocnn/simd/simd_engine.h"
 #include "hellocnn/torch/torch_engine.h"
-#include "hellocnn/weight_files/weight_file.h"
 #include "tests/hellocnn/simd/instruction_sets.h"
 
 namespace hellocnn {

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "hellocnn/idx.h"
+#include "hellocnn/data/idx.h"
+#include "hellocnn/formats/weight_file.h"
 #include "hellocnn/model_card.h"
-#include "hellocnn/weight_files/weight_file.h"
 #include "tests/testing/files.h"
 
 namespace hellocnn {

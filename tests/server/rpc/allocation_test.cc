@@ -19,12 +19,12 @@
 #include <utility>
 #include <vector>
 
+#include "server/observability/prometheus/prometheus_metrics.h"
 #include "server/rpc/answer.h"
 #include "server/rpc/bytes.h"
 #include "server/rpc/classifier_service.h"
 #include "server/rpc/request.h"
 #include "server/rpc/response.h"
-#include "server/telemetry/prometheus_metrics.h"
 #include "tests/testing/count_allocations.h"
 #include "tests/testing/model_card.h"
 

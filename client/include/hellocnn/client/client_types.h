@@ -1,0 +1,111 @@
+// What goes into calls and comes out of them.
+#ifndef HELLOCNN_CLIENT_CLIENT_TYPES_H_
+#define HELLOCNN_CLIENT_CLIENT_TYPES_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+namespace hellocnn::client {
+
+inline constexpr int kImageSide = 32;
+inline constexpr int kImagePixels = kImageSide * kImageSide;
+inline constexpr int kClasses = 10;
+
+// One 32x32 image with one channel, row by row from the top left. A value: copies are independent.
+class Image {
+ public:
+  // 1,024 grey levels, 0 (black) to 255, digits light on dark. INVALID_ARGUMENT: another number of
+  // them.
+  static absl::StatusOr<Image> Gray8(absl::Span<const std::uint8_t> pixels);
+
+  // 1,024 values, already normalised as ModelInfo::preprocessing says. INVALID_ARGUMENT: another
+  // number of them, or one that is not finite.
+  static absl::StatusOr<Image> Float32(absl::Span<const float> pixels);
+
+  bool is_float32() const { return is_float32_; }
+  // As sent: 1,024 bytes, or 4,096 bytes of little-endian binary32.
+  const std::string& bytes() const { return bytes_; }
+
+ private:
+  Image(bool is_float32, std::string bytes) : is_float32_(is_float32), bytes_(std::move(bytes)) {}
+
+  bool is_float32_;
+  std::string bytes_;
+};
+
+// The answer to one image.
+struct Prediction {
+  int class_index = 0;  // the most likely class, 0 to 9; of equal ones, the lowest
+  std::string label;
+  std::array<float, kClasses> log_probabilities{};  // natural logarithms, by class index
+
+  // 0 to 1. `index` must be 0 to 9.
+  double Probability(int index) const;
+};
+
+// Where a request spent its time in the server, network excluded.
+struct Timing {
+  absl::Duration queue;    // from acceptance until a worker took its first image
+  absl::Duration compute;  // from then until its last image was classified
+  int batch_size = 0;      // images in the largest batch that the request had a part in
+};
+
+struct ClassifyResult {
+  std::vector<Prediction> predictions;  // one for each image, in their order
+  std::string model_name;
+  std::string model_version;  // compare for equality only
+  Timing timing;
+};
+
+// One row of the layer table.
+struct LayerInfo {
+  std::string name;               // "conv.0"
+  std::string operation;          // "Conv2d(1, 6, kernel 5x5)"
+  std::vector<int> output_shape;  // of one image, for example [6, 28, 28]
+  std::int64_t parameters = 0;
+  std::int64_t multiply_adds = 0;  // for one image
+};
+
+// value = (grey / 255 - mean) / standard_deviation
+struct Preprocessing {
+  int content_size = 28;  // rows and columns of the digit before padding
+  int padding = 2;        // black pixels added on each side, before normalisation
+  float mean = 0;
+  float standard_deviation = 1;
+};
+
+struct Limits {
+  int max_images_per_request = 0;
+  int max_batch_size = 0;
+  int queue_capacity = 0;     // images; beyond it: RESOURCE_EXHAUSTED
+  int max_message_bytes = 0;  // of one request
+};
+
+struct ModelInfo {
+  std::string name;
+  std::string version;
+  std::vector<std::string> labels;  // by class index
+  std::vector<LayerInfo> layers;    // from input to output
+  std::int64_t parameters = 0;
+  std::int64_t multiply_adds = 0;  // for one image
+  double test_accuracy = 0;        // 0 to 1, as the model card says
+  Preprocessing preprocessing;
+  Limits limits;
+};
+
+// As grpc.health.v1 has them.
+enum class HealthStatus { kUnknown, kServing, kNotServing, kServiceUnknown };
+
+// "SERVING", "NOT_SERVING", …
+std::string ToString(HealthStatus status);
+
+}  // namespace hellocnn::client
+
+#endif  // HELLOCNN_CLIENT_CLIENT_TYPES_H_

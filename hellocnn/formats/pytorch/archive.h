@@ -1,0 +1,51 @@
+// The zip archive that torch.save and TorchScript write: records in one folder, whose name says
+// nothing.
+#ifndef HELLOCNN_FORMATS_PYTORCH_ARCHIVE_H_
+#define HELLOCNN_FORMATS_PYTORCH_ARCHIVE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+
+struct zip;
+
+namespace hellocnn {
+
+// A PyTorch archive, open for reading. Records are named relative to its folder: "data.pkl",
+// "data/0".
+//
+// Thread-compatible.
+class Archive {
+ public:
+  // NOT_FOUND: no such file. INVALID_ARGUMENT says what the file is, if it is not such an archive.
+  static absl::StatusOr<Archive> Open(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  bool Contains(const std::string& record) const { return records_.contains(record); }
+
+  // Reads all of a record and checks its CRC. INVALID_ARGUMENT: not there, damaged, encrypted,
+  // compressed by anything but Deflate, or of more than `max_bytes` bytes.
+  absl::StatusOr<std::string> Read(const std::string& record, std::size_t max_bytes);
+
+ private:
+  struct Close {
+    void operator()(zip* archive) const;
+  };
+
+  Archive(std::string path, zip* archive) : path_(std::move(path)), zip_(archive) {}
+
+  absl::Status ListRecords();
+
+  std::string path_;
+  std::unique_ptr<zip, Close> zip_;
+  std::map<std::string, std::uint64_t> records_;  // name without folder -> index in the zip
+};
+
+}  // namespace hellocnn
+
+#endif  // HELLOCNN_FORMATS_PYTORCH_ARCHIVE_H_

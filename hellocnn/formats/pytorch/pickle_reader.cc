@@ -1,0 +1,179 @@
+#include "hellocnn/formats/pytorch/pickle_reader.h"
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "hellocnn/formats/pytorch/pickle_machine.h"
+#include "hellocnn/formats/pytorch/pickle_opcodes.h"
+
+namespace hellocnn {
+
+using Kind = PickleValue::Kind;
+
+constexpr std::uint64_t kMaxProtocol = 5;
+
+void PickleMachine::Step(std::uint8_t opcode) {
+  if (!status_.ok()) return;
+  switch (opcode) {
+    case pickle::kProto:
+      if (const std::uint64_t protocol = Number(1); protocol > kMaxProtocol) {
+        Fail(absl::StrCat("protocol ", protocol, "; wanted at most ", kMaxProtocol));
+      }
+      return;
+    case pickle::kFrame:
+      Number(8);  // how much to read ahead; all of it is here already
+      return;
+    case pickle::kStop:
+      pickle_.root_ = &Pop();
+      if (!stack_.empty() || !marks_.empty()) Fail("values left on the stack at the end");
+      return;
+    case pickle::kMark:
+      if (marks_.size() >= kMaxMarks) return Fail("marks nested too deep");
+      return marks_.push_back(stack_.size());
+    case pickle::kPop:
+      Pop();
+      return;
+    case pickle::kPopMark:
+      PopToMark();
+      return;
+    case pickle::kNone:
+      Push(Kind::kNone);
+      return;
+    case pickle::kNewTrue:
+    case pickle::kNewFalse:
+      return PushInteger(Kind::kBool, opcode == pickle::kNewTrue ? 1 : 0);
+    case pickle::kBinInt:
+      return PushInteger(Kind::kInt, SignedNumber(4));
+    case pickle::kBinInt1:
+      return PushInteger(Kind::kInt, static_cast<std::int64_t>(Number(1)));
+    case pickle::kBinInt2:
+      return PushInteger(Kind::kInt, static_cast<std::int64_t>(Number(2)));
+    case pickle::kLong1: {
+      const std::uint64_t width = Number(1);
+      if (width > 8) return Fail(absl::StrCat("an integer of ", width, " bytes; wanted at most 8"));
+      return PushInteger(Kind::kInt, SignedNumber(static_cast<int>(width)));
+    }
+    case pickle::kBinFloat:
+      Push(Kind::kFloat).real = BigEndianDouble();
+      return;
+    case pickle::kShortBinString:
+    case pickle::kShortBinBytes:
+    case pickle::kShortBinUnicode:
+      return PushText(Number(1));
+    case pickle::kBinString:
+    case pickle::kBinBytes:
+    case pickle::kBinUnicode:
+      return PushText(Number(4));
+    case pickle::kBinUnicode8:
+      return PushText(Number(8));
+    case pickle::kEmptyTuple:
+      return PushTuple(0);
+    case pickle::kTuple1:
+    case pickle::kTuple2:
+    case pickle::kTuple3:
+      return PushTuple(opcode - pickle::kTuple1 + 1);
+    case pickle::kTuple: {
+      Values items = PopToMark();
+      Push(Kind::kTuple).items = std::move(items);
+      return;
+    }
+    case pickle::kEmptyList:
+      Push(Kind::kList);
+      return;
+    case pickle::kList: {
+      Values items = PopToMark();
+      Push(Kind::kList).items = std::move(items);
+      return;
+    }
+    case pickle::kAppend: {
+      const PickleValue* item = &Pop();
+      return Append({item});
+    }
+    case pickle::kAppends:
+      return Append(PopToMark());
+    case pickle::kEmptyDict:
+      Push(Kind::kDict);
+      return;
+    case pickle::kDict: {
+      const Values flat = PopToMark();
+      Push(Kind::kDict);
+      return SetItems(flat);
+    }
+    case pickle::kSetItem: {
+      const PickleValue* value = &Pop();
+      const PickleValue* key = &Pop();
+      return SetItems({key, value});
+    }
+    case pickle::kSetItems:
+      return SetItems(PopToMark());
+    case pickle::kBinPut:
+      return Memorize(Number(1));
+    case pickle::kLongBinPut:
+      return Memorize(Number(4));
+    case pickle::kMemoize:
+      return Memorize(memo_.size());
+    case pickle::kBinGet:
+      return Recall(Number(1));
+    case pickle::kLongBinGet:
+      return Recall(Number(4));
+    case pickle::kGlobal: {
+      const std::string module = Line();
+      return PushSymbol(module, Line());
+    }
+    case pickle::kStackGlobal:
+      return StackGlobal();
+    case pickle::kReduce:
+      return PushCall(Kind::kCall);
+    case pickle::kNewObj:
+      return PushCall(Kind::kObject);
+    case pickle::kBuild:
+      return Build();
+    case pickle::kBinPersId: {
+      const PickleValue* id = &Pop();
+      Push(Kind::kPersistentId).arguments = id;
+      return;
+    }
+    default:
+      return Fail(absl::StrFormat("opcode 0x%02x is not one that weight files use", opcode));
+  }
+}
+
+absl::StatusOr<Pickle> ReadPickle(const std::string& name, const std::string& bytes) {
+  return PickleMachine(name, bytes).Run();
+}
+
+std::string Describe(const PickleValue& value) {
+  const auto shown = [](const std::string& text) {
+    constexpr std::size_t kShown = 80;
+    return absl::StrCat(absl::CHexEscape(text.substr(0, kShown)), text.size() > kShown ? "…" : "");
+  };
+  switch (value.kind) {
+    case Kind::kNone:
+      return "None";
+    case Kind::kBool:
+      return value.integer != 0 ? "True" : "False";
+    case Kind::kInt:
+      return absl::StrCat("the integer ", value.integer);
+    case Kind::kFloat:
+      return absl::StrCat("the number ", value.real);
+    case Kind::kString:
+      return absl::StrCat("the string \"", shown(value.text), "\"");
+    case Kind::kTuple:
+      return absl::StrCat("a tuple of ", value.items.size());
+    case Kind::kList:
+      return absl::StrCat("a list of ", value.items.size());
+    case Kind::kDict:
+      return absl::StrCat("a dict of ", value.entries.size());
+    case Kind::kSymbol:
+      return absl::StrCat("the symbol ", shown(value.text));
+    case Kind::kCall:
+      return absl::StrCat("a call of ", shown(value.callee->text));
+    case Kind::kObject:
+      return absl::StrCat("an object of class ", shown(value.callee->text));
+    case Kind::kPersistentId:
+      return "a persistent id";
+  }
+  return "an unknown value";
+}
+
+}  // namespace hellocnn

@@ -1,0 +1,238 @@
+#include "hellocnn/formats/pytorch/tensor_loader.h"
+
+#include <bit>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "hellocnn/topology.h"
+
+namespace hellocnn {
+namespace {
+
+using Kind = PickleValue::Kind;
+
+// Both far above HelloCNN's 61,706 values, so that a file of another network still gets the message
+// that says so.
+constexpr std::size_t kMaxStorageBytes = std::size_t{64} << 20;
+constexpr std::int64_t kMaxValues = std::int64_t{16} << 20;
+constexpr std::size_t kMaxDimensions = 8;
+constexpr char kRebuild[] = "torch._utils._rebuild_";
+constexpr char kFloat32[] = "float32";
+
+// The dtype, by PyTorch's name, of a storage class or of a dtype symbol; the symbol itself if it is
+// unknown.
+std::string DtypeName(const std::string& symbol) {
+  static const auto* const names =
+      new std::map<std::string, std::string>{{"torch.FloatStorage", kFloat32},
+                                             {"torch.float32", kFloat32},
+                                             {"torch.DoubleStorage", "float64"},
+                                             {"torch.HalfStorage", "float16"},
+                                             {"torch.BFloat16Storage", "bfloat16"},
+                                             {"torch.LongStorage", "int64"},
+                                             {"torch.IntStorage", "int32"},
+                                             {"torch.ShortStorage", "int16"},
+                                             {"torch.CharStorage", "int8"},
+                                             {"torch.ByteStorage", "uint8"},
+                                             {"torch.BoolStorage", "bool"},
+                                             {"torch.ComplexFloatStorage", "complex64"},
+                                             {"torch.ComplexDoubleStorage", "complex128"}};
+  const auto found = names->find(symbol);
+  return found == names->end() ? symbol : found->second;
+}
+
+bool IsUntyped(const std::string& symbol) {
+  return symbol == "torch.storage.UntypedStorage" || symbol == "torch.UntypedStorage";
+}
+
+// Item `index` of a tuple if it is of that kind, else null.
+const PickleValue* Item(const PickleValue& tuple, std::size_t index, Kind kind) {
+  if (tuple.kind != Kind::kTuple || index >= tuple.items.size()) return nullptr;
+  const PickleValue* item = tuple.items[index];
+  return item->kind == kind ? item : nullptr;
+}
+
+// A tuple of non-negative integers.
+bool ReadExtents(const PickleValue* tuple, std::vector<std::int64_t>& extents) {
+  if (tuple == nullptr || tuple->items.size() > kMaxDimensions) return false;
+  for (const PickleValue* item : tuple->items) {
+    if (item->kind != Kind::kInt || item->integer < 0) return false;
+    extents.push_back(item->integer);
+  }
+  return true;
+}
+
+// A tensor's values as places in its storage.
+struct Layout {
+  std::int64_t offset = 0;
+  std::vector<std::int64_t> shape;
+  std::vector<std::int64_t> strides;
+};
+
+// Whether each value lies within a storage of so many. Not called of empty tensors.
+bool Fits(const Layout& layout, std::int64_t storage_values) {
+  std::int64_t last = layout.offset;
+  for (std::size_t i = 0; i < layout.shape.size(); ++i) {
+    std::int64_t span = 0;
+    if (__builtin_mul_overflow(layout.shape[i] - 1, layout.strides[i], &span)) return false;
+    if (__builtin_add_overflow(last, span, &last)) return false;
+  }
+  return last < storage_values;
+}
+
+float ReadFloat(const std::string& bytes, std::int64_t index, bool big_endian) {
+  const std::size_t at = sizeof(float) * static_cast<std::size_t>(index);
+  std::uint32_t bits = 0;
+  for (std::size_t i = 0; i < sizeof(float); ++i) {
+    const std::size_t byte = big_endian ? i : sizeof(float) - 1 - i;
+    bits = bits << 8 | static_cast<std::uint8_t>(bytes[at + byte]);
+  }
+  return std::bit_cast<float>(bits);
+}
+
+// Copies the values in row-major order of the shape. `layout` fits the storage.
+void CopyValues(const Layout& layout, const std::string& bytes, bool big_endian,
+                std::vector<float>& values) {
+  std::vector<std::int64_t> position(layout.shape.size(), 0);
+  std::int64_t index = layout.offset;
+  for (float& value : values) {
+    value = ReadFloat(bytes, index, big_endian);
+    for (std::size_t i = position.size(); i-- > 0;) {
+      index += layout.strides[i];
+      if (++position[i] < layout.shape[i]) break;
+      index -= layout.strides[i] * layout.shape[i];
+      position[i] = 0;
+    }
+  }
+}
+
+}  // namespace
+
+bool IsTensor(const PickleValue& value) {
+  return value.kind == Kind::kCall && value.callee->text.rfind(kRebuild, 0) == 0;
+}
+
+absl::StatusOr<TensorLoader> TensorLoader::Create(Archive& archive) {
+  bool big_endian = false;  // files from before there was such a record
+  if (archive.Contains("byteorder")) {
+    const absl::StatusOr<std::string> order = archive.Read("byteorder", 16);
+    if (!order.ok()) return order.status();
+    if (*order != "little" && *order != "big") {
+      return absl::InvalidArgumentError(absl::StrCat(archive.path(), ": byte order is \"",
+                                                     absl::CHexEscape(*order),
+                                                     "\"; wanted \"little\" or \"big\""));
+    }
+    big_endian = *order == "big";
+  }
+  TensorLoader loader(archive, big_endian);
+  loader.storage_bytes_left_ = kMaxStorageBytes;
+  loader.values_left_ = kMaxValues;
+  return loader;
+}
+
+absl::StatusOr<Tensor> TensorLoader::Load(const std::string& name, const PickleValue& value) {
+  const auto wrong = [&](const std::string& what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(archive_->path(), ": tensor ", name, ": ", what));
+  };
+  // A parameter wraps its tensor once. Unwrapping in a loop could follow a cycle for ever.
+  const PickleValue* call = &value;
+  if (call->Is(Kind::kCall, "torch._utils._rebuild_parameter") ||
+      call->Is(Kind::kCall, "torch._utils._rebuild_parameter_with_state")) {
+    const PickleValue* data = Item(*call->arguments, 0, Kind::kCall);
+    if (data == nullptr) return wrong("a parameter without a tensor; wanted one");
+    call = data;
+  }
+  const bool has_dtype = call->Is(Kind::kCall, "torch._utils._rebuild_tensor_v3");
+  if (!has_dtype && !call->Is(Kind::kCall, "torch._utils._rebuild_tensor_v2")) {
+    return wrong(absl::StrCat("is ", Describe(*call),
+                              "; wanted a plain dense tensor, by torch._utils._rebuild_tensor_v2"));
+  }
+
+  const PickleValue& arguments = *call->arguments;
+  const PickleValue* id = Item(arguments, 0, Kind::kPersistentId);
+  const PickleValue* offset = Item(arguments, 1, Kind::kInt);
+  Layout layout;
+  if (id == nullptr || offset == nullptr || offset->integer < 0 ||
+      !ReadExtents(Item(arguments, 2, Kind::kTuple), layout.shape) ||
+      !ReadExtents(Item(arguments, 3, Kind::kTuple), layout.strides) ||
+      layout.shape.size() != layout.strides.size()) {
+    return wrong(
+        absl::StrCat("is not described by a storage, an offset, and a shape and strides of "
+                     "the same length, at most ",
+                     kMaxDimensions, ", none negative"));
+  }
+  layout.offset = offset->integer;
+  // The stride of a side of 1 is never taken and may be anything; 0 cannot overflow.
+  for (std::size_t i = 0; i < layout.shape.size(); ++i) {
+    if (layout.shape[i] == 1) layout.strides[i] = 0;
+  }
+  const PickleValue* dtype = has_dtype ? Item(arguments, 6, Kind::kSymbol) : nullptr;
+  if (has_dtype && dtype == nullptr) return wrong("has no dtype; wanted float32");
+  const absl::StatusOr<const std::string*> storage =
+      ReadStorage(name, *id, dtype == nullptr ? "" : dtype->text);
+  if (!storage.ok()) return storage.status();
+
+  const std::int64_t count = CountValues(layout.shape, values_left_);
+  if (count < 0) {
+    return wrong(absl::StrCat("has shape ", ShapeToString(layout.shape), "; wanted at most ",
+                              kMaxValues, " values in all tensors together"));
+  }
+  const auto storage_values = static_cast<std::int64_t>((*storage)->size() / sizeof(float));
+  if (count > 0 && !Fits(layout, storage_values)) {
+    return wrong(absl::StrCat("has shape ", ShapeToString(layout.shape), ", strides ",
+                              ShapeToString(layout.strides), " and offset ", layout.offset,
+                              ", which reaches beyond its storage of ", storage_values, " values"));
+  }
+  values_left_ -= count;
+  Tensor tensor{layout.shape, std::vector<float>(static_cast<std::size_t>(count))};
+  CopyValues(layout, **storage, big_endian_, tensor.values);
+  return tensor;
+}
+
+absl::StatusOr<const std::string*> TensorLoader::ReadStorage(const std::string& name,
+                                                             const PickleValue& id,
+                                                             const std::string& dtype) {
+  const auto wrong = [&](const std::string& what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(archive_->path(), ": tensor ", name, ": ", what));
+  };
+  // ("storage", class, key, device, length)
+  const PickleValue& fields = *id.arguments;
+  const PickleValue* tag = Item(fields, 0, Kind::kString);
+  const PickleValue* type = Item(fields, 1, Kind::kSymbol);
+  const PickleValue* key = Item(fields, 2, Kind::kString);
+  const PickleValue* length = Item(fields, 4, Kind::kInt);
+  if (tag == nullptr || tag->text != "storage" || type == nullptr || key == nullptr ||
+      length == nullptr) {
+    return wrong("its storage is not described by (\"storage\", class, key, device, length)");
+  }
+  const bool untyped = IsUntyped(type->text);
+  const std::string found = DtypeName(untyped && !dtype.empty() ? dtype : type->text);
+  if (found != kFloat32) {
+    return wrong(absl::StrCat("dtype is ", absl::CHexEscape(found),
+                              "; wanted float32 (convert with .float())"));
+  }
+  auto storage = storages_.find(key->text);
+  if (storage == storages_.end()) {
+    absl::StatusOr<std::string> bytes =
+        archive_->Read(absl::StrCat("data/", key->text), storage_bytes_left_);
+    if (!bytes.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(bytes.status().message(), " (storage of tensor ", name, ")"));
+    }
+    storage_bytes_left_ -= bytes->size();
+    storage = storages_.emplace(key->text, *std::move(bytes)).first;
+  }
+  const auto size = static_cast<std::int64_t>(storage->second.size());
+  const std::int64_t width = untyped ? 1 : sizeof(float);
+  if (size % width != 0 || size / width != length->integer) {
+    return wrong(
+        absl::StrCat("its storage has ", size, " bytes; wanted ", length->integer, " * ", width));
+  }
+  return &storage->second;
+}
+
+}  // namespace hellocnn

@@ -1,0 +1,216 @@
+#include "hellocnn/formats/safetensors/safetensors_header.h"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "hellocnn/topology.h"
+#include "hellocnn/weights.h"
+
+namespace hellocnn {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr char kMetadata[] = "__metadata__";
+constexpr char kFloat32[] = "F32";
+// The header, the tensors in it, and the lists in those.
+constexpr int kMaxDepth = 3;
+constexpr std::size_t kMaxDimensions = 8;
+constexpr std::size_t kMaxNameLength = 256;
+constexpr std::size_t kMaxShown = 80;
+
+std::string Shown(const std::string& text) {
+  if (text.size() <= kMaxShown) return absl::CHexEscape(text);
+  return absl::StrCat(absl::CHexEscape(text.substr(0, kMaxShown)), "…");
+}
+
+// Its depth is that of a header, so that dump() does not go deep.
+std::string ShownJson(const Json& json) {
+  const std::string text = json.dump(-1, ' ', true);
+  return text.size() <= kMaxShown ? text : absl::StrCat(text.substr(0, kMaxShown), "…");
+}
+
+// Watches the parser for what it would let pass: of a name that is there twice it keeps the last,
+// and it nests as deep as the text does. After the first problem nothing is kept any more.
+class ParserWatch {
+ public:
+  bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
+    if (!problem_.empty()) return false;
+    using Event = Json::parse_event_t;
+    if ((event == Event::object_start || event == Event::array_start) && depth >= kMaxDepth) {
+      problem_ = absl::StrCat("is nested more than ", kMaxDepth, " deep");
+    } else if (event == Event::object_start) {
+      names_.emplace_back();
+    } else if (event == Event::object_end) {
+      names_.pop_back();
+    } else if (event == Event::key) {
+      const auto& name = parsed.get_ref<const std::string&>();
+      if (!names_.back().insert(name).second) {
+        problem_ = absl::StrCat("has \"", Shown(name), "\" twice; wanted each name once");
+      }
+    }
+    return problem_.empty();
+  }
+
+  const std::string& problem() const { return problem_; }
+
+ private:
+  std::vector<std::set<std::string>> names_;  // of each object that is open
+  std::string problem_;
+};
+
+class HeaderReader {
+ public:
+  HeaderReader(const std::string& path, std::size_t data_bytes)
+      : path_(path), data_bytes_(data_bytes) {}
+
+  absl::StatusOr<std::vector<SafetensorsEntry>> Read(std::string_view json) const {
+    const absl::StatusOr<Json> header = Parse(json);
+    if (!header.ok()) return header.status();
+    std::vector<SafetensorsEntry> entries;
+    for (const auto& [name, value] : header->items()) {
+      if (name == kMetadata) {
+        if (absl::Status status = CheckMetadata(value); !status.ok()) return status;
+        continue;
+      }
+      absl::StatusOr<SafetensorsEntry> entry = ReadEntry(name, value);
+      if (!entry.ok()) return entry.status();
+      entries.push_back(*std::move(entry));
+    }
+    if (absl::Status status = OrderByData(entries); !status.ok()) return status;
+    return entries;
+  }
+
+ private:
+  absl::Status Wrong(const std::string& what) const {
+    return absl::InvalidArgumentError(absl::StrCat(path_, ": ", what));
+  }
+
+  absl::Status WrongTensor(const std::string& shown_name, const std::string& what) const {
+    return Wrong(absl::StrCat("tensor ", shown_name, ": ", what));
+  }
+
+  absl::StatusOr<Json> Parse(std::string_view json) const {
+    // The parser would skip a byte order mark, and stop at a NUL whatever comes after it.
+    if (json.empty() || json.front() != '{' || json.find('\0') != std::string_view::npos) {
+      return Wrong(absl::StrCat("header is \"", Shown(std::string(json.substr(0, kMaxShown + 1))),
+                                "\"; wanted JSON that begins with { and has no NUL"));
+    }
+    ParserWatch watch;
+    try {
+      Json header = Json::parse(json, std::ref(watch));
+      if (watch.problem().empty()) return header;
+    } catch (const Json::exception& error) {
+      if (watch.problem().empty()) {
+        return Wrong(absl::StrCat("header is not JSON: ",
+                                  absl::CHexEscape(std::string(error.what()).substr(0, 256))));
+      }
+    }
+    return Wrong(absl::StrCat("header ", watch.problem()));
+  }
+
+  absl::Status CheckMetadata(const Json& metadata) const {
+    bool strings = metadata.is_object();
+    if (strings) {
+      for (const Json& value : metadata) strings = strings && value.is_string();
+    }
+    if (strings) return absl::OkStatus();
+    return Wrong(absl::StrCat(kMetadata, " is ", ShownJson(metadata),
+                              "; wanted an object, every member of which is a string"));
+  }
+
+  absl::StatusOr<SafetensorsEntry> ReadEntry(const std::string& name, const Json& value) const {
+    SafetensorsEntry entry;
+    if (name.size() > kMaxNameLength) {
+      return WrongTensor(Shown(name), absl::StrCat("its name has ", name.size(),
+                                                   " bytes; wanted at most ", kMaxNameLength));
+    }
+    entry.name = absl::CHexEscape(name);
+    if (!value.is_object() || value.size() != 3 || !value.contains("dtype") ||
+        !value.contains("shape") || !value.contains("data_offsets")) {
+      return WrongTensor(entry.name,
+                         absl::StrCat("is described by ", ShownJson(value),
+                                      "; wanted an object of dtype, shape and data_offsets"));
+    }
+    if (value["dtype"] != kFloat32) {
+      return WrongTensor(entry.name, absl::StrCat("dtype is ", ShownJson(value["dtype"]),
+                                                  "; wanted \"", kFloat32, "\", float32"));
+    }
+    std::vector<std::int64_t> offsets;
+    if (!ReadNumbers(value["shape"], entry.shape) || entry.shape.size() > kMaxDimensions) {
+      return WrongTensor(entry.name,
+                         absl::StrCat("shape is ", ShownJson(value["shape"]), "; wanted at most ",
+                                      kMaxDimensions, " whole numbers, none negative"));
+    }
+    if (!ReadNumbers(value["data_offsets"], offsets) || offsets.size() != 2 ||
+        offsets[0] > offsets[1] || static_cast<std::size_t>(offsets[1]) > data_bytes_) {
+      return WrongTensor(entry.name,
+                         absl::StrCat("data_offsets are ", ShownJson(value["data_offsets"]),
+                                      "; wanted [begin, end], in order and from 0 to ", data_bytes_,
+                                      ", the length of the data"));
+    }
+    entry.begin = static_cast<std::size_t>(offsets[0]);
+    entry.end = static_cast<std::size_t>(offsets[1]);
+    const std::int64_t bytes = offsets[1] - offsets[0];
+    constexpr std::int64_t kWidth = sizeof(float);
+    if (bytes % kWidth != 0 || CountValues(entry.shape, bytes / kWidth) != bytes / kWidth) {
+      return WrongTensor(
+          entry.name,
+          absl::StrCat("shape is ", ShapeToString(entry.shape), " and data_offsets span ", bytes,
+                       " bytes; wanted ", kWidth, " bytes for each value"));
+    }
+    return entry;
+  }
+
+  // False if it is no list of whole numbers that are not negative.
+  static bool ReadNumbers(const Json& list, std::vector<std::int64_t>& numbers) {
+    if (!list.is_array()) return false;
+    for (const Json& number : list) {
+      if (!number.is_number_unsigned()) return false;
+      constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
+      const auto value = number.get<std::uint64_t>();
+      if (value > kMost) return false;
+      numbers.push_back(static_cast<std::int64_t>(value));
+    }
+    return true;
+  }
+
+  absl::Status OrderByData(std::vector<SafetensorsEntry>& entries) const {
+    std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+    });
+    std::size_t covered = 0;
+    for (const SafetensorsEntry& entry : entries) {
+      if (entry.begin != covered) {
+        return WrongTensor(entry.name,
+                           absl::StrCat("its data begins at byte ", entry.begin, "; wanted byte ",
+                                        covered, ", where the data before it ends"));
+      }
+      covered = entry.end;
+    }
+    if (covered == data_bytes_) return absl::OkStatus();
+    return Wrong(absl::StrCat("has ", data_bytes_, " bytes of data; wanted ", covered,
+                              ", which is where the last tensor ends"));
+  }
+
+  const std::string& path_;
+  std::size_t data_bytes_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<SafetensorsEntry>> ReadSafetensorsHeader(const std::string& path,
+                                                                    std::string_view json,
+                                                                    std::size_t data_bytes) {
+  return HeaderReader(path, data_bytes).Read(json);
+}
+
+}  // namespace hellocnn

@@ -1,0 +1,47 @@
+#include "hellocnn/formats/weight_file.h"
+
+#include <cstddef>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "hellocnn/formats/pytorch/pytorch_file.h"
+#include "hellocnn/formats/pytorch/save_pytorch_file.h"
+#include "hellocnn/formats/safetensors/safetensors_file.h"
+#include "hellocnn/formats/safetensors/save_safetensors_file.h"
+
+namespace hellocnn {
+namespace {
+
+constexpr char kPytorchEnding[] = ".pt";
+constexpr char kSafetensorsEnding[] = ".safetensors";
+// Where the header of a safetensors file begins. In a zip archive, it is where the first record's
+// compression method is, none of which is '{'.
+constexpr std::size_t kHeaderAt = 8;
+
+}  // namespace
+
+absl::StatusOr<Weights> LoadWeightFile(const std::string& path) {
+  const absl::StatusOr<std::string> start = ReadFileStart(path, kHeaderAt + 1);
+  if (!start.ok()) return start.status();
+  if (start->size() > kHeaderAt && (*start)[kHeaderAt] == '{') return LoadSafetensorsFile(path);
+  absl::StatusOr<Weights> weights = LoadPytorchFile(path);
+  if (absl::IsInvalidArgument(weights.status()) && !absl::StartsWith(*start, "PK")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(weights.status().message(), ", or a safetensors file"));
+  }
+  return weights;
+}
+
+bool HasWeightFileEnding(const std::string& path) {
+  return absl::EndsWith(path, kPytorchEnding) || absl::EndsWith(path, kSafetensorsEnding);
+}
+
+absl::Status SaveWeightFile(const Weights& weights, const std::string& path) {
+  if (absl::EndsWith(path, kPytorchEnding)) return SavePytorchFile(weights, path);
+  if (absl::EndsWith(path, kSafetensorsEnding)) return SaveSafetensorsFile(weights, path);
+  return absl::InvalidArgumentError(absl::StrCat(path, " ends in neither ", kPytorchEnding, " nor ",
+                                                 kSafetensorsEnding, "; wanted one"));
+}
+
+}  // namespace hellocnn

@@ -1,0 +1,166 @@
+#include "hellocnn/reference/reference_engine.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace hellocnn {
+namespace {
+
+using Activation = std::vector<double>;  // [channels, height, width]
+
+// The weights and the bias of a layer.
+struct Parameters {
+  std::span<const float> weight;
+  std::span<const float> bias;
+};
+
+// output[i] += factor * input[i], for a row.
+void AddScaled(double factor, const double* input, int length, double* output) {
+  for (int i = 0; i < length; ++i) output[i] += factor * input[i];
+}
+
+Activation Convolve(const PlacedLayer& placed, const Parameters& parameters, const Activation& in) {
+  const Shape& input = placed.input;
+  const Shape& output = placed.output;
+  const int window = placed.layer.window;
+  Activation out(output.size());
+  const float* weight = parameters.weight.data();  // [outputs, inputs, window, window], in order
+  for (int o = 0; o < output.channels; ++o) {
+    double* plane = &out[static_cast<std::size_t>(o) * output.height * output.width];
+    std::fill_n(plane, output.height * output.width, parameters.bias[o]);
+    for (int c = 0; c < input.channels; ++c) {
+      for (int ky = 0; ky < window; ++ky) {
+        for (int kx = 0; kx < window; ++kx, ++weight) {
+          for (int y = 0; y < output.height; ++y) {
+            AddScaled(*weight, &in[(c * input.height + y + ky) * input.width + kx], output.width,
+                      plane + y * output.width);
+          }
+        }
+      }
+    }
+  }
+  return out;
+}
+
+// Not a number wins, as in PyTorch.
+double Larger(double a, double b) { return a > b || std::isnan(a) ? a : b; }
+
+// The largest of `count` values that are `step` apart.
+double Largest(const double* values, int count, int step) {
+  double largest = *values;
+  for (int i = 1; i < count; ++i) largest = Larger(largest, values[i * step]);
+  return largest;
+}
+
+// A maximum is exact in any order: along the rows first, then along the columns.
+Activation MaxPool(const PlacedLayer& placed, const Activation& in) {
+  const Shape& input = placed.input;
+  const Shape& output = placed.output;
+  const int window = placed.layer.window;
+  Activation out;
+  for (int c = 0; c < output.channels; ++c) {
+    const double* const plane = &in[static_cast<std::size_t>(c) * input.height * input.width];
+    Activation rows;  // [input.height, output.width]
+    for (int y = 0; y < input.height; ++y) {
+      for (int x = 0; x < output.width; ++x) {
+        rows.push_back(Largest(plane + y * input.width + x, window, 1));
+      }
+    }
+    for (int y = 0; y < output.height; ++y) {
+      for (int x = 0; x < output.width; ++x) {
+        out.push_back(Largest(&rows[y * output.width + x], window, output.width));
+      }
+    }
+  }
+  return out;
+}
+
+Activation Multiply(const Parameters& parameters, const Activation& in) {
+  Activation out(parameters.bias.begin(), parameters.bias.end());
+  const float* weight = parameters.weight.data();  // [outputs, inputs], in order
+  for (double& sum : out) {
+    for (const double value : in) sum += *weight++ * value;
+  }
+  return out;
+}
+
+void LogSoftmax(Activation& values) {
+  const double greatest = *std::max_element(values.begin(), values.end());
+  double sum = 0;
+  for (const double value : values) sum += std::exp(value - greatest);
+  for (double& value : values) value -= greatest + std::log(sum);
+}
+
+class ReferenceEngine : public Engine {
+ public:
+  ReferenceEngine(std::shared_ptr<const Weights> weights, const Normalization& normalization)
+      : weights_(std::move(weights)), normalization_(normalization) {}
+
+  absl::Status Classify(std::span<const ImageView> images,
+                        std::span<Prediction> predictions) override {
+    if (images.empty() || images.size() != predictions.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("batch of ", images.size(), " images for ", predictions.size(),
+                       " predictions; wanted at least 1, and as many of each"));
+    }
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      std::vector<float> pixels(kImagePixels);
+      NormalizeImage(images[i], normalization_, pixels.data());
+      const Activation output = Run(Activation(pixels.begin(), pixels.end()));
+      std::copy(output.begin(), output.end(), predictions[i].log_probabilities.begin());
+    }
+    return CheckFinite(predictions);
+  }
+
+ private:
+  Activation Run(Activation values) const {
+    for (const PlacedLayer& placed : PlaceLayers()) {
+      switch (placed.layer.kind) {
+        case Layer::Kind::kConv2d:
+          values = Convolve(placed, ParametersOf(placed.layer), values);
+          break;
+        case Layer::Kind::kReLU:
+          for (double& value : values) value = Larger(value, 0);
+          break;
+        case Layer::Kind::kMaxPool2d:
+          values = MaxPool(placed, values);
+          break;
+        case Layer::Kind::kLinear:
+          values = Multiply(ParametersOf(placed.layer), values);
+          break;
+        case Layer::Kind::kLogSoftmax:
+          LogSoftmax(values);
+          break;
+      }
+      for (double& value : values) value = static_cast<float>(value);
+    }
+    return values;
+  }
+
+  Parameters ParametersOf(const Layer& layer) const {
+    const std::string name(layer.name);
+    return {(*weights_)[name + ".weight"], (*weights_)[name + ".bias"]};
+  }
+
+  const std::shared_ptr<const Weights> weights_;
+  const Normalization normalization_;
+};
+
+}  // namespace
+
+EngineFactory ReferenceEngineFactory(const Weights& weights, const Normalization& normalization) {
+  const auto shared = std::make_shared<const Weights>(weights);
+  return [=]() -> absl::StatusOr<std::unique_ptr<Engine>> {
+    return std::make_unique<ReferenceEngine>(shared, normalization);
+  };
+}
+
+}  // namespace hellocnn

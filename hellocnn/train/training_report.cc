@@ -1,0 +1,118 @@
+#include "hellocnn/train/training_report.h"
+
+#include <openssl/evp.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace hellocnn {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+absl::StatusOr<std::string> Sha256OfFile(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  if (!file ||
+      EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr) != 1) {
+    return absl::UnknownError(absl::StrCat("cannot checksum ", path.string()));
+  }
+  std::string hex;
+  for (unsigned int i = 0; i < length; ++i) absl::StrAppendFormat(&hex, "%02x", digest[i]);
+  return hex;
+}
+
+absl::StatusOr<Json> Checksums(const std::filesystem::path& directory) {
+  Json sums;
+  for (const char* stem : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                           "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}) {
+    const std::filesystem::path plain = directory / stem;
+    const std::filesystem::path path =
+        std::filesystem::exists(plain) ? plain : directory / absl::StrCat(stem, ".gz");
+    absl::StatusOr<std::string> sum = Sha256OfFile(path);
+    if (!sum.ok()) return sum.status();
+    sums[path.filename().string()] = *sum;
+  }
+  return sums;
+}
+
+// confusion[label][class]
+Json ConfusionMatrix(const torch::Tensor& labels, const torch::Tensor& classes) {
+  std::vector<std::vector<int>> counts(kClasses, std::vector<int>(kClasses));
+  const auto label = labels.accessor<std::int64_t, 1>();
+  const auto chosen = classes.accessor<std::int64_t, 1>();
+  for (std::int64_t i = 0; i < labels.size(0); ++i) {
+    ++counts.at(static_cast<std::size_t>(label[i])).at(static_cast<std::size_t>(chosen[i]));
+  }
+  return counts;
+}
+
+Json ToJson(const Hyperparameters& chosen) {
+  return {{"learning_rate", chosen.learning_rate}, {"distortion", chosen.distortion}};
+}
+
+}  // namespace
+
+absl::Status WriteModelCard(const TrainingReport& report, const std::string& directory) {
+  absl::StatusOr<Json> checksums = Checksums(report.data_directory);
+  if (!checksums.ok()) return checksums.status();
+  const auto right = report.test_classes.eq(report.test_labels).sum().item<std::int64_t>();
+  const std::int64_t total = report.test_labels.size(0);
+  Json labels = Json::array();
+  for (int i = 0; i < kClasses; ++i) labels.push_back(std::to_string(i));
+  Json search = Json::array();
+  for (const auto& [tried, accuracy] : report.search) {
+    Json entry = ToJson(tried);
+    entry["validation_accuracy"] = accuracy;
+    search.push_back(entry);
+  }
+  Json epochs = Json::array();
+  for (const EpochReport& epoch : report.final_run.epochs) {
+    epochs.push_back({epoch.training_loss, epoch.validation_accuracy});
+  }
+  const RunOptions& options = report.options;
+  const Json card = {
+      {"name", report.name},
+      {"version", report.version},
+      {"weights", report.weights_file},
+      {"class_labels", labels},
+      {"preprocessing",
+       {{"content_size", 28}, {"padding", 2}, {"mean", 0.1307}, {"standard_deviation", 0.3081}}},
+      {"test_accuracy", static_cast<double>(right) / static_cast<double>(total)},
+      {"test_correct", right},
+      {"test_size", total},
+      {"validation_accuracy", report.final_run.best_validation_accuracy},
+      {"confusion_matrix", ConfusionMatrix(report.test_labels, report.test_classes)},
+      {"data", {{"name", "MNIST"}, {"sha256", *checksums}}},
+      {"training",
+       {{"seed", options.seed},
+        {"split", {{"training", report.training_size}, {"validation", report.validation_size}}},
+        {"optimizer", "AdamW"},
+        {"weight_decay", options.weight_decay},
+        {"schedule", "linear warm-up over 10% of the steps, then cosine to 0"},
+        {"batch_size", options.batch_size},
+        {"epochs", options.epochs},
+        {"patience", options.patience},
+        {"chosen", ToJson(options.hyperparameters)},
+        {"search", search},
+        {"best_epoch", report.final_run.best_epoch},
+        {"epochs_loss_and_validation_accuracy", epochs},
+        {"libtorch", TORCH_VERSION}}},
+  };
+  const std::filesystem::path path = std::filesystem::path(directory) / "model_card.json";
+  std::ofstream file(path);
+  file << card.dump(2) << "\n";
+  file.close();
+  if (!file) return absl::UnknownError(absl::StrCat("cannot write ", path.string()));
+  return absl::OkStatus();
+}
+
+}  // namespace hellocnn

@@ -1,0 +1,66 @@
+// What is known about requests that ended. Added up per thread and interval, then merged.
+#ifndef HELLOCNN_LOADGEN_CORE_TALLY_H_
+#define HELLOCNN_LOADGEN_CORE_TALLY_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "loadgen/core/arrivals.h"
+#include "loadgen/core/histogram.h"
+#include "loadgen/core/protocol.h"
+
+namespace hellocnn::load {
+
+inline constexpr int kCodes = 17;  // gRPC's status codes, OK = 0 to UNAUTHENTICATED = 16
+
+// One request, all instants since the start of the run.
+struct Sample {
+  Nanos intended;  // in a closed loop the same as sent
+  Nanos sent;
+  Nanos done;
+  bool held;  // sent late because too many were under way, not because the generator was slow
+};
+
+// Not thread-safe. Record allocates only for the first few messages of each kind of error.
+struct Tally {
+  // A send that is later than this is a late one.
+  static constexpr Nanos kLate = std::chrono::milliseconds(1);
+  static constexpr std::size_t kMessages = 3;
+
+  // Latencies are those of requests that were answered OK: a refusal within microseconds would
+  // flatter them.
+  Histogram latency;  // from the intended send
+  Histogram service;  // from the real send
+  Histogram lag;      // real minus intended send, of all requests
+  // As the server says, and what remains of the service time.
+  Histogram queue;
+  Histogram compute;
+  Histogram network;
+  std::array<std::int64_t, kCodes> by_code{};
+  std::array<std::vector<std::string>, kCodes> messages;  // the first different ones, kMessages
+  std::int64_t images = 0;                                // of requests that were answered OK
+  std::int64_t wrong = 0;                                 // of these
+  std::int64_t batch_sizes = 0;                           // sum over the answers that queue counts
+  std::int64_t late = 0;  // later than kLate through the generator's own fault
+  std::int64_t held = 0;
+  Nanos last_done{0};  // when the last of them ended
+
+  void Record(const Sample& sample, const Verdict& verdict);
+  void Add(const Tally& other);
+  void Clear();
+
+  std::int64_t answered() const { return by_code[0]; }
+  std::int64_t requests() const;
+  std::int64_t failed() const { return requests() - answered(); }
+  // Of the batches that requests had a part in, as a request sees them; 0 if the server said none.
+  double MeanBatchSize() const;
+};
+
+// "OK", "RESOURCE_EXHAUSTED", …
+const char* CodeName(int code);
+
+}  // namespace hellocnn::load
+
+#endif  // HELLOCNN_LOADGEN_CORE_TALLY_H_

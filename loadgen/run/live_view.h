@@ -1,0 +1,45 @@
+// One line on a terminal while a run goes on.
+#ifndef HELLOCNN_LOADGEN_RUN_LIVE_VIEW_H_
+#define HELLOCNN_LOADGEN_RUN_LIVE_VIEW_H_
+
+#include <deque>
+#include <functional>
+#include <string>
+
+#include "loadgen/core/histogram.h"
+#include "loadgen/core/pacer.h"
+#include "loadgen/run/run.h"
+
+namespace hellocnn::load {
+
+// Progress, time left, rate, requests under way, p50, p99 and failures of the last half second, and
+// the rate over time as a sparkline.
+class LiveView : public Observer {
+ public:
+  // `limits` of the run, for progress. `draw` is given each line, without an end, twice a second,
+  // and "" to remove it. `columns` is the width of the terminal; `unicode` allows block characters.
+  LiveView(const Limits& limits, int columns, bool unicode,
+           std::function<void(const std::string&)> draw);
+  ~LiveView() override;
+
+  void See(const View& view) override;
+
+ private:
+  std::string Line(const View& view, double seconds) const;
+  std::string Progress(const View& view) const;
+
+  const Limits limits_;
+  const std::size_t columns_;
+  const bool unicode_;
+  const std::function<void(const std::string&)> draw_;
+  // Since the last line.
+  Nanos drawn_{0};
+  Histogram latency_;
+  std::int64_t answered_ = 0;
+  std::int64_t failed_ = 0;
+  std::deque<double> rates_;  // of the last lines
+};
+
+}  // namespace hellocnn::load
+
+#endif  // HELLOCNN_LOADGEN_RUN_LIVE_VIEW_H_

@@ -1,0 +1,100 @@
+#include "loadgen/run/server_view.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "loadgen/run/http_get.h"
+
+namespace hellocnn::load {
+namespace {
+
+constexpr int kLooks = 5;
+constexpr absl::Duration kBetweenLooks = absl::Milliseconds(50);
+
+constexpr char kImages[] = "hellocnn_images_computed_total";
+
+// How much each sum grew. Remembers the first that shrank.
+class Growth {
+ public:
+  Growth(const MetricsPage& before, const MetricsPage& after) : before_(before), after_(after) {}
+
+  std::optional<double> Of(const std::string& name, const MetricsPage::Labels& labels = {}) {
+    const std::optional<double> after = after_.Sum(name, labels);
+    if (!after.has_value()) return std::nullopt;
+    const double growth = *after - before_.Sum(name, labels).value_or(0);
+    if (growth < 0 && shrunk_.empty()) shrunk_ = name;
+    return growth;
+  }
+
+  // Of both methods that classify. GetModel is not load.
+  std::optional<double> OfMethods(const std::string& name, MetricsPage::Labels labels = {}) {
+    std::optional<double> sum;
+    for (const char* method : {"Classify", "ClassifyStream"}) {
+      labels["method"] = method;
+      if (const auto growth = Of(name, labels)) sum = sum.value_or(0) + *growth;
+    }
+    return sum;
+  }
+
+  const std::string& shrunk() const { return shrunk_; }
+
+ private:
+  const MetricsPage& before_;
+  const MetricsPage& after_;
+  std::string shrunk_;
+};
+
+// nullopt where there is nothing to take a mean of.
+std::optional<double> Mean(std::optional<double> sum, std::optional<double> count) {
+  if (!sum.has_value() || !count.has_value() || *count <= 0) return std::nullopt;
+  return *sum / *count;
+}
+
+}  // namespace
+
+absl::StatusOr<ServerView> Difference(const Look& before, const Look& after) {
+  Growth growth(before.page, after.page);
+  ServerView view;
+  view.images_answered = growth.Of(kImages, {{"outcome", "answered"}});
+  view.images_dropped = growth.Of("hellocnn_images_dropped_total");
+  view.requests_answered = growth.OfMethods("hellocnn_requests_total", {{"code", "OK"}});
+  view.requests_refused = growth.Of("hellocnn_requests_refused_total");
+  view.batches = growth.Of("hellocnn_batch_size_count");
+  view.mean_batch_size = Mean(growth.Of("hellocnn_batch_size_sum"), view.batches);
+  view.mean_request_seconds = Mean(growth.OfMethods("hellocnn_request_duration_seconds_sum"),
+                                   growth.OfMethods("hellocnn_request_duration_seconds_count"));
+  view.mean_queue_seconds = Mean(growth.Of("hellocnn_queue_duration_seconds_sum"),
+                                 growth.Of("hellocnn_queue_duration_seconds_count"));
+  view.mean_compute_seconds = Mean(growth.Of("hellocnn_compute_duration_seconds_sum"),
+                                   growth.Of("hellocnn_compute_duration_seconds_count"));
+  view.cpu_seconds = growth.Of("process_cpu_seconds_total");
+  view.seconds = absl::ToDoubleSeconds(after.at - before.at);
+  if (!growth.shrunk().empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(growth.shrunk(), " has gone down: was the server restarted?"));
+  }
+  return view;
+}
+
+absl::StatusOr<Look> LookAt(const std::string& url) {
+  for (int look = 1;; ++look) {
+    const absl::StatusOr<std::string> text = HttpGet(url);
+    if (!text.ok()) return text.status();
+    absl::StatusOr<MetricsPage> page = MetricsPage::Parse(*text);
+    if (!page.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(url, " is no page of metrics: ", std::string(page.status().message())));
+    }
+    if (!page->Sum(kImages).has_value()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(url, ": there is no ", kImages, " in it, which a HelloCNN server has"));
+    }
+    if (look == kLooks || page->Sum("hellocnn_requests_in_flight").value_or(0) == 0) {
+      return Look{*std::move(page), absl::Now()};
+    }
+    absl::SleepFor(kBetweenLooks);
+  }
+}
+
+}  // namespace hellocnn::load

@@ -1,0 +1,272 @@
+#include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "loadgen/core/caller.h"
+
+namespace hellocnn::load {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+// The server is asked to answer each request in time. If it does not even do that, the stream is
+// given up so much later.
+constexpr Nanos kGrace = std::chrono::seconds(1);
+
+enum class Operation { kStart, kRead, kWrite, kFinish };
+
+struct Stream;
+struct Tag {
+  Stream* stream;
+  Operation operation;
+};
+
+// One call. It is opened by the first request, and opened again by the next one after it has ended.
+struct Stream {
+  enum class State { kClosed, kStarting, kOpen, kEnding };
+
+  Tag start{this, Operation::kStart};
+  Tag read{this, Operation::kRead};
+  Tag write{this, Operation::kWrite};
+  Tag finish{this, Operation::kFinish};
+
+  // Between the thread that sends and the one that handles.
+  mutable absl::Mutex mutex;
+  State state ABSL_GUARDED_BY(mutex) = State::kClosed;
+  bool reading ABSL_GUARDED_BY(mutex) = false;
+  bool writing ABSL_GUARDED_BY(mutex) = false;
+  bool half_closed ABSL_GUARDED_BY(mutex) = false;
+  bool expired ABSL_GUARDED_BY(mutex) = false;
+  std::deque<int> to_write ABSL_GUARDED_BY(mutex);
+  std::optional<grpc::ClientContext> context ABSL_GUARDED_BY(mutex);
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call ABSL_GUARDED_BY(mutex);
+
+  // gRPC's, while it reads or finishes.
+  grpc::ByteBuffer answer;
+  grpc::Status status;
+};
+
+// One stream for each connection. Requests are matched with answers by id: the slot, and above it
+// how often that has been used, so that a late answer is not taken for that of another request.
+class Streams : public Caller {
+ public:
+  Streams(const CallerOptions& options, Ended ended)
+      : protocol_(options.protocol),
+        queue_(options.queue),
+        timeout_(options.timeout),
+        judge_(protocol_->NewJudge()),
+        ended_(std::move(ended)),
+        requests_(options.slots),
+        streams_(options.channels.size()) {
+    for (const auto& channel : options.channels) stubs_.emplace_back(channel);
+  }
+
+  void Send(int slot, std::size_t index) override {
+    Stream& stream = streams_[next_];
+    if (++next_ == streams_.size()) next_ = 0;
+    absl::MutexLock lock(&stream.mutex);
+    Request& request = requests_[slot];
+    request.index = index;
+    ++request.use;
+    request.sent = SteadyClock::now();
+    request.stream = &stream;
+    stream.to_write.push_back(slot);
+    if (stream.state == Stream::State::kClosed) {
+      Open(stream);
+    } else if (stream.state == Stream::State::kOpen && !stream.writing) {
+      WriteNext(stream);
+    }
+  }
+
+  void Handle(void* tag, bool ok) override {
+    const Tag& event = *static_cast<Tag*>(tag);
+    Stream& stream = *event.stream;
+    switch (event.operation) {
+      case Operation::kStart:
+        return Started(stream, ok);
+      case Operation::kRead:
+        return Read(stream, ok);
+      case Operation::kWrite:
+        return Written(stream, ok);
+      case Operation::kFinish:
+        return Finished(stream);
+    }
+  }
+
+  void Close() override {
+    closing_since_ = SteadyClock::now();
+    for (Stream& stream : streams_) {
+      absl::MutexLock lock(&stream.mutex);
+      if (stream.state == Stream::State::kOpen && !stream.writing) HalfClose(stream);
+    }
+  }
+
+  bool open() const override {
+    for (const Stream& stream : streams_) {
+      absl::MutexLock lock(&stream.mutex);
+      if (stream.state != Stream::State::kClosed) return true;
+    }
+    return false;
+  }
+
+  void Tick() override {
+    const SteadyClock::time_point oldest = SteadyClock::now() - timeout_ - kGrace;
+    for (Stream& stream : streams_) {
+      absl::MutexLock lock(&stream.mutex);
+      if (stream.state == Stream::State::kClosed || stream.expired) continue;
+      bool expired = closing_since_.has_value() && *closing_since_ < oldest;
+      for (const Request& request : requests_) {
+        expired = expired || (request.stream == &stream && request.sent < oldest);
+      }
+      if (!expired) continue;
+      stream.expired = true;
+      stream.context->TryCancel();
+    }
+  }
+
+ private:
+  struct Request {
+    std::size_t index = 0;
+    std::uint32_t use = 0;
+    SteadyClock::time_point sent;
+    // That it is under way on, else null. Written by the thread that sends before, and by the one
+    // that handles after the request is under way; both hold the stream's mutex.
+    std::atomic<Stream*> stream = nullptr;
+  };
+
+  void Open(Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stream.mutex) {
+    stream.state = Stream::State::kStarting;
+    stream.context.emplace();
+    stream.call = stubs_[&stream - streams_.data()].PrepareCall(&*stream.context,
+                                                                protocol_->method(), queue_);
+    stream.call->StartCall(&stream.start);
+  }
+
+  void WriteNext(Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stream.mutex) {
+    const int slot = stream.to_write.front();
+    stream.to_write.pop_front();
+    const Request& request = requests_[slot];
+    stream.writing = true;
+    const std::uint64_t id = std::uint64_t{request.use} << 32 | static_cast<std::uint32_t>(slot);
+    stream.call->Write(protocol_->Request(request.index, id), &stream.write);
+  }
+
+  void HalfClose(Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stream.mutex) {
+    if (stream.half_closed) return;
+    stream.half_closed = true;
+    stream.writing = true;
+    stream.call->WritesDone(&stream.write);
+  }
+
+  // The status comes when nothing else of the call is under way.
+  void End(Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stream.mutex) {
+    stream.state = Stream::State::kEnding;
+    if (!stream.reading && !stream.writing) stream.call->Finish(&stream.status, &stream.finish);
+  }
+
+  void Started(Stream& stream, bool ok) {
+    absl::MutexLock lock(&stream.mutex);
+    if (!ok) return End(stream);
+    stream.state = Stream::State::kOpen;
+    stream.reading = true;
+    stream.call->Read(&stream.answer, &stream.read);
+    if (!stream.to_write.empty()) WriteNext(stream);
+  }
+
+  void Written(Stream& stream, bool ok) {
+    absl::MutexLock lock(&stream.mutex);
+    stream.writing = false;
+    // A failed write fails the read that is under way, too, and that ends the stream.
+    if (stream.state == Stream::State::kEnding) return End(stream);
+    if (!ok || stream.half_closed) return;
+    if (!stream.to_write.empty()) {
+      WriteNext(stream);
+    } else if (closing_since_.has_value()) {
+      HalfClose(stream);
+    }
+  }
+
+  void Read(Stream& stream, bool ok) {
+    if (!ok) {
+      absl::MutexLock lock(&stream.mutex);
+      stream.reading = false;
+      return End(stream);
+    }
+    judge_->Read(stream.answer, verdict_);
+    const auto slot = static_cast<std::uint32_t>(verdict_.id);
+    const bool known = slot < requests_.size() && requests_[slot].stream.load() == &stream &&
+                       requests_[slot].use == static_cast<std::uint32_t>(verdict_.id >> 32);
+    if (known && verdict_.code == grpc::OK) judge_->Compare(requests_[slot].index, verdict_);
+    {
+      absl::MutexLock lock(&stream.mutex);
+      if (known) {
+        requests_[slot].stream = nullptr;
+      } else {
+        // Nobody asked. What was asked can no longer be told from what was not.
+        stream.context->TryCancel();
+      }
+      stream.answer.Clear();
+      stream.call->Read(&stream.answer, &stream.read);
+    }
+    if (known) ended_(static_cast<int>(slot), verdict_);
+  }
+
+  void Finished(Stream& stream) {
+    verdict_ = Verdict();
+    verdict_.code = stream.status.error_code();
+    verdict_.message = stream.status.error_message();
+    if (stream.status.ok()) {
+      verdict_.code = grpc::UNAVAILABLE;
+      verdict_.message = "the server ended the stream before it had answered";
+    }
+    std::vector<int> lost;
+    {
+      absl::MutexLock lock(&stream.mutex);
+      if (stream.expired) {
+        verdict_.code = grpc::DEADLINE_EXCEEDED;
+        verdict_.message = "no answer on the stream, which was given up";
+      }
+      for (std::size_t slot = 0; slot < requests_.size(); ++slot) {
+        if (requests_[slot].stream.load() != &stream) continue;
+        requests_[slot].stream = nullptr;
+        lost.push_back(static_cast<int>(slot));
+      }
+      stream.to_write.clear();
+      stream.call.reset();
+      stream.context.reset();
+      stream.half_closed = stream.expired = false;
+      stream.state = Stream::State::kClosed;
+    }
+    for (const int slot : lost) {
+      Verdict verdict = verdict_;
+      ended_(slot, verdict);
+    }
+  }
+
+  const Protocol* const protocol_;
+  grpc::CompletionQueue* const queue_;
+  const Nanos timeout_;
+  const std::unique_ptr<Judge> judge_;
+  const Ended ended_;
+  std::vector<grpc::GenericStub> stubs_;
+  std::vector<Request> requests_;  // by slot
+  std::vector<Stream> streams_;    // by connection
+  std::size_t next_ = 0;           // of the thread that sends
+  Verdict verdict_;                // of the thread that handles
+  std::optional<SteadyClock::time_point> closing_since_;
+};
+
+}  // namespace
+
+std::unique_ptr<Caller> StreamCaller(const CallerOptions& options, Ended ended) {
+  return std::make_unique<Streams>(options, std::move(ended));
+}
+
+}  // namespace hellocnn::load

@@ -1,0 +1,119 @@
+#include "loadgen/tune/tune.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "loadgen/core/search.h"
+
+namespace hellocnn::load {
+namespace {
+
+constexpr double kChallenge = 1.05;  // times the highest rate so far
+
+class Tuner {
+ public:
+  Tuner(const TunePlan& plan, const Measurement& measure, const std::function<bool()>& may_go_on)
+      : plan_(plan), measure_(measure), may_go_on_(may_go_on) {}
+
+  absl::StatusOr<Tuned> Run() {
+    tuned_.best = plan_.defaults;
+    RateSearch search(plan_.first_rate, kMostRate);
+    if (absl::Status status = FindRate(search); !status.ok()) return status;
+    tuned_.default_rate = tuned_.best_rate;
+    if (absl::Status status = TryAll(); !status.ok()) return status;
+    if (absl::Status status = Confirm(); !status.ok()) return status;
+    return std::move(tuned_);
+  }
+
+ private:
+  absl::StatusOr<bool> Keeps(const ServerSettings& settings, double rate) {
+    absl::StatusOr<Trial> trial = measure_(settings, rate);
+    if (!trial.ok()) return trial.status();
+    tuned_.trials.push_back(*std::move(trial));
+    return tuned_.trials.back().kept();
+  }
+
+  bool MayGoOn() {
+    if (!may_go_on_()) tuned_.complete = false;
+    return tuned_.complete;
+  }
+
+  // The highest rate of tuned_.best.
+  absl::Status FindRate(RateSearch& search) {
+    for (auto rate = search.Next(); rate.has_value() && MayGoOn(); rate = search.Next()) {
+      const absl::StatusOr<bool> kept = Keeps(tuned_.best, *rate);
+      if (!kept.ok()) return kept.status();
+      search.Tell(*kept);
+      if (search.best().has_value()) tuned_.best_rate = search.best();
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Challenge(const ServerSettings& settings) {
+    if (settings == tuned_.best || !MayGoOn()) return absl::OkStatus();
+    const double rate =
+        tuned_.best_rate.has_value() ? kChallenge * *tuned_.best_rate : plan_.first_rate;
+    // One unlucky pause should not decide.
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      const absl::StatusOr<bool> kept = Keeps(settings, rate);
+      if (!kept.ok()) return kept.status();
+      if (!*kept) continue;
+      tuned_.best = settings;
+      tuned_.best_rate = rate;
+      RateSearch search(rate, kMostRate);
+      search.Tell(true);
+      return FindRate(search);
+    }
+    return absl::OkStatus();
+  }
+
+  template <typename Value>
+  absl::Status TryEach(const std::vector<Value>& values, Value ServerSettings::*setting) {
+    for (const Value& value : values) {
+      ServerSettings settings = tuned_.best;
+      settings.*setting = value;
+      if (absl::Status status = Challenge(settings); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status TryAll() {
+    absl::Status status = TryEach(plan_.threads, &ServerSettings::threads);
+    if (status.ok()) status = TryEach(plan_.max_batch_sizes, &ServerSettings::max_batch_size);
+    if (status.ok()) status = TryEach(plan_.max_queue_delays, &ServerSettings::max_queue_delay);
+    return status;
+  }
+
+  // In turn, and each first as often as second: what else happens on the machine meets both.
+  absl::Status Confirm() {
+    if (tuned_.best == plan_.defaults || !tuned_.best_rate.has_value()) return absl::OkStatus();
+    for (; tuned_.rounds < plan_.rounds; ++tuned_.rounds) {
+      for (const bool best : {tuned_.rounds % 2 == 0, tuned_.rounds % 2 != 0}) {
+        const absl::StatusOr<bool> kept =
+            Keeps(best ? tuned_.best : plan_.defaults, *tuned_.best_rate);
+        if (!kept.ok()) return kept.status();
+        (best ? tuned_.best_kept : tuned_.defaults_kept) += *kept ? 1 : 0;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  const TunePlan& plan_;
+  const Measurement& measure_;
+  const std::function<bool()>& may_go_on_;
+  Tuned tuned_;
+};
+
+}  // namespace
+
+std::string FlagsOf(const ServerSettings& settings) {
+  return absl::StrCat("--threads=", settings.threads, " --max-batch-size=", settings.max_batch_size,
+                      " --max-queue-delay=", absl::FormatDuration(settings.max_queue_delay));
+}
+
+absl::StatusOr<Tuned> Tune(const TunePlan& plan, const Measurement& measure,
+                           const std::function<bool()>& may_go_on) {
+  return Tuner(plan, measure, may_go_on).Run();
+}
+
+}  // namespace hellocnn::load

@@ -1,0 +1,156 @@
+#include "server/observability/admin_http/http_server.h"
+
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <system_error>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace hellocnn::server {
+namespace {
+
+constexpr std::size_t kMaxConnections = 64;
+// Of the library, which accepts a few at a time before those that make room are gone.
+constexpr unsigned kConnectionLimit = 128;
+constexpr unsigned kTimeoutSeconds = 10;
+constexpr std::size_t kBytesPerConnection = 16384;  // bounds the headers
+
+struct Bound {
+  int socket;
+  int port;
+};
+
+std::string ErrnoText() { return std::generic_category().message(errno); }
+
+// Listens on the first of the host's addresses that can be listened on. Those of IPv4 come first:
+// whether "localhost" is 127.0.0.1 or ::1 must not depend on how the machine looks names up.
+absl::StatusOr<Bound> Listen(const std::string& address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string::npos) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": no port"));
+  }
+  std::string host = address.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(host.c_str(), address.c_str() + colon + 1, &hints, &found);
+  if (error != 0) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", address, ": ", gai_strerror(error)));
+  }
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
+  std::vector<const addrinfo*> candidates;
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) candidates.push_back(one);
+  std::stable_partition(candidates.begin(), candidates.end(),
+                        [](const addrinfo* one) { return one->ai_family == AF_INET; });
+  std::string reason;
+  for (const addrinfo* candidate : candidates) {
+    const int listener =
+        socket(candidate->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener < 0) {
+      reason = ErrnoText();
+      continue;
+    }
+    const int on = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    sockaddr_storage bound{};
+    socklen_t length = sizeof(bound);
+    if (bind(listener, candidate->ai_addr, candidate->ai_addrlen) == 0 &&
+        listen(listener, SOMAXCONN) == 0 &&
+        getsockname(listener, reinterpret_cast<sockaddr*>(&bound), &length) == 0) {
+      // The port is in the same place for IPv4 and IPv6.
+      const auto* const name = reinterpret_cast<const sockaddr_in*>(&bound);
+      return Bound{listener, ntohs(name->sin_port)};
+    }
+    reason = ErrnoText();
+    close(listener);
+  }
+  return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": ", reason));
+}
+
+MHD_Result Send(MHD_Connection* connection, const HttpResponse& response) {
+  // The library copies the body only; it does not write to it.
+  MHD_Response* answer = MHD_create_response_from_buffer(
+      response.body.size(), const_cast<char*>(response.body.data()), MHD_RESPMEM_MUST_COPY);
+  if (answer == nullptr) return MHD_NO;
+  MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, response.content_type.c_str());
+  MHD_add_response_header(answer, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+  if (response.status == MHD_HTTP_METHOD_NOT_ALLOWED) {
+    MHD_add_response_header(answer, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+  }
+  const MHD_Result result = MHD_queue_response(connection, response.status, answer);
+  MHD_destroy_response(answer);
+  return result;
+}
+
+}  // namespace
+
+struct HttpServer::Callbacks {
+  static MHD_Result OnRequest(void* server, MHD_Connection* connection, const char* path,
+                              const char* method, const char* /*version*/, const char* /*body*/,
+                              std::size_t* /*body_size*/, void** /*request*/) {
+    const std::string_view verb = method;
+    if (verb != MHD_HTTP_METHOD_GET && verb != MHD_HTTP_METHOD_HEAD) {
+      return Send(connection, {.status = MHD_HTTP_METHOD_NOT_ALLOWED,
+                               .body = "only GET and HEAD are answered\n"});
+    }
+    return Send(connection, static_cast<HttpServer*>(server)->handler_(path));
+  }
+
+  static void OnConnection(void* server, MHD_Connection* connection, void** /*context*/,
+                           MHD_ConnectionNotificationCode code) {
+    auto& connections = static_cast<HttpServer*>(server)->connections_;
+    const int socket =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+      std::erase(connections, socket);
+      return;
+    }
+    if (connections.size() >= kMaxConnections) {
+      // The library sees the end of the stream, and closes it.
+      shutdown(connections.front(), SHUT_RDWR);
+      connections.erase(connections.begin());
+    }
+    connections.push_back(socket);
+  }
+};
+
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address,
+                                                              Handler handler) {
+  const absl::StatusOr<Bound> bound = Listen(address);
+  if (!bound.ok()) return bound.status();
+  std::unique_ptr<HttpServer> server(new HttpServer(std::move(handler)));
+  server->port_ = bound->port;
+  server->daemon_ = MHD_start_daemon(
+      MHD_USE_EPOLL_INTERNAL_THREAD, 0, nullptr, nullptr, &Callbacks::OnRequest, server.get(),
+      MHD_OPTION_LISTEN_SOCKET, bound->socket, MHD_OPTION_CONNECTION_LIMIT, kConnectionLimit,
+      MHD_OPTION_CONNECTION_TIMEOUT, kTimeoutSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      kBytesPerConnection, MHD_OPTION_NOTIFY_CONNECTION, &Callbacks::OnConnection, server.get(),
+      MHD_OPTION_END);
+  if (server->daemon_ == nullptr) {
+    close(bound->socket);
+    return absl::UnavailableError(
+        absl::StrCat("cannot serve HTTP on ", address, ": no thread or no memory for it"));
+  }
+  return server;
+}
+
+HttpServer::~HttpServer() {
+  if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
+}
+
+}  // namespace hellocnn::server

@@ -1,0 +1,37 @@
+#include "server/observability/admin_http/metrics_endpoint.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/observability/admin_http/status_page.h"
+
+namespace hellocnn::server {
+
+absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
+    const std::string& address, const ServerInfo& info, const PrometheusMetrics* metrics) {
+  const auto answer = [info, metrics, start = absl::Now()](std::string_view path) -> HttpResponse {
+    if (path == "/metrics") {
+      return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics->Text()};
+    }
+    if (path == "/livez") return {.body = "ok\n"};
+    if (path == "/readyz") {
+      const Phase phase = metrics->phase();
+      return {.status = phase == Phase::kServing ? 200U : 503U,
+              .body = absl::StrCat(PhaseName(phase), "\n")};
+    }
+    if (path == "/") {
+      const absl::Duration uptime = std::max(absl::Now() - start, absl::Milliseconds(1));
+      return {.content_type = "text/html; charset=utf-8",
+              .body = StatusPage(info, metrics->overview(), uptime)};
+    }
+    return {.status = 404, .body = "known are /, /metrics, /livez and /readyz\n"};
+  };
+  absl::StatusOr<std::unique_ptr<HttpServer>> server = HttpServer::Start(address, answer);
+  if (!server.ok()) return server.status();
+  return std::unique_ptr<MetricsEndpoint>(new MetricsEndpoint(*std::move(server)));
+}
+
+}  // namespace hellocnn::server

@@ -1,0 +1,74 @@
+#include "server/observability/admin_http/status_page.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+
+namespace hellocnn::server {
+namespace {
+
+std::string Escaped(const std::string& text) {
+  return absl::StrReplaceAll(text,
+                             {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}});
+}
+
+std::string Row(const char* name, const std::string& value) {
+  return absl::StrCat("<tr><th>", name, "<td>", Escaped(value), "\n");
+}
+
+// "1,234 (56.7 a second)"
+std::string CountAndRate(std::int64_t count, double seconds) {
+  return absl::StrFormat("%d (%.1f a second)", count, static_cast<double>(count) / seconds);
+}
+
+}  // namespace
+
+const char* PhaseName(Phase phase) {
+  switch (phase) {
+    case Phase::kLoading:
+      return "loading";
+    case Phase::kServing:
+      return "serving";
+    case Phase::kDraining:
+      return "draining";
+  }
+  return "";
+}
+
+std::string StatusPage(const ServerInfo& info, const Overview& overview, absl::Duration uptime) {
+  const double seconds = absl::ToDoubleSeconds(uptime);
+  const double per_batch = overview.batches == 0 ? 0
+                                                 : static_cast<double>(overview.images) /
+                                                       static_cast<double>(overview.batches);
+  const double busy =
+      absl::FDivDuration(overview.busy, uptime) / static_cast<double>(std::max(info.workers, 1));
+  return absl::StrCat(
+      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width\">\n"
+      "<meta http-equiv=\"refresh\" content=\"5\">\n"
+      "<title>hellocnn-server: ",
+      PhaseName(overview.phase),
+      "</title>\n<style>body{font:1em sans-serif;margin:2em}th{text-align:left;padding-right:2em;"
+      "font-weight:normal;color:#555}</style>\n</head><body>\n<h1>hellocnn-server is ",
+      PhaseName(overview.phase), "</h1>\n<table>\n", Row("Version", info.version),
+      Row("Model", absl::StrCat(info.card.name, ", version ", info.card.version)),
+      Row("Engine", absl::StrCat(info.engine, ", ", info.workers, " workers")),
+      Row("Up for", absl::FormatDuration(absl::Trunc(uptime, absl::Seconds(1)))),
+      "</table>\n<h2>Now</h2>\n<table>\n",
+      Row("Images in the queue", absl::StrCat(overview.queued_images, " of ", info.queue_capacity)),
+      Row("Requests in flight", absl::StrCat(overview.requests_in_flight)),
+      Row("Connections", absl::StrCat(overview.connections)),
+      "</table>\n<h2>Since the start</h2>\n<table>\n",
+      Row("Requests answered", CountAndRate(overview.requests, seconds)),
+      Row("of these not OK", CountAndRate(overview.failed_requests, seconds)),
+      Row("Images answered", CountAndRate(overview.images, seconds)),
+      Row("Images a batch", absl::StrFormat("%.1f", per_batch)),
+      Row("Workers busy", absl::StrFormat("%.1f%%", busy * 100)),
+      "</table>\n<p><a href=\"/metrics\">/metrics</a> for Prometheus, <a "
+      "href=\"/livez\">/livez</a> "
+      "and <a href=\"/readyz\">/readyz</a> for probes.</p>\n</body></html>\n");
+}
+
+}  // namespace hellocnn::server

@@ -1,0 +1,20 @@
+// The page for people at the metrics port's /.
+#ifndef HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_STATUS_PAGE_H_
+#define HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_STATUS_PAGE_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "server/observability/prometheus/prometheus_metrics.h"
+
+namespace hellocnn::server {
+
+// HTML that needs neither JavaScript nor another file. Reloads itself. `uptime` > 0.
+std::string StatusPage(const ServerInfo& info, const Overview& overview, absl::Duration uptime);
+
+// "loading", "serving" or "draining".
+const char* PhaseName(Phase phase);
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_STATUS_PAGE_H_

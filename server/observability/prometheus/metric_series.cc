@@ -1,0 +1,162 @@
+#include "server/observability/prometheus/metric_series.h"
+
+#include <prometheus/family.h>
+
+#include <string>
+
+#include "server/observability/statistics.h"
+
+namespace hellocnn::server {
+namespace {
+
+// 10 us to 10 s, three a decade: a factor of about two between neighbours, for quantiles to that
+// accuracy.
+constexpr std::array kSeconds = {1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2,
+                                 2e-2, 5e-2, 0.1,  0.2,  0.5,  1.0,  2.0,  5.0,  10.0};
+constexpr std::array kImages = {1.0,   2.0,   4.0,   8.0,    16.0,   32.0,  64.0,
+                                128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0};
+// Finest where digits are: a mean of about 0.1, a contrast of about 0.27.
+constexpr std::array kGreyLevels = {0.025, 0.05,  0.075, 0.1,   0.125, 0.15,  0.175, 0.2, 0.225,
+                                    0.25,  0.275, 0.3,   0.325, 0.35,  0.375, 0.4,   0.5, 1.0};
+
+constexpr char kService[] = "hellocnn.v1.ClassifierService";
+constexpr std::array<const char*, kMethods> kMethodNames = {"Classify", "ClassifyStream",
+                                                            "GetModel"};
+constexpr std::array<const char*, kRefusals> kRefusalNames = {"queue_full", "draining", "loading",
+                                                              "invalid", "deadline"};
+constexpr std::array<const char*, kReleases> kReleaseNames = {"full", "idle", "delay", "drain"};
+
+}  // namespace
+
+MetricSeries::MetricSeries(const ServerInfo& info) {
+  AddRequests();
+  AddImages();
+  AddBatches(info);
+  AddModel(info);
+  ready = &Gauge("hellocnn_ready", "1 while the server is SERVING, else 0.").Add({});
+  Gauge("hellocnn_build_info", "What the server was built from and with; always 1.")
+      .Add({{"version", info.version},
+            {"compiler", info.compiler},
+            {"libtorch", info.libtorch},
+            {"grpc", info.grpc}})
+      .Set(1);
+}
+
+void MetricSeries::AddRequests() {
+  for (std::size_t m = 0; m < kMethods; ++m) {
+    const char* const method = kMethodNames[m];
+    for (std::size_t c = 0; c < kCodes.size(); ++c) {
+      requests[m][c] = sharded.AddCounter(
+          "hellocnn_requests_total", "Requests answered, by method and gRPC status.",
+          {{"service", kService}, {"method", method}, {"code", kCodes[c]}});
+    }
+    request_duration[m] =
+        sharded.AddHistogram("hellocnn_request_duration_seconds",
+                             "Time from receiving a request to its answer, failures included.",
+                             kSeconds, {{"service", kService}, {"method", method}});
+    in_flight[m] =
+        sharded.AddGauge("hellocnn_requests_in_flight", "Requests received and not yet answered.",
+                         {{"service", kService}, {"method", method}});
+    if (m != static_cast<std::size_t>(Method::kGetModel)) {
+      request_images[m] =
+          sharded.AddHistogram("hellocnn_request_images", "Images in a request that was accepted.",
+                               kImages, {{"method", method}});
+    }
+    received_bytes[m] = sharded.AddCounter("hellocnn_received_bytes_total",
+                                           "Bytes of the messages received.", {{"method", method}});
+    sent_bytes[m] = sharded.AddCounter("hellocnn_sent_bytes_total", "Bytes of the messages sent.",
+                                       {{"method", method}});
+  }
+  for (std::size_t r = 0; r < kRefusals; ++r) {
+    refused[r] = sharded.AddCounter("hellocnn_requests_refused_total",
+                                    "Requests answered without having been queued, by reason.",
+                                    {{"reason", kRefusalNames[r]}});
+  }
+  connections = &Gauge("hellocnn_connections", "Open gRPC connections.").Add({});
+}
+
+void MetricSeries::AddImages() {
+  accepted = sharded.AddCounter("hellocnn_images_accepted_total",
+                                "Images of requests that the queue has admitted.");
+  const auto dropped = [this](const char* reason) {
+    return sharded.AddCounter("hellocnn_images_dropped_total",
+                              "Images that left the queue without being computed, by reason.",
+                              {{"reason", reason}});
+  };
+  dropped_deadline = dropped("deadline");
+  dropped_cancelled = dropped("cancelled");
+  dropped_failed = dropped("failed");
+  const auto computed = [this](const char* outcome) {
+    return sharded.AddCounter(
+        "hellocnn_images_computed_total",
+        "Images that the engine has run on: sent in an OK answer, computed for nobody, or failed.",
+        {{"outcome", outcome}});
+  };
+  answered = computed("answered");
+  abandoned = computed("abandoned");
+  failed = computed("failed");
+}
+
+void MetricSeries::AddBatches(const ServerInfo& info) {
+  queue_images = &Gauge("hellocnn_queue_images", "Images that wait in the queue now.").Add({});
+  Gauge("hellocnn_queue_capacity_images", "Images that the queue can hold.")
+      .Add({})
+      .Set(info.queue_capacity);
+  queue_duration =
+      sharded.AddHistogram("hellocnn_queue_duration_seconds",
+                           "Time that a request waited until it left the queue.", kSeconds);
+  compute_duration = sharded.AddHistogram("hellocnn_compute_duration_seconds",
+                                          "Time that the engine took for a batch.", kSeconds);
+  batch_size = sharded.AddHistogram("hellocnn_batch_size", "Images in a batch.", kImages);
+  for (std::size_t r = 0; r < kReleases; ++r) {
+    released[r] =
+        sharded.AddCounter("hellocnn_batch_released_total", "Batches, by why they left the queue.",
+                           {{"reason", kReleaseNames[r]}});
+  }
+  Gauge("hellocnn_workers", "Threads that answer calls and compute.").Add({}).Set(info.workers);
+  for (int w = 0; w < info.workers; ++w) {
+    busy.push_back(sharded.AddCounter("hellocnn_worker_busy_seconds_total",
+                                      "Time that a worker spent on calls and batches, not waiting.",
+                                      {{"worker", std::to_string(w)}}));
+  }
+}
+
+void MetricSeries::AddModel(const ServerInfo& info) {
+  const ModelCard& card = info.card;
+  Gauge("hellocnn_model_info", "The model that is served; always 1.")
+      .Add({{"model", card.name}, {"version", card.version}, {"engine", info.engine}})
+      .Set(1);
+  Gauge("hellocnn_engine_info", "The engine in use; always 1.")
+      .Add({{"engine", info.engine}})
+      .Set(1);
+  Gauge("hellocnn_model_test_accuracy_ratio", "Share of test digits that the model gets right.")
+      .Add({})
+      .Set(card.test_accuracy);
+  model_load_duration =
+      &Gauge("hellocnn_model_load_duration_seconds",
+             "Time from opening the model's files to the end of the warm-up; 0 until then.")
+           .Add({});
+  model_loaded_timestamp = &Gauge("hellocnn_model_loaded_timestamp_seconds",
+                                  "When the model was ready, in seconds since 1970; 0 until then.")
+                                .Add({});
+  for (std::size_t c = 0; c < predictions.size(); ++c) {
+    predictions[c] = sharded.AddCounter("hellocnn_predictions_total",
+                                        "Answered images, by the most likely class.",
+                                        {{"class", card.class_labels[c]}});
+  }
+  confidence = sharded.AddHistogram("hellocnn_prediction_confidence_ratio",
+                                    "Probability of the most likely class, of answered images.",
+                                    kConfidenceBounds);
+  input_mean = sharded.AddHistogram(
+      "hellocnn_input_mean_ratio",
+      "Mean of the grey levels of a computed image, black 0 and white 1.", kGreyLevels);
+  input_contrast = sharded.AddHistogram(
+      "hellocnn_input_contrast_ratio",
+      "Standard deviation of the grey levels of a computed image, black 0, white 1.", kGreyLevels);
+}
+
+prometheus::Family<prometheus::Gauge>& MetricSeries::Gauge(const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+}
+
+}  // namespace hellocnn::server

@@ -1,0 +1,18 @@
+// The process_* families that Prometheus' client libraries agree on.
+#ifndef HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_PROCESS_METRICS_H_
+#define HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_PROCESS_METRICS_H_
+
+#include <vector>
+
+namespace prometheus {
+struct MetricFamily;
+}  // namespace prometheus
+
+namespace hellocnn::server {
+
+// Read from /proc and getrlimit now; what cannot be read is left out. Thread-safe.
+std::vector<prometheus::MetricFamily> CollectProcessMetrics();
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_PROCESS_METRICS_H_

@@ -1,0 +1,192 @@
+#include "server/scheduling/batch_queue.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace hellocnn::server {
+namespace {
+
+// The clock that deadlines are on can be set back; a duration that callers are shown cannot be
+// negative.
+absl::Duration Since(absl::Time then, absl::Time now) {
+  return std::max(now - then, absl::ZeroDuration());
+}
+
+}  // namespace
+
+void Job::Prepare(std::span<const ImageView> images, std::span<Prediction> predictions,
+                  absl::Time deadline) {
+  assert(images.size() == predictions.size() && !queued_ && outstanding_ == 0);
+  images_ = images;
+  predictions_ = predictions;
+  deadline_ = deadline;
+  cancelled_.store(false, std::memory_order_relaxed);
+  status_ = absl::OkStatus();
+  timing_ = {};
+  taken_ = 0;
+  computed_ = 0;
+}
+
+absl::Status BatchQueue::Validate(const Options& options) {
+  const auto at_least_one = [](absl::string_view name, int value) {
+    return value >= 1 ? absl::OkStatus()
+                      : absl::InvalidArgumentError(
+                            absl::StrCat(name, " is ", value, ", wanted at least 1 image"));
+  };
+  if (absl::Status status = at_least_one("max_batch_size", options.max_batch_size); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = at_least_one("capacity", options.capacity); !status.ok()) {
+    return status;
+  }
+  if (options.max_delay < absl::ZeroDuration() || options.max_delay == absl::InfiniteDuration()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "max_delay is ", absl::FormatDuration(options.max_delay), ", wanted 0 or more and finite"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BatchQueue::Push(Job* job, absl::Time now) {
+  // Compared as size_t: a job may hold more images than an int can count.
+  const std::size_t images = job->images_.size();
+  if (images == 0) return absl::InvalidArgumentError("the job has no images");
+  if (images > static_cast<std::size_t>(options_.capacity)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the job has ", images, " images, the queue can hold at most ", options_.capacity));
+  }
+  if (draining_) return absl::UnavailableError("the server is draining");
+  if (job->deadline_ <= now) {
+    return absl::DeadlineExceededError("the deadline passed before the request could be queued");
+  }
+  if (static_cast<int>(images) > options_.capacity - queued_images_) {
+    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", queued_images_, " of ",
+                                                     options_.capacity, " images wait, ", images,
+                                                     " more do not fit"));
+  }
+  job->submitted_ = now;
+  job->queued_ = true;
+  queued_images_ += static_cast<int>(images);
+  if (job->deadline_ != absl::InfiniteFuture()) deadlines_.emplace(job->deadline_, job);
+  job->position_ = jobs_.insert(jobs_.end(), job);
+  return absl::OkStatus();
+}
+
+absl::Time BatchQueue::ReleaseTime() const {
+  if (jobs_.empty()) return absl::InfiniteFuture();
+  if (draining_ || queued_images_ >= options_.max_batch_size ||
+      options_.max_delay == absl::ZeroDuration()) {
+    return absl::InfinitePast();
+  }
+  const absl::Time release = jobs_.front()->submitted_ + options_.max_delay;
+  // Waiting until just before the deadline would leave no time to compute, and how long that takes
+  // is not known here: a job that cannot afford the whole wait does not wait.
+  const bool in_a_hurry = !deadlines_.empty() && deadlines_.begin()->first <= release;
+  return in_a_hurry ? absl::InfinitePast() : release;
+}
+
+Release BatchQueue::ReleaseReason(absl::Time now) const {
+  if (queued_images_ >= options_.max_batch_size) return Release::kFull;
+  if (draining_) return Release::kDrain;
+  const bool waited = options_.max_delay > absl::ZeroDuration() &&
+                      jobs_.front()->submitted_ + options_.max_delay <= now;
+  return waited ? Release::kDelay : Release::kIdle;
+}
+
+BatchQueue::Taken BatchQueue::Take(absl::Time now, Taken reuse) {
+  Taken taken{.slices = std::move(reuse.slices), .dropped = std::move(reuse.dropped)};
+  taken.slices.clear();
+  taken.dropped.clear();
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    Drop(*deadlines_.begin()->second,
+         absl::DeadlineExceededError("the deadline passed while the request was queued"), now,
+         &taken.dropped);
+  }
+  if (const absl::Time release = ReleaseTime(); release > now) {
+    taken.ask_again = release;
+    return taken;
+  }
+  if (!jobs_.empty()) taken.reason = ReleaseReason(now);
+  while (!jobs_.empty() && taken.images < options_.max_batch_size) {
+    Job& job = *jobs_.front();
+    if (job.cancelled_.load(std::memory_order_relaxed)) {
+      Drop(job, absl::CancelledError("the caller cancelled the request while it was queued"), now,
+           &taken.dropped);
+      continue;
+    }
+    const int count = std::min(job.size() - job.taken_, options_.max_batch_size - taken.images);
+    if (job.taken_ == 0) {
+      job.first_taken_ = now;
+      job.timing_.queue = Since(job.submitted_, now);
+    }
+    taken.slices.push_back({&job, job.taken_, count});
+    taken.images += count;
+    job.taken_ += count;
+    ++job.outstanding_;
+    queued_images_ -= count;
+    if (job.taken_ == job.size()) Remove(job);
+  }
+  for (const Slice& slice : taken.slices) {
+    int& largest = slice.job->timing_.largest_batch;
+    largest = std::max(largest, taken.images);
+  }
+  return taken;
+}
+
+BatchQueue::Finished BatchQueue::Finish(const Taken& batch, absl::Time now, Finished reuse) {
+  Finished finished = std::move(reuse);
+  finished.jobs.clear();
+  finished.dropped.clear();
+  for (const Slice& slice : batch.slices) {
+    Job& job = *slice.job;
+    --job.outstanding_;
+    if (slice.computed()) job.computed_ += slice.count;
+    if (!slice.status.ok()) {
+      if (job.status_.ok()) {
+        job.status_ =
+            slice.computed()
+                ? slice.status
+                : absl::InternalError(absl::StrCat("the engine failed: ", slice.status.message()));
+      }
+      if (job.queued_) {
+        finished.dropped.push_back({.images = job.size() - job.taken_,
+                                    .reason = job.status_.code(),
+                                    .waited = std::nullopt,
+                                    .finished = nullptr});
+        Remove(job);
+      }
+    }
+    if (job.outstanding_ > 0 || job.queued_) continue;
+    job.timing_.compute = Since(job.first_taken_, now);
+    finished.jobs.push_back(&job);
+  }
+  return finished;
+}
+
+void BatchQueue::Remove(Job& job) {
+  queued_images_ -= job.size() - job.taken_;
+  if (job.deadline_ != absl::InfiniteFuture()) deadlines_.erase({job.deadline_, &job});
+  job.queued_ = false;
+  jobs_.erase(job.position_);
+}
+
+void BatchQueue::Drop(Job& job, absl::Status status, absl::Time now,
+                      std::vector<Dropped>* dropped) {
+  const bool whole = job.taken_ == 0;
+  const bool finished = job.outstanding_ == 0;
+  job.status_ = std::move(status);
+  if (whole) job.timing_.queue = Since(job.submitted_, now);
+  if (finished && !whole) job.timing_.compute = Since(job.first_taken_, now);
+  dropped->push_back({.images = job.size() - job.taken_,
+                      .reason = job.status_.code(),
+                      .waited = whole ? std::optional(job.timing_.queue) : std::nullopt,
+                      .finished = finished ? &job : nullptr});
+  Remove(job);
+}
+
+}  // namespace hellocnn::server

@@ -1,0 +1,75 @@
+#include "loadgen/core/search.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hellocnn::load {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+
+// Searches a server that keeps up to `limit`; the number of tries goes to `tries`.
+std::optional<double> Find(double first, double limit, int& tries) {
+  RateSearch search(first, 1e6);
+  for (tries = 0; tries < 100; ++tries) {
+    const auto rate = search.Next();
+    if (!rate.has_value()) break;
+    search.Tell(*rate <= limit);
+  }
+  return search.best();
+}
+
+TEST(RateSearch, ComesWithinFivePercentFromEitherSide) {
+  for (const double limit : {12.0, 99.0, 100.0, 101.0, 4321.0, 87'000.0}) {
+    int tries = 0;
+    const auto best = Find(100, limit, tries);
+    ASSERT_TRUE(best.has_value()) << limit;
+    EXPECT_LE(*best, limit);
+    EXPECT_GE(*best * 1.05, limit);
+    EXPECT_LE(tries, 20);
+  }
+}
+
+TEST(RateSearch, EndsWhereNothingOrEverythingPasses) {
+  int tries = 0;
+  EXPECT_EQ(Find(100, 0.5, tries), std::nullopt);
+  EXPECT_LE(tries, 10);
+  EXPECT_EQ(Find(100, 1e9, tries), 1e6);
+  EXPECT_LE(tries, 20);
+}
+
+TEST(Slo, IsAPercentileMeanOrMaxAndADuration) {
+  const Slo slo = Slo::Parse("p99.9=20ms").value();
+  EXPECT_DOUBLE_EQ(slo.quantile, 0.999);
+  EXPECT_EQ(slo.limit, milliseconds(20));
+  EXPECT_TRUE(Slo::Parse("mean=1ms").ok());
+  EXPECT_TRUE(Slo::Parse("max=1s").ok());
+  for (const char* bad : {"", "p99", "p100=1s", "p0=1s", "p=1s", "best=1s", "p99=5", "p99=-1s",
+                          "p99=2h", "pnan=1s", "=1s"}) {
+    EXPECT_THAT(Slo::Parse(bad).status().message(), HasSubstr("wanted is a limit")) << bad;
+  }
+}
+
+TEST(Slo, IsKeptOnlyIfNearlyAllAreAnsweredInTime) {
+  const Slo slo = Slo::Parse("p99=5ms").value();
+  Outcome outcome;
+  EXPECT_EQ(WhyNot(slo, 100, outcome), "nothing was answered");
+  for (int i = 0; i < 1000; ++i) {
+    outcome.total.Record({Nanos(0), Nanos(0), milliseconds(i < 990 ? 4 : 50), false}, Verdict());
+  }
+  outcome.seconds = 10;
+  outcome.answered_in_time = 1000;
+  EXPECT_EQ(WhyNot(slo, 100, outcome), "");
+  // Fewer than wanted, but all that chance has made due.
+  EXPECT_EQ(WhyNot(slo, 110, outcome), "");
+  outcome.answered_in_time = 900;
+  EXPECT_THAT(WhyNot(slo, 110, outcome), HasSubstr("only 90.0 requests/s"));
+  outcome.total.Record({Nanos(0), Nanos(0), milliseconds(50), false}, Verdict());
+  EXPECT_THAT(WhyNot(slo, 100, outcome), HasSubstr("p99 is 50.0"));
+  outcome.total.by_code[grpc::RESOURCE_EXHAUSTED] = 100;
+  EXPECT_THAT(WhyNot(slo, 100, outcome), HasSubstr("% failed"));
+}
+
+}  // namespace
+}  // namespace hellocnn::load

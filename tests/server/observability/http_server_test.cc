@@ -1,0 +1,96 @@
+#include "server/observability/admin_http/http_server.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/observability/http_get.h"
+
+namespace hellocnn::server {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::unique_ptr<HttpServer> StartAt(const std::string& address) {
+  auto server = HttpServer::Start(address, [](std::string_view path) -> HttpResponse {
+    return {.status = path == "/" ? 200U : 404U, .body = "you asked for " + std::string(path)};
+  });
+  EXPECT_TRUE(server.ok()) << server.status();
+  return server.ok() ? *std::move(server) : nullptr;
+}
+
+TEST(HttpServerTest, HandlerAnswersGetsByPath) {
+  const auto server = StartAt("127.0.0.1:0");
+  ASSERT_GT(server->port(), 0);
+  EXPECT_THAT(Request(server->port(), "GET", "/"), StartsWith("HTTP/1.1 200"));
+  const std::string answer = Request(server->port(), "GET", "/other?query");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(answer, EndsWith("\r\n\r\nyou asked for /other"));
+}
+
+TEST(HttpServerTest, HeadGetsTheHeadersOnly) {
+  const auto server = StartAt("127.0.0.1:0");
+  const std::string answer = Request(server->port(), "HEAD", "/");
+  EXPECT_THAT(answer, HasSubstr("Content-Length: 15\r\n"));
+  EXPECT_THAT(answer, EndsWith("\r\n\r\n"));
+}
+
+TEST(HttpServerTest, OtherMethodsAreNotAllowed) {
+  const auto server = StartAt("127.0.0.1:0");
+  for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS", "NONSENSE"}) {
+    const std::string answer = Request(server->port(), method, "/");
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 405")) << method;
+    EXPECT_THAT(answer, HasSubstr("Allow: GET, HEAD\r\n")) << method;
+  }
+}
+
+TEST(HttpServerTest, HostNamesAndIpv6AddressesAreUnderstood) {
+  EXPECT_THAT(Request(StartAt("localhost:0")->port(), "GET", "/"), StartsWith("HTTP/1.1 200"));
+  // All addresses, those of IPv4 too.
+  EXPECT_THAT(Request(StartAt("[::]:0")->port(), "GET", "/"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST(HttpServerTest, AddressThatCannotBeListenedOnIsAnErrorThatNamesIt) {
+  const auto first = StartAt("127.0.0.1:0");
+  const std::string taken = "127.0.0.1:" + std::to_string(first->port());
+  for (const std::string& address : {taken, std::string("no-such-host.invalid:1")}) {
+    const auto second = HttpServer::Start(address, [](std::string_view) { return HttpResponse{}; });
+    EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_THAT(std::string(second.status().message()), HasSubstr(address));
+  }
+}
+
+TEST(HttpServerTest, StopsListeningWhenDestroyedWhateverIsConnected) {
+  auto server = StartAt("127.0.0.1:0");
+  const int port = server->port();
+  const HttpConnection idle(port);
+  server = nullptr;
+  EXPECT_EQ(idle.ReadAll(), "");
+  EXPECT_EQ(Request(port, "GET", "/"), "");
+}
+
+TEST(HttpServerTest, ConnectionsThatHoldOnGiveWayToOneThatAsks) {
+  const auto server = StartAt("127.0.0.1:0");
+  std::vector<std::unique_ptr<HttpConnection>> slow;
+  for (int i = 0; i < 300; ++i) {
+    slow.push_back(std::make_unique<HttpConnection>(server->port()));
+    slow.back()->Send("GET / HTTP/1.1\r\nHost: ");
+  }
+  EXPECT_THAT(Request(server->port(), "GET", "/"), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(slow.front()->ReadAll(), "");  // it was closed
+}
+
+TEST(HttpServerTest, HugeHeadersAreRefused) {
+  const auto server = StartAt("127.0.0.1:0");
+  const HttpConnection greedy(server->port());
+  greedy.Send("GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + std::string(100'000, 'x'));
+  EXPECT_THAT(greedy.ReadAll(), StartsWith("HTTP/1.1 431"));
+  EXPECT_THAT(Request(server->port(), "GET", "/"), StartsWith("HTTP/1.1 200"));
+}
+
+}  // namespace
+}  // namespace hellocnn::server

@@ -1,0 +1,88 @@
+#include "server/observability/admin_http/metrics_endpoint.h"
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/observability/admin_http/status_page.h"
+#include "tests/server/observability/http_get.h"
+
+namespace hellocnn::server {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class MetricsEndpointTest : public ::testing::Test {
+ protected:
+  MetricsEndpointTest() {
+    auto endpoint = MetricsEndpoint::Start("127.0.0.1:0", info_, &metrics_);
+    EXPECT_TRUE(endpoint.ok()) << endpoint.status();
+    endpoint_ = *std::move(endpoint);
+  }
+  std::string Get(const std::string& path) const { return Request(endpoint_->port(), "GET", path); }
+
+  const ServerInfo info_ = {.version = "1.2.3", .workers = 1, .queue_capacity = 128};
+  PrometheusMetrics metrics_{info_};
+  std::unique_ptr<MetricsEndpoint> endpoint_;
+};
+
+TEST_F(MetricsEndpointTest, ServesTheMetricsInPrometheusFormat) {
+  const std::string answer = Get("/metrics");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain; version=0.0.4"));
+  EXPECT_THAT(answer, HasSubstr("\nhellocnn_queue_capacity_images 128\n"));
+}
+
+TEST_F(MetricsEndpointTest, LivesFromTheStartAndIsReadyWhileItServes) {
+  EXPECT_THAT(Get("/livez"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(Get("/readyz"), EndsWith("\r\n\r\nloading\n"));
+  metrics_.OnReady(absl::Seconds(1));
+  EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 200"));
+  metrics_.OnDrain();
+  EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(Get("/readyz"), EndsWith("\r\n\r\ndraining\n"));
+  EXPECT_THAT(Get("/livez"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(MetricsEndpointTest, RootIsAPageForPeople) {
+  const std::string answer = Get("/");
+  EXPECT_THAT(answer, HasSubstr("Content-Type: text/html"));
+  EXPECT_THAT(answer, HasSubstr("1.2.3"));
+  EXPECT_THAT(answer, HasSubstr("href=\"/metrics\""));
+  EXPECT_THAT(answer, Not(HasSubstr("<script")));
+}
+
+TEST_F(MetricsEndpointTest, OtherPathsAreNotFound) {
+  EXPECT_THAT(Get("/other"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(Get("/metrics/"), StartsWith("HTTP/1.1 404"));
+}
+
+TEST(StatusPageTest, ShowsTheNumbersAndTheirRates) {
+  ServerInfo info{.engine = "fake", .workers = 2, .queue_capacity = 128};
+  info.card.name = "<b>bold</b>";
+  Overview overview{};
+  overview.phase = Phase::kServing;
+  overview.requests = 50;
+  overview.failed_requests = 5;
+  overview.images = 300;
+  overview.batches = 200;
+  overview.queued_images = 17;
+  overview.busy = absl::Seconds(10);
+  const std::string page = StatusPage(info, overview, absl::Seconds(100));
+  EXPECT_THAT(page, HasSubstr("50 (0.5 a second)"));
+  EXPECT_THAT(page, HasSubstr("5 (0.1 a second)"));
+  EXPECT_THAT(page, HasSubstr("300 (3.0 a second)"));
+  EXPECT_THAT(page, HasSubstr("17 of 128"));
+  EXPECT_THAT(page, HasSubstr("<td>1.5\n"));   // images a batch
+  EXPECT_THAT(page, HasSubstr("<td>5.0%\n"));  // 10 of 2 x 100 seconds
+  EXPECT_THAT(page, HasSubstr("<td>1m40s\n"));
+  EXPECT_THAT(page, HasSubstr("&lt;b&gt;bold"));
+  EXPECT_THAT(page, Not(HasSubstr("<b>")));
+}
+
+}  // namespace
+}  // namespace hellocnn::server

@@ -1,0 +1,578 @@
+#include "server/runtime/batcher.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <fstream>
+#include <functional>
+#include <future>
+#include <latch>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <random>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/scheduling/call.h"
+#include "tests/testing/fake_engine.h"
+#include "tests/testing/quiet_events.h"
+
+namespace hellocnn::server {
+namespace {
+
+using ::hellocnn::testing::FakeEngines;
+using ::hellocnn::testing::QuietEvents;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Le;
+
+class CountingObserver : public BatchObserver {
+ public:
+  void OnBusy(int worker, absl::Duration busy) override {
+    EXPECT_GE(worker, 0);
+    busy_nanoseconds_ += absl::ToInt64Nanoseconds(busy);
+  }
+  void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute) override {
+    compute_nanoseconds_ += absl::ToInt64Nanoseconds(compute);
+    EXPECT_GE(compute, absl::ZeroDuration());
+    images_ += batch.images;
+    for (const Slice& slice : batch.slices) {
+      if (!slice.computed()) failed_ += slice.count;
+    }
+  }
+  void OnDropped(const BatchQueue::Dropped& dropped) override {
+    dropped_ += dropped.images;
+    const absl::StatusCode code = dropped.reason;
+    if (code == absl::StatusCode::kCancelled) cancelled_ += dropped.images;
+    if (code == absl::StatusCode::kDeadlineExceeded) expired_ += dropped.images;
+  }
+  void OnAbandoned(int images) override { abandoned_ += images; }
+
+  int images() const { return images_; }        // in batches
+  int failed() const { return failed_; }        // on which the engine failed
+  int dropped() const { return dropped_; }      // for any reason
+  int cancelled() const { return cancelled_; }  // of those dropped
+  int expired() const { return expired_; }      // of those dropped
+  int abandoned() const { return abandoned_; }
+  absl::Duration busy() const { return absl::Nanoseconds(busy_nanoseconds_.load()); }
+  absl::Duration compute() const { return absl::Nanoseconds(compute_nanoseconds_.load()); }
+
+ private:
+  std::atomic<std::int64_t> busy_nanoseconds_ = 0, compute_nanoseconds_ = 0;
+  std::atomic<int> images_ = 0, failed_ = 0, dropped_ = 0, cancelled_ = 0, expired_ = 0,
+                   abandoned_ = 0;
+};
+
+class BatcherTest : public ::testing::Test {
+ protected:
+  void Start(int threads, const BatchQueue::Options& options) {
+    auto batcher = Batcher::Start(threads, options, engines_.Factory(), &events_, &observer_);
+    ASSERT_TRUE(batcher.ok()) << batcher.status();
+    batcher_ = *std::move(batcher);
+  }
+  // Submits a call that occupies the only worker until Release.
+  void Occupy(Call& call) {
+    engines_.Hold();
+    ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+    engines_.WaitUntilHeld(1);
+  }
+
+  FakeEngines engines_;
+  QuietEvents events_;
+  CountingObserver observer_;
+  std::unique_ptr<Batcher> batcher_;
+};
+
+TEST_F(BatcherTest, OneCallIsAnswered) {
+  Start(1, {});
+  Call call({3, 1, 4});
+  ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+  EXPECT_EQ(call.Wait(), "OK");
+  EXPECT_EQ(call.timing().largest_batch, 3);
+  EXPECT_EQ(batcher_->queued_images(), 0);
+}
+
+// Every thread submits jobs of random sizes, splitting many; each must be answered rightly and
+// once.
+void SubmitFromManyThreads(Batcher& batcher, int threads, int jobs_each) {
+  std::vector<std::thread> callers;
+  for (int t = 0; t < threads; ++t) {
+    callers.emplace_back([&batcher, t, jobs_each] {
+      std::mt19937 random(static_cast<unsigned>(t));
+      std::vector<std::unique_ptr<Call>> calls;
+      for (int i = 0; i < jobs_each; ++i) {
+        std::vector<int> pixels(random() % 8 == 0 ? 1 + random() % 40 : 1 + random() % 3);
+        for (int& pixel : pixels) pixel = static_cast<int>(random() % 256);
+        calls.push_back(std::make_unique<Call>(std::move(pixels)));
+        EXPECT_TRUE(batcher.Submit(calls.back()->job()).ok());
+        if (i % 16 == 0) calls.back()->Wait();  // now one by one, now in bursts
+      }
+      for (const auto& call : calls) EXPECT_EQ(call->Wait(), "OK");
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+}
+
+TEST_F(BatcherTest, ManyThreadsGetTheRightAnswersExactlyOnce) {
+  Start(3, {.max_batch_size = 8, .capacity = 1'000'000});
+  SubmitFromManyThreads(*batcher_, 8, 1000);
+  const std::vector<int> sizes = engines_.batch_sizes();
+  EXPECT_THAT(sizes, Each(Le(8)));
+  batcher_->Drain();
+  EXPECT_EQ(observer_.images(), std::accumulate(sizes.begin(), sizes.end(), 0));
+}
+
+TEST_F(BatcherTest, ManyThreadsGetTheRightAnswersWithADelay) {
+  Start(3, {.max_batch_size = 8, .capacity = 1'000'000, .max_delay = absl::Microseconds(50)});
+  SubmitFromManyThreads(*batcher_, 8, 300);
+}
+
+TEST_F(BatcherTest, DelayEndsWithoutAFurtherCall) {
+  Start(2, {.max_batch_size = 8, .capacity = 8, .max_delay = absl::Milliseconds(5)});
+  for (int i = 0; i < 3; ++i) {
+    Call call({i});
+    ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+    EXPECT_EQ(call.Wait(), "OK");
+    EXPECT_GE(call.timing().queue, absl::Milliseconds(5));
+  }
+}
+
+TEST_F(BatcherTest, IdleWorkersComputeOneLargeJobTogether) {
+  Start(3, {.max_batch_size = 2, .capacity = 6});
+  engines_.Hold();
+  Call call({0, 1, 2, 3, 4, 5});
+  ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+  engines_.WaitUntilHeld(3);
+  engines_.Release();
+  EXPECT_EQ(call.Wait(), "OK");
+}
+
+TEST_F(BatcherTest, JobsThatWaitTogetherAreOneBatch) {
+  Start(1, {.max_batch_size = 8, .capacity = 8});
+  Call first({1}), second({2}), third({3, 4});
+  Occupy(first);
+  ASSERT_TRUE(batcher_->Submit(second.job()).ok());
+  ASSERT_TRUE(batcher_->Submit(third.job()).ok());
+  EXPECT_EQ(batcher_->queued_images(), 3);
+  engines_.Release();
+  EXPECT_EQ(third.Wait(), "OK");
+  EXPECT_EQ(second.Wait(), "OK");
+  EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 3));
+}
+
+TEST_F(BatcherTest, FullQueueRefusesAndDoesNotCallDone) {
+  Start(1, {.max_batch_size = 4, .capacity = 4});
+  Call first({1}), fits({2, 3, 4, 5}), refused({6});
+  Occupy(first);
+  ASSERT_TRUE(batcher_->Submit(fits.job()).ok());
+  EXPECT_EQ(batcher_->Submit(refused.job()).code(), absl::StatusCode::kResourceExhausted);
+  engines_.Release();
+  EXPECT_EQ(fits.Wait(), "OK");
+  batcher_->Drain();
+  EXPECT_FALSE(refused.done());
+}
+
+TEST_F(BatcherTest, CancelledRequestIsDroppedBeforeCompute) {
+  Start(1, {});
+  Call first({1}), cancelled({2, 3}), last({4});
+  Occupy(first);
+  ASSERT_TRUE(batcher_->Submit(cancelled.job()).ok());
+  ASSERT_TRUE(batcher_->Submit(last.job()).ok());
+  cancelled.job()->Cancel();
+  engines_.Release();
+  EXPECT_EQ(cancelled.Wait(), "CANCELLED");
+  EXPECT_EQ(last.Wait(), "OK");
+  EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 1));
+  EXPECT_EQ(observer_.cancelled(), 2);
+}
+
+TEST_F(BatcherTest, ExpiredRequestIsDroppedBeforeCompute) {
+  Start(1, {});
+  Call first({1});
+  Occupy(first);
+  const absl::Time deadline = absl::Now() + absl::Milliseconds(20);
+  Call expiring({2, 3}, deadline);
+  ASSERT_TRUE(batcher_->Submit(expiring.job()).ok());
+  while (absl::Now() <= deadline) std::this_thread::yield();
+  engines_.Release();
+  EXPECT_EQ(expiring.Wait(), "DEADLINE_EXCEEDED");
+  EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1));
+  EXPECT_EQ(observer_.expired(), 2);
+}
+
+TEST_F(BatcherTest, PastDeadlineIsRefusedAndDoneIsNotCalled) {
+  Start(1, {});
+  Call late({1}, absl::Now() - absl::Seconds(1));
+  EXPECT_EQ(batcher_->Submit(late.job()).code(), absl::StatusCode::kDeadlineExceeded);
+  batcher_->Drain();
+  EXPECT_FALSE(late.done());
+}
+
+TEST_F(BatcherTest, EngineFailureIsInternalForThatBatchOnly) {
+  Start(1, {.max_batch_size = 2, .capacity = 16});
+  engines_.Fail(absl::UnknownError("not finite"));
+  Call failed({1, 2, 3, 4, 5});
+  ASSERT_TRUE(batcher_->Submit(failed.job()).ok());
+  EXPECT_EQ(failed.Wait(), "INTERNAL");
+  EXPECT_THAT(failed.message(), HasSubstr("not finite"));
+  EXPECT_EQ(engines_.calls(), 1);
+  engines_.Fail(absl::OkStatus());
+  Call good({6});
+  ASSERT_TRUE(batcher_->Submit(good.job()).ok());
+  EXPECT_EQ(good.Wait(), "OK");
+}
+
+TEST_F(BatcherTest, ImagesThatTheEngineRefusesFailTheirOwnJobOnly) {
+  Start(1, {.max_batch_size = 8, .capacity = 16});
+  engines_.Refuse(200, absl::InvalidArgumentError("not finite"));
+  Call first({0});
+  Occupy(first);
+  Call before({1, 2}), refused({3, 200}), after({4});
+  for (Call* call : {&before, &refused, &after}) {
+    ASSERT_TRUE(batcher_->Submit(call->job()).ok());
+  }
+  engines_.Release();
+  EXPECT_EQ(before.Wait(), "OK");
+  EXPECT_EQ(refused.Wait(), "INVALID_ARGUMENT");
+  EXPECT_EQ(refused.message(), "not finite");
+  EXPECT_EQ(after.Wait(), "OK");
+  batcher_->Drain();
+  EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 5, 2, 2, 1));
+  // What the engine says of images is no failure of it.
+  EXPECT_EQ(observer_.failed(), 0);
+  EXPECT_EQ(observer_.abandoned(), 2);
+}
+
+TEST_F(BatcherTest, DrainFinishesWhatWasAcceptedAndIgnoresTheDelay) {
+  Start(1, {.max_batch_size = 8, .capacity = 64, .max_delay = absl::Hours(1)});
+  Call waiting({1});
+  ASSERT_TRUE(batcher_->Submit(waiting.job()).ok());
+  batcher_->Drain();
+  EXPECT_TRUE(waiting.done());
+  EXPECT_EQ(waiting.Wait(), "OK");
+  Call late({2});
+  EXPECT_EQ(batcher_->Submit(late.job()).code(), absl::StatusCode::kUnavailable);
+  batcher_->Drain();
+}
+
+TEST_F(BatcherTest, DrainUnderLoadAnswersExactlyWhatWasAccepted) {
+  Start(2, {.max_batch_size = 4, .capacity = 1'000'000});
+  constexpr int kCallers = 4;
+  std::latch under_way(kCallers);
+  std::vector<std::vector<std::unique_ptr<Call>>> accepted(kCallers);
+  std::vector<std::thread> callers;
+  for (auto& mine : accepted) {
+    callers.emplace_back([&] {
+      for (int i = 0;; ++i) {
+        auto call =
+            std::make_unique<Call>(std::vector<int>(static_cast<std::size_t>(1 + i % 7), i % 256));
+        const absl::Status status = batcher_->Submit(call->job());
+        if (!status.ok()) {
+          EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+          return;
+        }
+        mine.push_back(std::move(call));
+        if (i == 200) under_way.count_down();
+      }
+    });
+  }
+  under_way.wait();
+  std::thread other([this] { batcher_->Drain(); });
+  batcher_->Drain();
+  for (auto& mine : accepted) {
+    // Not before the callers have stopped: they still append.
+    callers[static_cast<std::size_t>(&mine - accepted.data())].join();
+    for (const auto& call : mine) {
+      EXPECT_TRUE(call->done());
+      EXPECT_EQ(call->Wait(), "OK");
+    }
+  }
+  other.join();
+  EXPECT_EQ(batcher_->queued_images(), 0);
+}
+
+TEST_F(BatcherTest, DestructorDrains) {
+  Start(2, {.max_batch_size = 2, .capacity = 64, .max_delay = absl::Hours(1)});
+  Call call({1});
+  ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+  batcher_ = nullptr;
+  EXPECT_TRUE(call.done());
+}
+
+TEST_F(BatcherTest, EachWorkerGetsItsOwnEngineAndNoneStartsIfOneFails) {
+  Start(3, {});
+  EXPECT_EQ(engines_.made(), 3);
+  engines_.FailToMake(absl::NotFoundError("no weights"));
+  QuietEvents others;
+  EXPECT_EQ(Batcher::Start(2, {}, engines_.Factory(), &others, nullptr).status(),
+            absl::NotFoundError("no weights"));
+  EXPECT_FALSE(events_.closed());
+}
+
+// As a gRPC server's that has not begun to shut down.
+class EndlessEvents : public QuietEvents {
+ public:
+  void Close() override {}
+};
+
+TEST_F(BatcherTest, ThreadThatCannotStartIsAnErrorAndEndsThoseThatDid) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers need more address space than any limit leaves";
+#endif
+  // In a process of its own, which has room for the stacks of a few threads.
+  const auto start = [this] {
+    std::ifstream statm("/proc/self/statm");
+    std::int64_t pages = 0;
+    statm >> pages;
+    const auto bytes = static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE) + (256 << 20));
+    const rlimit limit{bytes, bytes};
+    if (setrlimit(RLIMIT_AS, &limit) != 0) std::exit(2);
+    EndlessEvents events;
+    const absl::Status status =
+        Batcher::Start(100'000, {}, engines_.Factory(), &events, nullptr).status();
+    std::fputs(std::string(status.message()).c_str(), stderr);
+    std::exit(absl::IsResourceExhausted(status) ? 0 : 1);
+  };
+  EXPECT_EXIT(start(), ::testing::ExitedWithCode(0), "of 100000 does not start");
+}
+
+TEST_F(BatcherTest, WorkersTakeDenormalNumbersForZero) {
+#if !defined(__SSE2__)
+  GTEST_SKIP() << "they are not slow here";
+#endif
+  std::promise<float> product;
+  const auto prepare = [&](Engine&) {
+    const volatile float denormal = 1e-40F;
+    product.set_value(denormal * 1024);
+    return absl::OkStatus();
+  };
+  const auto batcher = Batcher::Start(1, {}, engines_.Factory(), &events_, nullptr, prepare);
+  ASSERT_TRUE(batcher.ok()) << batcher.status();
+  EXPECT_EQ(product.get_future().get(), 0);
+}
+
+TEST_F(BatcherTest, OptionOutOfRangeIsRefusedByName) {
+  const auto message = [this](int threads, const BatchQueue::Options& options) {
+    return std::string(
+        Batcher::Start(threads, options, engines_.Factory(), &events_, nullptr).status().message());
+  };
+  EXPECT_THAT(message(0, {}), HasSubstr("threads is 0"));
+  EXPECT_THAT(message(1, {.max_batch_size = 0}), HasSubstr("max_batch_size is 0"));
+}
+
+TEST_F(BatcherTest, EveryAdmittedImageIsAnsweredOrToldToTheObserverOnce) {
+  Start(2, {.max_batch_size = 4, .capacity = 100'000});
+  std::mt19937 random(7);
+  std::vector<std::unique_ptr<Call>> calls;
+  int admitted = 0;
+  for (int i = 0; i < 2'000; ++i) {
+    const int images = 1 + static_cast<int>(random() % 12);
+    const absl::Time deadline = random() % 4 == 0
+                                    ? absl::Now() + absl::Microseconds(random() % 2'000)
+                                    : absl::InfiniteFuture();
+    auto call =
+        std::make_unique<Call>(std::vector<int>(static_cast<std::size_t>(images), 1), deadline);
+    engines_.Fail(random() % 3 == 0 ? absl::InternalError("boom") : absl::OkStatus());
+    if (!batcher_->Submit(call->job()).ok()) continue;  // it was late already
+    admitted += images;
+    if (random() % 4 == 0) call->job()->Cancel();
+    calls.push_back(std::move(call));
+  }
+  batcher_->Drain();
+  int answered = 0;
+  for (const auto& call : calls) {
+    if (call->Wait() == "OK") answered += static_cast<int>(call->job()->images().size());
+  }
+  EXPECT_EQ(admitted, answered + observer_.dropped() + observer_.failed() + observer_.abandoned());
+  EXPECT_EQ(admitted, observer_.images() + observer_.dropped());
+}
+
+TEST_F(BatcherTest, PartComputedBeforeTheRestIsDroppedIsAbandoned) {
+  Start(1, {.max_batch_size = 4, .capacity = 100});
+  Call call({1, 2, 3, 4, 5, 6});
+  Occupy(call);
+  call.job()->Cancel();
+  engines_.Release();
+  EXPECT_EQ(call.Wait(), "CANCELLED");
+  EXPECT_EQ(observer_.cancelled(), 2);
+  EXPECT_EQ(observer_.abandoned(), 4);
+}
+
+TEST_F(BatcherTest, RestOfAJobWhoseFirstPartFailsIsDropped) {
+  Start(1, {.max_batch_size = 4, .capacity = 100});
+  engines_.Fail(absl::InternalError("boom"));
+  Call call({1, 2, 3, 4, 5, 6});
+  Occupy(call);
+  engines_.Release();
+  EXPECT_EQ(call.Wait(), "INTERNAL");
+  EXPECT_EQ(observer_.failed(), 4);
+  EXPECT_EQ(observer_.dropped(), 2);
+  EXPECT_EQ(observer_.abandoned(), 0);
+}
+
+// Each event runs a function.
+class FunctionEvents : public EventQueue {
+ public:
+  void Add(std::function<void()> function) {
+    {
+      const std::scoped_lock lock(mutex_);
+      functions_.push_back(std::move(function));
+    }
+    wakes_.Wake();
+  }
+
+  Got Wait(absl::Time until, Event* event) override {
+    if (Pop(event)) return Got::kEvent;
+    const Got got = wakes_.Wait(until, event);
+    if (Pop(event)) return Got::kEvent;
+    return got;
+  }
+  void Handle(const Event& event) override {
+    const std::unique_ptr<std::function<void()>> function(
+        static_cast<std::function<void()>*>(event.tag));
+    (*function)();
+  }
+  void Wake() override { wakes_.Wake(); }
+  void Close() override { wakes_.Close(); }
+
+ private:
+  bool Pop(Event* event) {
+    const std::scoped_lock lock(mutex_);
+    if (functions_.empty()) return false;
+    event->tag = new std::function<void()>(std::move(functions_.front()));
+    functions_.pop_front();
+    return true;
+  }
+
+  std::mutex mutex_;
+  std::deque<std::function<void()>> functions_;
+  QuietEvents wakes_;
+};
+
+class BatcherEventsTest : public BatcherTest {
+ protected:
+  ~BatcherEventsTest() override { batcher_ = nullptr; }  // before the events
+
+  void Start(int threads, const BatchQueue::Options& options) {
+    auto batcher =
+        Batcher::Start(threads, options, engines_.Factory(), &function_events_, &observer_);
+    ASSERT_TRUE(batcher.ok()) << batcher.status();
+    batcher_ = *std::move(batcher);
+  }
+  void Submit(Call& call) {
+    function_events_.Add([this, &call] { EXPECT_TRUE(batcher_->Submit(call.job()).ok()); });
+  }
+
+  FunctionEvents function_events_;
+};
+
+TEST_F(BatcherEventsTest, WhatEventsBringTogetherIsOneBatch) {
+  Start(1, {.max_batch_size = 8, .capacity = 8});
+  Call first({1}), second({2}), third({3, 4});
+  engines_.Hold();
+  Submit(first);
+  engines_.WaitUntilHeld(1);
+  Submit(second);
+  Submit(third);
+  engines_.Release();
+  EXPECT_EQ(third.Wait(), "OK");
+  EXPECT_EQ(second.Wait(), "OK");
+  EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 3));
+}
+
+TEST_F(BatcherEventsTest, QueueRefusesWhatEventsBringBeyondItsCapacity) {
+  Start(1, {.max_batch_size = 2, .capacity = 4});
+  Call first({1}), fits({2, 3, 4, 5}), refused({6});
+  engines_.Hold();
+  Submit(first);
+  engines_.WaitUntilHeld(1);
+  Submit(fits);
+  std::atomic<absl::StatusCode> code = absl::StatusCode::kOk;
+  function_events_.Add([&] { code = batcher_->Submit(refused.job()).code(); });
+  engines_.Release();
+  EXPECT_EQ(fits.Wait(), "OK");
+  EXPECT_EQ(code, absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(BatcherEventsTest, EventsWithoutEndDoNotKeepABatchFromBeingComputed) {
+  Start(1, {.max_batch_size = 2, .capacity = 8});
+  std::atomic<bool> stop = false;
+  // Each event brings the next one.
+  std::function<void()> again = [&] {
+    if (!stop) function_events_.Add(again);
+  };
+  function_events_.Add(again);
+  Call call({1});
+  Submit(call);
+  EXPECT_EQ(call.Wait(), "OK");
+  stop = true;
+  batcher_->Drain();
+}
+
+TEST_F(BatcherEventsTest, IdleWorkersShareWhatAnEventBrings) {
+  Start(3, {.max_batch_size = 2, .capacity = 6});
+  engines_.Hold();
+  Call call({0, 1, 2, 3, 4, 5});
+  Submit(call);
+  engines_.WaitUntilHeld(3);
+  engines_.Release();
+  EXPECT_EQ(call.Wait(), "OK");
+}
+
+TEST_F(BatcherEventsTest, DelayEndsWithoutAFurtherEvent) {
+  Start(2, {.max_batch_size = 8, .capacity = 8, .max_delay = absl::Milliseconds(5)});
+  Call call({1});
+  Submit(call);
+  EXPECT_EQ(call.Wait(), "OK");
+  EXPECT_GE(call.timing().queue, absl::Milliseconds(5));
+}
+
+TEST_F(BatcherEventsTest, DrainHandlesTheEventsThatAreLeft) {
+  Start(1, {});
+  std::atomic<int> handled = 0;
+  for (int i = 0; i < 100; ++i) function_events_.Add([&] { ++handled; });
+  batcher_->Drain();
+  EXPECT_EQ(handled, 100);
+}
+
+TEST_F(BatcherTest, WorkersAreBusyWhenTheyComputeAndNotWhenTheyWait) {
+  const absl::Time start = absl::Now();
+  Start(2, {});
+  Call first({1}), second({2});
+  Occupy(first);
+  while (absl::Now() < start + absl::Milliseconds(20)) std::this_thread::yield();
+  engines_.Release();
+  EXPECT_EQ(first.Wait(), "OK");
+  ASSERT_TRUE(batcher_->Submit(second.job()).ok());
+  EXPECT_EQ(second.Wait(), "OK");
+  batcher_->Drain();
+  const absl::Duration all = absl::Now() - start;
+  EXPECT_GE(observer_.busy(), observer_.compute());
+  EXPECT_LT(observer_.busy(), all + all / 2) << "one of the two waited nearly all the time";
+}
+
+TEST_F(BatcherTest, EachWorkerPreparesItsEngineFirst) {
+  std::atomic<int> prepared = 0;
+  auto batcher = Batcher::Start(3, {}, engines_.Factory(), &events_, &observer_, [&](Engine&) {
+    ++prepared;
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(batcher.ok());
+  Call call({1});
+  ASSERT_TRUE((*batcher)->Submit(call.job()).ok());
+  EXPECT_EQ(call.Wait(), "OK");
+  EXPECT_GE(prepared, 1);
+  (*batcher)->Drain();
+  EXPECT_EQ(prepared, 3);
+}
+
+}  // namespace
+}  // namespace hellocnn::server

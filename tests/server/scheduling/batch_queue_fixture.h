@@ -1,0 +1,98 @@
+// The queue under a clock that is a plain value, for its tests.
+#ifndef HELLOCNN_TESTS_SERVER_SCHEDULING_BATCH_QUEUE_FIXTURE_H_
+#define HELLOCNN_TESTS_SERVER_SCHEDULING_BATCH_QUEUE_FIXTURE_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "server/scheduling/batch_queue.h"
+#include "tests/testing/fake_engine.h"
+
+namespace hellocnn::server {
+
+// How a job was done.
+struct Outcome {
+  absl::Status status;
+  std::vector<Prediction> predictions;
+  JobTiming timing;
+};
+
+// The queue under a clock that is a plain value. Jobs have names; a slice shows as
+// "name[first..end)".
+class BatchQueueTest : public ::testing::Test {
+ protected:
+  BatchQueueTest() { Make({.max_batch_size = 4, .capacity = 10}); }
+
+  void Make(const BatchQueue::Options& options) { queue_.emplace(options); }
+
+  struct Named : Job {
+    Named(int count, absl::Time deadline)
+        : pixels(static_cast<std::size_t>(count), {PixelFormat::kGray8, nullptr}),
+          answers(pixels.size()) {
+      Prepare(pixels, answers, deadline);
+    }
+    void Done() override {
+      outcomes.push_back({status(), status().ok() ? answers : std::vector<Prediction>(), timing()});
+    }
+    std::vector<ImageView> pixels;
+    std::vector<Prediction> answers;
+    std::vector<Outcome> outcomes;  // how often it was done, and how
+    absl::Status pushed;
+  };
+
+  // Pushes a job whose image i has the first pixel 10 * index of the job + i.
+  Named& Push(int images, absl::Time deadline = absl::InfiniteFuture()) {
+    Named& named = *jobs_.emplace_back(std::make_unique<Named>(images, deadline));
+    named.pushed = queue_->Push(&named, now_);
+    return named;
+  }
+
+  BatchQueue::Taken Take() {
+    BatchQueue::Taken taken = queue_->Take(now_, {});
+    for (const BatchQueue::Dropped& dropped : taken.dropped) {
+      if (dropped.finished != nullptr) dropped.finished->Done();
+    }
+    return taken;
+  }
+
+  std::vector<std::string> Shown(const BatchQueue::Taken& taken) const {
+    std::vector<std::string> shown;
+    int images = 0;
+    for (const Slice& slice : taken.slices) {
+      std::size_t index = 0;
+      while (jobs_[index].get() != slice.job) ++index;
+      shown.push_back(std::string(1, static_cast<char>('a' + index)) + "[" +
+                      std::to_string(slice.first) + ".." +
+                      std::to_string(slice.first + slice.count) + ")");
+      images += slice.count;
+    }
+    EXPECT_EQ(images, taken.images);
+    return shown;
+  }
+
+  // All slices have that status.
+  void Finish(BatchQueue::Taken batch, const absl::Status& status = absl::OkStatus()) {
+    for (Slice& slice : batch.slices) {
+      slice.status = status;
+      for (int i = 0; i < slice.count; ++i) {
+        slice.job->predictions()[static_cast<std::size_t>(slice.first + i)] =
+            hellocnn::testing::FakePrediction(slice.first + i);
+      }
+    }
+    const BatchQueue::Finished finished = queue_->Finish(batch, now_, {});
+    dropped_by_failure_ = finished.dropped;
+    for (Job* job : finished.jobs) job->Done();
+  }
+
+  std::optional<BatchQueue> queue_;
+  absl::Time now_ = absl::FromUnixSeconds(1'000'000);
+  std::vector<std::unique_ptr<Named>> jobs_;
+  std::vector<BatchQueue::Dropped> dropped_by_failure_;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_TESTS_SERVER_SCHEDULING_BATCH_QUEUE_FIXTURE_H_
