@@ -178,13 +178,13 @@ class RunbooksTest(unittest.TestCase):
                     self.assertRegex(text, r"\{\{ .*(\$value|\$labels)")
 
     def test_each_alert_has_a_runbook_and_each_runbook_an_alert(self):
-        runbooks = read("docs/operations.md").partition("\n## Runbooks\n")[2]
+        runbooks = read("docs/runbooks.md").partition("\n## Alerts\n")[2]
         headings = set(re.findall(r"^### (\w+)$", runbooks, re.MULTILINE))
         self.assertEqual(headings, set(alerts()))
         for name, text in alerts().items():
             with self.subTest(name):
                 # The anchor that GitHub and others make of a heading of one word.
-                self.assertRegex(text, rf"runbook_url: docs/operations\.md#{name.lower()}\n")
+                self.assertRegex(text, rf"runbook_url: docs/runbooks\.md#{name.lower()}\n")
 
     def test_promtool_evaluates_all_groups_in_the_order_of_the_files(self):
         rules = read("deploy/prometheus/recording_rules.yml") + read("deploy/prometheus/alert_rules.yml")

@@ -191,6 +191,20 @@ class LinkTest(unittest.TestCase):
                         self.assertIn(anchor, set(anchors(read(target))))
         self.assertGreater(found, 10)
 
+    def test_pages_that_deployments_name_are_there(self):
+        """As in `runbook_url: docs/runbooks.md#anchor`."""
+        found = 0
+        for name in sorted(glob.glob("deploy/**/*", root_dir=SOURCE, recursive=True)) + ["Dockerfile", "compose.yaml"]:
+            if os.path.isdir(os.path.join(SOURCE, name)):
+                continue
+            for target, anchor in re.findall(r"\b(docs/[\w/-]+\.md)(?:#([\w-]+))?", read(name)):
+                found += 1
+                with self.subTest(file=name, target=target, anchor=anchor):
+                    self.assertTrue(os.path.exists(os.path.join(SOURCE, target)))
+                    if anchor:
+                        self.assertIn(anchor, set(anchors(read(target))))
+        self.assertGreater(found, 20)
+
 
 if __name__ == "__main__":
     unittest.main()

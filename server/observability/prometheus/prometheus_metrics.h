@@ -1,4 +1,4 @@
-// The server's metrics as Prometheus families. docs/operations.md lists them.
+// The server's metrics as Prometheus families. docs/reference/metrics.md lists them.
 #ifndef HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_PROMETHEUS_METRICS_H_
 #define HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_PROMETHEUS_METRICS_H_
 

@@ -1,0 +1,49 @@
+"""The tables of the reference say what the built programs say of themselves."""
+
+import os
+import unittest
+import urllib.request
+
+import metrics_reference
+from testbed import SOURCE, Server
+
+PAGE = "docs/reference/metrics.md"
+
+EXPOSITION = """\
+# HELP a_total Things, by kind.
+# TYPE a_total counter
+a_total{reason="one",model="m"} 1
+a_total{reason="two",model="m"} 2
+# HELP b_seconds A time.
+# TYPE b_seconds histogram
+b_seconds_bucket{le="1"} 1
+b_seconds_sum 1
+"""
+
+
+class MetricsTest(unittest.TestCase):
+    def test_the_tables_list_what_a_server_exposes(self):
+        with Server() as server:
+            with urllib.request.urlopen(f"http://{server.metrics_address}/metrics", timeout=30) as page:
+                exposition = page.read().decode()
+        with open(os.path.join(SOURCE, PAGE), encoding="utf-8") as file:
+            text = file.read()
+        self.assertEqual(metrics_reference.unlisted(text, exposition), [], f"{PAGE} has no section for these")
+        self.maxDiff = None
+        self.assertEqual(text, metrics_reference.rewrite(text, exposition), "run tests/docs/metrics_reference.py")
+
+    def test_a_table_has_kind_labels_and_meaning(self):
+        page = "<!-- metrics: a_ -->\nold\n<!-- end -->\n"
+        self.assertEqual(
+            metrics_reference.rewrite(page, EXPOSITION),
+            "<!-- metrics: a_ -->\n"
+            "| metric | kind | labels | meaning |\n"
+            "|---|---|---|---|\n"
+            "| `a_total` | counter | `reason` (`one`, `two`), `model` | Things, by kind |\n"
+            "<!-- end -->\n",
+        )
+        self.assertEqual(metrics_reference.unlisted(page, EXPOSITION), ["b_seconds"])
+
+
+if __name__ == "__main__":
+    unittest.main()
