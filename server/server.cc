@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -28,6 +27,7 @@
 #include "server/runtime/batcher.h"
 #include "server/runtime/warm_up.h"
 #include "server/serving/engine_selection.h"
+#include "server/serving/lifecycle.h"
 #include "server/serving/torch_module.h"
 
 namespace hellocnn::server {
@@ -119,24 +119,25 @@ class Server::Parts {
   absl::Status StartMetrics(const ModelCard& card, const std::string& engine);
   absl::Status StartGrpc(const v1::Limits& limits);
   absl::Status StartWorkers(const EngineFactory& engines, const absl::Notification* stop);
-  // Answers calls until the workers are warm: the model is loading.
+  // Rejects calls while the model is loading. If loading fails, no worker answers, so this goes on
+  // until the events end.
   void AnswerWhileLoading();
 
   const Options options_;
+  Lifecycle lifecycle_;
   std::string grpc_address_;
   std::string metrics_address_ = "off";
   // These two are null, and nothing is counted, if metrics are off.
   std::unique_ptr<PrometheusMetrics> metrics_;
   std::unique_ptr<MetricsEndpoint> endpoint_;
+  std::unique_ptr<Lifecycle::Observation> ready_gauge_;  // ends before metrics_ goes
   Metrics no_metrics_;
-  HealthService health_{{v1::ClassifierService::service_full_name()}};
+  HealthService health_{{v1::ClassifierService::service_full_name()}, &lifecycle_};
   std::unique_ptr<ClassifierService> service_;
   std::unique_ptr<grpc::Server> grpc_;
   std::unique_ptr<CompletionEvents> events_;
-  std::atomic<bool> loaded_{false};
   std::thread loading_thread_;
   std::unique_ptr<Batcher> batcher_;
-  bool drained_ = false;
 };
 
 // What can be wrong with the model is found before anything is bound: a bad roll-out never looks
@@ -161,7 +162,7 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
   absl::Status status = StartMetrics(*card, engines->name);
   if (!status.ok()) return status;
   service_ = std::make_unique<ClassifierService>(
-      *card, *limits, metrics_ == nullptr ? &no_metrics_ : metrics_.get());
+      *card, *limits, metrics_ == nullptr ? &no_metrics_ : metrics_.get(), &lifecycle_);
   status = StartGrpc(*limits);
   if (!status.ok()) return status;
 
@@ -174,9 +175,10 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
                          .connections = &CountConnections});
   }
 
-  service_->Serve(batcher_.get());
-  health_.SetServing(true);
-  if (metrics_ != nullptr) metrics_->OnReady(absl::Now() - start);
+  service_->SetBatcher(batcher_.get());
+  if (metrics_ != nullptr) metrics_->OnLoaded(absl::Now() - start);
+  status = lifecycle_.Enter(LifecycleState::kServing);
+  if (!status.ok()) return status;
   spdlog::info("ready");
   return absl::OkStatus();
 }
@@ -193,16 +195,12 @@ absl::Status Server::Parts::StartWorkers(const EngineFactory& engines,
                      [warm_up](Engine& engine) { return warm_up->Run(engine); });
   if (!batcher.ok()) return batcher.status();
   batcher_ = *std::move(batcher);
-  absl::Status status =
-      warm_up->Wait([](int percent) { spdlog::info("warming up: {}%", percent); });
-  // From here on the workers answer. If they cannot, nobody else may stop to.
-  if (status.ok()) loaded_ = true;
-  return status;
+  return warm_up->Wait([](int percent) { spdlog::info("warming up: {}%", percent); });
 }
 
 void Server::Parts::AnswerWhileLoading() {
   EventQueue::Event event;
-  while (!loaded_) {
+  while (!lifecycle_.has_served()) {
     switch (events_->Wait(absl::Now() + kLookUp, &event)) {
       case EventQueue::Got::kEvent:
         events_->Handle(event);
@@ -220,8 +218,15 @@ absl::Status Server::Parts::StartMetrics(const ModelCard& card, const std::strin
   const ServerInfo info = Describe(options_, card, engine);
   metrics_ = std::make_unique<PrometheusMetrics>(info);
   metrics_->SetGauges({.connections = &CountConnections});
+  ready_gauge_ = lifecycle_.Observe([metrics = metrics_.get()](LifecycleState state) {
+    metrics->SetReady(state == LifecycleState::kServing);
+  });
+  const auto readiness = [this]() -> MetricsEndpoint::Readiness {
+    const LifecycleState state = lifecycle_.state();
+    return {.ready = state == LifecycleState::kServing, .state = NameOf(state)};
+  };
   absl::StatusOr<std::unique_ptr<MetricsEndpoint>> endpoint =
-      MetricsEndpoint::Start(options_.metrics_listen, info, metrics_.get());
+      MetricsEndpoint::Start(options_.metrics_listen, info, readiness, metrics_.get());
   if (!endpoint.ok()) return endpoint.status();
   endpoint_ = *std::move(endpoint);
   metrics_address_ = WithPort(options_.metrics_listen, endpoint_->port());
@@ -244,15 +249,12 @@ absl::Status Server::Parts::StartGrpc(const v1::Limits& limits) {
 }
 
 void Server::Parts::Drain() {
-  if (std::exchange(drained_, true)) return;
+  // Load balancers look away from here on; calls that come nevertheless are told to go elsewhere.
+  if (!lifecycle_.Enter(LifecycleState::kDraining).ok()) return;
   if (grpc_ != nullptr) {
     spdlog::info("draining: new calls are refused, accepted ones have {} to finish",
                  absl::FormatDuration(options_.drain_timeout));
     const absl::Time deadline = absl::Now() + options_.drain_timeout;
-    // Load balancers look away first; who comes nevertheless is told to go elsewhere.
-    health_.SetServing(false);
-    if (metrics_ != nullptr) metrics_->OnDrain();
-    service_->Drain();
     // gRPC's own waiting would count health watches in, which never end. So it gets its turn when
     // our calls have ended, or at once when time is up: it then cancels them, and queued jobs are
     // dropped.
@@ -268,6 +270,7 @@ void Server::Parts::Drain() {
   if (batcher_ != nullptr) batcher_->Drain();
   if (events_ != nullptr) events_->Close();
   if (loading_thread_.joinable()) loading_thread_.join();
+  lifecycle_.Enter(LifecycleState::kStopped).IgnoreError();
   spdlog::info("drained");
 }
 

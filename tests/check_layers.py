@@ -28,7 +28,15 @@ LAYERS = {
     "server/runtime/": ["base/", "hellocnn/", "server/scheduling/"],
     "server/serving/": ["base/", "hellocnn/", "hellocnn/torch/"],
     "server/observability/": ["base/", "hellocnn/", "hellocnn/simd/", "server/scheduling/", "server/runtime/"],
-    "server/rpc/": ["base/", "hellocnn/", "server/scheduling/", "server/runtime/", "server/observability/", "protos/"],
+    "server/rpc/": [
+        "base/",
+        "hellocnn/",
+        "server/scheduling/",
+        "server/serving/",
+        "server/runtime/",
+        "server/observability/",
+        "protos/",
+    ],
     # Composition root and main: what is directly in server/ may include everything below.
     "server/": [
         "base/",

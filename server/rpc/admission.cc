@@ -10,19 +10,20 @@
 
 namespace hellocnn::server {
 
-void Admission::Open(Batcher* batcher) {
+Admission::Admission(Lifecycle* lifecycle)
+    : lifecycle_(lifecycle),
+      observation_(lifecycle->Observe([this](LifecycleState state) { OnState(state); })) {}
+
+void Admission::SetBatcher(Batcher* batcher) {
   MutexLock lock(&mutex_);
-  if (state_ != State::kLoading) return;
-  state_ = State::kServing;
-  was_open_ = true;
   batcher_ = batcher;
 }
 
-void Admission::Close() {
+void Admission::OnState(LifecycleState state) {
+  if (state != LifecycleState::kDraining) return;
   std::vector<std::shared_ptr<Drainable>> streams;
   {
     MutexLock lock(&mutex_);
-    state_ = State::kDraining;
     last_refusal_ = absl::Now();
     for (const auto& [key, stream] : streams_) streams.push_back(stream);
   }
@@ -45,14 +46,17 @@ absl::StatusOr<Batcher*> Admission::Enter(std::shared_ptr<Drainable> stream) {
   return batcher;
 }
 
+// The state is read under the lock: a call that saw the server serve is counted before OnState gets
+// the lock, so that it is drained and waited for.
 absl::StatusOr<Batcher*> Admission::EnterLocked() {
-  switch (state_) {
-    case State::kLoading:
+  switch (lifecycle_->state()) {
+    case LifecycleState::kLoading:
       return LoadingError();
-    case State::kDraining:
+    case LifecycleState::kDraining:
+    case LifecycleState::kStopped:
       last_refusal_ = absl::Now();
       return DrainingError();
-    case State::kServing:
+    case LifecycleState::kServing:
       break;
   }
   ++calls_;
@@ -77,11 +81,6 @@ void Admission::Leave(const Drainable* stream) {
 
 void Admission::LeaveLocked() {
   if (--calls_ == 0) idle_.SignalAll();
-}
-
-bool Admission::loading() const {
-  MutexLock lock(&mutex_);
-  return !was_open_;
 }
 
 bool Admission::WaitUntilIdle(absl::Time deadline) {

@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "server/runtime/batcher.h"
+#include "server/serving/lifecycle.h"
 
 namespace hellocnn::server {
 
@@ -23,47 +24,49 @@ class Drainable {
   virtual void Drain() = 0;
 };
 
-// Thread-safe. Nothing but the two waits blocks.
+// Admits calls while the lifecycle is serving, and drains the streams that are in when it begins to
+// drain. Thread-safe. Nothing but the two waits blocks.
 class Admission {
  public:
-  // From now on calls are admitted and get `batcher`, which must outlive every call. Without effect
-  // once closed.
-  void Open(Batcher* batcher) ABSL_LOCKS_EXCLUDED(mutex_);
-  // From now on none is admitted, and the streams that are in are drained.
-  void Close() ABSL_LOCKS_EXCLUDED(mutex_);
+  // `lifecycle` outlives this.
+  explicit Admission(Lifecycle* lifecycle);
 
-  // UNAVAILABLE, with the reason: the model is loading or the server is draining. Else the caller
-  // is in, and must Leave.
+  // Calls that are admitted get `batcher`, which must outlive every call. Before the lifecycle is
+  // serving.
+  void SetBatcher(Batcher* batcher) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // LoadingError or DrainingError of status.h. Otherwise the caller is in, and must Leave.
   absl::StatusOr<Batcher*> Enter() ABSL_LOCKS_EXCLUDED(mutex_);
   // As Enter, and `stream` is kept and told to drain when that time comes, until it leaves.
   absl::StatusOr<Batcher*> Enter(std::shared_ptr<Drainable> stream) ABSL_LOCKS_EXCLUDED(mutex_);
   void Leave() ABSL_LOCKS_EXCLUDED(mutex_);
   void Leave(const Drainable* stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The model has not been loaded yet.
-  bool loading() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns true if the model has not been loaded yet.
+  bool loading() const { return !lifecycle_->has_served(); }
 
-  // Blocks until nobody is in, which may only be asked for once closed. False: the time came first.
+  // Blocks until nobody is in, which may only be asked for once the server drains. False: the time
+  // came first.
   bool WaitUntilIdle(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Once closed: blocks until no call has come for as long as `quiet`, counted from Close at the
-  // earliest. False: `deadline` came first.
+  // Once the server drains: blocks until no call has come for as long as `quiet`, counted from the
+  // begin of draining at the earliest. False: `deadline` came first.
   bool WaitUntilQuiet(absl::Duration quiet, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  enum class State { kLoading, kServing, kDraining };
-
+  // The lifecycle has become `state`.
+  void OnState(LifecycleState state) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Batcher*> EnterLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LeaveLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  mutable absl::Mutex mutex_;
+  Lifecycle* const lifecycle_;
+  absl::Mutex mutex_;
   absl::CondVar idle_;
   absl::Time last_refusal_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();  // while draining
-  State state_ ABSL_GUARDED_BY(mutex_) = State::kLoading;
-  bool was_open_ ABSL_GUARDED_BY(mutex_) = false;
   Batcher* batcher_ ABSL_GUARDED_BY(mutex_) = nullptr;
   int calls_ ABSL_GUARDED_BY(mutex_) = 0;  // streams too
   std::map<const Drainable*, std::shared_ptr<Drainable>> streams_ ABSL_GUARDED_BY(mutex_);
+  const std::unique_ptr<Lifecycle::Observation> observation_;  // ends before the rest goes
 };
 
 }  // namespace hellocnn::server

@@ -64,8 +64,8 @@ constexpr int kListening = 64;
 }  // namespace
 
 ClassifierService::ClassifierService(const ModelCard& card, const v1::Limits& limits,
-                                     Metrics* metrics)
-    : serving_{Description(card, limits), metrics, &admission_} {}
+                                     Metrics* metrics, Lifecycle* lifecycle)
+    : admission_(lifecycle), serving_{Description(card, limits), metrics, &admission_} {}
 
 void ClassifierService::Listen(CompletionEvents* events) {
   for (int i = 0; i < kListening; ++i) ClassifyCall::Listen(&serving_, this, events, &idle_);

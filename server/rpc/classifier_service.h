@@ -12,31 +12,31 @@
 #include "server/rpc/idle_calls.h"
 #include "server/rpc/serving_context.h"
 #include "server/runtime/batcher.h"
+#include "server/serving/lifecycle.h"
 
 namespace hellocnn::server {
 
-// Refuses every call with UNAVAILABLE until it is told to serve. Thread-safe. Must outlive the gRPC
+// Rejects every call with UNAVAILABLE unless the lifecycle is serving. When it begins to drain,
+// streams end once they have answered what they had accepted. Thread-safe. Must outlive the gRPC
 // server that it is registered with, and the queue that it takes calls from.
 class ClassifierService : public AsyncClassifier {
  public:
-  // `metrics` outlives the service.
-  ClassifierService(const ModelCard& card, const v1::Limits& limits, Metrics* metrics);
+  // `metrics` and `lifecycle` outlive the service.
+  ClassifierService(const ModelCard& card, const v1::Limits& limits, Metrics* metrics,
+                    Lifecycle* lifecycle);
 
   // Takes the calls of a server that has started. `events` outlives them. Once.
   void Listen(CompletionEvents* events);
 
-  // From now on calls are answered by `batcher`, which must outlive every call.
-  void Serve(Batcher* batcher) { admission_.Open(batcher); }
+  // Once the lifecycle is serving, calls are answered by `batcher`, which must outlive every call.
+  void SetBatcher(Batcher* batcher) { admission_.SetBatcher(batcher); }
 
-  // From now on new calls get UNAVAILABLE, and streams end when they have answered what they had
-  // accepted. Does not block; idempotent.
-  void Drain() { admission_.Close(); }
-
-  // After Drain: blocks until every call that was accepted has ended. False: `deadline` came first.
+  // Once the server drains: blocks until every call that was accepted has ended. False: `deadline`
+  // came first.
   bool WaitUntilIdle(absl::Time deadline) { return admission_.WaitUntilIdle(deadline); }
 
-  // After Drain: blocks until no call has come for as long as `quiet`. False: `deadline` came
-  // first.
+  // Once the server drains: blocks until no call has come for as long as `quiet`. False: `deadline`
+  // came first.
   bool WaitUntilQuiet(absl::Duration quiet, absl::Time deadline) {
     return admission_.WaitUntilQuiet(quiet, deadline);
   }

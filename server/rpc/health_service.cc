@@ -125,19 +125,20 @@ class WatchCall final : public AsyncCall,
 
 }  // namespace
 
-HealthService::HealthService(std::vector<std::string> services)
-    : services_(std::move_iterator(services.begin()), std::move_iterator(services.end())) {}
+HealthService::HealthService(std::vector<std::string> services, Lifecycle* lifecycle)
+    : services_(std::move_iterator(services.begin()), std::move_iterator(services.end())),
+      lifecycle_(lifecycle),
+      observation_(lifecycle->Observe([this](LifecycleState) { TellWatchers(); })) {}
 
 void HealthService::Listen(CompletionEvents* events) {
   CheckCall::Listen(this, events);
   WatchCall::Listen(this, events);
 }
 
-void HealthService::SetServing(bool serving) {
+void HealthService::TellWatchers() {
   std::set<std::shared_ptr<Watcher>> watchers;
   {
     MutexLock lock(&mutex_);
-    state_ = serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
     watchers = watchers_;
   }
   for (const std::shared_ptr<Watcher>& watcher : watchers) watcher->OnChange();
@@ -145,8 +146,8 @@ void HealthService::SetServing(bool serving) {
 
 HealthService::State HealthService::StateOf(const std::string& service) const {
   if (!service.empty() && !services_.contains(service)) return HealthCheckResponse::SERVICE_UNKNOWN;
-  MutexLock lock(&mutex_);
-  return state_;
+  return lifecycle_->state() == LifecycleState::kServing ? HealthCheckResponse::SERVING
+                                                         : HealthCheckResponse::NOT_SERVING;
 }
 
 void HealthService::AddWatcher(const std::shared_ptr<Watcher>& watcher) {

@@ -12,10 +12,12 @@
 #include "absl/synchronization/mutex.h"
 #include "server/rpc/completion_events.h"
 #include "server/rpc/health.grpc.pb.h"
+#include "server/serving/lifecycle.h"
 
 namespace hellocnn::server {
 
-// The state of one server, which is also that of each service it has. NOT_SERVING at first.
+// The state of one server, which is also that of each service it has: SERVING while the lifecycle
+// is serving, otherwise NOT_SERVING.
 // Thread-safe. Must outlive the gRPC server that it is registered with, and the calls.
 class HealthService
     : public grpc::health::v1::Health::WithRawMethod_Check<
@@ -31,26 +33,28 @@ class HealthService
     virtual void OnChange() = 0;
   };
 
-  // `services` by their full names; "", the server as a whole, is always there.
-  explicit HealthService(std::vector<std::string> services);
+  // `services` by their full names; "", the server as a whole, is always there. `lifecycle`
+  // outlives this.
+  HealthService(std::vector<std::string> services, Lifecycle* lifecycle);
 
   // Takes the calls of a server that has started. `events` outlives them.
   void Listen(CompletionEvents* events);
 
-  void SetServing(bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
-
   // SERVICE_UNKNOWN: there is no such service.
-  State StateOf(const std::string& service) const ABSL_LOCKS_EXCLUDED(mutex_);
+  State StateOf(const std::string& service) const;
   // From now on `watcher` is told of changes, until RemoveWatcher; a call that has begun then goes
   // on.
   void AddWatcher(const std::shared_ptr<Watcher>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
   void RemoveWatcher(const std::shared_ptr<Watcher>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  void TellWatchers() ABSL_LOCKS_EXCLUDED(mutex_);
+
   const std::set<std::string> services_;
-  mutable absl::Mutex mutex_;
-  State state_ ABSL_GUARDED_BY(mutex_) = grpc::health::v1::HealthCheckResponse::NOT_SERVING;
+  const Lifecycle* const lifecycle_;
+  absl::Mutex mutex_;
   std::set<std::shared_ptr<Watcher>> watchers_ ABSL_GUARDED_BY(mutex_);
+  const std::unique_ptr<Lifecycle::Observation> observation_;  // ends before the rest goes
 };
 
 }  // namespace hellocnn::server

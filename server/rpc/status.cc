@@ -2,9 +2,15 @@
 
 #include <string>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 
 namespace hellocnn::server {
+namespace {
+
+constexpr char kLoadingPayload[] = "type.hellocnn/loading";
+
+}  // namespace
 
 absl::Status ToProtocol(const absl::Status& status) {
   switch (status.code()) {
@@ -30,7 +36,11 @@ grpc::Status ToGrpc(const absl::Status& status) {
                       std::string(protocol.message()));
 }
 
-absl::Status LoadingError() { return absl::UnavailableError("the model is loading"); }
+absl::Status LoadingError() {
+  absl::Status status = absl::UnavailableError("the model is loading");
+  status.SetPayload(kLoadingPayload, absl::Cord());
+  return status;
+}
 
 absl::Status DrainingError() { return absl::UnavailableError("server is draining"); }
 
@@ -39,7 +49,8 @@ std::optional<Refusal> RefusalOf(const absl::Status& status) {
     case absl::StatusCode::kResourceExhausted:
       return Refusal::kQueueFull;
     case absl::StatusCode::kUnavailable:
-      return status == LoadingError() ? Refusal::kLoading : Refusal::kDraining;
+      return status.GetPayload(kLoadingPayload).has_value() ? Refusal::kLoading
+                                                            : Refusal::kDraining;
     case absl::StatusCode::kInvalidArgument:
       return Refusal::kInvalid;
     case absl::StatusCode::kDeadlineExceeded:

@@ -25,7 +25,8 @@ absl::Status ToProtocol(const absl::Status& status);
 // ToProtocol, in gRPC's type.
 grpc::Status ToGrpc(const absl::Status& status);
 
-// Both UNAVAILABLE: the server takes no work yet, or no more.
+// Both UNAVAILABLE: the server takes no work yet, or no more. They carry their reason as a payload,
+// which RefusalOf reads and no client sees.
 absl::Status LoadingError();
 absl::Status DrainingError();
 

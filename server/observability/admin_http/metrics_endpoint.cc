@@ -11,21 +11,22 @@
 namespace hellocnn::server {
 
 absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
-    const std::string& address, const ServerInfo& info, const PrometheusMetrics* metrics) {
-  const auto answer = [info, metrics, start = absl::Now()](std::string_view path) -> HttpResponse {
+    const std::string& address, const ServerInfo& info, std::function<Readiness()> readiness,
+    const PrometheusMetrics* metrics) {
+  const auto answer = [info, readiness = std::move(readiness), metrics,
+                       start = absl::Now()](std::string_view path) -> HttpResponse {
     if (path == "/metrics") {
       return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics->Text()};
     }
     if (path == "/livez") return {.body = "ok\n"};
     if (path == "/readyz") {
-      const Phase phase = metrics->phase();
-      return {.status = phase == Phase::kServing ? 200U : 503U,
-              .body = absl::StrCat(PhaseName(phase), "\n")};
+      const Readiness now = readiness();
+      return {.status = now.ready ? 200U : 503U, .body = absl::StrCat(now.state, "\n")};
     }
     if (path == "/") {
       const absl::Duration uptime = std::max(absl::Now() - start, absl::Milliseconds(1));
       return {.content_type = "text/html; charset=utf-8",
-              .body = StatusPage(info, metrics->overview(), uptime)};
+              .body = StatusPage(info, readiness().state, metrics->overview(), uptime)};
     }
     return {.status = 404, .body = "known are /, /metrics, /livez and /readyz\n"};
   };

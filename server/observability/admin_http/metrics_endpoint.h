@@ -2,6 +2,7 @@
 #ifndef HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_METRICS_ENDPOINT_H_
 #define HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_METRICS_ENDPOINT_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,10 +20,16 @@ namespace hellocnn::server {
 // and 404 for the rest.
 class MetricsEndpoint {
  public:
-  // `metrics` outlives the endpoint. Errors are those of HttpServer::Start.
-  static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const std::string& address,
-                                                                const ServerInfo& info,
-                                                                const PrometheusMetrics* metrics);
+  struct Readiness {
+    bool ready;
+    std::string state;  // "loading", "serving", "draining" or "stopped"
+  };
+
+  // `readiness` is called on the endpoint's thread, for each request; it must not block. `metrics`
+  // outlives the endpoint. Errors are those of HttpServer::Start.
+  static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(
+      const std::string& address, const ServerInfo& info, std::function<Readiness()> readiness,
+      const PrometheusMetrics* metrics);
 
   int port() const { return server_->port(); }
 

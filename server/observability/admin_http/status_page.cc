@@ -25,19 +25,8 @@ std::string CountAndRate(std::int64_t count, double seconds) {
 
 }  // namespace
 
-const char* PhaseName(Phase phase) {
-  switch (phase) {
-    case Phase::kLoading:
-      return "loading";
-    case Phase::kServing:
-      return "serving";
-    case Phase::kDraining:
-      return "draining";
-  }
-  return "";
-}
-
-std::string StatusPage(const ServerInfo& info, const Overview& overview, absl::Duration uptime) {
+std::string StatusPage(const ServerInfo& info, const std::string& state, const Overview& overview,
+                       absl::Duration uptime) {
   const double seconds = absl::ToDoubleSeconds(uptime);
   const double per_batch = overview.batches == 0 ? 0
                                                  : static_cast<double>(overview.images) /
@@ -49,10 +38,10 @@ std::string StatusPage(const ServerInfo& info, const Overview& overview, absl::D
       "<meta name=\"viewport\" content=\"width=device-width\">\n"
       "<meta http-equiv=\"refresh\" content=\"5\">\n"
       "<title>hellocnn-server: ",
-      PhaseName(overview.phase),
+      state,
       "</title>\n<style>body{font:1em sans-serif;margin:2em}th{text-align:left;padding-right:2em;"
       "font-weight:normal;color:#555}</style>\n</head><body>\n<h1>hellocnn-server is ",
-      PhaseName(overview.phase), "</h1>\n<table>\n", Row("Version", info.version),
+      state, "</h1>\n<table>\n", Row("Version", info.version),
       Row("Model", absl::StrCat(info.card.name, ", version ", info.card.version)),
       Row("Engine", absl::StrCat(info.engine, ", ", info.workers, " workers")),
       Row("Up for", absl::FormatDuration(absl::Trunc(uptime, absl::Seconds(1)))),

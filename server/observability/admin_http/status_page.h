@@ -10,10 +10,9 @@
 namespace hellocnn::server {
 
 // HTML that needs neither JavaScript nor another file. Reloads itself. `uptime` > 0.
-std::string StatusPage(const ServerInfo& info, const Overview& overview, absl::Duration uptime);
-
-// "loading", "serving" or "draining".
-const char* PhaseName(Phase phase);
+// `state` completes the sentence "hellocnn-server is …".
+std::string StatusPage(const ServerInfo& info, const std::string& state, const Overview& overview,
+                       absl::Duration uptime);
 
 }  // namespace hellocnn::server
 

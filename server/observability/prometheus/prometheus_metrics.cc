@@ -3,7 +3,6 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <iterator>
 #include <mutex>
@@ -42,7 +41,6 @@ struct PrometheusMetrics::Series : MetricSeries {
   }
 
   const Normalization normalization;
-  std::atomic<Phase> phase = Phase::kLoading;
   // Held while the functions are called, by scrapes alone: that is what lets SetGauges promise that
   // no call is left.
   std::mutex gauges_mutex;
@@ -125,17 +123,12 @@ void PrometheusMetrics::OnDropped(const BatchQueue::Dropped& dropped) {
   if (dropped.waited.has_value()) series_->queue_duration.Observe(Seconds(*dropped.waited));
 }
 
-void PrometheusMetrics::OnReady(absl::Duration load) {
+void PrometheusMetrics::OnLoaded(absl::Duration load) {
   series_->model_load_duration->Set(Seconds(load));
   series_->model_loaded_timestamp->Set(Seconds(absl::Now() - absl::UnixEpoch()));
-  series_->ready->Set(1);
-  series_->phase = Phase::kServing;
 }
 
-void PrometheusMetrics::OnDrain() {
-  series_->ready->Set(0);
-  series_->phase = Phase::kDraining;
-}
+void PrometheusMetrics::SetReady(bool ready) { series_->ready->Set(ready ? 1 : 0); }
 
 void PrometheusMetrics::SetGauges(Gauges gauges) {
   const std::scoped_lock lock(series_->gauges_mutex);
@@ -156,7 +149,6 @@ Overview PrometheusMetrics::overview() const {
   series_->UpdateGauges();
   const auto value = [](const auto& metric) { return static_cast<std::int64_t>(metric.Value()); };
   Overview overview{};
-  overview.phase = phase();
   for (std::size_t m = 0; m < kMethods; ++m) {
     for (std::size_t c = 0; c < kCodes.size(); ++c) {
       const std::int64_t requests = value(series_->requests[m][c]);
@@ -175,7 +167,5 @@ Overview PrometheusMetrics::overview() const {
   }
   return overview;
 }
-
-Phase PrometheusMetrics::phase() const { return series_->phase; }
 
 }  // namespace hellocnn::server

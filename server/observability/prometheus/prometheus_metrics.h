@@ -27,11 +27,8 @@ struct ServerInfo {
   int queue_capacity = 0;  // images
 };
 
-enum class Phase { kLoading, kServing, kDraining };
-
 // What a person wants to know at a glance.
 struct Overview {
-  Phase phase;
   std::int64_t requests;         // answered, with any code
   std::int64_t failed_requests;  // answered with another code than OK
   std::int64_t requests_in_flight;
@@ -71,9 +68,10 @@ class PrometheusMetrics : public Metrics, public BatchObserver {
   void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute) override;
   void OnDropped(const BatchQueue::Dropped& dropped) override;
 
-  // It took so long to load and to warm up. The phase changes to kServing.
-  void OnReady(absl::Duration load);
-  void OnDrain();
+  // The model is ready; loading it and warming up took `load`.
+  void OnLoaded(absl::Duration load);
+  // Whether the server serves now.
+  void SetReady(bool ready);
 
   // A gauge without a function is 0. Returns when no scrape still calls those before: after
   // SetGauges({}) what they read may go.
@@ -82,7 +80,6 @@ class PrometheusMetrics : public Metrics, public BatchObserver {
   // In Prometheus' text format, with those of the process.
   std::string Text() const;
   Overview overview() const;
-  Phase phase() const;
 
  private:
   struct Series;

@@ -1,5 +1,6 @@
 #include "server/observability/admin_http/metrics_endpoint.h"
 
+#include <atomic>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -18,7 +19,13 @@ using ::testing::StartsWith;
 class MetricsEndpointTest : public ::testing::Test {
  protected:
   MetricsEndpointTest() {
-    auto endpoint = MetricsEndpoint::Start("127.0.0.1:0", info_, &metrics_);
+    auto endpoint = MetricsEndpoint::Start(
+        "127.0.0.1:0", info_,
+        [this]() -> MetricsEndpoint::Readiness {
+          const std::string state = state_.load();
+          return {.ready = state == "serving", .state = state};
+        },
+        &metrics_);
     EXPECT_TRUE(endpoint.ok()) << endpoint.status();
     endpoint_ = *std::move(endpoint);
   }
@@ -26,6 +33,7 @@ class MetricsEndpointTest : public ::testing::Test {
 
   const ServerInfo info_ = {.version = "1.2.3", .workers = 1, .queue_capacity = 128};
   PrometheusMetrics metrics_{info_};
+  std::atomic<const char*> state_ = "loading";
   std::unique_ptr<MetricsEndpoint> endpoint_;
 };
 
@@ -40,9 +48,9 @@ TEST_F(MetricsEndpointTest, LivesFromTheStartAndIsReadyWhileItServes) {
   EXPECT_THAT(Get("/livez"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 503"));
   EXPECT_THAT(Get("/readyz"), EndsWith("\r\n\r\nloading\n"));
-  metrics_.OnReady(absl::Seconds(1));
+  state_ = "serving";
   EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 200"));
-  metrics_.OnDrain();
+  state_ = "draining";
   EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 503"));
   EXPECT_THAT(Get("/readyz"), EndsWith("\r\n\r\ndraining\n"));
   EXPECT_THAT(Get("/livez"), StartsWith("HTTP/1.1 200"));
@@ -65,14 +73,14 @@ TEST(StatusPageTest, ShowsTheNumbersAndTheirRates) {
   ServerInfo info{.engine = "fake", .workers = 2, .queue_capacity = 128};
   info.card.name = "<b>bold</b>";
   Overview overview{};
-  overview.phase = Phase::kServing;
   overview.requests = 50;
   overview.failed_requests = 5;
   overview.images = 300;
   overview.batches = 200;
   overview.queued_images = 17;
   overview.busy = absl::Seconds(10);
-  const std::string page = StatusPage(info, overview, absl::Seconds(100));
+  const std::string page = StatusPage(info, "serving", overview, absl::Seconds(100));
+  EXPECT_THAT(page, HasSubstr("hellocnn-server is serving"));
   EXPECT_THAT(page, HasSubstr("50 (0.5 a second)"));
   EXPECT_THAT(page, HasSubstr("5 (0.1 a second)"));
   EXPECT_THAT(page, HasSubstr("300 (3.0 a second)"));

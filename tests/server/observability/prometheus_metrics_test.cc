@@ -186,16 +186,14 @@ TEST_F(PrometheusMetricsTest, GaugesAreReadAtEachScrape) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_queue_capacity_images 4096\n"));
 }
 
-TEST_F(PrometheusMetricsTest, ReadyFollowsThePhase) {
-  EXPECT_EQ(metrics_.phase(), Phase::kLoading);
+TEST_F(PrometheusMetricsTest, ReadyFollowsWhatItIsTold) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_ready 0\n"));
-  metrics_.OnReady(absl::Milliseconds(1500));
-  EXPECT_EQ(metrics_.phase(), Phase::kServing);
+  metrics_.SetReady(true);
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_ready 1\n"));
-  EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_model_load_duration_seconds 1.5\n"));
-  metrics_.OnDrain();
-  EXPECT_EQ(metrics_.phase(), Phase::kDraining);
+  metrics_.SetReady(false);
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_ready 0\n"));
+  metrics_.OnLoaded(absl::Milliseconds(1500));
+  EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_model_load_duration_seconds 1.5\n"));
 }
 
 TEST_F(PrometheusMetricsTest, EverySeriesIsThereFromTheStartAndNothingAddsOne) {
@@ -208,7 +206,7 @@ TEST_F(PrometheusMetricsTest, EverySeriesIsThereFromTheStartAndNothingAddsOne) {
     }
   }
   metrics_.OnBatch(Batch({5, 40}), absl::Seconds(1));
-  metrics_.OnReady(absl::Seconds(1));
+  metrics_.OnLoaded(absl::Seconds(1));
   EXPECT_EQ(Series(), before);
   const std::string text = metrics_.Text();
   // -1 and 17 to 19 are no codes of gRPC's, and 2 is UNKNOWN itself.

@@ -5,6 +5,8 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "server/rpc/status.h"
+#include "server/serving/lifecycle.h"
 
 namespace hellocnn::server {
 namespace {
@@ -23,37 +25,48 @@ class FakeStream : public Drainable {
   Admission* const admission_;
 };
 
-TEST(AdmissionTest, RefusesUntilOpenAndAfterClose) {
-  Admission admission;
-  EXPECT_EQ(admission.Enter().status(), absl::UnavailableError("the model is loading"));
+TEST(AdmissionTest, AdmitsCallsOnlyWhileTheLifecycleIsServing) {
+  Lifecycle lifecycle;
+  Admission admission(&lifecycle);
+  EXPECT_EQ(admission.Enter().status(), LoadingError());
   EXPECT_TRUE(admission.loading());
-  admission.Open(nullptr);
+  ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   EXPECT_FALSE(admission.loading());
   EXPECT_TRUE(admission.Enter().ok());
   admission.Leave();
-  admission.Close();
-  EXPECT_EQ(admission.Enter().status(), absl::UnavailableError("server is draining"));
+  ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
+  EXPECT_EQ(admission.Enter().status(), DrainingError());
   EXPECT_FALSE(admission.loading());
-  admission.Open(nullptr);
-  EXPECT_FALSE(admission.Enter().ok());
+  ASSERT_TRUE(lifecycle.Enter(LifecycleState::kStopped).ok());
+  EXPECT_EQ(admission.Enter().status(), DrainingError());
+}
+
+TEST(AdmissionTest, ServerThatDrainsBeforeItServedIsStillLoading) {
+  Lifecycle lifecycle;
+  Admission admission(&lifecycle);
+  ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
+  EXPECT_EQ(admission.Enter().status(), DrainingError());
+  EXPECT_TRUE(admission.loading());
 }
 
 TEST(AdmissionTest, StreamsAreDrainedOnceAndMayLeaveInline) {
-  Admission admission;
-  admission.Open(nullptr);
+  Lifecycle lifecycle;
+  Admission admission(&lifecycle);
+  ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   auto stream = std::make_shared<FakeStream>(&admission);
   ASSERT_TRUE(admission.Enter(stream).ok());
-  admission.Close();
-  admission.Close();
+  ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
+  ASSERT_TRUE(lifecycle.Enter(LifecycleState::kStopped).ok());
   EXPECT_EQ(stream->drained, 1);
   EXPECT_TRUE(admission.WaitUntilIdle(absl::InfinitePast()));
 }
 
 TEST(AdmissionTest, WaitUntilIdleEndsWhenTheLastCallLeaves) {
-  Admission admission;
-  admission.Open(nullptr);
+  Lifecycle lifecycle;
+  Admission admission(&lifecycle);
+  ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   ASSERT_TRUE(admission.Enter().ok());
-  admission.Close();
+  ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
   EXPECT_FALSE(admission.WaitUntilIdle(absl::Now()));
   std::thread call([&] { admission.Leave(); });
   EXPECT_TRUE(admission.WaitUntilIdle(absl::InfiniteFuture()));
@@ -62,9 +75,10 @@ TEST(AdmissionTest, WaitUntilIdleEndsWhenTheLastCallLeaves) {
 
 // A call that comes while gRPC shuts down is cut off, so the shutdown waits until none does.
 TEST(AdmissionTest, IsQuietOnlyWhenNoCallHasComeForAWhile) {
-  Admission admission;
-  admission.Open(nullptr);
-  admission.Close();
+  Lifecycle lifecycle;
+  Admission admission(&lifecycle);
+  ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
+  ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
   EXPECT_FALSE(admission.WaitUntilQuiet(absl::Hours(1), absl::Now()));
   EXPECT_TRUE(admission.WaitUntilQuiet(absl::ZeroDuration(), absl::InfinitePast()));
   const absl::Time refused = absl::Now();

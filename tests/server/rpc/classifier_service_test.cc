@@ -143,7 +143,7 @@ TEST_F(ClassifierServiceTest, DeadlineWhileQueuedIsDeadlineExceededAndNotCompute
   while (absl::Now() < past) std::this_thread::yield();  // what is under test is that time passes
   engines_.Release();
   occupant.join();
-  service_.Drain();
+  Drain();
   EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
   EXPECT_EQ(engines_.calls(), 1);
   EXPECT_THAT(metrics_.requests(),
@@ -165,7 +165,7 @@ TEST_F(ClassifierServiceTest, CancelledCallIsDroppedBeforeCompute) {
   WaitUntilServerHasSeenAll();
   engines_.Release();
   occupant.join();
-  service_.Drain();
+  Drain();
   EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
   EXPECT_EQ(engines_.calls(), 1);
   EXPECT_THAT(metrics_.requests(), Contains(Pair(Method::kClassify, absl::StatusCode::kCancelled)));
@@ -185,7 +185,7 @@ TEST_F(ClassifierServiceTest, CallThatIsCancelledWhileItIsComputedCountsAsCancel
   call.join();
   WaitUntilServerHasSeenAll();
   engines_.Release();
-  service_.Drain();
+  Drain();
   EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
   EXPECT_THAT(metrics_.requests(), Contains(Pair(Method::kClassify, absl::StatusCode::kCancelled)));
   EXPECT_EQ(metrics_.accepted(), 1);
@@ -226,7 +226,7 @@ TEST_F(ClassifierServiceTest, FailingEngineIsInternal) {
 TEST_F(ClassifierServiceTest, DrainAnswersWhatWasAcceptedAndRefusesTheRest) {
   Serve();
   std::thread occupant = OccupyEngine();
-  service_.Drain();
+  Drain();
   v1::ClassifyResponse response;
   const grpc::Status status = Classify({1}, &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);

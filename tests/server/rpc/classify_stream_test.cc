@@ -193,7 +193,7 @@ TEST_F(ClassifyStreamTest, CancellationDropsWhatIsQueued) {
   engines_.Release();
   occupant.join();
   observer_.WaitUntilDropped(3);
-  service_.Drain();
+  Drain();
   EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
   EXPECT_EQ(engines_.calls(), 1);
 }
@@ -211,7 +211,7 @@ TEST_F(ClassifyStreamTest, EveryRequestOfACancelledStreamCountsAsCancelled) {
   WaitUntilServerHasSeenAll();
   engines_.Release();
   observer_.WaitUntilDropped(1);
-  service_.Drain();
+  Drain();
   EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
   const auto requests = metrics_.requests();
   EXPECT_EQ(std::count(requests.begin(), requests.end(),
@@ -228,7 +228,7 @@ TEST_F(ClassifyStreamTest, IdleStreamEndsAtOnceWhenTheServerDrains) {
   ASSERT_TRUE(stream->Write(StreamRequestOf(1, {1})));
   v1::ClassifyStreamResponse answer;
   ASSERT_TRUE(stream->Read(&answer));
-  service_.Drain();
+  Drain();
   EXPECT_FALSE(stream->Read(&answer));
   const grpc::Status status = stream->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
@@ -242,7 +242,7 @@ TEST_F(ClassifyStreamTest, DrainAnswersWhatWasAcceptedAndRefusesWhatComesLater) 
   auto stream = Open();
   ASSERT_TRUE(stream->Write(StreamRequestOf(1, {1})));
   engines_.WaitUntilHeld(1);
-  service_.Drain();
+  Drain();
   ASSERT_TRUE(stream->Write(StreamRequestOf(2, {2})));
   v1::ClassifyStreamResponse answer;
   ASSERT_TRUE(stream->Read(&answer));

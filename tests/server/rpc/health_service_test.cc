@@ -6,8 +6,10 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "server/rpc/completion_events.h"
+#include "server/serving/lifecycle.h"
 
 namespace hellocnn::server {
 namespace {
@@ -18,7 +20,7 @@ using grpc::health::v1::HealthCheckResponse;
 
 class HealthServiceTest : public ::testing::Test {
  protected:
-  HealthServiceTest() : health_({"pkg.Service"}) {
+  HealthServiceTest() : health_({"pkg.Service"}, &lifecycle_) {
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -76,6 +78,7 @@ class HealthServiceTest : public ::testing::Test {
     return watching;
   }
 
+  Lifecycle lifecycle_;
   HealthService health_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<CompletionEvents> events_;
@@ -85,15 +88,15 @@ class HealthServiceTest : public ::testing::Test {
 
 TEST_F(HealthServiceTest, CheckFollowsTheState) {
   EXPECT_EQ(Check(""), HealthCheckResponse::NOT_SERVING);
-  health_.SetServing(true);
+  ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kServing).ok());
   EXPECT_EQ(Check(""), HealthCheckResponse::SERVING);
   EXPECT_EQ(Check("pkg.Service"), HealthCheckResponse::SERVING);
-  health_.SetServing(false);
+  ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kDraining).ok());
   EXPECT_EQ(Check("pkg.Service"), HealthCheckResponse::NOT_SERVING);
 }
 
 TEST_F(HealthServiceTest, UnknownServiceIsNotFound) {
-  health_.SetServing(true);
+  ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kServing).ok());
   EXPECT_EQ(Check("pkg.Other"), HealthCheckResponse::SERVICE_UNKNOWN);
 }
 
@@ -102,13 +105,18 @@ TEST_F(HealthServiceTest, WatchTellsTheStateAtOnceAndEachChange) {
   const auto one = Watch("pkg.Service");
   EXPECT_EQ(all->Next(), HealthCheckResponse::NOT_SERVING);
   EXPECT_EQ(one->Next(), HealthCheckResponse::NOT_SERVING);
-  health_.SetServing(true);
+  ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kServing).ok());
   EXPECT_EQ(all->Next(), HealthCheckResponse::SERVING);
   EXPECT_EQ(one->Next(), HealthCheckResponse::SERVING);
-  health_.SetServing(true);  // no change, so nothing to tell
-  health_.SetServing(false);
+  ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kDraining).ok());
   EXPECT_EQ(all->Next(), HealthCheckResponse::NOT_SERVING);
   EXPECT_EQ(one->Next(), HealthCheckResponse::NOT_SERVING);
+  // No change for a watcher, so nothing is written: the stream ends after what was read.
+  ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kStopped).ok());
+  server_->Shutdown(std::chrono::system_clock::now());
+  HealthCheckResponse response;
+  EXPECT_FALSE(all->reader->Read(&response));
+  EXPECT_FALSE(one->reader->Read(&response));
 }
 
 TEST_F(HealthServiceTest, WatchOfAnUnknownServiceSaysSoAndStays) {
@@ -118,16 +126,16 @@ TEST_F(HealthServiceTest, WatchOfAnUnknownServiceSaysSoAndStays) {
   EXPECT_EQ(watching->reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
-TEST_F(HealthServiceTest, ManyChangesEndInTheLastState) {
-  const auto watching = Watch("");
-  EXPECT_EQ(watching->Next(), HealthCheckResponse::NOT_SERVING);
-  for (int i = 0; i < 1000; ++i) health_.SetServing(i % 2 == 1);
-  EXPECT_EQ(Check(""), HealthCheckResponse::SERVING);
-  while (watching->Next() != HealthCheckResponse::SERVING) {
+TEST_F(HealthServiceTest, EveryWatcherIsToldEveryChange) {
+  std::vector<std::unique_ptr<Watching>> watchers;
+  for (int i = 0; i < 50; ++i) {
+    watchers.push_back(Watch(""));
+    EXPECT_EQ(watchers.back()->Next(), HealthCheckResponse::NOT_SERVING);
   }
-  health_.SetServing(false);
-  while (watching->Next() != HealthCheckResponse::NOT_SERVING) {
-  }
+  ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kServing).ok());
+  for (const auto& watcher : watchers) EXPECT_EQ(watcher->Next(), HealthCheckResponse::SERVING);
+  ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kDraining).ok());
+  for (const auto& watcher : watchers) EXPECT_EQ(watcher->Next(), HealthCheckResponse::NOT_SERVING);
 }
 
 TEST_F(HealthServiceTest, WatchersThatAreThereAtTheEndAreSentAway) {

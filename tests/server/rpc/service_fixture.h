@@ -17,6 +17,7 @@
 
 #include "server/rpc/classifier_service.h"
 #include "server/rpc/completion_events.h"
+#include "server/serving/lifecycle.h"
 #include "tests/testing/fake_engine.h"
 #include "tests/testing/model_card.h"
 #include "tests/testing/quiet_events.h"
@@ -111,7 +112,7 @@ class ServiceTest : public ::testing::Test {
   static constexpr int kCapacity = 8;
   static constexpr int kMaxImages = 6;
 
-  ServiceTest() : service_(testing::DigitsCard(), RequestLimits(), &metrics_) {
+  ServiceTest() : service_(testing::DigitsCard(), RequestLimits(), &metrics_, &lifecycle_) {
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -127,7 +128,7 @@ class ServiceTest : public ::testing::Test {
 
   ~ServiceTest() override {
     engines_.Release();
-    service_.Drain();
+    Drain();
     server_->Shutdown(std::chrono::system_clock::now());
     server_->Wait();
     events_->Close();
@@ -140,8 +141,12 @@ class ServiceTest : public ::testing::Test {
                                   engines_.Factory(), &worker_events_, &observer_);
     ASSERT_TRUE(batcher.ok()) << batcher.status();
     batcher_ = *std::move(batcher);
-    service_.Serve(batcher_.get());
+    service_.SetBatcher(batcher_.get());
+    ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kServing).ok());
   }
+
+  // Idempotent.
+  void Drain() { lifecycle_.Enter(LifecycleState::kDraining).IgnoreError(); }
 
   static v1::Limits RequestLimits() {
     v1::Limits limits;
@@ -210,6 +215,7 @@ class ServiceTest : public ::testing::Test {
 
   static constexpr int kReceivers = 3;  // more than one, so that a call's events meet
 
+  Lifecycle lifecycle_;
   testing::FakeEngines engines_;
   testing::QuietEvents worker_events_;
   RecordingMetrics metrics_;

@@ -35,6 +35,8 @@ TEST(StatusTest, CancelledAfterTheDeadlineIsDeadlineExceeded) {
 TEST(StatusTest, RefusalsAreToldApart) {
   EXPECT_EQ(RefusalOf(LoadingError()), Refusal::kLoading);
   EXPECT_EQ(RefusalOf(DrainingError()), Refusal::kDraining);
+  // The reason is not read from the text.
+  EXPECT_EQ(RefusalOf(absl::UnavailableError(LoadingError().message())), Refusal::kDraining);
   EXPECT_EQ(RefusalOf(absl::ResourceExhaustedError("")), Refusal::kQueueFull);
   EXPECT_EQ(RefusalOf(absl::InvalidArgumentError("")), Refusal::kInvalid);
   EXPECT_EQ(RefusalOf(absl::DeadlineExceededError("")), Refusal::kDeadline);
