@@ -1,7 +1,5 @@
 #include "base/clock.h"
 
-#include <thread>
-
 namespace hellocnn {
 namespace {
 
@@ -15,10 +13,6 @@ class MonotonicClock final : public Clock {
 const Clock* Clock::Monotonic() {
   static const MonotonicClock clock;
   return &clock;
-}
-
-void SleepFor(absl::Duration duration) {
-  std::this_thread::sleep_for(absl::ToChronoNanoseconds(duration));
 }
 
 }  // namespace hellocnn

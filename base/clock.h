@@ -4,6 +4,7 @@
 // deadline on it then passes at once or an hour late, and a duration is negative or an hour too
 // long. So every duration, timeout and deadline of this project is measured with a Clock; the wall
 // clock is for what people read as a date: log lines, reports, the time of a model's loading.
+// absl::SleepFor is fine: it waits for a duration, and not for a time of the wall clock.
 #ifndef HELLOCNN_BASE_CLOCK_H_
 #define HELLOCNN_BASE_CLOCK_H_
 
@@ -75,9 +76,6 @@ class Clock {
   // while the machine is suspended. Lives as long as the process.
   static const Clock* Monotonic();
 };
-
-// Blocks the calling thread for `duration`, measured by the monotonic clock.
-void SleepFor(absl::Duration duration);
 
 }  // namespace hellocnn
 

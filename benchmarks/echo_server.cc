@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-#include "absl/synchronization/mutex.h"
+#include "base/clock.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/rpc/answer.h"
@@ -185,7 +185,7 @@ void EchoService::Listen(server::CompletionEvents* events, server::IdleCalls<Ech
 void HandleEvents(server::EventQueue* events) {
   server::EventQueue::Event event;
   while (true) {
-    const auto got = events->Wait(absl::InfiniteFuture(), &event);
+    const auto got = events->Wait(Instant::InfiniteFuture(), &event);
     if (got == server::EventQueue::Got::kEnd) return;
     if (got == server::EventQueue::Got::kEvent) events->Handle(event);
   }
@@ -213,7 +213,7 @@ int Serve(const std::string& listen) {
   std::thread thread(HandleEvents, started->events.get());
   int number = 0;
   sigwait(&signals, &number);
-  started->server->Shutdown(std::chrono::system_clock::now());
+  hellocnn::server::ShutDown(started->server.get(), absl::ZeroDuration());
   started->server->Wait();
   started->events->Close();
   thread.join();

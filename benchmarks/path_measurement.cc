@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
+#include "base/clock.h"
 #include "benchmarks/cpus.h"
 #include "hellocnn/formats/weight_file.h"
 #include "hellocnn/model_card.h"
@@ -118,12 +118,12 @@ absl::StatusOr<EngineAlone::Time> EngineAlone::Measure(int batch_size, absl::Dur
   const auto answers = std::span(predictions).first(batch_size);
   absl::Status status = PinTo(cpu);
   std::vector<double> times;
-  const absl::Time start = absl::Now();
-  absl::Time now = start;
+  const Instant start = Clock::Monotonic()->Now();
+  Instant now = start;
   for (std::size_t first = 0; status.ok() && now - start < duration;
        first = (first + batch_size) % (views.size() - batch_size + 1)) {
     status = engine_->Classify(std::span(views).subspan(first, batch_size), answers);
-    const absl::Time before = std::exchange(now, absl::Now());
+    const Instant before = std::exchange(now, Clock::Monotonic()->Now());
     times.push_back(absl::ToDoubleSeconds(now - before));
   }
   status.Update(PinTo(home_cpu));

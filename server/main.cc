@@ -13,7 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
+#include "base/mutex.h"
 #include "server/config/options.h"
 #include "server/observability/logging/logging.h"
 #include "server/server.h"
@@ -26,8 +26,8 @@ using hellocnn::server::Server;
 
 // SIGTERM, SIGINT or SIGHUP notifies `stop`; one more ends the process at once. SIGUSR1 wakes the
 // thread to look at `ended`; from anyone but main it does nothing.
-void WaitForSignals(const sigset_t* signals, absl::Notification* stop,
-                    const absl::Notification* ended) {
+void WaitForSignals(const sigset_t* signals, hellocnn::Notification* stop,
+                    const hellocnn::Notification* ended) {
   int number = 0;
   while (sigwait(signals, &number) == 0 && !ended->HasBeenNotified()) {
     if (number == SIGUSR1) continue;
@@ -45,7 +45,7 @@ void AllowAllFileDescriptors() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int Serve(const Options& options, const absl::Notification& stop) {
+int Serve(const Options& options, const hellocnn::Notification& stop) {
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, &stop);
   if (!server.ok()) {
     if (stop.HasBeenNotified()) return 0;  // told to stop before it was ready: an orderly end too
@@ -55,7 +55,7 @@ int Serve(const Options& options, const absl::Notification& stop) {
   std::printf("hellocnn-server ready grpc=%s metrics=%s\n", (*server)->grpc_address().c_str(),
               (*server)->metrics_address().c_str());
   std::fflush(stdout);
-  stop.WaitForNotification();
+  stop.Wait();
   (*server)->Drain();
   return 0;
 }
@@ -89,8 +89,8 @@ int main(int argc, char** argv) {
   sigemptyset(&signals);
   for (int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  absl::Notification stop;
-  absl::Notification ended;
+  hellocnn::Notification stop;
+  hellocnn::Notification ended;
   std::thread signal_thread(WaitForSignals, &signals, &stop, &ended);
   const int exit_status = Serve(parsed->options, stop);
   ended.Notify();

@@ -11,7 +11,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "base/version.h"
 #include "hellocnn/formats/weight_file.h"
 #include "hellocnn/model_card.h"
@@ -109,7 +110,7 @@ class Server::Parts {
   explicit Parts(const Options& options) : options_(options) {}
   ~Parts() { Drain(); }
 
-  absl::Status Start(const absl::Notification* stop);
+  absl::Status Start(const Notification* stop);
   void Drain();
 
   const std::string& grpc_address() const { return grpc_address_; }
@@ -118,7 +119,7 @@ class Server::Parts {
  private:
   absl::Status StartMetrics(const ModelCard& card, const std::string& engine);
   absl::Status StartGrpc(const v1::Limits& limits);
-  absl::Status StartWorkers(const EngineFactory& engines, const absl::Notification* stop);
+  absl::Status StartWorkers(const EngineFactory& engines, const Notification* stop);
   // Rejects calls while the model is loading. If loading fails, no worker answers, so this goes on
   // until the events end.
   void AnswerWhileLoading();
@@ -142,8 +143,8 @@ class Server::Parts {
 
 // What can be wrong with the model is found before anything is bound: a bad roll-out never looks
 // alive.
-absl::Status Server::Parts::Start(const absl::Notification* stop) {
-  const absl::Time start = absl::Now();
+absl::Status Server::Parts::Start(const Notification* stop) {
+  const Instant start = Clock::Monotonic()->Now();
   absl::StatusOr<v1::Limits> limits = MakeLimits(options_);
   if (!limits.ok()) return limits.status();
   absl::StatusOr<ModelCard> card = LoadModelCard(options_.model);
@@ -162,7 +163,8 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
   absl::Status status = StartMetrics(*card, engines->name);
   if (!status.ok()) return status;
   service_ = std::make_unique<ClassifierService>(
-      *card, *limits, metrics_ == nullptr ? &no_metrics_ : metrics_.get(), &lifecycle_);
+      *card, *limits, metrics_ == nullptr ? &no_metrics_ : metrics_.get(), &lifecycle_,
+      Clock::Monotonic());
   status = StartGrpc(*limits);
   if (!status.ok()) return status;
 
@@ -176,23 +178,22 @@ absl::Status Server::Parts::Start(const absl::Notification* stop) {
   }
 
   service_->SetBatcher(batcher_.get());
-  if (metrics_ != nullptr) metrics_->OnLoaded(absl::Now() - start);
+  if (metrics_ != nullptr) metrics_->OnLoaded(Clock::Monotonic()->Now() - start);
   status = lifecycle_.Enter(LifecycleState::kServing);
   if (!status.ok()) return status;
   spdlog::info("ready");
   return absl::OkStatus();
 }
 
-absl::Status Server::Parts::StartWorkers(const EngineFactory& engines,
-                                         const absl::Notification* stop) {
+absl::Status Server::Parts::StartWorkers(const EngineFactory& engines, const Notification* stop) {
   loading_thread_ = std::thread([this] { AnswerWhileLoading(); });
   const BatchQueue::Options queue{.max_batch_size = options_.max_batch_size,
                                   .capacity = options_.queue_capacity,
                                   .max_delay = options_.max_queue_delay};
   auto warm_up = std::make_shared<WarmUp>(options_.threads, options_.max_batch_size, stop);
-  absl::StatusOr<std::unique_ptr<Batcher>> batcher =
-      Batcher::Start(options_.threads, queue, engines, events_.get(), metrics_.get(),
-                     [warm_up](Engine& engine) { return warm_up->Run(engine); });
+  absl::StatusOr<std::unique_ptr<Batcher>> batcher = Batcher::Start(
+      options_.threads, queue, engines, events_.get(), metrics_.get(), Clock::Monotonic(),
+      [warm_up](Engine& engine) { return warm_up->Run(engine); });
   if (!batcher.ok()) return batcher.status();
   batcher_ = *std::move(batcher);
   return warm_up->Wait([](int percent) { spdlog::info("warming up: {}%", percent); });
@@ -201,7 +202,7 @@ absl::Status Server::Parts::StartWorkers(const EngineFactory& engines,
 void Server::Parts::AnswerWhileLoading() {
   EventQueue::Event event;
   while (!lifecycle_.has_served()) {
-    switch (events_->Wait(absl::Now() + kLookUp, &event)) {
+    switch (events_->Wait(Clock::Monotonic()->Now() + kLookUp, &event)) {
       case EventQueue::Got::kEvent:
         events_->Handle(event);
         break;
@@ -254,15 +255,15 @@ void Server::Parts::Drain() {
   if (grpc_ != nullptr) {
     spdlog::info("draining: new calls are refused, accepted ones have {} to finish",
                  absl::FormatDuration(options_.drain_timeout));
-    const absl::Time deadline = absl::Now() + options_.drain_timeout;
+    const Instant deadline = Clock::Monotonic()->Now() + options_.drain_timeout;
     // gRPC's own waiting would count health watches in, which never end. So it gets its turn when
     // our calls have ended, or at once when time is up: it then cancels them, and queued jobs are
     // dropped.
     const bool idle = service_->WaitUntilIdle(deadline);
     if (!idle) spdlog::warn("the drain timeout has passed: what is left is cancelled");
-    service_->WaitUntilQuiet(kQuietTime, std::min(deadline, absl::Now() + kRefuseTime));
-    const absl::Time close = idle ? absl::Now() + kCloseTimeout : absl::Now();
-    grpc_->Shutdown(absl::ToChronoTime(close));
+    service_->WaitUntilQuiet(kQuietTime,
+                             std::min(deadline, Clock::Monotonic()->Now() + kRefuseTime));
+    ShutDown(grpc_.get(), idle ? kCloseTimeout : absl::ZeroDuration());
     grpc_->Wait();
   }
   // Only now: calls that were accepted may have had to be queued until their last one was answered.
@@ -275,7 +276,7 @@ void Server::Parts::Drain() {
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
-                                                      const absl::Notification* stop) {
+                                                      const Notification* stop) {
   absl::Status status = options.Validate();
   if (!status.ok()) return status;
   auto parts = std::make_unique<Parts>(options);

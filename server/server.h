@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/notification.h"
+#include "base/mutex.h"
 #include "server/config/options.h"
 
 namespace hellocnn::server {
@@ -23,7 +23,7 @@ class Server {
   //   UNAVAILABLE: an address that cannot be listened on, by name;
   //   CANCELLED: `stop`, which may be null and must otherwise outlive the call, was notified.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options,
-                                                       const absl::Notification* stop = nullptr);
+                                                       const Notification* stop = nullptr);
   // Drains.
   ~Server();
 

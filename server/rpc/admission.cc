@@ -4,14 +4,15 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
-#include "base/mutex_lock.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "server/rpc/status.h"
 
 namespace hellocnn::server {
 
-Admission::Admission(Lifecycle* lifecycle)
+Admission::Admission(Lifecycle* lifecycle, const Clock* clock)
     : lifecycle_(lifecycle),
+      clock_(clock),
       observation_(lifecycle->Observe([this](LifecycleState state) { OnState(state); })) {}
 
 void Admission::SetBatcher(Batcher* batcher) {
@@ -24,7 +25,7 @@ void Admission::OnState(LifecycleState state) {
   std::vector<std::shared_ptr<Drainable>> streams;
   {
     MutexLock lock(&mutex_);
-    last_refusal_ = absl::Now();
+    last_refusal_ = clock_->Now();
     for (const auto& [key, stream] : streams_) streams.push_back(stream);
   }
   // Outside of the lock: a stream with nothing to do ends at once, and leaves.
@@ -54,7 +55,7 @@ absl::StatusOr<Batcher*> Admission::EnterLocked() {
       return LoadingError();
     case LifecycleState::kDraining:
     case LifecycleState::kStopped:
-      last_refusal_ = absl::Now();
+      last_refusal_ = clock_->Now();
       return DrainingError();
     case LifecycleState::kServing:
       break;
@@ -83,20 +84,20 @@ void Admission::LeaveLocked() {
   if (--calls_ == 0) idle_.SignalAll();
 }
 
-bool Admission::WaitUntilIdle(absl::Time deadline) {
+bool Admission::WaitUntilIdle(Instant deadline) {
   MutexLock lock(&mutex_);
-  while (calls_ > 0 && absl::Now() < deadline) lock.WaitUntil(&idle_, deadline);
+  while (calls_ > 0 && clock_->Now() < deadline) idle_.WaitUntil(&mutex_, deadline);
   return calls_ == 0;
 }
 
-bool Admission::WaitUntilQuiet(absl::Duration quiet, absl::Time deadline) {
+bool Admission::WaitUntilQuiet(absl::Duration quiet, Instant deadline) {
   MutexLock lock(&mutex_);
   while (true) {
-    const absl::Time now = absl::Now();
-    const absl::Time quiet_at = last_refusal_ + quiet;
+    const Instant now = clock_->Now();
+    const Instant quiet_at = last_refusal_ + quiet;
     if (now >= quiet_at) return true;
     if (now >= deadline) return false;
-    lock.WaitUntil(&idle_, std::min(quiet_at, deadline));
+    idle_.WaitUntil(&mutex_, std::min(quiet_at, deadline));
   }
 }
 

@@ -8,8 +8,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "server/runtime/batcher.h"
 #include "server/serving/lifecycle.h"
 
@@ -28,8 +29,8 @@ class Drainable {
 // drain. Thread-safe. Nothing but the two waits blocks.
 class Admission {
  public:
-  // `lifecycle` outlives this.
-  explicit Admission(Lifecycle* lifecycle);
+  // `lifecycle` and `clock` outlive this.
+  Admission(Lifecycle* lifecycle, const Clock* clock);
 
   // Calls that are admitted get `batcher`, which must outlive every call. Before the lifecycle is
   // serving.
@@ -47,11 +48,11 @@ class Admission {
 
   // Blocks until nobody is in, which may only be asked for once the server drains. False: the time
   // came first.
-  bool WaitUntilIdle(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool WaitUntilIdle(Instant deadline) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Once the server drains: blocks until no call has come for as long as `quiet`, counted from the
   // begin of draining at the earliest. False: `deadline` came first.
-  bool WaitUntilQuiet(absl::Duration quiet, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool WaitUntilQuiet(absl::Duration quiet, Instant deadline) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   // The lifecycle has become `state`.
@@ -60,9 +61,10 @@ class Admission {
   void LeaveLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Lifecycle* const lifecycle_;
-  absl::Mutex mutex_;
-  absl::CondVar idle_;
-  absl::Time last_refusal_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();  // while draining
+  const Clock* const clock_;
+  Mutex mutex_;
+  CondVar idle_;
+  Instant last_refusal_ ABSL_GUARDED_BY(mutex_) = Instant::InfinitePast();  // while draining
   Batcher* batcher_ ABSL_GUARDED_BY(mutex_) = nullptr;
   int calls_ ABSL_GUARDED_BY(mutex_) = 0;  // streams too
   std::map<const Drainable*, std::shared_ptr<Drainable>> streams_ ABSL_GUARDED_BY(mutex_);

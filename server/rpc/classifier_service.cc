@@ -1,7 +1,7 @@
 #include "server/rpc/classifier_service.h"
 
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
+#include "base/clock.h"
 #include "server/rpc/async_call.h"
 #include "server/rpc/bytes.h"
 #include "server/rpc/classify_stream.h"
@@ -32,7 +32,7 @@ class GetModelCall final : public UnaryCall {
 
   void OnCall() override {
     Listen(serving_, service_, events());
-    const absl::Time start = absl::Now();
+    const Instant start = serving_->clock->Now();
     serving_->metrics->OnReceived(Method::kGetModel, request()->Length());
     // A draining server still has its model: only a loading one does not know it yet.
     absl::Status status = serving_->admission->loading() ? LoadingError() : absl::OkStatus();
@@ -49,8 +49,9 @@ class GetModelCall final : public UnaryCall {
     }
   }
 
-  void CountEnd(const absl::Status& status, absl::Time start, std::size_t bytes) const {
-    serving_->metrics->OnEnd(Method::kGetModel, status.code(), absl::Now() - start, bytes);
+  void CountEnd(const absl::Status& status, Instant start, std::size_t bytes) const {
+    serving_->metrics->OnEnd(Method::kGetModel, status.code(), serving_->clock->Now() - start,
+                             bytes);
   }
 
   const ServingContext* const serving_;
@@ -64,8 +65,9 @@ constexpr int kListening = 64;
 }  // namespace
 
 ClassifierService::ClassifierService(const ModelCard& card, const v1::Limits& limits,
-                                     Metrics* metrics, Lifecycle* lifecycle)
-    : admission_(lifecycle), serving_{Description(card, limits), metrics, &admission_} {}
+                                     Metrics* metrics, Lifecycle* lifecycle, const Clock* clock)
+    : admission_(lifecycle, clock),
+      serving_{Description(card, limits), metrics, &admission_, clock} {}
 
 void ClassifierService::Listen(CompletionEvents* events) {
   for (int i = 0; i < kListening; ++i) ClassifyCall::Listen(&serving_, this, events, &idle_);

@@ -3,6 +3,7 @@
 #define HELLOCNN_SERVER_RPC_CLASSIFIER_SERVICE_H_
 
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/observability/metrics.h"
@@ -21,9 +22,9 @@ namespace hellocnn::server {
 // server that it is registered with, and the queue that it takes calls from.
 class ClassifierService : public AsyncClassifier {
  public:
-  // `metrics` and `lifecycle` outlive the service.
+  // `metrics`, `lifecycle` and `clock` outlive the service.
   ClassifierService(const ModelCard& card, const v1::Limits& limits, Metrics* metrics,
-                    Lifecycle* lifecycle);
+                    Lifecycle* lifecycle, const Clock* clock);
 
   // Takes the calls of a server that has started. `events` outlives them. Once.
   void Listen(CompletionEvents* events);
@@ -33,11 +34,11 @@ class ClassifierService : public AsyncClassifier {
 
   // Once the server drains: blocks until every call that was accepted has ended. False: `deadline`
   // came first.
-  bool WaitUntilIdle(absl::Time deadline) { return admission_.WaitUntilIdle(deadline); }
+  bool WaitUntilIdle(Instant deadline) { return admission_.WaitUntilIdle(deadline); }
 
   // Once the server drains: blocks until no call has come for as long as `quiet`. False: `deadline`
   // came first.
-  bool WaitUntilQuiet(absl::Duration quiet, absl::Time deadline) {
+  bool WaitUntilQuiet(absl::Duration quiet, Instant deadline) {
     return admission_.WaitUntilQuiet(quiet, deadline);
   }
 

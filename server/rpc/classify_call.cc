@@ -4,7 +4,7 @@
 #include <span>
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "base/clock.h"
 #include "server/rpc/bytes.h"
 #include "server/rpc/request.h"
 #include "server/rpc/response.h"
@@ -25,7 +25,7 @@ ClassifyCall::ClassifyCall(const ServingContext* serving, AsyncClassifier* servi
 
 void ClassifyCall::OnCall() {
   Listen(serving_, service_, events(), idle_);
-  record_.start = absl::Now();
+  record_.start = serving_->clock->Now();
   serving_->metrics->OnReceived(Method::kClassify, request()->Length());
   const absl::StatusOr<Batcher*> batcher = serving_->admission->Enter();
   record_.entered = batcher.ok();
@@ -43,7 +43,7 @@ absl::Status ClassifyCall::Submit(Batcher* batcher) {
   if (!read.ok()) return read.status();
   if (!read->images.ok()) return read->images.status();
   const std::span<ImageView> images = *read->images;
-  Prepare(images, PredictionsFor(images, answer_.arena()), DeadlineOf(context()));
+  Prepare(images, PredictionsFor(images, answer_.arena()), DeadlineOf(context(), *serving_->clock));
   absl::Status status = batcher->Submit(this);
   if (status.ok()) {
     serving_->metrics->OnAccepted(Method::kClassify, static_cast<int>(images.size()));
@@ -57,13 +57,13 @@ void ClassifyCall::Done() {
                          answer_.response());
     record_.answer = AnswerStatistics(predictions());
   }
-  End(JobOutcome(status(), deadline(), absl::Now()));
+  End(JobOutcome(status(), deadline(), serving_->clock->Now()));
 }
 
 void ClassifyCall::End(const absl::Status& status) {
   const absl::Status protocol = ToProtocol(status);
   record_.code = protocol.code();
-  record_.duration = absl::Now() - record_.start;
+  record_.duration = serving_->clock->Now() - record_.start;
   if (protocol.ok()) {
     const grpc::ByteBuffer answer = Serialize(*answer_.response());
     record_.sent_bytes = answer.Length();
@@ -78,14 +78,15 @@ void ClassifyCall::End(const absl::Status& status) {
 }
 
 void ClassifyCall::OnCancel() {
-  record_.cancelled_at = absl::Now();
+  record_.cancelled_at = serving_->clock->Now();
   Cancel();
 }
 
 void ClassifyCall::OnDone() {
   Record& call = record_;
-  if (call.cancelled_at != absl::InfiniteFuture()) {
-    call.code = CodeOfGoneCaller(call.start, DeadlineOf(context()), call.cancelled_at);
+  if (call.cancelled_at != Instant::InfiniteFuture()) {
+    call.code =
+        CodeOfGoneCaller(call.start, DeadlineOf(context(), *serving_->clock), call.cancelled_at);
     call.sent_bytes = 0;
     if (call.answer.images > 0) serving_->metrics->OnAbandoned(call.answer.images);
   } else if (call.answer.images > 0) {

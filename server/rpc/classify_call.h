@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/observability/statistics.h"
 #include "server/rpc/answer.h"
@@ -48,14 +49,14 @@ class ClassifyCall final : public UnaryCall, private Job {
 
   // Of one call.
   struct Record {
-    absl::Time start;
+    Instant start;
     bool entered = false;  // and has to leave
     // What OnDone tells the metrics, for only then is it known whether the answer could be sent.
     absl::StatusCode code = absl::StatusCode::kOk;
     absl::Duration duration;
     std::size_t sent_bytes = 0;
     AnswerStatistics answer;                           // of no image if there is no answer
-    absl::Time cancelled_at = absl::InfiniteFuture();  // by the caller, or gRPC at the deadline
+    Instant cancelled_at = Instant::InfiniteFuture();  // by the caller, or gRPC at the deadline
   };
   Record record_;
 };

@@ -6,8 +6,7 @@
 #include <span>
 #include <utility>
 
-#include "absl/time/clock.h"
-#include "base/mutex_lock.h"
+#include "base/mutex.h"
 #include "server/rpc/bytes.h"
 #include "server/rpc/response.h"
 #include "server/rpc/status.h"
@@ -34,8 +33,8 @@ ClassifyStream::ClassifyStream(const ServingContext* serving, AsyncClassifier* s
 
 void ClassifyStream::OnCall() {
   Listen(serving_, service_, events());
-  start_ = absl::Now();
-  deadline_ = DeadlineOf(context());
+  start_ = serving_->clock->Now();
+  deadline_ = DeadlineOf(context(), *serving_->clock);
   grpc::ByteBuffer* first;
   {
     MutexLock lock(&mutex_);
@@ -57,8 +56,8 @@ void ClassifyStream::OnCall() {
     // A stream that is not let in counts as the one request that it would have begun with.
     serving_->metrics->OnReceived(Method::kClassifyStream, 0);
     serving_->metrics->OnRefused(*RefusalOf(batcher.status()));
-    serving_->metrics->OnEnd(Method::kClassifyStream, batcher.status().code(), absl::Now() - start_,
-                             0);
+    serving_->metrics->OnEnd(Method::kClassifyStream, batcher.status().code(),
+                             serving_->clock->Now() - start_, 0);
     {
       MutexLock lock(&mutex_);
       finished_ = true;
@@ -93,7 +92,7 @@ void ClassifyStream::OnReadDone(bool ok) {
     MutexLock lock(&mutex_);
     exchange = &reading_.front();
   }
-  exchange->start = absl::Now();
+  exchange->start = serving_->clock->Now();
   serving_->metrics->OnReceived(Method::kClassifyStream, exchange->bytes.Length());
   grpc::ByteBuffer* next = nullptr;
   std::optional<absl::Status> ended;
@@ -199,7 +198,8 @@ void ClassifyStream::Handle(Exchange& exchange) {
 
 void ClassifyStream::EndWith(const absl::Status& error, Exchange& exchange) {
   serving_->metrics->OnRefused(*RefusalOf(error));
-  serving_->metrics->OnEnd(Method::kClassifyStream, error.code(), absl::Now() - exchange.start, 0);
+  serving_->metrics->OnEnd(Method::kClassifyStream, error.code(),
+                           serving_->clock->Now() - exchange.start, 0);
   Step step;
   Exchanges done;
   {
@@ -246,7 +246,7 @@ void ClassifyStream::OnComputed(Exchange& exchange) {
                          exchange.answer.response()->mutable_result());
     exchange.statistics = AnswerStatistics(exchange.predictions());
   }
-  Settle(exchange, JobOutcome(exchange.status(), exchange.deadline(), absl::Now()),
+  Settle(exchange, JobOutcome(exchange.status(), exchange.deadline(), serving_->clock->Now()),
          /*computed=*/true);
   Release();
 }
@@ -258,7 +258,7 @@ void ClassifyStream::Settle(Exchange& exchange, const absl::Status& status, bool
   exchange.bytes = Serialize(*response);
   exchange.answer.Clear();
   exchange.code = ToProtocol(status).code();
-  exchange.duration = absl::Now() - exchange.start;
+  exchange.duration = serving_->clock->Now() - exchange.start;
   Exchanges given_up;
   absl::StatusCode gone_code;
   Step step;
@@ -297,7 +297,7 @@ bool ClassifyStream::WantsToRead() const {
 
 ClassifyStream::Exchanges ClassifyStream::Break() {
   broken_ = true;
-  gone_code_ = CodeOfGoneCaller(start_, deadline_, absl::Now());
+  gone_code_ = CodeOfGoneCaller(start_, deadline_, serving_->clock->Now());
   for (Exchange& exchange : handled_) exchange.Cancel();
   in_flight_ -= static_cast<int>(answered_.size());
   return std::exchange(answered_, {});

@@ -9,8 +9,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/observability/statistics.h"
 #include "server/rpc/admission.h"
@@ -63,7 +64,7 @@ class ClassifyStream final : public BidiCall,
     grpc::ByteBuffer bytes;                     // the request, and once it is settled the answer
     std::uint64_t id = 0;                       // of the request
     Answer<v1::ClassifyStreamResponse> answer;  // until it is settled
-    absl::Time start;
+    Instant start;
     absl::StatusCode code = absl::StatusCode::kOk;
     absl::Duration duration;
     AnswerStatistics statistics;   // of no image unless code is OK
@@ -116,12 +117,12 @@ class ClassifyStream final : public BidiCall,
   const ServingContext* const serving_;
   AsyncClassifier* const service_;
   // These are set before the first read.
-  absl::Time start_;
-  absl::Time deadline_;
+  Instant start_;
+  Instant deadline_;
   Batcher* batcher_ = nullptr;
   std::shared_ptr<ClassifyStream> self_;  // until Dispose
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   // An exchange's way. What is in reading_ and writing_ is in gRPC's hands, then in those of the
   // thread that reacts; what is in handled_ in those of the thread that has read it, then the
   // batcher's, then the worker's that has computed it.

@@ -3,9 +3,11 @@
 #include <grpc/support/time.h>
 
 #include <algorithm>
+#include <cstdint>
 
 #include "absl/time/clock.h"
-#include "base/mutex_lock.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 
 namespace hellocnn::server {
 namespace {
@@ -14,11 +16,12 @@ namespace {
 constexpr absl::Duration kCoarse = absl::Milliseconds(2);
 constexpr absl::Duration kNap = absl::Microseconds(50);
 
-gpr_timespec ToGrpc(absl::Time time) {
-  if (time == absl::InfiniteFuture()) return gpr_inf_future(GPR_CLOCK_REALTIME);
-  if (time == absl::InfinitePast()) return gpr_inf_past(GPR_CLOCK_REALTIME);
-  const timespec spec = absl::ToTimespec(time);
-  return {spec.tv_sec, static_cast<std::int32_t>(spec.tv_nsec), GPR_CLOCK_REALTIME};
+// gRPC's monotonic clock has an epoch of its own.
+gpr_timespec ToGrpc(Instant time) {
+  if (time == Instant::InfiniteFuture()) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+  if (time == Instant::InfinitePast()) return gpr_inf_past(GPR_CLOCK_MONOTONIC);
+  const std::int64_t left = absl::ToInt64Nanoseconds(time - Clock::Monotonic()->Now());
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left, GPR_TIMESPAN));
 }
 
 }  // namespace
@@ -27,19 +30,19 @@ CompletionEvents::~CompletionEvents() {
   Close();
   Event event;
   for (Got got = Got::kNothing; got != Got::kEnd;) {
-    got = Wait(absl::InfiniteFuture(), &event);
+    got = Wait(Instant::InfiniteFuture(), &event);
     if (got == Got::kEvent) Handle(event);
   }
 }
 
-EventQueue::Got CompletionEvents::Wait(absl::Time until, Event* event) {
-  if (until != absl::InfinitePast() && until != absl::InfiniteFuture()) {
-    const absl::Duration left = until - absl::Now();
+EventQueue::Got CompletionEvents::Wait(Instant until, Event* event) {
+  if (until != Instant::InfinitePast() && until != Instant::InfiniteFuture()) {
+    const absl::Duration left = until - Clock::Monotonic()->Now();
     if (left > kCoarse) {
       until -= kCoarse / 2;
     } else {
       if (left > absl::ZeroDuration()) absl::SleepFor(std::min(left, kNap));
-      until = absl::InfinitePast();
+      until = Instant::InfinitePast();
     }
   }
   switch (queue_->AsyncNext(&event->tag, &event->ok, ToGrpc(until))) {
@@ -58,7 +61,7 @@ EventQueue::Got CompletionEvents::Wait(absl::Time until, Event* event) {
 void CompletionEvents::Wake() {
   if (waking_.exchange(true)) return;
   MutexLock lock(&mutex_);
-  if (!closed_) alarm_.Set(queue_.get(), gpr_time_0(GPR_CLOCK_REALTIME), &alarm_);
+  if (!closed_) alarm_.Set(queue_.get(), gpr_time_0(GPR_CLOCK_MONOTONIC), &alarm_);
 }
 
 void CompletionEvents::Close() {

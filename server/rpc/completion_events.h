@@ -9,8 +9,8 @@
 #include <memory>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "server/runtime/event_queue.h"
 
 namespace hellocnn::server {
@@ -59,7 +59,7 @@ class CompletionEvents final : public EventQueue {
   grpc::ServerCompletionQueue* queue() const { return queue_.get(); }
 
   // To within 50 us of `until`.
-  Got Wait(absl::Time until, Event* event) override;
+  Got Wait(Instant until, Event* event) override;
   void Handle(const Event& event) override {
     static_cast<Completion*>(event.tag)->OnComplete(event.ok);
   }
@@ -76,7 +76,7 @@ class CompletionEvents final : public EventQueue {
   std::atomic<bool> waking_{false};  // alarm_ is set and its event has not been given out
   std::atomic<int> calls_{0};
   std::atomic<bool> closing_{false};
-  absl::Mutex mutex_;
+  Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

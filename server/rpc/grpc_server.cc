@@ -1,5 +1,6 @@
 #include "server/rpc/grpc_server.h"
 
+#include <grpc/support/time.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
@@ -51,6 +52,13 @@ absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
   }
   started.address = WithPort(options.listen, port);
   return started;
+}
+
+void ShutDown(grpc::Server* server, absl::Duration grace) {
+  // A deadline on the wall clock would move when that is set.
+  server->Shutdown(
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                   gpr_time_from_nanos(absl::ToInt64Nanoseconds(grace), GPR_TIMESPAN)));
 }
 
 std::string WithPort(const std::string& address, int port) {

@@ -37,6 +37,9 @@ struct GrpcServer {
 absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
                                            const std::vector<grpc::Service*>& services);
 
+// Stops listening, and ends the calls that are left after `grace`. Blocks until they have ended.
+void ShutDown(grpc::Server* server, absl::Duration grace);
+
 // `address` is host:port; the port is replaced.
 std::string WithPort(const std::string& address, int port);
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/mutex_lock.h"
+#include "base/mutex.h"
 #include "server/rpc/async_call.h"
 #include "server/rpc/bytes.h"
 #include "server/rpc/status.h"
@@ -117,7 +117,7 @@ class WatchCall final : public AsyncCall,
   std::optional<grpc::ServerAsyncWriter<HealthCheckResponse>> writer_;
   CompletionOf<WatchCall> written_{this, &WatchCall::Written};
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "server/rpc/completion_events.h"
 #include "server/rpc/health.grpc.pb.h"
 #include "server/serving/lifecycle.h"
@@ -52,7 +52,7 @@ class HealthService
 
   const std::set<std::string> services_;
   const Lifecycle* const lifecycle_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::set<std::shared_ptr<Watcher>> watchers_ ABSL_GUARDED_BY(mutex_);
   const std::unique_ptr<Lifecycle::Observation> observation_;  // ends before the rest goes
 };

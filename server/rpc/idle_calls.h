@@ -8,8 +8,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "base/mutex_lock.h"
+#include "base/mutex.h"
 
 namespace hellocnn::server {
 
@@ -36,7 +35,7 @@ class IdleCalls {
   // As many as a busy server has under way. After a flood the others go.
   static constexpr std::size_t kMost = 256;
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<std::unique_ptr<Call>> calls_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -2,9 +2,11 @@
 #ifndef HELLOCNN_SERVER_RPC_SERVING_CONTEXT_H_
 #define HELLOCNN_SERVER_RPC_SERVING_CONTEXT_H_
 
+#include <grpc/support/time.h>
 #include <grpcpp/server_context.h>
 
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/observability/metrics.h"
 #include "server/rpc/admission.h"
@@ -21,13 +23,17 @@ struct ServingContext {
   v1::GetModelResponse description;
   Metrics* metrics;
   Admission* admission;
+  const Clock* clock;
 };
 
-// InfiniteFuture if the client has set none.
-inline absl::Time DeadlineOf(const grpc::ServerContext& context) {
-  const auto deadline = context.deadline();
-  return deadline == std::chrono::system_clock::time_point::max() ? absl::InfiniteFuture()
-                                                                  : absl::FromChrono(deadline);
+// The deadline of a call; InfiniteFuture if the client has set none. gRPC keeps it on its monotonic
+// clock, where it does not move when the wall clock is set.
+inline Instant DeadlineOf(const grpc::ServerContext& context, const Clock& clock) {
+  const gpr_timespec left =
+      gpr_time_sub(gpr_convert_clock_type(context.raw_deadline(), GPR_CLOCK_MONOTONIC),
+                   gpr_now(GPR_CLOCK_MONOTONIC));
+  if (gpr_time_cmp(left, gpr_inf_future(GPR_TIMESPAN)) == 0) return Instant::InfiniteFuture();
+  return clock.Now() + absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
 }
 
 }  // namespace hellocnn::server

@@ -4,6 +4,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 
 namespace hellocnn::server {
 namespace {
@@ -60,13 +61,13 @@ std::optional<Refusal> RefusalOf(const absl::Status& status) {
   }
 }
 
-absl::StatusCode CodeOfGoneCaller(absl::Time start, absl::Time deadline, absl::Time gone) {
+absl::StatusCode CodeOfGoneCaller(Instant start, Instant deadline, Instant gone) {
   const absl::Duration margin = (deadline - start) / 10 + absl::Milliseconds(1);
   return gone >= deadline - margin ? absl::StatusCode::kDeadlineExceeded
                                    : absl::StatusCode::kCancelled;
 }
 
-absl::Status JobOutcome(const absl::Status& status, absl::Time deadline, absl::Time now) {
+absl::Status JobOutcome(const absl::Status& status, Instant deadline, Instant now) {
   if (absl::IsCancelled(status) && now >= deadline) {
     return absl::DeadlineExceededError("the deadline passed before the request was computed");
   }

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
+#include "base/clock.h"
 #include "server/observability/metrics.h"
 
 namespace hellocnn::server {
@@ -38,11 +38,11 @@ std::optional<Refusal> RefusalOf(const absl::Status& status);
 // DEADLINE_EXCEEDED from a tenth of its time before `deadline` on, else CANCELLED. Whoever runs out
 // of time hangs up in the same way as who cancels; and that comes before `deadline`, because a
 // client sends the time that is left, rounded up, and it begins to run here when it has arrived.
-absl::StatusCode CodeOfGoneCaller(absl::Time start, absl::Time deadline, absl::Time gone);
+absl::StatusCode CodeOfGoneCaller(Instant start, Instant deadline, Instant gone);
 
 // What a job's end means to its caller. gRPC cancels a call whose deadline has passed, so the
 // batcher may report CANCELLED for what is DEADLINE_EXCEEDED.
-absl::Status JobOutcome(const absl::Status& status, absl::Time deadline, absl::Time now);
+absl::Status JobOutcome(const absl::Status& status, Instant deadline, Instant now);
 
 }  // namespace hellocnn::server
 

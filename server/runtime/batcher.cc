@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/clock.h"
 #include "base/denormals.h"
-#include "base/mutex_lock.h"
+#include "base/mutex.h"
 
 namespace hellocnn::server {
 namespace {
@@ -54,16 +54,14 @@ class Scratch {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Start(int threads,
-                                                        const BatchQueue::Options& options,
-                                                        const EngineFactory& engines,
-                                                        EventQueue* events, BatchObserver* observer,
-                                                        const Prepare& prepare) {
+absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Start(
+    int threads, const BatchQueue::Options& options, const EngineFactory& engines,
+    EventQueue* events, BatchObserver* observer, const Clock* clock, const Prepare& prepare) {
   if (threads < 1) {
     return absl::InvalidArgumentError(absl::StrCat("threads is ", threads, ", wanted at least 1"));
   }
   if (absl::Status status = BatchQueue::Validate(options); !status.ok()) return status;
-  std::unique_ptr<Batcher> batcher(new Batcher(options, events, observer));
+  std::unique_ptr<Batcher> batcher(new Batcher(options, events, observer, clock));
   // All engines before the first worker: what fails to load must not serve half of the load.
   for (int i = 0; i < threads; ++i) {
     absl::StatusOr<std::unique_ptr<Engine>> engine = engines();
@@ -92,16 +90,18 @@ absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Start(int threads,
   return batcher;
 }
 
-Batcher::Batcher(const BatchQueue::Options& options, EventQueue* events, BatchObserver* observer)
+Batcher::Batcher(const BatchQueue::Options& options, EventQueue* events, BatchObserver* observer,
+                 const Clock* clock)
     : max_events_(kEventsPerImage * options.max_batch_size),
       events_(events),
       observer_(observer),
+      clock_(clock),
       queue_(options) {}
 
 Batcher::~Batcher() { Drain(); }
 
 absl::Status Batcher::Submit(Job* job) {
-  const absl::Time now = absl::Now();
+  const Instant now = clock_->Now();
   Idle wake = Idle::kNone;
   {
     MutexLock lock(&mutex_);
@@ -137,7 +137,7 @@ void Batcher::Work(int worker, const Prepare& prepare) {
   Scratch scratch;
   BatchQueue::Taken batch;
   BatchQueue::Finished finished;
-  absl::Time busy_since = absl::Now();
+  Instant busy_since = clock_->Now();
   while (true) {
     const EventQueue::Got got = HandleEvents(worker, &busy_since);
     batch = Take(got != EventQueue::Got::kEvent, std::move(batch));
@@ -146,9 +146,9 @@ void Batcher::Work(int worker, const Prepare& prepare) {
       if (got == EventQueue::Got::kEnd && batch.dropped.empty()) return;
       continue;
     }
-    const absl::Time start = absl::Now();
+    const Instant start = clock_->Now();
     scratch.Classify(engine, batch);
-    const absl::Time end = absl::Now();
+    const Instant end = clock_->Now();
     if (observer_ != nullptr) observer_->OnBatch(batch, end - start);
     ReportBusy(worker, end, &busy_since);
     {
@@ -161,24 +161,24 @@ void Batcher::Work(int worker, const Prepare& prepare) {
   }
 }
 
-EventQueue::Got Batcher::HandleEvents(int worker, absl::Time* busy_since) {
+EventQueue::Got Batcher::HandleEvents(int worker, Instant* busy_since) {
   for (int handled = 0; handled < max_events_; ++handled) {
     bool idle = false;
     bool wake = false;
     {
       MutexLock lock(&mutex_);
-      idle = queue_.ReleaseTime() != absl::InfinitePast();
+      idle = queue_.ReleaseTime() != Instant::InfinitePast();
       wake = handled == kFewEvents && sleeping_ > 0;
     }
     if (wake) changed_.Signal();
     EventQueue::Event event;
     EventQueue::Got got;
     if (idle) {
-      ReportBusy(worker, absl::Now(), busy_since);
+      ReportBusy(worker, clock_->Now(), busy_since);
       got = WaitForEvent(&event);
-      *busy_since = absl::Now();
+      *busy_since = clock_->Now();
     } else {
-      got = events_->Wait(absl::InfinitePast(), &event);
+      got = events_->Wait(Instant::InfinitePast(), &event);
     }
     if (got == EventQueue::Got::kEnd) {
       MutexLock lock(&mutex_);
@@ -192,14 +192,14 @@ EventQueue::Got Batcher::HandleEvents(int worker, absl::Time* busy_since) {
 }
 
 EventQueue::Got Batcher::WaitForEvent(EventQueue::Event* event) {
-  absl::Time release;
+  Instant release;
   {
     MutexLock lock(&mutex_);
     if (ended_) return EventQueue::Got::kEnd;
     release = queue_.ReleaseTime();
     if (waiting_) {
       ++sleeping_;
-      lock.WaitUntil(&changed_, release);
+      changed_.WaitUntil(&mutex_, release);
       --sleeping_;
       return EventQueue::Got::kNothing;
     }
@@ -216,7 +216,7 @@ BatchQueue::Taken Batcher::Take(bool caught_up, BatchQueue::Taken reuse) {
   BatchQueue::Taken taken;
   {
     MutexLock lock(&mutex_);
-    taken = queue_.Take(absl::Now(), std::move(reuse));
+    taken = queue_.Take(clock_->Now(), std::move(reuse));
     if (taken.slices.empty()) return taken;
     // What is left may not be due yet: somebody must mind the clock while this worker computes.
     const bool leaves = !queue_.empty() || !caught_up;
@@ -237,9 +237,8 @@ void Batcher::Wake(Idle who) {
   if (who == Idle::kWaiting) events_->Wake();
 }
 
-void Batcher::ReportBusy(int worker, absl::Time now, absl::Time* since) const {
-  // The clock can be set back.
-  const absl::Duration busy = std::max(now - std::exchange(*since, now), absl::ZeroDuration());
+void Batcher::ReportBusy(int worker, Instant now, Instant* since) const {
+  const absl::Duration busy = now - std::exchange(*since, now);
   if (observer_ != nullptr) observer_->OnBusy(worker, busy);
 }
 

@@ -15,8 +15,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "hellocnn/engine.h"
 #include "server/runtime/event_queue.h"
 #include "server/scheduling/batch_queue.h"
@@ -70,14 +71,15 @@ class Batcher {
   static constexpr int kFewEvents = 4;
   static constexpr absl::Duration kShortCompute = absl::Microseconds(50);
 
-  // Makes `threads` engines and starts as many workers. `events`, and `observer` unless it is null,
-  // outlive the batcher. INVALID_ARGUMENT: an option out of range, by name. RESOURCE_EXHAUSTED: a
-  // thread does not start. Else what the factory returned. After an error the events are as they
-  // were.
+  // Makes `threads` engines and starts as many workers. `events`, `clock`, and `observer` unless it
+  // is null, outlive the batcher. INVALID_ARGUMENT: an option out of range, by name.
+  // RESOURCE_EXHAUSTED: a thread does not start. Else what the factory returned. After an error the
+  // events are as they were.
   static absl::StatusOr<std::unique_ptr<Batcher>> Start(int threads,
                                                         const BatchQueue::Options& options,
                                                         const EngineFactory& engines,
                                                         EventQueue* events, BatchObserver* observer,
+                                                        const Clock* clock,
                                                         const Prepare& prepare = nullptr);
   // Drains.
   ~Batcher();
@@ -97,13 +99,14 @@ class Batcher {
   int queued_images() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  Batcher(const BatchQueue::Options& options, EventQueue* events, BatchObserver* observer);
+  Batcher(const BatchQueue::Options& options, EventQueue* events, BatchObserver* observer,
+          const Clock* clock);
 
   // The life of worker number `worker`.
   void Work(int worker, const Prepare& prepare) ABSL_LOCKS_EXCLUDED(mutex_);
   // Handles events as worker `worker` until a batch is due and no event is left (kNothing), or too
   // many were (kEvent), or there will be none any more (kEnd).
-  EventQueue::Got HandleEvents(int worker, absl::Time* busy_since) ABSL_LOCKS_EXCLUDED(mutex_);
+  EventQueue::Got HandleEvents(int worker, Instant* busy_since) ABSL_LOCKS_EXCLUDED(mutex_);
   // For a worker that has nothing to do until the queue's release time: waits, or sleeps if another
   // one waits (kNothing then).
   EventQueue::Got WaitForEvent(EventQueue::Event* event) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -115,7 +118,7 @@ class Batcher {
   Idle WhoIsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wake(Idle who);
   // Tells the observer that worker `worker` was busy from `since`, which becomes `now`, until then.
-  void ReportBusy(int worker, absl::Time now, absl::Time* since) const;
+  void ReportBusy(int worker, Instant now, Instant* since) const;
   // Tell the observer, and the jobs that are finished.
   void Report(const std::vector<BatchQueue::Dropped>& dropped) const;
   void Report(Job& job) const;
@@ -123,7 +126,8 @@ class Batcher {
   const int max_events_;  // between two batches
   EventQueue* const events_;
   BatchObserver* const observer_;  // may be null
-  mutable absl::Mutex mutex_;
+  const Clock* const clock_;
+  mutable Mutex mutex_;
   BatchQueue queue_ ABSL_GUARDED_BY(mutex_);
   // Of the last batch; before the first, too much.
   absl::Duration time_per_image_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
@@ -131,7 +135,7 @@ class Batcher {
   bool waiting_ ABSL_GUARDED_BY(mutex_) = false;  // a worker waits for events
   int sleeping_ ABSL_GUARDED_BY(mutex_) = 0;      // workers that sleep because one waits
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;    // there will be no events any more
-  absl::CondVar changed_;                         // for those that sleep
+  CondVar changed_;                               // for those that sleep
 
   std::once_flag joined_;  // of two that drain at once, both return when all is done
   std::vector<std::unique_ptr<Engine>> engines_;  // one a worker; constant while workers_ run

@@ -2,7 +2,7 @@
 #ifndef HELLOCNN_SERVER_RUNTIME_EVENT_QUEUE_H_
 #define HELLOCNN_SERVER_RUNTIME_EVENT_QUEUE_H_
 
-#include "absl/time/time.h"
+#include "base/clock.h"
 
 namespace hellocnn::server {
 
@@ -24,7 +24,7 @@ class EventQueue {
 
   // Blocks until there is an event, which the caller must pass to Handle, or one of the others.
   // Does not block if `until` has passed.
-  virtual Got Wait(absl::Time until, Event* event) = 0;
+  virtual Got Wait(Instant until, Event* event) = 0;
   virtual void Handle(const Event& event) = 0;
   // Lets one Wait, of now or the next one, return kNothing. Several calls may count as one as long
   // as none of those that wait has returned.

@@ -3,13 +3,13 @@
 #include <span>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "base/mutex_lock.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "hellocnn/prediction.h"
 
 namespace hellocnn::server {
 
-WarmUp::WarmUp(int workers, int max_batch_size, const absl::Notification* stop)
+WarmUp::WarmUp(int workers, int max_batch_size, const Notification* stop)
     : workers_(workers),
       max_batch_size_(max_batch_size),
       stop_(stop),
@@ -46,13 +46,13 @@ absl::Status WarmUp::RunAllSizes(Engine& engine) {
 absl::Status WarmUp::Wait(const std::function<void(int)>& progress) {
   const std::int64_t sizes = max_batch_size_;
   const std::int64_t all_images = workers_ * sizes * (sizes + 1) / 2;
-  absl::Time next_progress = absl::Now() + absl::Seconds(1);
+  Instant next_progress = Clock::Monotonic()->Now() + absl::Seconds(1);
   while (true) {
     int percent;
     {
       MutexLock lock(&mutex_);
-      while (finished_ < workers_ && absl::Now() < next_progress) {
-        lock.WaitUntil(&changed_, next_progress);
+      while (finished_ < workers_ && Clock::Monotonic()->Now() < next_progress) {
+        changed_.WaitUntil(&mutex_, next_progress);
       }
       if (finished_ == workers_) return status_;
       percent = static_cast<int>(100 * images_done_ / all_images);

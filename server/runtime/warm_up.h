@@ -12,8 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
+#include "base/mutex.h"
 #include "hellocnn/engine.h"
 #include "hellocnn/image.h"
 
@@ -24,7 +23,7 @@ class WarmUp {
  public:
   // `stop` may be null, else it outlives this; once it is notified, warming up fails with
   // CANCELLED.
-  WarmUp(int workers, int max_batch_size, const absl::Notification* stop);
+  WarmUp(int workers, int max_batch_size, const Notification* stop);
 
   // Runs the engine on blank images, once for each batch size from 1 to max_batch_size. An error is
   // the engine's, with the batch size.
@@ -39,12 +38,12 @@ class WarmUp {
 
   const int workers_;
   const int max_batch_size_;
-  const absl::Notification* const stop_;
+  const Notification* const stop_;
   const std::vector<std::byte> blank_;
   const std::vector<ImageView> images_;
 
-  absl::Mutex mutex_;
-  absl::CondVar changed_;
+  Mutex mutex_;
+  CondVar changed_;
   int finished_ ABSL_GUARDED_BY(mutex_) = 0;              // workers
   std::int64_t images_done_ ABSL_GUARDED_BY(mutex_) = 0;  // of all workers
   absl::Status status_ ABSL_GUARDED_BY(mutex_);

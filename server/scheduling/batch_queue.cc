@@ -8,20 +8,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/clock.h"
 
 namespace hellocnn::server {
-namespace {
-
-// The clock that deadlines are on can be set back; a duration that callers are shown cannot be
-// negative.
-absl::Duration Since(absl::Time then, absl::Time now) {
-  return std::max(now - then, absl::ZeroDuration());
-}
-
-}  // namespace
 
 void Job::Prepare(std::span<const ImageView> images, std::span<Prediction> predictions,
-                  absl::Time deadline) {
+                  Instant deadline) {
   assert(images.size() == predictions.size() && !queued_ && outstanding_ == 0);
   images_ = images;
   predictions_ = predictions;
@@ -52,7 +44,7 @@ absl::Status BatchQueue::Validate(const Options& options) {
   return absl::OkStatus();
 }
 
-absl::Status BatchQueue::Push(Job* job, absl::Time now) {
+absl::Status BatchQueue::Push(Job* job, Instant now) {
   // Compared as size_t: a job may hold more images than an int can count.
   const std::size_t images = job->images_.size();
   if (images == 0) return absl::InvalidArgumentError("the job has no images");
@@ -72,25 +64,25 @@ absl::Status BatchQueue::Push(Job* job, absl::Time now) {
   job->submitted_ = now;
   job->queued_ = true;
   queued_images_ += static_cast<int>(images);
-  if (job->deadline_ != absl::InfiniteFuture()) deadlines_.emplace(job->deadline_, job);
+  if (job->deadline_ != Instant::InfiniteFuture()) deadlines_.emplace(job->deadline_, job);
   job->position_ = jobs_.insert(jobs_.end(), job);
   return absl::OkStatus();
 }
 
-absl::Time BatchQueue::ReleaseTime() const {
-  if (jobs_.empty()) return absl::InfiniteFuture();
+Instant BatchQueue::ReleaseTime() const {
+  if (jobs_.empty()) return Instant::InfiniteFuture();
   if (draining_ || queued_images_ >= options_.max_batch_size ||
       options_.max_delay == absl::ZeroDuration()) {
-    return absl::InfinitePast();
+    return Instant::InfinitePast();
   }
-  const absl::Time release = jobs_.front()->submitted_ + options_.max_delay;
+  const Instant release = jobs_.front()->submitted_ + options_.max_delay;
   // Waiting until just before the deadline would leave no time to compute, and how long that takes
   // is not known here: a job that cannot afford the whole wait does not wait.
   const bool in_a_hurry = !deadlines_.empty() && deadlines_.begin()->first <= release;
-  return in_a_hurry ? absl::InfinitePast() : release;
+  return in_a_hurry ? Instant::InfinitePast() : release;
 }
 
-Release BatchQueue::ReleaseReason(absl::Time now) const {
+Release BatchQueue::ReleaseReason(Instant now) const {
   if (queued_images_ >= options_.max_batch_size) return Release::kFull;
   if (draining_) return Release::kDrain;
   const bool waited = options_.max_delay > absl::ZeroDuration() &&
@@ -98,7 +90,7 @@ Release BatchQueue::ReleaseReason(absl::Time now) const {
   return waited ? Release::kDelay : Release::kIdle;
 }
 
-BatchQueue::Taken BatchQueue::Take(absl::Time now, Taken reuse) {
+BatchQueue::Taken BatchQueue::Take(Instant now, Taken reuse) {
   Taken taken{.slices = std::move(reuse.slices), .dropped = std::move(reuse.dropped)};
   taken.slices.clear();
   taken.dropped.clear();
@@ -107,7 +99,7 @@ BatchQueue::Taken BatchQueue::Take(absl::Time now, Taken reuse) {
          absl::DeadlineExceededError("the deadline passed while the request was queued"), now,
          &taken.dropped);
   }
-  if (const absl::Time release = ReleaseTime(); release > now) {
+  if (const Instant release = ReleaseTime(); release > now) {
     taken.ask_again = release;
     return taken;
   }
@@ -122,7 +114,7 @@ BatchQueue::Taken BatchQueue::Take(absl::Time now, Taken reuse) {
     const int count = std::min(job.size() - job.taken_, options_.max_batch_size - taken.images);
     if (job.taken_ == 0) {
       job.first_taken_ = now;
-      job.timing_.queue = Since(job.submitted_, now);
+      job.timing_.queue = now - job.submitted_;
     }
     taken.slices.push_back({&job, job.taken_, count});
     taken.images += count;
@@ -138,7 +130,7 @@ BatchQueue::Taken BatchQueue::Take(absl::Time now, Taken reuse) {
   return taken;
 }
 
-BatchQueue::Finished BatchQueue::Finish(const Taken& batch, absl::Time now, Finished reuse) {
+BatchQueue::Finished BatchQueue::Finish(const Taken& batch, Instant now, Finished reuse) {
   Finished finished = std::move(reuse);
   finished.jobs.clear();
   finished.dropped.clear();
@@ -162,7 +154,7 @@ BatchQueue::Finished BatchQueue::Finish(const Taken& batch, absl::Time now, Fini
       }
     }
     if (job.outstanding_ > 0 || job.queued_) continue;
-    job.timing_.compute = Since(job.first_taken_, now);
+    job.timing_.compute = now - job.first_taken_;
     finished.jobs.push_back(&job);
   }
   return finished;
@@ -170,18 +162,17 @@ BatchQueue::Finished BatchQueue::Finish(const Taken& batch, absl::Time now, Fini
 
 void BatchQueue::Remove(Job& job) {
   queued_images_ -= job.size() - job.taken_;
-  if (job.deadline_ != absl::InfiniteFuture()) deadlines_.erase({job.deadline_, &job});
+  if (job.deadline_ != Instant::InfiniteFuture()) deadlines_.erase({job.deadline_, &job});
   job.queued_ = false;
   jobs_.erase(job.position_);
 }
 
-void BatchQueue::Drop(Job& job, absl::Status status, absl::Time now,
-                      std::vector<Dropped>* dropped) {
+void BatchQueue::Drop(Job& job, absl::Status status, Instant now, std::vector<Dropped>* dropped) {
   const bool whole = job.taken_ == 0;
   const bool finished = job.outstanding_ == 0;
   job.status_ = std::move(status);
-  if (whole) job.timing_.queue = Since(job.submitted_, now);
-  if (finished && !whole) job.timing_.compute = Since(job.first_taken_, now);
+  if (whole) job.timing_.queue = now - job.submitted_;
+  if (finished && !whole) job.timing_.compute = now - job.first_taken_;
   dropped->push_back({.images = job.size() - job.taken_,
                       .reason = job.status_.code(),
                       .waited = whole ? std::optional(job.timing_.queue) : std::nullopt,

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "server/scheduling/job.h"
 
 namespace hellocnn::server {
@@ -84,7 +85,7 @@ class BatchQueue {
     std::vector<Dropped> dropped;
     // When `slices` is empty: when to ask again, if nothing is pushed before. InfiniteFuture if the
     // queue is empty.
-    absl::Time ask_again = absl::InfiniteFuture();
+    Instant ask_again = Instant::InfiniteFuture();
   };
 
   // What Finish gives back.
@@ -99,22 +100,22 @@ class BatchQueue {
   static absl::Status Validate(const Options& options);
 
   // Admits the job or says why not: see Batcher::Submit.
-  absl::Status Push(Job* job, absl::Time now);
+  absl::Status Push(Job* job, Instant now);
 
   // The next batch. Each slice must come back through Finish. `reuse` is an old one, whose memory
   // will do.
-  Taken Take(absl::Time now, Taken reuse);
+  Taken Take(Instant now, Taken reuse);
 
   // Takes back what Take has given. A job whose slice has an error fails, with INVALID_ARGUMENT if
   // that is the slice's code and else with INTERNAL, and what is still queued of it leaves the
   // queue.
-  Finished Finish(const Taken& batch, absl::Time now, Finished reuse);
+  Finished Finish(const Taken& batch, Instant now, Finished reuse);
 
   // From now on refuses jobs, and Take no longer waits for max_delay.
   void Drain() { draining_ = true; }
 
   // When Take will next give a batch: at once if <= now, InfiniteFuture if the queue is empty.
-  absl::Time ReleaseTime() const;
+  Instant ReleaseTime() const;
 
   bool draining() const { return draining_; }
   bool empty() const { return jobs_.empty(); }
@@ -122,16 +123,16 @@ class BatchQueue {
 
  private:
   // Of a batch that is due now.
-  Release ReleaseReason(absl::Time now) const;
+  Release ReleaseReason(Instant now) const;
   // Takes the job out of both orders.
   void Remove(Job& job);
   // Removes what is left of it, because of `status`.
-  void Drop(Job& job, absl::Status status, absl::Time now, std::vector<Dropped>* dropped);
+  void Drop(Job& job, absl::Status status, Instant now, std::vector<Dropped>* dropped);
 
   const Options options_;
   std::pmr::unsynchronized_pool_resource memory_;  // of the two; keeps what they give back
   std::pmr::list<Job*> jobs_{&memory_};            // by arrival
-  std::pmr::set<std::pair<absl::Time, Job*>> deadlines_{&memory_};  // of those that have one
+  std::pmr::set<std::pair<Instant, Job*>> deadlines_{&memory_};  // of those that have one
   int queued_images_ = 0;
   bool draining_ = false;
 };

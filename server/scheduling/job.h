@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "hellocnn/image.h"
 #include "hellocnn/prediction.h"
 
@@ -32,7 +33,7 @@ class Job {
   // What Submit is to queue: the images, at least 1, and room for as many predictions. Both, and
   // the pixels, stay until Done is called.
   void Prepare(std::span<const ImageView> images, std::span<Prediction> predictions,
-               absl::Time deadline);
+               Instant deadline);
 
   // What is still queued is dropped before compute. From any thread, at any time; without effect
   // when the job is done, and undone by Prepare.
@@ -44,7 +45,7 @@ class Job {
   virtual void Done() = 0;
 
   std::span<const ImageView> images() const { return images_; }
-  absl::Time deadline() const { return deadline_; }
+  Instant deadline() const { return deadline_; }
   // Written if the job succeeds.
   std::span<Prediction> predictions() const { return predictions_; }
 
@@ -66,14 +67,14 @@ class Job {
 
   std::span<const ImageView> images_;
   std::span<Prediction> predictions_;
-  absl::Time deadline_;
+  Instant deadline_;
   std::atomic<bool> cancelled_{false};
 
   // BatchQueue's.
   absl::Status status_;  // OK until it fails; then it does not change
   JobTiming timing_;
-  absl::Time submitted_;
-  absl::Time first_taken_;
+  Instant submitted_;
+  Instant first_taken_;
   int taken_ = 0;        // images [0, taken_) have left the queue
   int outstanding_ = 0;  // slices that are being computed
   int computed_ = 0;

@@ -37,7 +37,7 @@ inline Prediction FakePrediction(int pixel) {
 
 // Makes fake engines and steers all of them together. Outlives them. Thread-safe.
 //
-// A standard mutex and not absl::Mutex: ThreadSanitizer knows it even where Abseil was built
+// A standard mutex and not Mutex: ThreadSanitizer knows it even where Abseil was built
 // without it.
 class FakeEngines {
  public:

@@ -5,7 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "absl/time/clock.h"
+#include "base/clock.h"
 #include "server/runtime/event_queue.h"
 
 namespace hellocnn::testing {
@@ -13,13 +13,13 @@ namespace hellocnn::testing {
 // Thread-safe. A standard mutex, as FakeEngines has.
 class QuietEvents : public server::EventQueue {
  public:
-  Got Wait(absl::Time until, Event* /*event*/) override {
+  Got Wait(Instant until, Event* /*event*/) override {
     std::unique_lock lock(mutex_);
     const auto woken = [this] { return wakes_ > 0 || closed_; };
-    if (until == absl::InfiniteFuture()) {
+    if (until == Instant::InfiniteFuture()) {
       changed_.wait(lock, woken);
-    } else if (until > absl::Now()) {
-      changed_.wait_until(lock, absl::ToChronoTime(until), woken);
+    } else if (until > Clock::Monotonic()->Now()) {
+      changed_.wait_until(lock, until.ToSteady(), woken);
     }
     if (wakes_ > 0) --wakes_;
     return closed_ ? Got::kEnd : Got::kNothing;

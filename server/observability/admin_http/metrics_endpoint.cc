@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/clock.h"
 #include "server/observability/admin_http/status_page.h"
 
 namespace hellocnn::server {
@@ -14,7 +14,7 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
     const std::string& address, const ServerInfo& info, std::function<Readiness()> readiness,
     const PrometheusMetrics* metrics) {
   const auto answer = [info, readiness = std::move(readiness), metrics,
-                       start = absl::Now()](std::string_view path) -> HttpResponse {
+                       start = Clock::Monotonic()->Now()](std::string_view path) -> HttpResponse {
     if (path == "/metrics") {
       return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics->Text()};
     }
@@ -24,7 +24,8 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
       return {.status = now.ready ? 200U : 503U, .body = absl::StrCat(now.state, "\n")};
     }
     if (path == "/") {
-      const absl::Duration uptime = std::max(absl::Now() - start, absl::Milliseconds(1));
+      const absl::Duration uptime =
+          std::max(Clock::Monotonic()->Now() - start, absl::Milliseconds(1));
       return {.content_type = "text/html; charset=utf-8",
               .body = StatusPage(info, readiness().state, metrics->overview(), uptime)};
     }

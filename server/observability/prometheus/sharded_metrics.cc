@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "base/mutex_lock.h"
+#include "base/mutex.h"
 
 namespace hellocnn::server {
 namespace {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 
 namespace hellocnn::server {
 
@@ -120,7 +120,7 @@ class ShardedMetrics {
   const std::uint64_t id_;  // of no other one in this process, before or after; never 0
   std::vector<Family> families_;
   std::size_t cells_ = 0;  // of all series together
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<Shard> shards_ ABSL_GUARDED_BY(mutex_);
 };
 

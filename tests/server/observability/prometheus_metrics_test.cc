@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -34,7 +35,7 @@ ServerInfo Info() {
 
 class WhiteImages : public Job {
  public:
-  WhiteImages(std::size_t count, const std::byte* white, absl::Time deadline)
+  WhiteImages(std::size_t count, const std::byte* white, Instant deadline)
       : images_(count, {PixelFormat::kGray8, white}), predictions_(count) {
     Prepare(images_, predictions_, deadline);
   }
@@ -52,7 +53,7 @@ class PrometheusMetricsTest : public ::testing::Test {
     for (const int count : images) Push(count);
     return queue_.Take(start_ + absl::Milliseconds(250), {});
   }
-  Job* Push(int images, absl::Time deadline = absl::InfiniteFuture()) {
+  Job* Push(int images, Instant deadline = Instant::InfiniteFuture()) {
     Job* const job = jobs_
                          .emplace_back(std::make_unique<WhiteImages>(
                              static_cast<std::size_t>(images), white_.data(), deadline))
@@ -67,7 +68,7 @@ class PrometheusMetricsTest : public ::testing::Test {
     return series;
   }
 
-  const absl::Time start_ = absl::FromUnixSeconds(1000);
+  const Instant start_ = Instant() + absl::Seconds(1000);
   std::vector<std::byte> white_ =
       std::vector<std::byte>(BytesPerImage(PixelFormat::kGray8), std::byte{255});
   std::vector<std::unique_ptr<WhiteImages>> jobs_;

@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "absl/time/clock.h"
+#include "base/clock.h"
 #include "server/rpc/status.h"
 #include "server/serving/lifecycle.h"
 
@@ -27,7 +27,7 @@ class FakeStream : public Drainable {
 
 TEST(AdmissionTest, AdmitsCallsOnlyWhileTheLifecycleIsServing) {
   Lifecycle lifecycle;
-  Admission admission(&lifecycle);
+  Admission admission(&lifecycle, Clock::Monotonic());
   EXPECT_EQ(admission.Enter().status(), LoadingError());
   EXPECT_TRUE(admission.loading());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
@@ -43,7 +43,7 @@ TEST(AdmissionTest, AdmitsCallsOnlyWhileTheLifecycleIsServing) {
 
 TEST(AdmissionTest, ServerThatDrainsBeforeItServedIsStillLoading) {
   Lifecycle lifecycle;
-  Admission admission(&lifecycle);
+  Admission admission(&lifecycle, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
   EXPECT_EQ(admission.Enter().status(), DrainingError());
   EXPECT_TRUE(admission.loading());
@@ -51,40 +51,40 @@ TEST(AdmissionTest, ServerThatDrainsBeforeItServedIsStillLoading) {
 
 TEST(AdmissionTest, StreamsAreDrainedOnceAndMayLeaveInline) {
   Lifecycle lifecycle;
-  Admission admission(&lifecycle);
+  Admission admission(&lifecycle, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   auto stream = std::make_shared<FakeStream>(&admission);
   ASSERT_TRUE(admission.Enter(stream).ok());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kStopped).ok());
   EXPECT_EQ(stream->drained, 1);
-  EXPECT_TRUE(admission.WaitUntilIdle(absl::InfinitePast()));
+  EXPECT_TRUE(admission.WaitUntilIdle(Instant::InfinitePast()));
 }
 
 TEST(AdmissionTest, WaitUntilIdleEndsWhenTheLastCallLeaves) {
   Lifecycle lifecycle;
-  Admission admission(&lifecycle);
+  Admission admission(&lifecycle, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   ASSERT_TRUE(admission.Enter().ok());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
-  EXPECT_FALSE(admission.WaitUntilIdle(absl::Now()));
+  EXPECT_FALSE(admission.WaitUntilIdle(Clock::Monotonic()->Now()));
   std::thread call([&] { admission.Leave(); });
-  EXPECT_TRUE(admission.WaitUntilIdle(absl::InfiniteFuture()));
+  EXPECT_TRUE(admission.WaitUntilIdle(Instant::InfiniteFuture()));
   call.join();
 }
 
 // A call that comes while gRPC shuts down is cut off, so the shutdown waits until none does.
 TEST(AdmissionTest, IsQuietOnlyWhenNoCallHasComeForAWhile) {
   Lifecycle lifecycle;
-  Admission admission(&lifecycle);
+  Admission admission(&lifecycle, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
-  EXPECT_FALSE(admission.WaitUntilQuiet(absl::Hours(1), absl::Now()));
-  EXPECT_TRUE(admission.WaitUntilQuiet(absl::ZeroDuration(), absl::InfinitePast()));
-  const absl::Time refused = absl::Now();
+  EXPECT_FALSE(admission.WaitUntilQuiet(absl::Hours(1), Clock::Monotonic()->Now()));
+  EXPECT_TRUE(admission.WaitUntilQuiet(absl::ZeroDuration(), Instant::InfinitePast()));
+  const Instant refused = Clock::Monotonic()->Now();
   EXPECT_FALSE(admission.Enter().ok());
-  EXPECT_TRUE(admission.WaitUntilQuiet(absl::Milliseconds(5), absl::InfiniteFuture()));
-  EXPECT_GE(absl::Now(), refused + absl::Milliseconds(5));
+  EXPECT_TRUE(admission.WaitUntilQuiet(absl::Milliseconds(5), Instant::InfiniteFuture()));
+  EXPECT_GE(Clock::Monotonic()->Now(), refused + absl::Milliseconds(5));
 }
 
 }  // namespace

@@ -150,12 +150,13 @@ double ServerAllocations(Call call) {
   v1::Limits limits;
   limits.set_max_images_per_request(kMaxImages);
   Lifecycle lifecycle;
-  ClassifierService service(DigitsCard(), limits, &metrics, &lifecycle);
+  ClassifierService service(DigitsCard(), limits, &metrics, &lifecycle, Clock::Monotonic());
   Server server(&service);
   CompletionEvents events(std::move(server.queue));
   service.Listen(&events);
   const EngineFactory engines = [] { return std::make_unique<SomeEngine>(); };
-  const auto batcher = Batcher::Start(1, {}, engines, &events, &metrics).value();
+  const auto batcher =
+      Batcher::Start(1, {}, engines, &events, &metrics, Clock::Monotonic()).value();
   service.SetBatcher(batcher.get());
   EXPECT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   call(server.target);

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "absl/time/clock.h"
+#include "base/clock.h"
 #include "server/rpc/status.h"
 #include "tests/server/rpc/service_fixture.h"
 
@@ -129,7 +129,7 @@ TEST_F(ClassifierServiceTest, DeadlineWhileQueuedIsDeadlineExceededAndNotCompute
   std::thread occupant = OccupyEngine();
   constexpr absl::Duration kTimeout = absl::Milliseconds(300);
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kTimeout));
+  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(kTimeout));
   std::thread call([&] {
     v1::ClassifyResponse response;
     EXPECT_EQ(stub_->Classify(&context, RequestOf({2}), &response).error_code(),
@@ -138,13 +138,14 @@ TEST_F(ClassifierServiceTest, DeadlineWhileQueuedIsDeadlineExceededAndNotCompute
   WaitUntilQueued(1);
   // The time that is left goes over the wire, rounded up: the server's deadline is later than the
   // client's.
-  const absl::Time past = absl::Now() + kTimeout * 1.1;
+  const Instant past = Clock::Monotonic()->Now() + kTimeout * 1.1;
   call.join();
-  while (absl::Now() < past) std::this_thread::yield();  // what is under test is that time passes
+  while (Clock::Monotonic()->Now() < past)
+    std::this_thread::yield();  // what is under test is that time passes
   engines_.Release();
   occupant.join();
   Drain();
-  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+  EXPECT_TRUE(service_.WaitUntilIdle(Instant::InfiniteFuture()));
   EXPECT_EQ(engines_.calls(), 1);
   EXPECT_THAT(metrics_.requests(),
               Contains(Pair(Method::kClassify, absl::StatusCode::kDeadlineExceeded)));
@@ -166,7 +167,7 @@ TEST_F(ClassifierServiceTest, CancelledCallIsDroppedBeforeCompute) {
   engines_.Release();
   occupant.join();
   Drain();
-  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+  EXPECT_TRUE(service_.WaitUntilIdle(Instant::InfiniteFuture()));
   EXPECT_EQ(engines_.calls(), 1);
   EXPECT_THAT(metrics_.requests(), Contains(Pair(Method::kClassify, absl::StatusCode::kCancelled)));
 }
@@ -186,7 +187,7 @@ TEST_F(ClassifierServiceTest, CallThatIsCancelledWhileItIsComputedCountsAsCancel
   WaitUntilServerHasSeenAll();
   engines_.Release();
   Drain();
-  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+  EXPECT_TRUE(service_.WaitUntilIdle(Instant::InfiniteFuture()));
   EXPECT_THAT(metrics_.requests(), Contains(Pair(Method::kClassify, absl::StatusCode::kCancelled)));
   EXPECT_EQ(metrics_.accepted(), 1);
   EXPECT_EQ(metrics_.answered(), 0);
@@ -232,10 +233,10 @@ TEST_F(ClassifierServiceTest, DrainAnswersWhatWasAcceptedAndRefusesTheRest) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(status.error_message(), "server is draining");
   EXPECT_THAT(metrics_.refusals(), ElementsAre(Refusal::kDraining));
-  EXPECT_FALSE(service_.WaitUntilIdle(absl::InfinitePast()));
+  EXPECT_FALSE(service_.WaitUntilIdle(Instant::InfinitePast()));
   engines_.Release();
   occupant.join();
-  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+  EXPECT_TRUE(service_.WaitUntilIdle(Instant::InfiniteFuture()));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <map>
 #include <thread>
 
+#include "base/clock.h"
 #include "tests/server/rpc/service_fixture.h"
 
 namespace hellocnn::server {
@@ -158,8 +159,9 @@ TEST_F(ClassifyStreamTest, TimeoutOfARequestIsItsOwn) {
   ASSERT_TRUE(stream->Write(StreamRequestOf(3, {3})));
   stream->WritesDone();
   WaitUntilQueued(2);
-  const absl::Time past = absl::Now() + absl::Milliseconds(20);
-  while (absl::Now() < past) std::this_thread::yield();  // what is under test is that time passes
+  const Instant past = Clock::Monotonic()->Now() + absl::Milliseconds(20);
+  while (Clock::Monotonic()->Now() < past)
+    std::this_thread::yield();  // what is under test is that time passes
   engines_.Release();
   const Answers answers = ReadAll(*stream);
   EXPECT_TRUE(stream->Finish().ok());
@@ -194,7 +196,7 @@ TEST_F(ClassifyStreamTest, CancellationDropsWhatIsQueued) {
   occupant.join();
   observer_.WaitUntilDropped(3);
   Drain();
-  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+  EXPECT_TRUE(service_.WaitUntilIdle(Instant::InfiniteFuture()));
   EXPECT_EQ(engines_.calls(), 1);
 }
 
@@ -212,7 +214,7 @@ TEST_F(ClassifyStreamTest, EveryRequestOfACancelledStreamCountsAsCancelled) {
   engines_.Release();
   observer_.WaitUntilDropped(1);
   Drain();
-  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+  EXPECT_TRUE(service_.WaitUntilIdle(Instant::InfiniteFuture()));
   const auto requests = metrics_.requests();
   EXPECT_EQ(std::count(requests.begin(), requests.end(),
                        std::pair(Method::kClassifyStream, absl::StatusCode::kCancelled)),
@@ -233,7 +235,7 @@ TEST_F(ClassifyStreamTest, IdleStreamEndsAtOnceWhenTheServerDrains) {
   const grpc::Status status = stream->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(status.error_message(), "server is draining");
-  EXPECT_TRUE(service_.WaitUntilIdle(absl::InfiniteFuture()));
+  EXPECT_TRUE(service_.WaitUntilIdle(Instant::InfiniteFuture()));
 }
 
 TEST_F(ClassifyStreamTest, DrainAnswersWhatWasAcceptedAndRefusesWhatComesLater) {

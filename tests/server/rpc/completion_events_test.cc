@@ -6,7 +6,7 @@
 #include <memory>
 #include <thread>
 
-#include "absl/time/clock.h"
+#include "base/clock.h"
 
 namespace hellocnn::server {
 namespace {
@@ -41,35 +41,36 @@ TEST_F(CompletionEventsTest, ACompletionIsAnEventForItsTag) {
   Counter counter;
   grpc::Alarm alarm;
   alarm.Set(events_->queue(), gpr_time_0(GPR_CLOCK_REALTIME), counter.tag());
-  ASSERT_EQ(events_->Wait(absl::InfiniteFuture(), &event_), Got::kEvent);
+  ASSERT_EQ(events_->Wait(Instant::InfiniteFuture(), &event_), Got::kEvent);
   events_->Handle(event_);
   EXPECT_EQ(counter.good(), 1);
 }
 
 TEST_F(CompletionEventsTest, WaitEndsInTimeAndNotBefore) {
-  EXPECT_EQ(events_->Wait(absl::InfinitePast(), &event_), Got::kNothing);
-  EXPECT_EQ(events_->Wait(absl::Now() - absl::Seconds(1), &event_), Got::kNothing);
+  EXPECT_EQ(events_->Wait(Instant::InfinitePast(), &event_), Got::kNothing);
+  EXPECT_EQ(events_->Wait(Clock::Monotonic()->Now() - absl::Seconds(1), &event_), Got::kNothing);
   for (const absl::Duration delay :
        {absl::Microseconds(20), absl::Microseconds(300), absl::Milliseconds(7)}) {
-    const absl::Time until = absl::Now() + delay;
+    const Instant until = Clock::Monotonic()->Now() + delay;
     // It may come back early, as workers ask again.
-    while (absl::Now() < until) EXPECT_EQ(events_->Wait(until, &event_), Got::kNothing);
+    while (Clock::Monotonic()->Now() < until)
+      EXPECT_EQ(events_->Wait(until, &event_), Got::kNothing);
   }
 }
 
 TEST_F(CompletionEventsTest, WakeEndsAWaitEvenIfItComesFirst) {
   events_->Wake();
   events_->Wake();  // counts as the same
-  EXPECT_EQ(events_->Wait(absl::InfiniteFuture(), &event_), Got::kNothing);
+  EXPECT_EQ(events_->Wait(Instant::InfiniteFuture(), &event_), Got::kNothing);
   std::thread waker([this] { events_->Wake(); });
-  EXPECT_EQ(events_->Wait(absl::InfiniteFuture(), &event_), Got::kNothing);
+  EXPECT_EQ(events_->Wait(Instant::InfiniteFuture(), &event_), Got::kNothing);
   waker.join();
 }
 
 TEST_F(CompletionEventsTest, EachOfManyWakesIsHeardWhenTheOneBeforeHasBeen) {
   for (int i = 0; i < 1000; ++i) {
     events_->Wake();
-    ASSERT_EQ(events_->Wait(absl::InfiniteFuture(), &event_), Got::kNothing);
+    ASSERT_EQ(events_->Wait(Instant::InfiniteFuture(), &event_), Got::kNothing);
   }
 }
 
@@ -81,10 +82,10 @@ TEST_F(CompletionEventsTest, WhatIsLeftComesBeforeTheEnd) {
   events_->Close();
   events_->Close();
   events_->Wake();  // without effect
-  ASSERT_EQ(events_->Wait(absl::InfiniteFuture(), &event_), Got::kEvent);
+  ASSERT_EQ(events_->Wait(Instant::InfiniteFuture(), &event_), Got::kEvent);
   events_->Handle(event_);
-  EXPECT_EQ(events_->Wait(absl::InfiniteFuture(), &event_), Got::kEnd);
-  EXPECT_EQ(events_->Wait(absl::InfinitePast(), &event_), Got::kEnd);
+  EXPECT_EQ(events_->Wait(Instant::InfiniteFuture(), &event_), Got::kEnd);
+  EXPECT_EQ(events_->Wait(Instant::InfinitePast(), &event_), Got::kEnd);
 }
 
 TEST_F(CompletionEventsTest, TheQueueStaysOpenUntilTheLastCallHasGone) {
@@ -96,11 +97,11 @@ TEST_F(CompletionEventsTest, TheQueueStaysOpenUntilTheLastCallHasGone) {
   Counter counter;
   grpc::Alarm alarm;
   alarm.Set(events_->queue(), gpr_time_0(GPR_CLOCK_REALTIME), counter.tag());  // as a call does
-  ASSERT_EQ(events_->Wait(absl::InfiniteFuture(), &event_), Got::kEvent);
+  ASSERT_EQ(events_->Wait(Instant::InfiniteFuture(), &event_), Got::kEvent);
   events_->Handle(event_);
   EXPECT_EQ(counter.good(), 1);
   events_->Leave();
-  EXPECT_EQ(events_->Wait(absl::InfiniteFuture(), &event_), Got::kEnd);
+  EXPECT_EQ(events_->Wait(Instant::InfiniteFuture(), &event_), Got::kEnd);
 }
 
 TEST_F(CompletionEventsTest, WhatNobodyWaitedForIsHandledInTheEnd) {

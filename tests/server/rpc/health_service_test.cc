@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "server/rpc/completion_events.h"
 #include "server/serving/lifecycle.h"
 
@@ -42,7 +43,7 @@ class HealthServiceTest : public ::testing::Test {
   void HandleEvents() {
     EventQueue::Event event;
     while (true) {
-      const EventQueue::Got got = events_->Wait(absl::InfiniteFuture(), &event);
+      const EventQueue::Got got = events_->Wait(Instant::InfiniteFuture(), &event);
       if (got == EventQueue::Got::kEnd) return;
       if (got == EventQueue::Got::kEvent) events_->Handle(event);
     }

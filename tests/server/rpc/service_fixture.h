@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "server/rpc/classifier_service.h"
 #include "server/rpc/completion_events.h"
 #include "server/serving/lifecycle.h"
@@ -112,7 +113,9 @@ class ServiceTest : public ::testing::Test {
   static constexpr int kCapacity = 8;
   static constexpr int kMaxImages = 6;
 
-  ServiceTest() : service_(testing::DigitsCard(), RequestLimits(), &metrics_, &lifecycle_) {
+  ServiceTest()
+      : service_(testing::DigitsCard(), RequestLimits(), &metrics_, &lifecycle_,
+                 Clock::Monotonic()) {
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -137,8 +140,9 @@ class ServiceTest : public ::testing::Test {
   }
 
   void Serve(int threads = 1, int capacity = kCapacity) {
-    auto batcher = Batcher::Start(threads, {.max_batch_size = kMaxBatch, .capacity = capacity},
-                                  engines_.Factory(), &worker_events_, &observer_);
+    auto batcher =
+        Batcher::Start(threads, {.max_batch_size = kMaxBatch, .capacity = capacity},
+                       engines_.Factory(), &worker_events_, &observer_, Clock::Monotonic());
     ASSERT_TRUE(batcher.ok()) << batcher.status();
     batcher_ = *std::move(batcher);
     service_.SetBatcher(batcher_.get());
@@ -207,7 +211,7 @@ class ServiceTest : public ::testing::Test {
   void Receive() {
     EventQueue::Event event;
     while (true) {
-      const EventQueue::Got got = events_->Wait(absl::InfiniteFuture(), &event);
+      const EventQueue::Got got = events_->Wait(Instant::InfiniteFuture(), &event);
       if (got == EventQueue::Got::kEnd) return;
       if (got == EventQueue::Got::kEvent) events_->Handle(event);
     }

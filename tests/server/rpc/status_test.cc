@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/clock.h"
+
 namespace hellocnn::server {
 namespace {
 
@@ -25,7 +27,7 @@ TEST(StatusTest, OtherCodesBecomeInternalAndNameTheCode) {
 }
 
 TEST(StatusTest, CancelledAfterTheDeadlineIsDeadlineExceeded) {
-  const absl::Time deadline = absl::FromUnixSeconds(100);
+  const Instant deadline = Instant() + absl::Seconds(100);
   const absl::Status cancelled = absl::CancelledError("");
   EXPECT_TRUE(absl::IsDeadlineExceeded(JobOutcome(cancelled, deadline, deadline)));
   EXPECT_TRUE(absl::IsCancelled(JobOutcome(cancelled, deadline, deadline - absl::Nanoseconds(1))));
@@ -44,15 +46,15 @@ TEST(StatusTest, RefusalsAreToldApart) {
 }
 
 TEST(StatusTest, CallerWhoGoesAtTheDeadlineHasSeenDeadlineExceeded) {
-  const absl::Time start = absl::FromUnixSeconds(100);
-  const absl::Time deadline = start + absl::Seconds(10);
+  const Instant start = Instant() + absl::Seconds(100);
+  const Instant deadline = start + absl::Seconds(10);
   const auto code = [&](absl::Duration after) {
     return CodeOfGoneCaller(start, deadline, start + after);
   };
   EXPECT_EQ(code(absl::Seconds(10)), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(code(absl::Seconds(9.1)), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(code(absl::Seconds(8.9)), absl::StatusCode::kCancelled);
-  EXPECT_EQ(CodeOfGoneCaller(start, absl::InfiniteFuture(), deadline),
+  EXPECT_EQ(CodeOfGoneCaller(start, Instant::InfiniteFuture(), deadline),
             absl::StatusCode::kCancelled);
 }
 

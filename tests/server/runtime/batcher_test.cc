@@ -17,7 +17,7 @@
 #include <random>
 #include <string>
 
-#include "absl/time/clock.h"
+#include "base/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/scheduling/call.h"
@@ -74,7 +74,8 @@ class CountingObserver : public BatchObserver {
 class BatcherTest : public ::testing::Test {
  protected:
   void Start(int threads, const BatchQueue::Options& options) {
-    auto batcher = Batcher::Start(threads, options, engines_.Factory(), &events_, &observer_);
+    auto batcher = Batcher::Start(threads, options, engines_.Factory(), &events_, &observer_,
+                                  Clock::Monotonic());
     ASSERT_TRUE(batcher.ok()) << batcher.status();
     batcher_ = *std::move(batcher);
   }
@@ -198,10 +199,10 @@ TEST_F(BatcherTest, ExpiredRequestIsDroppedBeforeCompute) {
   Start(1, {});
   Call first({1});
   Occupy(first);
-  const absl::Time deadline = absl::Now() + absl::Milliseconds(20);
+  const Instant deadline = Clock::Monotonic()->Now() + absl::Milliseconds(20);
   Call expiring({2, 3}, deadline);
   ASSERT_TRUE(batcher_->Submit(expiring.job()).ok());
-  while (absl::Now() <= deadline) std::this_thread::yield();
+  while (Clock::Monotonic()->Now() <= deadline) std::this_thread::yield();
   engines_.Release();
   EXPECT_EQ(expiring.Wait(), "DEADLINE_EXCEEDED");
   EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1));
@@ -210,7 +211,7 @@ TEST_F(BatcherTest, ExpiredRequestIsDroppedBeforeCompute) {
 
 TEST_F(BatcherTest, PastDeadlineIsRefusedAndDoneIsNotCalled) {
   Start(1, {});
-  Call late({1}, absl::Now() - absl::Seconds(1));
+  Call late({1}, Clock::Monotonic()->Now() - absl::Seconds(1));
   EXPECT_EQ(batcher_->Submit(late.job()).code(), absl::StatusCode::kDeadlineExceeded);
   batcher_->Drain();
   EXPECT_FALSE(late.done());
@@ -312,8 +313,9 @@ TEST_F(BatcherTest, EachWorkerGetsItsOwnEngineAndNoneStartsIfOneFails) {
   EXPECT_EQ(engines_.made(), 3);
   engines_.FailToMake(absl::NotFoundError("no weights"));
   QuietEvents others;
-  EXPECT_EQ(Batcher::Start(2, {}, engines_.Factory(), &others, nullptr).status(),
-            absl::NotFoundError("no weights"));
+  EXPECT_EQ(
+      Batcher::Start(2, {}, engines_.Factory(), &others, nullptr, Clock::Monotonic()).status(),
+      absl::NotFoundError("no weights"));
   EXPECT_FALSE(events_.closed());
 }
 
@@ -337,7 +339,8 @@ TEST_F(BatcherTest, ThreadThatCannotStartIsAnErrorAndEndsThoseThatDid) {
     if (setrlimit(RLIMIT_AS, &limit) != 0) std::exit(2);
     EndlessEvents events;
     const absl::Status status =
-        Batcher::Start(100'000, {}, engines_.Factory(), &events, nullptr).status();
+        Batcher::Start(100'000, {}, engines_.Factory(), &events, nullptr, Clock::Monotonic())
+            .status();
     std::fputs(std::string(status.message()).c_str(), stderr);
     std::exit(absl::IsResourceExhausted(status) ? 0 : 1);
   };
@@ -354,7 +357,8 @@ TEST_F(BatcherTest, WorkersTakeDenormalNumbersForZero) {
     product.set_value(denormal * 1024);
     return absl::OkStatus();
   };
-  const auto batcher = Batcher::Start(1, {}, engines_.Factory(), &events_, nullptr, prepare);
+  const auto batcher =
+      Batcher::Start(1, {}, engines_.Factory(), &events_, nullptr, Clock::Monotonic(), prepare);
   ASSERT_TRUE(batcher.ok()) << batcher.status();
   EXPECT_EQ(product.get_future().get(), 0);
 }
@@ -362,7 +366,9 @@ TEST_F(BatcherTest, WorkersTakeDenormalNumbersForZero) {
 TEST_F(BatcherTest, OptionOutOfRangeIsRefusedByName) {
   const auto message = [this](int threads, const BatchQueue::Options& options) {
     return std::string(
-        Batcher::Start(threads, options, engines_.Factory(), &events_, nullptr).status().message());
+        Batcher::Start(threads, options, engines_.Factory(), &events_, nullptr, Clock::Monotonic())
+            .status()
+            .message());
   };
   EXPECT_THAT(message(0, {}), HasSubstr("threads is 0"));
   EXPECT_THAT(message(1, {.max_batch_size = 0}), HasSubstr("max_batch_size is 0"));
@@ -375,9 +381,9 @@ TEST_F(BatcherTest, EveryAdmittedImageIsAnsweredOrToldToTheObserverOnce) {
   int admitted = 0;
   for (int i = 0; i < 2'000; ++i) {
     const int images = 1 + static_cast<int>(random() % 12);
-    const absl::Time deadline = random() % 4 == 0
-                                    ? absl::Now() + absl::Microseconds(random() % 2'000)
-                                    : absl::InfiniteFuture();
+    const Instant deadline = random() % 4 == 0
+                                 ? Clock::Monotonic()->Now() + absl::Microseconds(random() % 2'000)
+                                 : Instant::InfiniteFuture();
     auto call =
         std::make_unique<Call>(std::vector<int>(static_cast<std::size_t>(images), 1), deadline);
     engines_.Fail(random() % 3 == 0 ? absl::InternalError("boom") : absl::OkStatus());
@@ -429,7 +435,7 @@ class FunctionEvents : public EventQueue {
     wakes_.Wake();
   }
 
-  Got Wait(absl::Time until, Event* event) override {
+  Got Wait(Instant until, Event* event) override {
     if (Pop(event)) return Got::kEvent;
     const Got got = wakes_.Wait(until, event);
     if (Pop(event)) return Got::kEvent;
@@ -462,8 +468,8 @@ class BatcherEventsTest : public BatcherTest {
   ~BatcherEventsTest() override { batcher_ = nullptr; }  // before the events
 
   void Start(int threads, const BatchQueue::Options& options) {
-    auto batcher =
-        Batcher::Start(threads, options, engines_.Factory(), &function_events_, &observer_);
+    auto batcher = Batcher::Start(threads, options, engines_.Factory(), &function_events_,
+                                  &observer_, Clock::Monotonic());
     ASSERT_TRUE(batcher.ok()) << batcher.status();
     batcher_ = *std::move(batcher);
   }
@@ -544,27 +550,28 @@ TEST_F(BatcherEventsTest, DrainHandlesTheEventsThatAreLeft) {
 }
 
 TEST_F(BatcherTest, WorkersAreBusyWhenTheyComputeAndNotWhenTheyWait) {
-  const absl::Time start = absl::Now();
+  const Instant start = Clock::Monotonic()->Now();
   Start(2, {});
   Call first({1}), second({2});
   Occupy(first);
-  while (absl::Now() < start + absl::Milliseconds(20)) std::this_thread::yield();
+  while (Clock::Monotonic()->Now() < start + absl::Milliseconds(20)) std::this_thread::yield();
   engines_.Release();
   EXPECT_EQ(first.Wait(), "OK");
   ASSERT_TRUE(batcher_->Submit(second.job()).ok());
   EXPECT_EQ(second.Wait(), "OK");
   batcher_->Drain();
-  const absl::Duration all = absl::Now() - start;
+  const absl::Duration all = Clock::Monotonic()->Now() - start;
   EXPECT_GE(observer_.busy(), observer_.compute());
   EXPECT_LT(observer_.busy(), all + all / 2) << "one of the two waited nearly all the time";
 }
 
 TEST_F(BatcherTest, EachWorkerPreparesItsEngineFirst) {
   std::atomic<int> prepared = 0;
-  auto batcher = Batcher::Start(3, {}, engines_.Factory(), &events_, &observer_, [&](Engine&) {
-    ++prepared;
-    return absl::OkStatus();
-  });
+  auto batcher = Batcher::Start(3, {}, engines_.Factory(), &events_, &observer_, Clock::Monotonic(),
+                                [&](Engine&) {
+                                  ++prepared;
+                                  return absl::OkStatus();
+                                });
   ASSERT_TRUE(batcher.ok());
   Call call({1});
   ASSERT_TRUE((*batcher)->Submit(call.job()).ok());

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "server/runtime/batcher.h"
 #include "tests/testing/fake_engine.h"
 #include "tests/testing/quiet_events.h"
@@ -19,11 +20,11 @@ using ::testing::UnorderedElementsAreArray;
 
 class WarmUpTest : public ::testing::Test {
  protected:
-  absl::Status Run(int workers, int max_batch_size, const absl::Notification* stop = nullptr) {
+  absl::Status Run(int workers, int max_batch_size, const Notification* stop = nullptr) {
     WarmUp warm_up(workers, max_batch_size, stop);
     absl::StatusOr<std::unique_ptr<Batcher>> batcher = Batcher::Start(
         workers, {.max_batch_size = max_batch_size, .capacity = max_batch_size}, engines_.Factory(),
-        &events_, nullptr, [&](Engine& engine) { return warm_up.Run(engine); });
+        &events_, nullptr, Clock::Monotonic(), [&](Engine& engine) { return warm_up.Run(engine); });
     if (!batcher.ok()) return batcher.status();
     return warm_up.Wait();
   }
@@ -52,7 +53,7 @@ TEST_F(WarmUpTest, AnEngineThatFailsIsNamedWithTheBatchSize) {
 }
 
 TEST_F(WarmUpTest, StopsWhenItIsToldTo) {
-  absl::Notification stop;
+  Notification stop;
   stop.Notify();
   const absl::Status status = Run(1, 1000, &stop);
   EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);

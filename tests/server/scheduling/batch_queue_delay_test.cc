@@ -1,6 +1,7 @@
 // How long the queue waits for company, and when it does not.
 #include <string>
 
+#include "base/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/scheduling/batch_queue_fixture.h"
@@ -21,7 +22,7 @@ class BatchQueueDelayTest : public BatchQueueTest {
 
 TEST_F(BatchQueueDelayTest, WaitsForCompanyUntilTheOldestHasWaitedMaxDelay) {
   Push(1);
-  const absl::Time release = now_ + absl::Milliseconds(2);
+  const Instant release = now_ + absl::Milliseconds(2);
   now_ += absl::Milliseconds(1);
   Push(1);
   EXPECT_EQ(Take().ask_again, release);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "gtest/gtest.h"
 #include "server/scheduling/batch_queue.h"
 #include "tests/testing/fake_engine.h"
@@ -29,7 +30,7 @@ class BatchQueueTest : public ::testing::Test {
   void Make(const BatchQueue::Options& options) { queue_.emplace(options); }
 
   struct Named : Job {
-    Named(int count, absl::Time deadline)
+    Named(int count, Instant deadline)
         : pixels(static_cast<std::size_t>(count), {PixelFormat::kGray8, nullptr}),
           answers(pixels.size()) {
       Prepare(pixels, answers, deadline);
@@ -44,7 +45,7 @@ class BatchQueueTest : public ::testing::Test {
   };
 
   // Pushes a job whose image i has the first pixel 10 * index of the job + i.
-  Named& Push(int images, absl::Time deadline = absl::InfiniteFuture()) {
+  Named& Push(int images, Instant deadline = Instant::InfiniteFuture()) {
     Named& named = *jobs_.emplace_back(std::make_unique<Named>(images, deadline));
     named.pushed = queue_->Push(&named, now_);
     return named;
@@ -88,7 +89,7 @@ class BatchQueueTest : public ::testing::Test {
   }
 
   std::optional<BatchQueue> queue_;
-  absl::Time now_ = absl::FromUnixSeconds(1'000'000);
+  Instant now_ = Instant() + absl::Seconds(1'000'000);
   std::vector<std::unique_ptr<Named>> jobs_;
   std::vector<BatchQueue::Dropped> dropped_by_failure_;
 };

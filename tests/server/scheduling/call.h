@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "gtest/gtest.h"
 #include "server/scheduling/job.h"
 #include "tests/testing/fake_engine.h"
@@ -25,11 +26,11 @@ inline const std::byte* Pixels(int i) {
   return (*pixels)[static_cast<std::size_t>(i)].data();
 }
 
-// A job and what became of it. std::latch and not absl::Notification: it lives in headers, so
+// A job and what became of it. std::latch and not Notification: it lives in headers, so
 // ThreadSanitizer sees it where Abseil was built without.
 class Call : private Job {
  public:
-  explicit Call(std::vector<int> pixels, absl::Time deadline = absl::InfiniteFuture())
+  explicit Call(std::vector<int> pixels, Instant deadline = Instant::InfiniteFuture())
       : pixels_(std::move(pixels)), answers_(pixels_.size()) {
     for (const int pixel : pixels_) images_.push_back({PixelFormat::kGray8, Pixels(pixel)});
     Prepare(images_, answers_, deadline);
