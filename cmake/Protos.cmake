@@ -1,5 +1,6 @@
 # hellocnn_protos(target ROOT dir FILES a/b.proto …): a library of the generated messages and services.
-# Generated code is compiled without this project's warnings.
+# Generated code is compiled without this project's warnings. The target hellocnn_generated makes all generated code and compiles nothing.
+add_custom_target(hellocnn_generated)
 function(hellocnn_protos target)
   cmake_parse_arguments(ARG "" "ROOT" "FILES" ${ARGN})
   set(out ${CMAKE_CURRENT_BINARY_DIR}/gen)
@@ -20,4 +21,7 @@ function(hellocnn_protos target)
   add_library(${target} STATIC ${sources})
   target_include_directories(${target} SYSTEM PUBLIC $<BUILD_INTERFACE:${out}>)
   target_link_libraries(${target} PUBLIC gRPC::grpc++ protobuf::libprotobuf)
+  add_custom_target(${target}_generated DEPENDS ${generated})
+  add_dependencies(${target} ${target}_generated)
+  add_dependencies(hellocnn_generated ${target}_generated)
 endfunction()

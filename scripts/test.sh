@@ -9,7 +9,8 @@
 #   release   optimised build with GCC, all tests
 #   dev       AddressSanitizer and UndefinedBehaviorSanitizer, all tests
 #   tsan      ThreadSanitizer on the batching tests
-#   tidy      all but hellocnn/torch through Clang with its thread-safety analysis as errors, then clang-tidy (14, likewise)
+#   tidy      all but LibTorch's users through Clang with its thread-safety analysis as errors: what is shipped through
+#             clang-tidy (14, likewise), which says what the compiler says and more; tests through the compiler
 #   deploy    the images and deploy/compose.yaml, built and run for real, where there is docker. HELLOCNN_WITH_DOCKER may
 #             name a program that runs a command with docker at hand
 set -uo pipefail
@@ -120,19 +121,13 @@ tsan_stage() {
 
 tidy_stage() {
   build tidy || return
-  local version
+  local version arguments=()
   version=$(clang-tidy --version | sed -nE 's/.*version ([0-9]+)\..*/\1/p' | head -1)
   if [[ $version != 14 ]]; then
     echo "clang-tidy not run: this is version $version, and each version finds other things; Debian 12's, 14, decides"
-    return
+    arguments=(--no-tidy)
   fi
-  # It looks at all that a precompiled header holds, for each file again: twice the work. So it gets the commands without.
-  mkdir -p build/tidy/clang-tidy
-  sed 's/ -Winvalid-pch .*cmake_pch\.hxx / /' build/tidy/compile_commands.json > build/tidy/clang-tidy/compile_commands.json
-  # The tidy build goes without hellocnn/torch.
-  check clang-tidy xargs -P "$jobs" -n 2 \
-    -a <(own_files base hellocnn server client loadgen cli | grep '\.cc$' | grep -Ev '^hellocnn/(torch|train)/') \
-    clang-tidy -p build/tidy/clang-tidy --quiet --warnings-as-errors='*'
+  check "check with Clang" tests/check_with_clang.py build/tidy "${arguments[@]}"
 }
 
 deploy_stage() {
