@@ -1,0 +1,25 @@
+#include "server/observability/events.h"
+
+namespace hellocnn::server {
+
+MethodId IgnoredEvents::AddMethod(const MethodLabels& /*labels*/) { return {}; }
+ModelId IgnoredEvents::AddModel(const ModelLabels& /*labels*/) { return {}; }
+ReasonId IgnoredEvents::AddReason(ReasonOf /*what*/, const std::string& /*label*/) { return {}; }
+bool IgnoredEvents::wants_statistics() const { return false; }
+void IgnoredEvents::OnReceived(MethodId /*method*/, std::size_t /*bytes*/) {}
+void IgnoredEvents::OnAccepted(MethodId /*method*/, ModelId /*model*/, int /*images*/) {}
+void IgnoredEvents::OnRejected(MethodId /*method*/, ReasonId /*reason*/) {}
+void IgnoredEvents::OnEnd(const RequestEnd& /*end*/) {}
+void IgnoredEvents::OnBusy(int /*worker*/, absl::Duration /*busy*/) {}
+void IgnoredEvents::OnBatch(const BatchEnd& /*batch*/) {}
+void IgnoredEvents::OnDropped(ModelId /*model*/, int /*images*/, ReasonId /*reason*/,
+                              std::optional<absl::Duration> /*waited*/) {}
+void IgnoredEvents::OnDiscarded(ModelId /*model*/, int /*images*/) {}
+void IgnoredEvents::OnModelLoaded(ModelId /*model*/, absl::Duration /*load*/) {}
+
+Events* NoEvents() {
+  static IgnoredEvents none;
+  return &none;
+}
+
+}  // namespace hellocnn::server

@@ -1,0 +1,162 @@
+// What the server tells about its work. Metrics listen to it; an access log or traces can too.
+//
+// Listeners are told ids and numbers. What methods, models and reasons there are is known at run
+// time: whoever has one registers it once, and tells its id with each event.
+#ifndef HELLOCNN_SERVER_OBSERVABILITY_EVENTS_H_
+#define HELLOCNN_SERVER_OBSERVABILITY_EVENTS_H_
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace hellocnn::server {
+
+// Small numbers that Events gives out, from 0 on. They mean something to the object that gave them.
+enum class MethodId : std::size_t {};
+enum class ModelId : std::size_t {};
+enum class ReasonId : std::size_t {};
+
+struct MethodLabels {
+  std::string service;  // full name of the gRPC service
+  std::string method;
+  bool takes_images = true;  // false: OnAccepted is never told of it
+};
+
+struct ModelLabels {
+  std::string name;
+  std::string version;
+  std::string engine;
+  double test_accuracy = 0;               // 0 to 1
+  std::vector<std::string> class_labels;  // by class index
+};
+
+// What a reason explains.
+enum class ReasonOf {
+  kRejection,  // a request was answered without having been queued
+  kRelease,    // a batch left the queue
+  kDrop,       // images left the queue without being computed
+};
+
+// The most likely class of an image, and its probability, 0 to 1.
+struct Confidence {
+  int class_index;
+  float probability;
+};
+
+// Mean and standard deviation of an image's grey levels, black being 0 and white 1.
+struct GreyLevels {
+  double mean;
+  double contrast;
+};
+
+struct RequestEnd {
+  MethodId method{};
+  // The code that the caller has seen, as far as the server can know.
+  absl::StatusCode code = absl::StatusCode::kOk;
+  // From receiving the request until its response was ready.
+  absl::Duration duration;
+  // Of the response that was sent; 0 if there was none.
+  std::size_t sent_bytes = 0;
+
+  // What became of the images, if all of them were computed. At most one of the next two is not 0.
+  // Images that were not computed, because they were dropped or the engine failed, are told by the
+  // workers.
+  ModelId model{};
+  int sent_images = 0;       // their predictions were sent
+  int discarded_images = 0;  // the caller had gone
+  // One for each image that was sent; empty if wants_statistics() is false. Valid during the call.
+  std::span<const Confidence> confidences;
+};
+
+struct BatchEnd {
+  ModelId model{};
+  int images = 0;         // in the batch
+  int failed_images = 0;  // of these, images for which the engine has no result
+  ReasonId release{};     // why the batch left the queue
+  absl::Duration compute;
+  // These are valid during the call. The waits are those of requests whose first image is in this
+  // batch, from queueing until then; the grey levels are one for each image, or empty if
+  // wants_statistics() is false.
+  std::span<const absl::Duration> queue_waits;
+  std::span<const GreyLevels> grey_levels;
+};
+
+// Requests. A request is a unary call or one request of a stream. Each one is told in this order:
+// OnReceived once; then OnAccepted or OnRejected once, or none of them if its caller went away or
+// it needs no queue; then OnEnd once. OnAccepted is told before a worker can take the request's
+// images, so at no time are more images computed or dropped than were accepted.
+//
+// Images. Each accepted image ends in exactly one of these: in OnEnd, sent or discarded; in
+// OnBatch, failed; in OnDropped; in OnDiscarded.
+//
+// Thread-safe. Registering may block; after that nothing blocks, takes a lock that another thread
+// could hold for long, or calls back, so that it may be called while a lock is held. An id must
+// have been given out by this object, and have reached the calling thread in a way that
+// synchronizes the two threads.
+class Events {
+ public:
+  virtual ~Events() = default;
+
+  // These register labels and return their id. Labels that are known already have the same id.
+  // They may be called at any time, also while other threads tell events.
+  virtual MethodId AddMethod(const MethodLabels& labels) = 0;
+  virtual ModelId AddModel(const ModelLabels& labels) = 0;
+  virtual ReasonId AddReason(ReasonOf what, const std::string& label) = 0;
+
+  // Returns true if somebody reads the statistics of images. Otherwise they need not be computed.
+  // Constant.
+  virtual bool wants_statistics() const = 0;
+
+  // A request of `bytes` bytes, serialized, has been read.
+  virtual void OnReceived(MethodId method, std::size_t bytes) = 0;
+  // The queue has admitted a request's images.
+  virtual void OnAccepted(MethodId method, ModelId model, int images) = 0;
+  virtual void OnRejected(MethodId method, ReasonId reason) = 0;
+  virtual void OnEnd(const RequestEnd& end) = 0;
+
+  // Worker number `worker`, from 0 on, was busy for `busy` since it last said so: it handled calls
+  // or computed, and did not wait.
+  virtual void OnBusy(int worker, absl::Duration busy) = 0;
+  // An engine has run on a batch.
+  virtual void OnBatch(const BatchEnd& batch) = 0;
+  // Images left the queue without being computed. `waited` is how long their request had been
+  // queued, if none of its images had been taken before.
+  virtual void OnDropped(ModelId model, int images, ReasonId reason,
+                         std::optional<absl::Duration> waited) = 0;
+  // Images were computed for a request of which another image failed or was dropped.
+  virtual void OnDiscarded(ModelId model, int images) = 0;
+
+  // A model is loaded and warmed up, which took `load`.
+  virtual void OnModelLoaded(ModelId model, absl::Duration load) = 0;
+};
+
+// Ignores everything. For those who want to hear of a few events only.
+class IgnoredEvents : public Events {
+ public:
+  MethodId AddMethod(const MethodLabels& labels) override;
+  ModelId AddModel(const ModelLabels& labels) override;
+  ReasonId AddReason(ReasonOf what, const std::string& label) override;
+  bool wants_statistics() const override;
+  void OnReceived(MethodId method, std::size_t bytes) override;
+  void OnAccepted(MethodId method, ModelId model, int images) override;
+  void OnRejected(MethodId method, ReasonId reason) override;
+  void OnEnd(const RequestEnd& end) override;
+  void OnBusy(int worker, absl::Duration busy) override;
+  void OnBatch(const BatchEnd& batch) override;
+  void OnDropped(ModelId model, int images, ReasonId reason,
+                 std::optional<absl::Duration> waited) override;
+  void OnDiscarded(ModelId model, int images) override;
+  void OnModelLoaded(ModelId model, absl::Duration load) override;
+};
+
+// What a server reports to if nobody listens: never null. Lives as long as the process.
+Events* NoEvents();
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_OBSERVABILITY_EVENTS_H_
