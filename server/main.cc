@@ -1,6 +1,7 @@
 // hellocnn-server: options, a running Server, and the signals that end it.
 // Exit status: 0 after an orderly end, 1 if it could not start or was told twice to stop, 2 for bad
 // options.
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
 #include <csignal>
@@ -70,6 +71,9 @@ int main(int argc, char** argv) {
 #endif
   absl::StatusOr<ParsedOptions> parsed = hellocnn::server::ParseOptions(argc, argv);
   if (parsed.ok() && parsed->action == ParsedOptions::Action::kPrintAndExit) {
+    for (const std::string& warning : parsed->warnings) {
+      std::fprintf(stderr, "hellocnn-server: warning: %s\n", warning.c_str());
+    }
     std::fputs(parsed->text.c_str(), stdout);
     return 0;
   }
@@ -80,6 +84,7 @@ int main(int argc, char** argv) {
                  std::string(status.message()).c_str());
     return 2;
   }
+  for (const std::string& warning : parsed->warnings) spdlog::warn("{}", warning);
 
   AllowAllFileDescriptors();
   // Blocked before the first thread starts, so that all inherit it and only the one that waits gets

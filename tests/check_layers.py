@@ -75,7 +75,7 @@ LIBRARIES = [
     (r"microhttpd\.h", "libmicrohttpd", r"server/observability/admin_http/http_server\.cc", "server/observability/admin_http/http_server.cc"),
     (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/|loadgen/|benchmarks/echo_server\.cc", "server/rpc/, server/server.*, client/, loadgen/ and the echo server"),
     (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/|loadgen/", "server/rpc/, client/ and loadgen/"),
-    (r"CLI/", "CLI11", r"server/config/options\.cc|benchmarks/(main|echo_server)\.cc|cli/|hellocnn/(train/train|formats/convert)_main\.cc", "command lines"),
+    (r"CLI/", "CLI11", r"server/config/sources\.cc|benchmarks/(main|echo_server)\.cc|cli/|hellocnn/(train/train|formats/convert)_main\.cc", "command lines"),
     (r"zip\.h", "libzip", r"hellocnn/formats/pytorch/", "hellocnn/formats/pytorch/"),
     (r"hwy/", "Highway", r"hellocnn/simd/|benchmarks/", "hellocnn/simd/ and benchmarks/"),
     (r"benchmark/", "Google Benchmark", r"benchmarks/", "benchmarks/"),

@@ -108,6 +108,17 @@ class NoServer(unittest.TestCase):
         self.assert_unreachable('health', HELLOCNN_SERVER=NOWHERE)
         self.assert_unreachable('classify', '--server', NOWHERE, 'x.png')
 
+    def test_a_service_named_hellocnn_server_sets_nothing(self):
+        """Kubernetes sets such variables in a pod beside it."""
+        links = {
+            'HELLOCNN_SERVER_SERVICE_HOST': '10.96.0.1',
+            'HELLOCNN_SERVER_SERVICE_PORT': '8500',
+            'HELLOCNN_SERVER_PORT': 'tcp://10.96.0.1:8500',
+            'HELLOCNN_SERVER_PORT_8500_TCP_ADDR': '10.96.0.1',
+        }
+        self.assert_unreachable('--server', NOWHERE, 'health', **links)
+        self.assert_unreachable('health', HELLOCNN_SERVER=NOWHERE, **links)
+
     def test_describe_mentions_offline(self):
         self.assertIn('--offline', self.assert_unreachable('describe', '--server', NOWHERE))
 

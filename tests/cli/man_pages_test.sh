@@ -13,7 +13,16 @@ for page in "$folder"/*.1; do
   [ -z "$warnings" ] || { echo "$page: $warnings"; exit 1; }
 done
 [ "$pages" -ge 9 ] || { echo "only $pages pages in $folder"; exit 1; }
-text=$(mandoc -T utf8 "$folder/hellocnn-load.1" | col -b)
-for word in --concurrency --rate --until-steady --server-metrics EXAMPLES; do
-  case $text in *"$word"*) ;; *) echo "hellocnn-load(1) does not mention $word"; exit 1 ;; esac
-done
+# mentions PAGE WORD...
+mentions() {
+  page=$1
+  shift
+  text=$(mandoc -T utf8 "$folder/$page.1" | col -b)
+  for word in "$@"; do
+    case $text in *"$word"*) ;; *) echo "$page(1) does not mention $word"; exit 1 ;; esac
+  done
+}
+mentions hellocnn-load --concurrency --rate --until-steady --server-metrics EXAMPLES
+if [ -e "$folder/hellocnn-server.1" ]; then
+  mentions hellocnn-server --listen=HOST:PORT HELLOCNN_LISTEN '1 to 1024' --config=FILE EXAMPLES
+fi

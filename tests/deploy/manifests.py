@@ -99,7 +99,7 @@ def server_options(objects):
 @functools.lru_cache(maxsize=None)
 def _server_options(arguments, environment):
     done = run_server(*arguments, "--print-config", **dict(environment))
-    assert done.returncode == 0, f"exit {done.returncode}: {done.stderr}"
+    assert done.returncode == 0 and not done.stderr, f"exit {done.returncode}: {done.stderr}"
     lines = re.findall(r'^([a-z-]+) += "?(.*?)"? +# (.*)$', done.stdout, re.MULTILINE)
     return {name: (value, source) for name, value, source in lines}
 

@@ -5,7 +5,8 @@ import unittest
 import urllib.request
 
 import metrics_reference
-from testbed import SOURCE, Server
+import options_reference
+from testbed import SERVER, SOURCE, Server
 
 PAGE = "docs/reference/metrics.md"
 
@@ -43,6 +44,23 @@ class MetricsTest(unittest.TestCase):
             "<!-- end -->\n",
         )
         self.assertEqual(metrics_reference.unlisted(page, EXPOSITION), ["b_seconds"])
+
+
+class OptionsTest(unittest.TestCase):
+    def test_the_tables_are_what_the_server_prints(self):
+        with open(os.path.join(SOURCE, "docs/reference/options.md"), encoding="utf-8") as file:
+            text = file.read()
+        self.maxDiff = None
+        rewritten = options_reference.rewrite(text, options_reference.printed(SERVER))
+        self.assertEqual(text, rewritten, "run tests/docs/options_reference.py SERVER")
+
+    def test_what_stands_between_the_markers_is_replaced(self):
+        page = "before\n<!-- options -->\n| old |\n<!-- end -->\nafter\n"
+        self.assertEqual(
+            options_reference.rewrite(page, "| new |\n"), "before\n<!-- options -->\n\n| new |\n\n<!-- end -->\nafter\n"
+        )
+        with self.assertRaisesRegex(ValueError, "0 sections"):
+            options_reference.rewrite("no markers", "")
 
 
 if __name__ == "__main__":

@@ -204,6 +204,9 @@ class BadOptionTest(unittest.TestCase):
                 self.assertEqual(run.returncode, 2, run.stderr)
                 self.assertIn(wanted, run.stderr)
 
+    def test_a_mistyped_name_is_told_the_nearest_option(self):
+        self.assertIn("did you mean --max-batch-size?", run_server("--max-batchsize=3").stderr)
+
     def test_help_and_version(self):
         run = run_server("--help")
         self.assertEqual(run.returncode, 0)
@@ -249,6 +252,58 @@ class OptionSourceTest(unittest.TestCase):
             return [line.partition("#")[0].split() for line in text.splitlines()]
 
         self.assertEqual(values(second.stdout), values(first.stdout))
+
+
+def service_variables(service, port_name, port):
+    """What Kubernetes sets in a pod for a Service with one named port."""
+    prefix = service.upper().replace("-", "_")
+    link = f"{prefix}_PORT_{port}_TCP"
+    return {
+        f"{prefix}_SERVICE_HOST": "10.96.0.1",
+        f"{prefix}_SERVICE_PORT": str(port),
+        f"{prefix}_SERVICE_PORT_{port_name.upper()}": str(port),
+        f"{prefix}_PORT": f"tcp://10.96.0.1:{port}",
+        link: f"tcp://10.96.0.1:{port}",
+        f"{link}_PROTO": "tcp",
+        f"{link}_PORT": str(port),
+        f"{link}_ADDR": "10.96.0.1",
+    }
+
+
+class UnknownVariableTest(unittest.TestCase):
+    def test_a_mistyped_variable_is_a_warning_with_the_nearest_option(self):
+        with Server(environment={"HELLOCNN_TREADS": "none"}) as server:
+            self.assertRegex(server.stderr(), r"warn\w* .*HELLOCNN_TREADS is ignored.*did you mean HELLOCNN_THREADS\?")
+
+    def test_a_printed_configuration_has_the_warning_on_standard_error(self):
+        run = run_server("--print-config", HELLOCNN_TREADS="3")
+        self.assertEqual(run.returncode, 0)
+        self.assertIn("HELLOCNN_TREADS", run.stderr)
+        self.assertNotIn("HELLOCNN_TREADS", run.stdout)
+
+    def test_variables_of_services_change_nothing_whatever_their_values(self):
+        variables = {}
+        # Some have names of options in theirs: a Service must not set those.
+        for service, port_name, port in [
+            ("hellocnn", "grpc", 8500),
+            ("hellocnn-headless", "metrics", 9464),
+            ("hellocnn-metrics", "http", 9464),
+            ("hellocnn-metrics-listen", "http", 9464),
+            ("hellocnn-server", "grpc", 8500),
+            ("hellocnn-threads", "grpc", 8500),
+        ]:
+            variables.update(service_variables(service, port_name, port))
+        untouched = run_server("--print-config").stdout
+        for values in (variables, dict.fromkeys(variables, ""), dict.fromkeys(variables, "7")):
+            with self.subTest(values=values):
+                self.assertEqual(run_server("--print-config", **values).stdout, untouched)
+        with Server(environment=variables) as server:
+            self.assertEqual(server.cli("health").returncode, 0)
+            log = server.stderr()
+        warnings = [line for line in log.splitlines() if "HELLOCNN_" in line]
+        self.assertEqual(len(warnings), 1, log)
+        for name in variables:
+            self.assertRegex(warnings[0], rf"\b{name}\b")
 
 
 class BadModelTest(unittest.TestCase):

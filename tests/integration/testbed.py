@@ -58,15 +58,15 @@ def run_server(*arguments, timeout=START_TIMEOUT, **environment):
 class Server:
     """A server process, ready when the constructor returns. Use in a `with` statement, or call stop().
 
-    `before` is called in the new process before it becomes the server.
+    `before` is called in the new process before it becomes the server. `environment` is added to the environment.
     """
 
-    def __init__(self, *arguments, listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", model=MODEL, program=SERVER, before=None):
+    def __init__(self, *arguments, listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", model=MODEL, program=SERVER, before=None, environment=None):
         command = [program, "--listen", listen, "--metrics-listen", metrics_listen, "--model", model]
         self._stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [*command, *arguments],
-            env=clean_environment(),
+            env=clean_environment(**(environment or {})),
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             preexec_fn=before,

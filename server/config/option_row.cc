@@ -1,0 +1,162 @@
+#include "server/config/option_row.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace hellocnn::server {
+namespace {
+
+bool Read(const std::string& text, std::string* value) {
+  *value = text;
+  return true;
+}
+bool Read(const std::string& text, int* value) {
+  int number = 0;
+  if (!absl::SimpleAtoi(text, &number)) return false;
+  *value = number;
+  return true;
+}
+bool Read(const std::string& text, absl::Duration* value) {
+  absl::Duration duration;
+  if (!absl::ParseDuration(text, &duration)) return false;
+  *value = duration;
+  return true;
+}
+
+std::string Show(const std::string& value) { return value; }
+std::string Show(int value) { return absl::StrCat(value); }
+std::string Show(absl::Duration value) {
+  // FormatDuration shows no unit here, and every other duration needs one.
+  return value == absl::ZeroDuration() ? "0s" : absl::FormatDuration(value);
+}
+
+bool IsHostPort(absl::string_view value) {
+  const std::size_t colon = value.rfind(':');
+  int port = 0;
+  return colon != absl::string_view::npos && colon > 0 &&
+         absl::SimpleAtoi(value.substr(colon + 1), &port) && 0 <= port && port <= 65535;
+}
+
+bool Allows(const WholeNumber& type, const Options& options) {
+  const int value = options.*type.member;
+  return type.low.In(options) <= value && value <= type.high.In(options);
+}
+bool Allows(const TimeSpan& type, const Options& options) {
+  const absl::Duration value = options.*type.member;
+  return (type.or_zero && value == absl::ZeroDuration()) ||
+         (type.low <= value && value <= type.high);
+}
+bool Allows(const Choice& type, const Options& options) {
+  return std::find(type.values.begin(), type.values.end(), options.*type.member) !=
+         type.values.end();
+}
+bool Allows(const Address& type, const Options& options) {
+  const std::string& value = options.*type.member;
+  return (type.or_off && value == "off") || IsHostPort(value);
+}
+bool Allows(const Folder& type, const Options& options) { return !(options.*type.member).empty(); }
+
+// The row whose member is `member`. There is one: a bound is always another row's option.
+const OptionRow& RowOf(int Options::*member, OptionRows rows) {
+  return *std::find_if(rows.begin(), rows.end(), [member](const OptionRow& row) {
+    const auto* number = std::get_if<WholeNumber>(&row.type);
+    return number != nullptr && number->member == member;
+  });
+}
+
+std::string InWords(const Bound& bound, OptionRows rows, const Options* values) {
+  if (bound.option == nullptr) return absl::StrCat(bound.number);
+  const absl::string_view name = RowOf(bound.option, rows).name;
+  return values == nullptr ? std::string(name) : absl::StrCat(name, " (", bound.In(*values), ")");
+}
+
+std::string RangeOf(const WholeNumber& type, OptionRows rows, const Options* values) {
+  const std::string low = InWords(type.low, rows, values);
+  if (type.high.option == nullptr && type.high.number == std::numeric_limits<int>::max()) {
+    return absl::StrCat("at least ", low, " ", type.unit);
+  }
+  return absl::StrCat(low, " to ", InWords(type.high, rows, values), " ", type.unit);
+}
+std::string RangeOf(const TimeSpan& type, OptionRows /*rows*/, const Options* /*values*/) {
+  return absl::StrCat(Show(type.low), " to ", Show(type.high), type.or_zero ? ", or 0s" : "");
+}
+std::string RangeOf(const Choice& type, OptionRows /*rows*/, const Options* /*values*/) {
+  std::string text;
+  for (std::size_t i = 0; i < type.values.size(); ++i) {
+    const bool last = i + 1 == type.values.size();
+    absl::StrAppend(&text, i == 0 ? "" : last ? " or " : ", ", type.values[i]);
+  }
+  return text;
+}
+std::string RangeOf(const Address& type, OptionRows /*rows*/, const Options* /*values*/) {
+  return type.or_off ? "host:port, or off" : "host:port";
+}
+std::string RangeOf(const Folder& /*type*/, OptionRows /*rows*/, const Options* /*values*/) {
+  return "a folder";
+}
+
+std::string PlaceholderOf(const WholeNumber& type) { return absl::AsciiStrToUpper(type.unit); }
+std::string PlaceholderOf(const TimeSpan& /*type*/) { return "DURATION"; }
+std::string PlaceholderOf(const Choice& /*type*/) { return "NAME"; }
+std::string PlaceholderOf(const Address& /*type*/) { return "HOST:PORT"; }
+std::string PlaceholderOf(const Folder& /*type*/) { return "FOLDER"; }
+
+}  // namespace
+
+bool SetFromText(const OptionRow& row, const std::string& text, Options* options) {
+  return std::visit([&](const auto& type) { return Read(text, &(options->*type.member)); },
+                    row.type);
+}
+
+bool IsInRange(const OptionRow& row, const Options& options) {
+  return std::visit([&](const auto& type) { return Allows(type, options); }, row.type);
+}
+
+std::string ShowValue(const OptionRow& row, const Options& options) {
+  return std::visit([&](const auto& type) { return Show(options.*type.member); }, row.type);
+}
+
+void SetDefaultHere(const OptionRow& row, Options* options) {
+  const auto* number = std::get_if<WholeNumber>(&row.type);
+  if (number != nullptr && number->default_here != nullptr) {
+    options->*number->member = number->default_here();
+  }
+}
+
+void LowerDefaultToBound(const OptionRow& row, Options* options) {
+  const auto* number = std::get_if<WholeNumber>(&row.type);
+  if (number == nullptr || number->high.option == nullptr) return;
+  int& value = options->*number->member;
+  value = std::min(value, number->high.In(*options));
+}
+
+std::string Placeholder(const OptionRow& row) {
+  return std::visit([](const auto& type) { return PlaceholderOf(type); }, row.type);
+}
+
+std::string DefaultInWords(const OptionRow& row, OptionRows rows) {
+  std::string shown = ShowValue(row, Options());
+  const auto* number = std::get_if<WholeNumber>(&row.type);
+  if (number == nullptr) return shown;
+  if (!number->default_in_words.empty()) return std::string(number->default_in_words);
+  if (number->high.option == nullptr) return shown;
+  return absl::StrCat(shown, ", or ", RowOf(number->high.option, rows).name, " if that is less");
+}
+
+std::string Range(const OptionRow& row, OptionRows rows, const Options* values) {
+  return std::visit([&](const auto& type) { return RangeOf(type, rows, values); }, row.type);
+}
+
+std::string Wanted(const OptionRow& row, OptionRows rows, const Options* values) {
+  const std::string range = Range(row, rows, values);
+  const auto* duration = std::get_if<TimeSpan>(&row.type);
+  return duration == nullptr
+             ? range
+             : absl::StrCat("a duration with a unit, ", range, ", for example ", duration->example);
+}
+
+}  // namespace hellocnn::server

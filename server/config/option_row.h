@@ -1,0 +1,108 @@
+// How one option is stated: a row with its name, the type and the range of its value, and its help.
+// All functions here follow from what the row says. They are pure and can be called from any
+// thread.
+#ifndef HELLOCNN_SERVER_CONFIG_OPTION_ROW_H_
+#define HELLOCNN_SERVER_CONFIG_OPTION_ROW_H_
+
+#include <limits>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "server/config/options.h"
+
+namespace hellocnn::server {
+
+// A bound of a whole number: a number, or the value of another option.
+struct Bound {
+  int number = 0;
+  int Options::*option = nullptr;  // not null: the value of this option is the bound
+
+  int In(const Options& options) const { return option == nullptr ? number : options.*option; }
+};
+
+// A whole number from `low` to `high`. If `high` is another option, a default above it is lowered
+// to it, so that lowering the other option needs no second flag; a given value above it is
+// rejected.
+struct WholeNumber {
+  int Options::*member = nullptr;
+  Bound low;
+  Bound high{std::numeric_limits<int>::max()};
+  absl::string_view unit;
+  // For a default that depends on the machine: computes it, and describes it in the documents.
+  int (*default_here)() = nullptr;
+  absl::string_view default_in_words;
+};
+
+// A duration from `low` to `high`, or also 0.
+struct TimeSpan {
+  absl::Duration Options::*member = nullptr;
+  absl::Duration low;
+  absl::Duration high;
+  bool or_zero = false;
+  absl::string_view example;
+};
+
+// One of `values`.
+struct Choice {
+  std::string Options::*member = nullptr;
+  std::vector<absl::string_view> values;
+};
+
+// host:port, or also "off".
+struct Address {
+  std::string Options::*member = nullptr;
+  bool or_off = false;
+};
+
+// The path of a folder, which need not exist.
+struct Folder {
+  std::string Options::*member = nullptr;
+};
+
+struct OptionRow {
+  absl::string_view group;  // the heading in --help and in the documents; rows of a group adjoin
+  absl::string_view name;   // as after "--"
+  std::variant<WholeNumber, TimeSpan, Choice, Address, Folder> type;
+  absl::string_view help;     // one sentence that fits into a table cell
+  absl::string_view details;  // further sentences, each with a capital and a full stop, or ""
+};
+
+using OptionRows = std::span<const OptionRow>;
+
+// Returns false, and changes nothing, if the text is not of the row's type. The range is not
+// checked.
+bool SetFromText(const OptionRow& row, const std::string& text, Options* options);
+
+// Returns true if the option's value lies in its range.
+bool IsInRange(const OptionRow& row, const Options& options);
+
+// Returns the option's value in the form that SetFromText reads.
+std::string ShowValue(const OptionRow& row, const Options& options);
+
+// Sets the option to its default on this machine. What does not depend on the machine stays as the
+// struct has it.
+void SetDefaultHere(const OptionRow& row, Options* options);
+
+// Lowers a default to the option that bounds it from above, if there is one.
+void LowerDefaultToBound(const OptionRow& row, Options* options);
+
+// Returns what stands for the value in a usage text: "IMAGES".
+std::string Placeholder(const OptionRow& row);
+
+// Returns the default in words that are true on every machine.
+std::string DefaultInWords(const OptionRow& row, OptionRows rows);
+
+// Returns the range alone: "1 to 1024 images". Bounds that are options are named, and shown with
+// their value if there are `values`, which may be null. `rows` has those options.
+std::string Range(const OptionRow& row, OptionRows rows, const Options* values);
+
+// Returns what a message says that it wanted: the range, and what else the value needs.
+std::string Wanted(const OptionRow& row, OptionRows rows, const Options* values);
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_CONFIG_OPTION_ROW_H_
