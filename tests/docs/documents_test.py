@@ -174,6 +174,56 @@ class PythonTest(unittest.TestCase):
                     self.assertTrue(run.stdout.startswith("7 "), run.stdout)
 
 
+class ReadmeTest(unittest.TestCase):
+    """What the README shows is what the programs print; only measured times and ports differ."""
+
+    @staticmethod
+    def shown():
+        """[(command, lines)] of the README's block of output, without the lines that say that something is cut."""
+        (block,) = re.findall(r"^```\n(== .*?)^```$", read("README.md"), re.MULTILINE | re.DOTALL)
+        found = []
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append((line[2:], []))
+            elif found and line.strip() not in ("", "…") and not line.startswith("=="):
+                found[-1][1].append(line.rstrip())
+        return found
+
+    @staticmethod
+    def comparable(line):
+        line = re.sub(r"127\.0\.0\.1:\d+", "ADDRESS", line.rstrip())
+        return re.sub(r"[\d.,]+ (us|ms|s|images/s)\b", r"N \1", line)
+
+    def test_the_output_shown_is_the_output(self):
+        commands_shown = [(command, lines) for command, lines in self.shown() if command.startswith("hellocnn ")]
+        self.assertEqual(len(commands_shown), 4)
+        with Server() as server:
+            for command, lines in commands_shown:
+                with self.subTest(command=command):
+                    run = subprocess.run(
+                        [CLI, *shlex.split(command)[1:]],
+                        cwd=SOURCE,
+                        env=clean_environment(HELLOCNN_SERVER=server.address),
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.STDOUT,
+                        text=True,
+                        timeout=STOP_TIMEOUT,
+                    )
+                    self.assertEqual(run.returncode, 0, run.stdout)
+                    printed = iter([self.comparable(line) for line in run.stdout.splitlines()])
+                    for line in lines:
+                        if line.startswith("The server finished"):  # what quickstart.sh says itself
+                            continue
+                        # Consumes what is cut in between, so that the order counts too.
+                        self.assertIn(self.comparable(line), printed, run.stdout)
+
+    def test_the_commands_are_those_of_the_quickstart(self):
+        script = read("scripts/quickstart.sh")
+        for command, _ in self.shown():
+            with self.subTest(command=command):
+                self.assertIn(command, script)
+
+
 class LinkTest(unittest.TestCase):
     def test_links_lead_to_what_is_there(self):
         found = 0
