@@ -192,7 +192,8 @@ class ReadmeTest(unittest.TestCase):
     @staticmethod
     def comparable(line):
         line = re.sub(r"127\.0\.0\.1:\d+", "ADDRESS", line.rstrip())
-        return re.sub(r"[\d.,]+ (us|ms|s|images/s)\b", r"N \1", line)
+        line = re.sub(r"[\d.,]+ images/s\b", "RATE", line)
+        return re.sub(r"[\d.,]+ (us|ms|s)\b", "TIME", line)
 
     def test_the_output_shown_is_the_output(self):
         commands_shown = [(command, lines) for command, lines in self.shown() if command.startswith("hellocnn ")]
@@ -240,6 +241,26 @@ class LinkTest(unittest.TestCase):
                     if anchor:
                         self.assertIn(anchor, set(anchors(read(target))))
         self.assertGreater(found, 10)
+
+    def test_files_that_documents_name_are_there(self):
+        """As in `server/server.cc` or `client/`: whoever moves a file finds every page that names it."""
+        folders = "base|benchmarks|cli|client|deploy|docs|fuzz|hellocnn|loadgen|protos|scripts|server|tests"
+        found = 0
+        for document in documents():
+            text = re.sub(r"^```.*?^```$", "", read(document), flags=re.MULTILINE | re.DOTALL)
+            for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", text):
+                found += 1
+                with self.subTest(document=document, path=path):
+                    # Installed headers are named as programs include them.
+                    places = (os.path.join(SOURCE, root, path) for root in (".", "client/include"))
+                    self.assertTrue(any(map(os.path.exists, places)), f"no {path}")
+        self.assertGreater(found, 60)
+
+    def test_the_architecture_says_where_things_are(self):
+        table = read("docs/architecture.md").partition("## Where is …?\n")[2].partition("\n## ")[0]
+        questions = re.findall(r"^\| (Where .*\?) \| \[[^\]]+\]\(\.\./[^)]+\)", table, re.MULTILINE)
+        self.assertGreaterEqual(len(questions), 12)
+        self.assertEqual(len(questions), len(set(questions)))
 
     def test_pages_that_deployments_name_are_there(self):
         """As in `runbook_url: docs/runbooks.md#anchor`."""

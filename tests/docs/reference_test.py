@@ -4,6 +4,7 @@ import os
 import unittest
 import urllib.request
 
+import layers_reference
 import metrics_reference
 import options_reference
 from testbed import SERVER, SOURCE, Server
@@ -61,6 +62,15 @@ class OptionsTest(unittest.TestCase):
         )
         with self.assertRaisesRegex(ValueError, "0 sections"):
             options_reference.rewrite("no markers", "")
+
+
+class LayersTest(unittest.TestCase):
+    def test_the_architecture_has_the_table_of_the_layers_check(self):
+        with open(layers_reference.PAGE, encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn("| `base/` | nothing of ours |", text)
+        self.maxDiff = None
+        self.assertEqual(text, layers_reference.rewrite(text), "run tests/docs/layers_reference.py")
 
 
 if __name__ == "__main__":

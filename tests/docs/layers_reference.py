@@ -1,0 +1,51 @@
+#!/usr/bin/python3
+"""Writes the tables of docs/architecture.md that say who may include whom, as tests/check_layers.py has it.
+
+    tests/docs/layers_reference.py
+
+replaces what stands between the page's markers, `<!-- layers -->` or `<!-- libraries -->` and `<!-- end -->`.
+"""
+
+import os
+import re
+import sys
+
+TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+PAGE = os.path.join(TESTS, "../docs/architecture.md")
+
+sys.path.insert(0, TESTS)
+from check_layers import LAYERS, LIBRARIES  # noqa: E402  (the line above makes it importable)
+
+
+def layers():
+    rows = ["| folder | may include |", "|---|---|"]
+    for layer, allowed in LAYERS.items():
+        inside = [name for name in LAYERS if name.startswith(layer) and name != layer]
+        shown = [f"`{name}`" for name in allowed]
+        if len(inside) > 3 and set(inside) <= set(allowed):
+            shown = [f"every folder in `{layer}`"] + [f"`{name}`" for name in allowed if name not in inside]
+        rows.append(f"| `{layer}` | {', '.join(shown) or 'nothing of ours'} |")
+    return "\n".join(rows) + "\n"
+
+
+def libraries():
+    rows = ["| library | only in |", "|---|---|"]
+    rows += [f"| {name} | {where} |" for _, name, _, where in LIBRARIES]
+    return "\n".join(rows) + "\n"
+
+
+def rewrite(text):
+    for marker, table in (("layers", layers()), ("libraries", libraries())):
+        text = re.sub(rf"(<!-- {marker} -->\n).*?(<!-- end -->)", rf"\g<1>\n{table}\n\g<2>", text, flags=re.DOTALL)
+    return text
+
+
+def main():
+    with open(PAGE, encoding="utf-8") as file:
+        text = file.read()
+    with open(PAGE, "w", encoding="utf-8") as file:
+        file.write(rewrite(text))
+
+
+if __name__ == "__main__":
+    main()
