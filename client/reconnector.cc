@@ -1,14 +1,18 @@
 #include "client/reconnector.h"
 
 #include <algorithm>
-#include <chrono>
 #include <system_error>
+
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "client/grpc_time.h"
 
 namespace hellocnn::client {
 namespace {
 
-// How long Run waits before it looks whether it is still wanted.
-constexpr std::chrono::milliseconds kSlice{20};
+// How often Run looks whether the channels are mended. Not how soon they are: gRPC works on them
+// all the while that a thread waits in it. The thread only stays this much longer than it need.
+constexpr absl::Duration kBetweenLooks = absl::Seconds(1);
 
 bool IsBroken(const std::shared_ptr<grpc::Channel>& channel) {
   const grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/false);
@@ -18,16 +22,17 @@ bool IsBroken(const std::shared_ptr<grpc::Channel>& channel) {
 }  // namespace
 
 Reconnector::~Reconnector() {
-  {
-    const absl::MutexLock lock(&mutex_);
-    stop_ = true;
-  }
+  queue_.Shutdown();  // ends the wait of Run at once
   if (thread_.joinable()) thread_.join();
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_.Next(&tag, &ok)) {
+  }
 }
 
 void Reconnector::Mend() {
   if (std::none_of(channels_.begin(), channels_.end(), IsBroken)) return;
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   if (running_) return;
   running_ = true;
   if (thread_.joinable()) thread_.join();  // it has nothing left to do
@@ -39,23 +44,16 @@ void Reconnector::Mend() {
 }
 
 void Reconnector::Run() {
-  for (bool broken = true; broken;) {
-    broken = false;
-    for (const std::shared_ptr<grpc::Channel>& channel : channels_) {
-      if (!IsBroken(channel)) continue;
-      broken = true;
-      channel->WaitForStateChange(channel->GetState(/*try_to_connect=*/false),
-                                  std::chrono::system_clock::now() + kSlice);
-      if (IsStopped()) return;
+  void* tag = nullptr;
+  bool ok = false;
+  while (std::any_of(channels_.begin(), channels_.end(), IsBroken)) {
+    const Instant next_look = Clock::Monotonic()->Now() + kBetweenLooks;
+    if (queue_.AsyncNext(&tag, &ok, ToGrpcTime(next_look)) == grpc::CompletionQueue::SHUTDOWN) {
+      return;
     }
   }
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   running_ = false;
-}
-
-bool Reconnector::IsStopped() {
-  const absl::MutexLock lock(&mutex_);
-  return stop_;
 }
 
 }  // namespace hellocnn::client
