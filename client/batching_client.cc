@@ -6,8 +6,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "client/convert.h"
 #include "client/image_queue.h"
 
@@ -36,22 +36,23 @@ struct BatchingClient::Impl : std::enable_shared_from_this<Impl> {
 
   // Sends all that may be sent now. Does not block.
   void Send();
-  void SendBatch(ImageQueue::Images batch, absl::Time now);
-  void WaitUntilIdle() { const absl::MutexLock lock(&mutex, absl::Condition(this, &Impl::Idle)); }
-  bool Idle() const ABSL_SHARED_LOCKS_REQUIRED(mutex) { return queue.idle(); }
+  void SendBatch(ImageQueue::Images batch, Instant now);
+  void WaitUntilIdle() ABSL_LOCKS_EXCLUDED(mutex);
 
   const Client client;
-  absl::Mutex mutex;
+  Mutex mutex;
+  CondVar idle;  // signalled when the queue has become idle
   ImageQueue queue ABSL_GUARDED_BY(mutex);
 };
 
 void BatchingClient::Impl::Send() {
   while (true) {
-    const absl::Time now = absl::Now();
+    const Instant now = Clock::Monotonic()->Now();
     ImageQueue::Taken taken;
     {
-      const absl::MutexLock lock(&mutex);
+      const MutexLock lock(&mutex);
       taken = queue.Take(now);
+      if (queue.idle()) idle.SignalAll();
     }
     for (const std::shared_ptr<PendingImage>& image : taken.expired)
       image->Answer(absl::DeadlineExceededError("the deadline passed before the image was sent"));
@@ -60,11 +61,16 @@ void BatchingClient::Impl::Send() {
   }
 }
 
-void BatchingClient::Impl::SendBatch(ImageQueue::Images batch, absl::Time now) {
+void BatchingClient::Impl::WaitUntilIdle() {
+  MutexLock lock(&mutex);
+  while (!queue.idle()) idle.Wait(&mutex);
+}
+
+void BatchingClient::Impl::SendBatch(ImageQueue::Images batch, Instant now) {
   std::vector<Image> images;
   images.reserve(batch.size());
   // The call may take as long as the most patient of them; the others give up by themselves.
-  absl::Time deadline = absl::InfinitePast();
+  Instant deadline = Instant::InfinitePast();
   for (const std::shared_ptr<PendingImage>& image : batch) {
     images.push_back(std::move(image->image));
     deadline = std::max(deadline, image->deadline);
@@ -74,8 +80,9 @@ void BatchingClient::Impl::SendBatch(ImageQueue::Images batch, absl::Time now) {
       [self = shared_from_this(), batch = std::move(batch)](absl::StatusOr<ClassifyResult> answer) {
         Distribute(batch, std::move(answer));
         {
-          const absl::MutexLock lock(&self->mutex);
+          const MutexLock lock(&self->mutex);
           self->queue.Finish();
+          if (self->queue.idle()) self->idle.SignalAll();
         }
         self->Send();
       });
@@ -99,7 +106,7 @@ BatchingClient::~BatchingClient() {
 }
 
 int BatchingClient::queued_images() const {
-  const absl::MutexLock lock(&impl_->mutex);
+  const MutexLock lock(&impl_->mutex);
   return impl_->queue.waiting();
 }
 
@@ -108,14 +115,14 @@ absl::StatusOr<ClassifyResult> BatchingClient::Classify(const Image& image,
   const absl::StatusOr<absl::Duration> within =
       TimeoutOr(timeout, impl_->client.options().default_timeout);
   if (!within.ok()) return within.status();
-  const absl::Time deadline = absl::Now() + *within;
+  const Instant deadline = Clock::Monotonic()->Now() + *within;
   const auto pending = std::make_shared<PendingImage>(image, deadline);
   {
-    const absl::MutexLock lock(&impl_->mutex);
+    const MutexLock lock(&impl_->mutex);
     if (absl::Status pushed = impl_->queue.Push(pending); !pushed.ok()) return pushed;
   }
   impl_->Send();
-  if (!pending->done.WaitForNotificationWithDeadline(deadline)) {
+  if (!pending->done.WaitUntil(deadline)) {
     return absl::DeadlineExceededError(
         absl::StrCat("no answer from the server at ", impl_->client.target(), " in time"));
   }

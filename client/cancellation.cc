@@ -9,7 +9,7 @@ Cancellation::Cancellation() : state_(std::make_shared<State>()) {}
 void Cancellation::Cancel() const {
   std::map<std::uint64_t, std::function<void()>> calls;
   {
-    const absl::MutexLock lock(&state_->mutex);
+    const MutexLock lock(&state_->mutex);
     state_->cancelled = true;
     calls.swap(state_->calls);
   }
@@ -21,7 +21,7 @@ CancellationRegistration::CancellationRegistration(const std::optional<Cancellat
     : state_(cancellation.has_value() ? cancellation->state_ : nullptr) {
   if (state_ == nullptr) return;
   {
-    const absl::MutexLock lock(&state_->mutex);
+    const MutexLock lock(&state_->mutex);
     if (!state_->cancelled) {
       key_ = state_->next_key++;
       state_->calls.emplace(key_, std::move(cancel));
@@ -35,7 +35,7 @@ CancellationRegistration::~CancellationRegistration() {
   if (state_ == nullptr) return;
   // Destroyed after the lock is released: it may own the last reference to a call.
   std::map<std::uint64_t, std::function<void()>>::node_type gone;
-  const absl::MutexLock lock(&state_->mutex);
+  const MutexLock lock(&state_->mutex);
   if (!state_->cancelled) gone = state_->calls.extract(key_);
 }
 

@@ -9,13 +9,13 @@
 #include <optional>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "hellocnn/client/client_options.h"
 
 namespace hellocnn::client {
 
 struct Cancellation::State {
-  absl::Mutex mutex;
+  Mutex mutex;
   bool cancelled ABSL_GUARDED_BY(mutex) = false;
   std::uint64_t next_key ABSL_GUARDED_BY(mutex) = 0;
   std::map<std::uint64_t, std::function<void()>> calls ABSL_GUARDED_BY(mutex);

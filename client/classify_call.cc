@@ -2,14 +2,14 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "client/callback_threads.h"
 #include "client/convert.h"
+#include "client/grpc_time.h"
 
 namespace hellocnn::client {
 
 void ClassifyCall::Start(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
-                         absl::Time deadline, const std::optional<Cancellation>& cancellation,
+                         Instant deadline, const std::optional<Cancellation>& cancellation,
                          Client::ClassifyCallback callback) {
   KeepCallbackThreads();
   const auto call = std::make_shared<ClassifyCall>(std::move(pool), std::move(request), deadline,
@@ -23,7 +23,7 @@ void ClassifyCall::Start(std::shared_ptr<ConnectionPool> pool, v1::ClassifyReque
 }
 
 ClassifyCall::ClassifyCall(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
-                           absl::Time deadline, Client::ClassifyCallback callback)
+                           Instant deadline, Client::ClassifyCallback callback)
     : pool_(std::move(pool)),
       request_(std::move(request)),
       deadline_(deadline),
@@ -33,12 +33,12 @@ ClassifyCall::ClassifyCall(std::shared_ptr<ConnectionPool> pool, v1::ClassifyReq
 void ClassifyCall::SetAlarms() {
   pool_->hedge_budget().OnCall();
   const HedgeOptions& hedge = *pool_->options().hedge;
-  const absl::Time now = absl::Now();
+  const Instant now = Clock::Monotonic()->Now();
   alarms_ = std::vector<grpc::Alarm>(hedge.max_attempts - 1);
   for (std::size_t i = 0; i < alarms_.size(); ++i) {
     // An alarm keeps its function as long as it lives itself, and that is as long as this.
     const std::weak_ptr<ClassifyCall> weak = weak_from_this();
-    alarms_[i].Set(absl::ToChronoTime(now + hedge.after * (i + 1.0)), [weak](bool rang) {
+    alarms_[i].Set(ToGrpcTime(now + hedge.after * (i + 1.0)), [weak](bool rang) {
       const auto call = rang ? weak.lock() : nullptr;
       if (call != nullptr && call->pool_->hedge_budget().TakeHedge()) call->Send();
     });
@@ -47,11 +47,11 @@ void ClassifyCall::SetAlarms() {
 
 void ClassifyCall::Send() {
   auto attempt = std::make_shared<Attempt>();
-  attempt->context.set_deadline(absl::ToChronoTime(deadline_));
-  attempt->start = absl::Now();
+  attempt->context.set_deadline(ToGrpcTime(deadline_));
+  attempt->start = Clock::Monotonic()->Now();
   bool cancelled = false;
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     if (decided_) return;
     attempts_.push_back(attempt);
     attempt->number = static_cast<int>(attempts_.size());
@@ -74,7 +74,7 @@ void ClassifyCall::OnEnd(Attempt& attempt, const grpc::Status& status) {
   bool decisive = false;
   Attempts losers;
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     --under_way_;
     decisive = !decided_ && (result.ok() || under_way_ == 0);
     if (decisive) {
@@ -84,7 +84,7 @@ void ClassifyCall::OnEnd(Attempt& attempt, const grpc::Status& status) {
   }
   pool_->Report({.method = "Classify",
                  .status = result.status(),
-                 .duration = absl::Now() - attempt.start,
+                 .duration = Clock::Monotonic()->Now() - attempt.start,
                  .images = request_.images_size(),
                  .attempt = attempt.number,
                  .decisive = decisive});
@@ -97,7 +97,7 @@ void ClassifyCall::OnEnd(Attempt& attempt, const grpc::Status& status) {
 void ClassifyCall::Cancel() {
   Attempts attempts;
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     cancelled_ = true;
     attempts = attempts_;
   }

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "client/cancellation.h"
 #include "client/connection_pool.h"
 #include "hellocnn/client/client.h"
@@ -25,18 +25,18 @@ class ClassifyCall : public std::enable_shared_from_this<ClassifyCall> {
  public:
   // `callback` runs exactly once, on a thread of gRPC's.
   static void Start(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
-                    absl::Time deadline, const std::optional<Cancellation>& cancellation,
+                    Instant deadline, const std::optional<Cancellation>& cancellation,
                     Client::ClassifyCallback callback);
 
   // For Start alone.
-  ClassifyCall(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
-               absl::Time deadline, Client::ClassifyCallback callback);
+  ClassifyCall(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request, Instant deadline,
+               Client::ClassifyCallback callback);
 
  private:
   struct Attempt {
     grpc::ClientContext context;
     v1::ClassifyResponse response;
-    absl::Time start;
+    Instant start;
     int number = 0;
   };
   using Attempts = std::vector<std::shared_ptr<Attempt>>;
@@ -49,13 +49,13 @@ class ClassifyCall : public std::enable_shared_from_this<ClassifyCall> {
 
   const std::shared_ptr<ConnectionPool> pool_;
   const v1::ClassifyRequest request_;
-  const absl::Time deadline_;
+  const Instant deadline_;
   const unsigned turn_;
   const Client::ClassifyCallback callback_;
   std::vector<grpc::Alarm> alarms_;  // one for each hedge
   std::optional<CancellationRegistration> registration_;
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   Attempts attempts_ ABSL_GUARDED_BY(mutex_);
   int under_way_ ABSL_GUARDED_BY(mutex_) = 0;
   bool decided_ ABSL_GUARDED_BY(mutex_) = false;

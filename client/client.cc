@@ -2,10 +2,10 @@
 
 #include <grpcpp/generic/generic_stub.h>
 
+#include <memory>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
+#include "base/mutex.h"
 #include "client/channel_options.h"
 #include "client/classify_call.h"
 #include "client/connection_pool.h"
@@ -64,7 +64,7 @@ absl::StatusOr<ClassifyResult> Client::Classify(absl::Span<const Image> images,
 
 void Client::ClassifyAsync(absl::Span<const Image> images, const CallOptions& options,
                            ClassifyCallback callback) const {
-  const absl::StatusOr<absl::Time> deadline = pool_->Deadline(options);
+  const absl::StatusOr<Instant> deadline = pool_->Deadline(options);
   v1::ClassifyRequest request;
   absl::Status ready = deadline.status();
   if (ready.ok()) ready = AddImages(images, *request.mutable_images());
@@ -89,7 +89,7 @@ std::future<absl::StatusOr<ClassifyResult>> Client::ClassifyFuture(
 
 absl::StatusOr<ClassifyStream> Client::OpenStream(CallOptions options) const {
   if (!options.timeout.has_value()) options.timeout = absl::InfiniteDuration();
-  const absl::StatusOr<absl::Time> deadline = pool_->Deadline(options);
+  const absl::StatusOr<Instant> deadline = pool_->Deadline(options);
   if (!deadline.ok()) return deadline.status();
   return ClassifyStream(
       std::make_unique<ClassifyStream::Impl>(pool_, *deadline, options.cancellation));
@@ -118,15 +118,16 @@ absl::StatusOr<HealthStatus> Client::CheckHealth(const std::string& service,
   absl::Status status =
       pool_->Call("Check", 0, options, [&](grpc::ClientContext& context, Connection& connection) {
         grpc::Status ended;
-        absl::Notification done;
+        // Shared, because Notify may not have returned when Wait does.
+        const auto done = std::make_shared<Notification>();
         grpc::TemplatedGenericStub<health::HealthCheckRequest, health::HealthCheckResponse> stub(
             connection.channel);
         stub.UnaryCall(&context, kHealthCheckMethod, {}, &request, &response,
-                       [&](grpc::Status answer) {
+                       [&ended, done](grpc::Status answer) {
                          ended = std::move(answer);
-                         done.Notify();
+                         done->Notify();
                        });
-        done.WaitForNotification();
+        done->Wait();
         return FromGrpc(ended, target());
       });
   if (!status.ok()) return status;

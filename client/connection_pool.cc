@@ -5,10 +5,10 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "client/cancellation.h"
 #include "client/channel_options.h"
 #include "client/convert.h"
+#include "client/grpc_time.h"
 
 namespace hellocnn::client {
 
@@ -27,24 +27,27 @@ ConnectionPool::ConnectionPool(ClientOptions options) : options_(std::move(optio
   reconnector_ = std::make_unique<Reconnector>(std::move(channels));
 }
 
-absl::StatusOr<absl::Time> ConnectionPool::Deadline(const CallOptions& call) const {
+absl::StatusOr<Instant> ConnectionPool::Deadline(const CallOptions& call) const {
   const absl::StatusOr<absl::Duration> timeout = TimeoutOr(call.timeout, options_.default_timeout);
   if (!timeout.ok()) return timeout.status();
-  return absl::Now() + *timeout;
+  return Clock::Monotonic()->Now() + *timeout;
 }
 
 absl::Status ConnectionPool::Call(
     const char* method, int images, const CallOptions& call,
     const std::function<absl::Status(grpc::ClientContext&, Connection&)>& send) {
-  const absl::StatusOr<absl::Time> deadline = Deadline(call);
+  const absl::StatusOr<Instant> deadline = Deadline(call);
   if (!deadline.ok()) return deadline.status();
   const auto context = std::make_shared<grpc::ClientContext>();
-  context->set_deadline(absl::ToChronoTime(*deadline));
+  context->set_deadline(ToGrpcTime(*deadline));
   const CancellationRegistration registration(call.cancellation,
                                               [context] { context->TryCancel(); });
-  const absl::Time start = absl::Now();
+  const Instant start = Clock::Monotonic()->Now();
   absl::Status status = send(*context, At(TakeTurn()));
-  Report({.method = method, .status = status, .duration = absl::Now() - start, .images = images});
+  Report({.method = method,
+          .status = status,
+          .duration = Clock::Monotonic()->Now() - start,
+          .images = images});
   return status;
 }
 

@@ -13,7 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
+#include "base/clock.h"
 #include "client/hedge_budget.h"
 #include "client/reconnector.h"
 #include "hellocnn/client/client_options.h"
@@ -41,7 +41,7 @@ class ConnectionPool {
 
   // The instant by which a call must be answered that starts now. INVALID_ARGUMENT: the timeout is
   // not > 0.
-  absl::StatusOr<absl::Time> Deadline(const CallOptions& call) const;
+  absl::StatusOr<Instant> Deadline(const CallOptions& call) const;
 
   // Makes a call by `send`, which blocks and returns what the caller will get, with deadline and
   // cancellation, and reports it. `images` is how many it has.

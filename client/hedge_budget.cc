@@ -5,12 +5,12 @@
 namespace hellocnn::client {
 
 void HedgeBudget::OnCall() {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   hedges_ = std::min(hedges_ + share_, kMaxHedges);
 }
 
 bool HedgeBudget::TakeHedge() {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   if (hedges_ < 1) return false;
   hedges_ -= 1;
   return true;

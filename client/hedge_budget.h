@@ -3,7 +3,7 @@
 #define HELLOCNN_CLIENT_HEDGE_BUDGET_H_
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 
 namespace hellocnn::client {
 
@@ -22,7 +22,7 @@ class HedgeBudget {
   static constexpr double kMaxHedges = 10;
 
   const double share_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   double hedges_ ABSL_GUARDED_BY(mutex_) = kMaxHedges;
 };
 

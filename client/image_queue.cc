@@ -27,7 +27,7 @@ absl::Status ImageQueue::Push(std::shared_ptr<PendingImage> image) {
   return absl::OkStatus();
 }
 
-ImageQueue::Taken ImageQueue::Take(absl::Time now) {
+ImageQueue::Taken ImageQueue::Take(Instant now) {
   Taken taken;
   if (calls_ >= options_.max_calls_in_flight) return taken;
   while (!images_.empty() &&

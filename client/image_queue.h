@@ -8,15 +8,15 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/synchronization/notification.h"
-#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "hellocnn/client/batching_client.h"
 
 namespace hellocnn::client {
 
 // An image, and its answer once `done` says so.
 struct PendingImage {
-  PendingImage(Image pending, absl::Time until) : image(std::move(pending)), deadline(until) {}
+  PendingImage(Image pending, Instant until) : image(std::move(pending)), deadline(until) {}
 
   // Called once.
   void Answer(absl::StatusOr<ClassifyResult> answer) {
@@ -25,9 +25,9 @@ struct PendingImage {
   }
 
   Image image;
-  const absl::Time deadline;
+  const Instant deadline;
   absl::StatusOr<ClassifyResult> result;
-  absl::Notification done;
+  Notification done;
 };
 
 // First in, first out. Gives out batches as long as fewer than max_calls_in_flight of them are out.
@@ -49,7 +49,7 @@ class ImageQueue {
 
   // RESOURCE_EXHAUSTED: queue_capacity images wait.
   absl::Status Push(std::shared_ptr<PendingImage> image);
-  Taken Take(absl::Time now);
+  Taken Take(Instant now);
   // The call of a batch has ended.
   void Finish() { --calls_; }
 

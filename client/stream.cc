@@ -2,24 +2,152 @@
 
 #include <utility>
 
+#include "client/callback_threads.h"
 #include "client/convert.h"
+#include "client/grpc_time.h"
 
 namespace hellocnn::client {
 
-ClassifyStream::Impl::Impl(std::shared_ptr<ConnectionPool> connections, absl::Time deadline,
+StreamCall::StreamCall(Connection& connection, grpc::ClientContext& context) {
+  connection.stub->async()->ClassifyStream(&context, this);
+  AddHold();  // operations are started outside of reactions; Do(kLetGo) removes it
+  StartRead(&incoming_);
+  StartCall();
+}
+
+StreamCall::Next StreamCall::Decide() {
+  if (writing_ || let_go_) return Next::kNothing;
+  if (responses_end_) {
+    let_go_ = true;
+    return Next::kLetGo;
+  }
+  if (close_wanted_ && !close_sent_) {
+    close_sent_ = true;
+    writing_ = true;
+    return Next::kCloseSending;
+  }
+  return Next::kNothing;
+}
+
+void StreamCall::Do(Next next) {
+  if (next == Next::kCloseSending) StartWritesDone();
+  if (next == Next::kLetGo) RemoveHold();
+}
+
+absl::Status StreamCall::Send(v1::ClassifyStreamRequest request, Instant deadline) {
+  {
+    MutexLock lock(&mutex_);
+    if (close_wanted_) {
+      return absl::FailedPreconditionError("sending has been closed: nothing more can be sent");
+    }
+    bool timed_out = false;
+    while (writing_ && !responses_end_ && !timed_out) {
+      timed_out = changed_.WaitUntil(&mutex_, deadline);
+    }
+    if (responses_end_ || write_failed_) {
+      return absl::CancelledError("the stream has ended; Finish() says why");
+    }
+    if (writing_) {
+      return absl::DeadlineExceededError(
+          "the server has not taken the previous request in time; are its responses being read?");
+    }
+    writing_ = true;
+  }
+  outgoing_ = std::move(request);
+  StartWrite(&outgoing_);
+  return absl::OkStatus();
+}
+
+std::optional<v1::ClassifyStreamResponse> StreamCall::Read() {
+  v1::ClassifyStreamResponse response;
+  {
+    MutexLock lock(&mutex_);
+    while (reading_) changed_.Wait(&mutex_);
+    if (responses_end_) return std::nullopt;
+    reading_ = true;
+    response.Swap(&incoming_);
+  }
+  StartRead(&incoming_);
+  return response;
+}
+
+void StreamCall::CloseSending() {
+  Next next = Next::kNothing;
+  {
+    MutexLock lock(&mutex_);
+    close_wanted_ = true;
+    next = Decide();
+  }
+  Do(next);
+}
+
+grpc::Status StreamCall::Finish() {
+  // gRPC ends no call before each of its responses has been read.
+  while (Read().has_value()) {
+  }
+  MutexLock lock(&mutex_);
+  while (!status_.has_value()) changed_.Wait(&mutex_);
+  return *status_;
+}
+
+int StreamCall::images() const {
+  MutexLock lock(&mutex_);
+  return images_;
+}
+
+void StreamCall::OnReadDone(bool ok) {
+  Next next = Next::kNothing;
+  {
+    MutexLock lock(&mutex_);
+    reading_ = false;
+    responses_end_ = !ok;
+    next = Decide();
+    changed_.SignalAll();
+  }
+  Do(next);
+}
+
+void StreamCall::OnWriteDone(bool ok) {
+  Next next = Next::kNothing;
+  {
+    MutexLock lock(&mutex_);
+    writing_ = false;
+    write_failed_ |= !ok;
+    if (ok) images_ += outgoing_.images_size();
+    next = Decide();
+    changed_.SignalAll();
+  }
+  Do(next);
+}
+
+void StreamCall::OnWritesDoneDone(bool /*ok*/) {
+  Next next = Next::kNothing;
+  {
+    MutexLock lock(&mutex_);
+    writing_ = false;
+    next = Decide();
+    changed_.SignalAll();
+  }
+  Do(next);
+}
+
+void StreamCall::OnDone(const grpc::Status& status) {
+  MutexLock lock(&mutex_);
+  status_ = status;
+  changed_.SignalAll();  // the last use of this: whoever waits may destroy it once the lock is free
+}
+
+ClassifyStream::Impl::Impl(std::shared_ptr<ConnectionPool> connections, Instant deadline,
                            const std::optional<Cancellation>& cancellation)
     : pool(std::move(connections)),
       registration(cancellation, [context = context] { context->TryCancel(); }) {
-  context->set_deadline(absl::ToChronoTime(deadline));
-  // The header goes with the first request rather than ahead of it, so that opening does not wait
-  // for a connection.
-  context->set_initial_metadata_corked(true);
-  call = pool->At(pool->TakeTurn()).stub->ClassifyStream(context.get());
+  KeepCallbackThreads();
+  context->set_deadline(ToGrpcTime(deadline));
+  call.emplace(pool->At(pool->TakeTurn()), *context);
 }
 
 ClassifyStream::Impl::~Impl() {
   if (finished.has_value()) return;
-  // gRPC wants every stream finished, or it leaks the call; a cancelled one finishes at once.
   context->TryCancel();
   Finish();
 }
@@ -29,8 +157,8 @@ const absl::Status& ClassifyStream::Impl::Finish() {
     finished = FromGrpc(call->Finish(), pool->options().target);
     pool->Report({.method = "ClassifyStream",
                   .status = *finished,
-                  .duration = absl::Now() - start,
-                  .images = images});
+                  .duration = Clock::Monotonic()->Now() - start,
+                  .images = call->images()});
   }
   return *finished;
 }
@@ -47,9 +175,6 @@ ClassifyStream::~ClassifyStream() = default;
 
 absl::Status ClassifyStream::Send(std::uint64_t id, absl::Span<const Image> images,
                                   std::optional<absl::Duration> timeout) {
-  if (impl_->half_closed) {
-    return absl::FailedPreconditionError("the stream is half-closed: nothing more can be sent");
-  }
   v1::ClassifyStreamRequest request;
   request.set_id(id);
   if (absl::Status added = AddImages(images, *request.mutable_images()); !added.ok()) return added;
@@ -57,25 +182,19 @@ absl::Status ClassifyStream::Send(std::uint64_t id, absl::Span<const Image> imag
       TimeoutOr(timeout, impl_->pool->options().default_timeout);
   if (!within.ok()) return within.status();
   if (*within != absl::InfiniteDuration()) *request.mutable_timeout() = ToProto(*within);
-  if (!impl_->call->Write(request)) {
-    return absl::CancelledError("the stream has ended; Finish() says why");
-  }
-  impl_->images += request.images_size();
-  return absl::OkStatus();
+  return impl_->call->Send(std::move(request), Clock::Monotonic()->Now() + *within);
 }
 
 std::optional<StreamAnswer> ClassifyStream::Read() {
-  v1::ClassifyStreamResponse response;
-  if (!impl_->call->Read(&response)) return std::nullopt;
-  return FromProto(response);
+  const std::optional<v1::ClassifyStreamResponse> response = impl_->call->Read();
+  if (!response.has_value()) return std::nullopt;
+  return FromProto(*response);
 }
 
-void ClassifyStream::HalfClose() {
-  if (!impl_->half_closed.exchange(true)) impl_->call->WritesDone();
-}
+void ClassifyStream::CloseSending() { impl_->call->CloseSending(); }
 
 absl::Status ClassifyStream::Finish() {
-  if (!impl_->finished.has_value()) HalfClose();
+  if (!impl_->finished.has_value()) CloseSending();
   return impl_->Finish();
 }
 

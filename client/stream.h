@@ -1,15 +1,17 @@
-// What stands behind ClassifyStream.
+// The call behind a ClassifyStream.
 #ifndef HELLOCNN_CLIENT_STREAM_H_
 #define HELLOCNN_CLIENT_STREAM_H_
 
 #include <grpcpp/client_context.h>
+#include <grpcpp/support/client_callback.h>
 
-#include <atomic>
 #include <memory>
 #include <optional>
 
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "client/cancellation.h"
 #include "client/connection_pool.h"
 #include "hellocnn/client/classify_stream.h"
@@ -17,13 +19,70 @@
 
 namespace hellocnn::client {
 
-struct ClassifyStream::Impl {
-  using Call =
-      grpc::ClientReaderWriterInterface<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>;
+// A bidirectional call on gRPC's callback interface. Its reactions only store what happened, so
+// every wait here is a wait for `changed_`, which the end of the call signals too: whatever the
+// order of operations, each of them ends when the call does. The call starts at once and not with
+// the first request, so that it can end even if nothing is ever sent.
+//
+// Not destroyed before Finish has returned. Thread-safe as ClassifyStream is.
+class StreamCall final
+    : public grpc::ClientBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> {
+ public:
+  // Starts the call. Does not block. `connection` and `context` outlive this; `context` is unused.
+  StreamCall(Connection& connection, grpc::ClientContext& context);
 
-  Impl(std::shared_ptr<ConnectionPool> connections, absl::Time deadline,
+  // Waits until gRPC has taken the previous request, then gives it this one. CANCELLED: the call
+  // has ended. DEADLINE_EXCEEDED: gRPC has not taken the previous one by `deadline`.
+  // FAILED_PRECONDITION: after CloseSending. Nothing was sent in any of these.
+  absl::Status Send(v1::ClassifyStreamRequest request, Instant deadline)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Blocks until a response has come. nullopt: the call has ended.
+  std::optional<v1::ClassifyStreamResponse> Read() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Tells the server that nothing more will be sent, once it has what was. Does not block.
+  void CloseSending() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Discards the responses that nobody has read, and blocks until the server has ended the call.
+  // Returns its status. Called after CloseSending, or once `context` is cancelled.
+  grpc::Status Finish() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Images that gRPC has taken.
+  int images() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnWritesDoneDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnDone(const grpc::Status& status) override ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What to ask of gRPC once the lock is released.
+  enum class Next { kNothing, kCloseSending, kLetGo };
+  // To be called after each change of the members below; decides each of them once.
+  Next Decide() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Do(Next next) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // gRPC reads and writes these from StartRead or StartWrite until the reaction to it.
+  v1::ClassifyStreamResponse incoming_;
+  v1::ClassifyStreamRequest outgoing_;
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  bool reading_ ABSL_GUARDED_BY(mutex_) = true;         // StartRead is under way
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;        // StartWrite or StartWritesDone is
+  bool responses_end_ ABSL_GUARDED_BY(mutex_) = false;  // no response will come any more
+  bool write_failed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool close_wanted_ ABSL_GUARDED_BY(mutex_) = false;  // CloseSending was called
+  bool close_sent_ ABSL_GUARDED_BY(mutex_) = false;
+  bool let_go_ ABSL_GUARDED_BY(mutex_) = false;  // nothing more will be started
+  int images_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::optional<grpc::Status> status_ ABSL_GUARDED_BY(mutex_);
+};
+
+struct ClassifyStream::Impl {
+  Impl(std::shared_ptr<ConnectionPool> connections, Instant deadline,
        const std::optional<Cancellation>& cancellation);
-  // Finishes the stream, cancelling what is left of it.
+  // Cancels what is not finished and blocks until gRPC has let go of it.
   ~Impl();
 
   // Blocks until the stream has ended; reports it, the first time.
@@ -32,10 +91,8 @@ struct ClassifyStream::Impl {
   const std::shared_ptr<ConnectionPool> pool;
   const std::shared_ptr<grpc::ClientContext> context = std::make_shared<grpc::ClientContext>();
   const CancellationRegistration registration;
-  const absl::Time start = absl::Now();
-  std::unique_ptr<Call> call;
-  std::atomic<int> images = 0;            // sent; read by Finish, on any thread
-  std::atomic<bool> half_closed = false;  // set by the writer, read by Finish on any thread
+  const Instant start = Clock::Monotonic()->Now();
+  std::optional<StreamCall> call;
   std::optional<absl::Status> finished;
 };
 

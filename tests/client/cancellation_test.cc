@@ -139,7 +139,7 @@ TEST(CallReport, ComesOnceForEachCallOfEachKind) {
     ClassifyStream stream = client.OpenStream().value();
     EXPECT_TRUE(stream.Send(1, {Uniform(1), Uniform(2)}).ok());
     EXPECT_TRUE(stream.Send(2, {Uniform(3)}).ok());
-    stream.HalfClose();
+    stream.CloseSending();
     while (stream.Read()) {
     }
     EXPECT_TRUE(stream.Finish().ok());

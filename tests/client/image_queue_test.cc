@@ -16,9 +16,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const absl::Time kNow = absl::FromUnixSeconds(1000);
+const Instant kNow = Instant() + absl::Seconds(1000);
 
-std::shared_ptr<PendingImage> Pending(int level, absl::Time deadline = absl::InfiniteFuture()) {
+std::shared_ptr<PendingImage> Pending(int level, Instant deadline = Instant::InfiniteFuture()) {
   return std::make_shared<PendingImage>(Uniform(static_cast<std::uint8_t>(level)), deadline);
 }
 

@@ -13,7 +13,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 "$cmake" --install "$build" --prefix "$work/prefix" >"$work/install.log" || { cat "$work/install.log"; exit 1; }
-for file in bin/hellocnn include/hellocnn/client.h include/hellocnn/batching_client.h include/hellocnn/v1/classifier_service.pb.h \
+for file in bin/hellocnn include/hellocnn/client/client.h include/hellocnn/client/batching_client.h include/hellocnn/v1/classifier_service.pb.h \
     share/hellocnn/protos/hellocnn/v1/classifier_service.proto \
     share/bash-completion/completions/hellocnn share/zsh/site-functions/_hellocnn share/fish/vendor_completions.d/hellocnn.fish \
     $(command -v help2man >/dev/null && echo share/man/man1/hellocnn.1 share/man/man1/hellocnn-load.1); do

@@ -18,7 +18,7 @@ TEST(ClassifyStream, AnswersWhatWasSentUntilTheLast) {
     for (std::uint64_t id = 0; id < 100; ++id) {
       EXPECT_TRUE(stream.Send(id, {Uniform(static_cast<std::uint8_t>(id))}).ok());
     }
-    stream.HalfClose();
+    stream.CloseSending();
   });
   int answers = 0;
   while (const std::optional<StreamAnswer> answer = stream.Read()) {
@@ -51,7 +51,7 @@ TEST(ClassifyStream, EachRequestHasATimeout) {
   EXPECT_EQ(stream.Send(4, {Uniform(1)}, absl::ZeroDuration()).code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(stream.Send(5, {}).code(), absl::StatusCode::kInvalidArgument);
-  stream.HalfClose();
+  stream.CloseSending();
   while (stream.Read()) {
   }
   EXPECT_TRUE(stream.Finish().ok());
@@ -81,9 +81,28 @@ TEST(ClassifyStream, OneFailureDoesNotEndTheStream) {
   ASSERT_TRUE(second.has_value());
   EXPECT_TRUE(second->result.ok());
   EXPECT_EQ(stream.Read()->result.status().code(), absl::StatusCode::kInternal);
-  stream.HalfClose();
+  stream.CloseSending();
   EXPECT_FALSE(stream.Read().has_value());
   EXPECT_TRUE(stream.Finish().ok());
+}
+
+TEST(ClassifyStream, SendGivesUpIfNobodyReadsTheResponses) {
+  const FakeServer server;
+  ClassifyStream stream = server.Connect().OpenStream().value();
+  const std::vector<Image> images(16, Uniform(5));
+  absl::Status sent;
+  while (sent.ok()) sent = stream.Send(1, images, absl::Milliseconds(200));
+  EXPECT_EQ(sent.code(), absl::StatusCode::kDeadlineExceeded) << sent;
+  EXPECT_TRUE(stream.Read().has_value());
+  EXPECT_TRUE(stream.Finish().ok());
+}
+
+TEST(ClassifyStream, FinishDiscardsWhatWasNotRead) {
+  const FakeServer server;
+  ClassifyStream stream = server.Connect().OpenStream().value();
+  for (std::uint64_t id = 0; id < 10; ++id) ASSERT_TRUE(stream.Send(id, {Uniform(5)}).ok());
+  EXPECT_TRUE(stream.Finish().ok());
+  EXPECT_FALSE(stream.Read().has_value());
 }
 
 TEST(ClassifyStream, SaysWhyItEnded) {

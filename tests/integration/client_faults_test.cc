@@ -287,7 +287,7 @@ TEST_F(ServerFaults, IdleStreamOutlivesManyKeepalives) {
     ASSERT_TRUE(stream.Read().has_value()) << stream.Finish();
     absl::SleepFor(absl::Milliseconds(300));
   }
-  stream.HalfClose();
+  stream.CloseSending();
   EXPECT_FALSE(stream.Read().has_value());
   EXPECT_TRUE(stream.Finish().ok());
 }

@@ -6,7 +6,7 @@
 //     for (std::size_t i = 0; i < images.size(); ++i) {
 //       if (!stream->Send(i, {images[i]}).ok()) return;  // it has ended; Finish says why
 //     }
-//     stream->HalfClose();
+//     stream->CloseSending();
 //   });
 //   while (std::optional<StreamAnswer> answer = stream->Read()) {
 //     if (answer->result.ok()) std::cout << answer->id << ": " <<
@@ -35,37 +35,46 @@ struct StreamAnswer {
   absl::StatusOr<ClassifyResult> result;
 };
 
-// Many requests over one call. Answers come in the order in which they are ready: match them by id.
+// Many requests over one call. Responses come in the order in which they are ready: match them by
+// id. Every operation ends when the call does, in whatever order they are used.
 //
-// Thread-safety: one thread may Send and HalfClose while another Reads. Cancel may be called from
-// anywhere. Destruction cancels what is not finished and blocks until gRPC has let go of the call,
-// briefly.
+// Thread-safety: one thread may Send and CloseSending while another Reads. Cancel may be called
+// from any thread. The destructor cancels what is not finished and blocks until gRPC has let go of
+// the call, briefly. A stream that was moved from may only be destroyed or assigned to.
 class ClassifyStream {
  public:
   ClassifyStream(ClassifyStream&&) noexcept;
   ClassifyStream& operator=(ClassifyStream&&) noexcept;
   ~ClassifyStream();
 
-  // Blocks until gRPC has taken the request, which flow control may delay. The server answers it
-  // within `timeout` (unset: ClientOptions::default_timeout) of reading it, or with
-  // DEADLINE_EXCEEDED. INVALID_ARGUMENT: `images` is empty or `timeout` not > 0; nothing was sent.
-  // FAILED_PRECONDITION: after HalfClose. CANCELLED: the stream has ended; Finish() says why.
+  // Hands the request to gRPC. Blocks while gRPC still holds the previous request back for flow
+  // control, at most for `timeout` (unset: ClientOptions::default_timeout). That happens when
+  // nobody reads the responses: read them on another thread, or after every few requests. The
+  // server answers within `timeout` of reading the request, or with DEADLINE_EXCEEDED.
+  //
+  // INVALID_ARGUMENT: `images` is empty or `timeout` not > 0. FAILED_PRECONDITION: after
+  // CloseSending. DEADLINE_EXCEEDED: gRPC still held the previous request back. CANCELLED: the
+  // stream has ended, and Finish() says why. After any error the request was not sent.
   absl::Status Send(std::uint64_t id, absl::Span<const Image> images,
                     std::optional<absl::Duration> timeout = std::nullopt);
 
-  // Blocks for the next answer. nullopt: the stream has ended; Finish() says why.
+  // Blocks until the next response has come, which may be for ever if nothing was sent, sending is
+  // not closed and OpenStream was given no timeout. nullopt: the stream has ended; Finish() says
+  // why.
   std::optional<StreamAnswer> Read();
 
-  // Says that nothing more will be sent; answers may still be read. Once is enough, more does no
-  // harm.
-  void HalfClose();
+  // Tells the server that nothing more will be sent. Responses may still be read. Does not block.
+  // Later calls have no effect.
+  void CloseSending();
 
-  // How the stream ended. Call it after Read() gave nullopt, with no other call under way:
-  // half-closes if need be, then blocks until the server ends the stream. Later calls give the same
-  // status. OK: everything was answered.
+  // Closes sending, discards the responses that have not been read, and blocks until the server
+  // ends the stream. Returns how it ended; OK means that every request that was sent had its
+  // response. Must not be called while another thread is in Send. Later calls return the same
+  // status.
   absl::Status Finish();
 
-  // Ends the stream at once: Read gives nullopt, Finish CANCELLED. Does not block.
+  // Ends the stream at once: Read returns nullopt and Finish CANCELLED, unless the stream had
+  // ended before. Does not block.
   void Cancel();
 
  private:
