@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/version.h"
+#include "cli/reference.h"
 
 namespace hellocnn::cli {
 namespace {
@@ -66,6 +67,10 @@ int Main(int argc, char** argv) {
   CLI::App app("Classifies handwritten digits with a HelloCNN server.", "hellocnn");
   app.footer(kExamples);
   app.set_version_flag("--version", absl::StrCat("hellocnn ", kVersion));
+  // For the documents; hidden.
+  app.add_flag_callback("--print-options-markdown",
+                        [&app] { throw CLI::CallForVersion(MarkdownReference(app), 0); })
+      ->group("");
   app.require_subcommand(1);
   app.fallthrough();  // --server is understood after the subcommand too
   GlobalOptions global{"127.0.0.1:8500", "5s", false};

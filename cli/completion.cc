@@ -34,6 +34,9 @@ std::vector<std::string> ChoicesOf(const std::string& type) {
   return absl::StrSplit(type.substr(open + 1, close - open - 1), ',');
 }
 
+// CLI11 leaves options without a group out of --help.
+bool IsHidden(const CLI::Option& option) { return option.get_group().empty(); }
+
 CompletedOption DescribeOption(const CLI::Option& option) {
   CompletedOption described;
   for (const std::string& name : option.get_snames()) described.flags.push_back("-" + name);
@@ -54,7 +57,7 @@ CompletedCommand DescribeCommand(const CLI::App& app, std::vector<std::string> p
   command.help = app.get_description();
   for (const CLI::Option* option : app.get_options()) {
     if (option->nonpositional()) {
-      command.options.push_back(DescribeOption(*option));
+      if (!IsHidden(*option)) command.options.push_back(DescribeOption(*option));
     } else {
       command.takes_files = command.takes_files || IsFile(option->get_type_name());
     }
@@ -142,7 +145,7 @@ CompletedCommand Describe(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     // These two each command has by itself, or not at all.
     if (option == app.get_help_ptr() || option->check_lname("version")) continue;
-    of_program.push_back(DescribeOption(*option));
+    if (!IsHidden(*option)) of_program.push_back(DescribeOption(*option));
   }
   CompletedCommand program = DescribeCommand(app, {}, of_program);
   // The program itself has them already.

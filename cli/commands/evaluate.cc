@@ -131,12 +131,12 @@ void AddEvaluate(CLI::App& app, const GlobalOptions& global, Action& action) {
   command->add_option("--data", options->data, "folder of the IDX files")
       ->required()
       ->type_name("DIR");
-  command->add_option("--limit", options->limit, "only the first N images; without, all")
+  command->add_option("--limit", options->limit, "only the first N images; all by default")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
   command
       ->add_option("--batch", options->batch,
-                   "images a call; without, 64 or the server's limit, whichever is less")
+                   "images in a call; 64 or the server's limit by default, whichever is less")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
   command->add_option("--concurrency", options->concurrency, "calls in flight at most")

@@ -36,7 +36,8 @@ void AddHealth(CLI::App& app, const GlobalOptions& global, Action& action) {
   command->footer(kExamples);
   auto service = std::make_shared<std::string>();
   command
-      ->add_option("--service", *service, "fully qualified service; without, the server as a whole")
+      ->add_option("--service", *service,
+                   "fully qualified service; the server as a whole by default")
       ->type_name("NAME");
   command->callback([&global, &action, service] {
     action = [&global, service] { return Run(global, *service); };

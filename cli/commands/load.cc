@@ -27,13 +27,13 @@ namespace hellocnn::cli {
 namespace {
 
 constexpr char kExamples[] = R"(
-Closed loop (--concurrency): so many requests are under way, and each answer lets the next one go. Shows what the server
+Closed loop (--concurrency): so many requests are in flight, and each response lets the next one go. Shows what the server
 can do at most, and hides its pauses: while it stalls, nothing is sent. Open loop (--rate): requests go out when
 they are due, whatever the server does, and latency counts from that moment. Shows what callers would see.
 docs/load-testing.md says how to read the results.
 
 Examples:
-  hellocnn load                                                 8 requests under way for 10 s
+  hellocnn load                                                 8 requests in flight for 10 s
   hellocnn load --rate 2000 --arrivals poisson --duration 30s   as independent callers send
   hellocnn load --data data/mnist-test --requests 10000         real digits; wrong answers are counted
   hellocnn load --concurrency 1:64:x2 --duration 5s             a line for each of 1, 2, 4, ... 64

@@ -71,9 +71,10 @@ void AddSweep(CLI::App& command, const std::string& name, std::vector<double>& v
 
 void AddLoadShape(CLI::App& command, LoadOptions& options) {
   command.option_defaults()->group("Load");
-  AddSweep(command, "--concurrency", options.concurrency, 65536, /*whole=*/true,
-           "closed loop: requests under way, or several numbers in turn as 1:64:x2 or 8:32:+8; "
-           "without, 8");
+  AddSweep(
+      command, "--concurrency", options.concurrency, 65536, /*whole=*/true,
+      "closed loop: requests in flight, or several numbers in turn as 1:64:x2 or 8:32:+8; 8 by "
+      "default");
   AddSweep(command, "--rate", options.rates, load::kMostRate, /*whole=*/false,
            "open loop: requests a second, or several numbers in turn as 1000:5000:+1000");
   command
@@ -90,8 +91,8 @@ void AddLoadShape(CLI::App& command, LoadOptions& options) {
       ->type_name("N");
   command
       .add_option("--max-in-flight", options.setup.most_in_flight,
-                  "open loop: more requests than this under way are held back; their latency "
-                  "counts from when they were due all the same")
+                  "open loop: the most requests in flight; others are held back, and their latency "
+                  "counts from when they were due")
       ->check(CLI::Range(1, 65536))
       ->type_name("N")
       ->capture_default_str();
@@ -107,7 +108,7 @@ void AddLoadShape(CLI::App& command, LoadOptions& options) {
       ->type_name("N")
       ->capture_default_str();
   command.add_flag("--find-max-rate", options.find_max_rate,
-                   "search for the highest rate that keeps --slo, from --rate or 100 on");
+                   "search for the highest rate that keeps --slo, beginning with --rate or 100");
   AddSlo(command, options.slo,
          "limit of latency for --find-max-rate, such as p99=5ms, mean=1ms or max=1s");
 }
@@ -127,37 +128,40 @@ void AddRequests(CLI::App& command, LoadOptions& options) {
       ->type_name("MODE")
       ->capture_default_str();
   command
-      .add_option("--pixel-format", options.setup.pixel_format,
-                  "gray8, a byte a pixel, or float32, four, normalised by this program")
+      .add_option(
+          "--pixel-format", options.setup.pixel_format,
+          "gray8, a byte for each pixel, or float32, four bytes, normalised by this program")
       ->check(CLI::IsMember({"gray8", "float32"}))
       ->type_name("FORMAT")
       ->capture_default_str();
   command
       .add_option("--data", options.setup.data,
-                  "folder of MNIST's t10k IDX files, whose labels are compared with the answers; "
-                  "without, generated images")
+                  "folder of MNIST's t10k IDX files, whose labels are compared with the responses; "
+                  "generated images by default")
       ->type_name("DIR");
-  command.add_option("--seed", options.setup.seed, "of generated images and of poisson arrivals")
+  command
+      .add_option("--seed", options.setup.seed, "seed of generated images and of poisson arrivals")
       ->type_name("N")
       ->capture_default_str();
   AddDuration(command, "--deadline", options.deadline, false,
-              "limit for each request; without, that of --timeout");
+              "time limit for each request; that of --timeout by default");
 }
 
 void AddLength(CLI::App& command, LoadOptions& options) {
   command.option_defaults()->group("Length");
   AddDuration(command, "--duration", options.duration, false,
-              "how long to measure; without --requests, 10s");
+              "how long to measure; 10s by default, if there is no --requests");
   command
       .add_option("--requests", options.requests,
-                  "how many requests to measure; with --duration, whichever ends first")
+                  "how many requests to measure; with --duration, the one that ends first counts")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 50))
       ->type_name("N");
   AddDuration(command, "--warm-up", options.setup.warm_up, true,
-              "load before the measurement, which does not count; without, 1s");
-  AddDuration(command, "--window", options.window, false,
-              "whether it is steady is judged by windows of this length, and plots are drawn of "
-              "them; without, a tenth of --duration, at most 1s");
+              "load before the measurement, which does not count; 1s by default");
+  AddDuration(
+      command, "--window", options.window, false,
+      "length of the windows that judge steadiness and that plots show; by default a tenth of "
+      "--duration, at most 1s");
   command
       .add_option_function<std::string>(
           "--steady-by",
@@ -175,20 +179,20 @@ void AddLength(CLI::App& command, LoadOptions& options) {
 void AddOutput(CLI::App& command, LoadOptions& options) {
   command.option_defaults()->group("Output");
   command
-      .add_option("--output", options.output,
-                  "text for people; json, one document; csv, a line for each run; hgrm, "
-                  "HdrHistogram's percentiles of the latency in ms")
+      .add_option(
+          "--output", options.output,
+          "text for people, json in one document, csv with a line for each run, or hgrm with "
+          "latency percentiles in ms")
       ->check(CLI::IsMember({"text", "json", "csv", "hgrm"}))
       ->type_name("FORMAT")
       ->capture_default_str();
-  command
-      .add_option("--html", options.html,
-                  "also write a page with plots, which needs nothing but itself")
+  command.add_option("--html", options.html, "also write a self-contained page with plots")
       ->type_name("FILE");
   command
-      .add_option("--server-metrics", options.server_metrics,
-                  "where the server's metrics are, such as http://127.0.0.1:9464/metrics; fetched "
-                  "before and after each measurement, and reported beside what was seen from here")
+      .add_option(
+          "--server-metrics", options.server_metrics,
+          "URL of the server's metrics, such as http://127.0.0.1:9464/metrics, to report beside "
+          "what the generator sees")
       ->type_name("URL");
   command
       .add_option("--prometheus-listen", options.prometheus_listen,

@@ -292,7 +292,7 @@ void AddTried(CLI::App& command, Options& options) {
 void AddServer(CLI::App& command, Options& options) {
   command
       .add_option("--server-binary", options.server_binary,
-                  "the server to start; without, hellocnn-server beside this program")
+                  "server to start; hellocnn-server beside this program by default")
       ->type_name("FILE");
   command.add_option("--model", options.model, "folder with the model, for the server")
       ->type_name("DIR")
@@ -317,11 +317,11 @@ void AddMeasurement(CLI::App& command, Options& options) {
       ->type_name("N")
       ->capture_default_str();
   AddDuration(command, "--duration", options.duration, false,
-              "how long to measure at each rate; without, 1s");
+              "how long to measure at each rate; 1s by default");
   AddDuration(command, "--warm-up", options.warm_up, true,
-              "load before each measurement, which does not count; without, 300ms");
+              "load before each measurement, which does not count; 300ms by default");
   AddDuration(command, "--budget", options.budget, false,
-              "after this long nothing more is tried, but for the confirmation; without, 2m");
+              "time after which nothing but the confirmation is tried; 2m by default");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 """The program `hellocnn` with no server about: exit codes, messages, help. Usage: cli_test.py PATH_OF_HELLOCNN"""
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,20 @@ class Usage(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done)
             self.assertIn('Examples:\n  hellocnn ', done.stdout)
         self.assertIn('HELLOCNN_SERVER', run('--help').stdout)
+
+    def test_the_reference_has_every_option_of_the_help(self):
+        done = run('--print-options-markdown')
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        sections = dict(re.findall(r'^## (.*)\n((?:(?!## ).*\n)*)', done.stdout, re.MULTILINE))
+        self.assertIn('hellocnn load compare', sections)
+        self.assertIn('| `--mode` | unary, stream | unary | ', sections['hellocnn load'])
+        self.assertIn('| `--threads` | N, 1 to 256 | 1 | ', sections['hellocnn load'])
+        self.assertIn('| `--limit` | N, above 0 | 10 | ', sections['hellocnn classify'])
+        sections['hellocnn'] = sections.pop('Every command')
+        for command, section in sections.items():
+            offered = re.findall(r'^  (?:-\w,)?(--[\w-]+)', run(*command.split()[1:], '--help').stdout, re.MULTILINE)
+            documented = re.findall(r'^\| `(--[\w-]+)`', section, re.MULTILINE)
+            self.assertEqual(set(documented), set(offered) - {'--help', '--version'}, command)
 
     def test_version(self):
         done = run('--version')

@@ -40,6 +40,10 @@ class Bash(unittest.TestCase):
         # Those of the program are understood after the command too.
         self.assertEqual(self.complete('hellocnn', 'load', '--serv'), {'--server', '--server-metrics'})
 
+    def test_hidden_options_are_not_offered(self):
+        self.assertEqual(self.complete('hellocnn', '--print-o'), set())
+        self.assertEqual(self.complete('hellocnn', 'load', '--print-o'), set())
+
     def test_choices(self):
         self.assertEqual(self.complete('hellocnn', 'load', '--output', ''), {'text', 'json', 'csv', 'hgrm'})
         self.assertEqual(self.complete('hellocnn', 'load', '--output', '=', 'j'), {'json'})

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Writes the tables of docs/reference/options.md, which the server prints.
+"""Writes the tables of the reference pages for options, which the programs print.
 
-    tests/docs/options_reference.py PATH_OF_HELLOCNN_SERVER
+    tests/docs/options_reference.py build/release/bin
 
-replaces what stands between the page's markers.
+replaces what stands between each page's markers. The folder is that of the built programs.
 """
 
 import os
@@ -11,15 +11,18 @@ import re
 import subprocess
 import sys
 
-PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/reference/options.md")
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+
+# Page: the program that prints its tables.
+PAGES = {"docs/reference/options.md": "hellocnn-server", "docs/reference/command-line.md": "hellocnn"}
 
 SECTION = re.compile(r"(<!-- options -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
 
-def printed(server):
-    """What the server prints, without the caller's own HELLOCNN_… settings."""
+def printed(program):
+    """What the program prints, without the caller's own HELLOCNN_… settings."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HELLOCNN_")}
-    command = [server, "--print-options-markdown"]
+    command = [program, "--print-options-markdown"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
@@ -34,10 +37,13 @@ def rewrite(text, tables):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    with open(PAGE, encoding="utf-8") as file:
-        text = file.read()
-    with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(rewrite(text, printed(sys.argv[1])))
+    for page, program in PAGES.items():
+        path = os.path.join(SOURCE, page)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        text = rewrite(text, printed(os.path.join(sys.argv[1], program)))
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
 
 
 if __name__ == "__main__":
