@@ -4,8 +4,8 @@
 
 #include <memory>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "base/clock.h"
 #include "tests/client/fake_server.h"
 
 namespace hellocnn::client {
@@ -26,7 +26,7 @@ TEST(Reconnector, LeavesTheCpuAloneWhileTheServerIsAway) {
   // Often enough for the thread that mends the connection to start.
   ASSERT_TRUE(absl::IsUnavailable(client.Classify({Uniform(1)}).status()));
   const long before = Waits();
-  hellocnn::SleepFor(absl::Seconds(2));
+  absl::SleepFor(absl::Seconds(2));
   // Looking every 20 ms took 100 wake-ups in these two seconds, before anything of gRPC's.
   EXPECT_LT(Waits() - before, 60);
 }
