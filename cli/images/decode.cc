@@ -9,7 +9,9 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "cli/images/jpeg.h"
 #include "cli/images/pnm.h"
 #include "hellocnn/client/client.h"
 #include "hellocnn/data/idx.h"
@@ -20,6 +22,7 @@ namespace {
 
 constexpr std::int64_t kMaxFileBytes = std::int64_t{1} << 28;
 constexpr int kContentSide = 28;
+constexpr char kJpegStart[] = "\xff\xd8\xff";
 
 absl::Status Invalid(const std::string& name, const std::string& what) {
   return absl::InvalidArgumentError(absl::StrCat(name, ": ", what));
@@ -84,6 +87,9 @@ std::int64_t BigEndian32(const std::string& bytes, std::size_t at) {
   return value;
 }
 
+// Why stb_image could not decode. It quotes the name of a PNG chunk as the file has it.
+std::string FailureReason() { return absl::CHexEscape(stbi_failure_reason()); }
+
 absl::StatusOr<Picture> DecodeWithStb(const std::string& name, const std::string& bytes,
                                       bool invert) {
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
@@ -94,10 +100,14 @@ absl::StatusOr<Picture> DecodeWithStb(const std::string& name, const std::string
     absl::Status fits = CheckSize(name, BigEndian32(bytes, 16), BigEndian32(bytes, 20));
     if (!fits.ok()) return fits;
   }
+  if (StartsWith(bytes, kJpegStart)) {
+    absl::Status sound = CheckHuffmanTables(name, bytes);
+    if (!sound.ok()) return sound;
+  }
   Picture picture;
   int channels = 0;
   if (stbi_info_from_memory(data, size, &picture.width, &picture.height, &channels) == 0) {
-    return Invalid(name, absl::StrCat("the picture's header is broken: ", stbi_failure_reason()));
+    return Invalid(name, absl::StrCat("the picture's header is broken: ", FailureReason()));
   }
   if (absl::Status fits = CheckSize(name, picture.width, picture.height); !fits.ok()) return fits;
   const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> loaded(
@@ -105,7 +115,7 @@ absl::StatusOr<Picture> DecodeWithStb(const std::string& name, const std::string
                             STBI_grey_alpha),
       &stbi_image_free);
   if (loaded == nullptr)
-    return Invalid(name, absl::StrCat("the picture is broken: ", stbi_failure_reason()));
+    return Invalid(name, absl::StrCat("the picture is broken: ", FailureReason()));
   picture.grey.resize(std::size_t(picture.width) * picture.height);
   const int paper = invert ? 255 : 0;  // what will be black in the end
   for (std::size_t i = 0; i < picture.grey.size(); ++i) {
@@ -135,7 +145,7 @@ absl::StatusOr<Picture> DecodeFloats(const std::string& name, const std::string&
 absl::StatusOr<Picture> DecodePicture(const std::string& name, const std::string& bytes,
                                       bool invert) {
   absl::StatusOr<Picture> picture;
-  if (StartsWith(bytes, "\x89PNG") || StartsWith(bytes, "\xff\xd8\xff")) {
+  if (StartsWith(bytes, "\x89PNG") || StartsWith(bytes, kJpegStart)) {
     picture = DecodeWithStb(name, bytes, invert);
   } else if (IsPnm(bytes)) {
     picture = DecodePnm(name, bytes);

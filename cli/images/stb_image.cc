@@ -1,4 +1,27 @@
-// The one place where stb_image is compiled: only what decode.cc reads, only from memory.
+// The one place where stb_image is compiled: only what decode.cc reads, only from memory, and with
+// a limit on what a file can make it allocate. Without one, a PNG chunk of a few bytes that says it
+// is longer, or pixels that inflate to more than the picture has, would take up to 4 GiB.
+#include <cstddef>
+#include <cstdlib>
+
+#include "cli/images/decode.h"
+
+namespace {
+
+// Twice what the largest picture that is read takes, with 4 channels of 16 bits: when stb_image
+// needs more room than it had guessed, it doubles it.
+constexpr std::size_t kMaxAllocation =
+    std::size_t{hellocnn::cli::kMaxPixels} * 4 * 2 * 2 + (1 << 20);
+
+void* Reallocate(void* memory, std::size_t size) {
+  return size <= kMaxAllocation ? std::realloc(memory, size) : nullptr;
+}
+
+}  // namespace
+
+#define STBI_MALLOC(size) Reallocate(nullptr, size)
+#define STBI_REALLOC(memory, size) Reallocate(memory, size)
+#define STBI_FREE(memory) std::free(memory)
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG

@@ -85,6 +85,74 @@ TEST(DecodePicture, RefusesBrokenPictures) {
   EXPECT_THAT(Refusal(""), HasSubstr("not 0"));
 }
 
+TEST(DecodePicture, ErrorsShowNoControlCharacters) {
+  std::string png = Png(20, 20, 1, Pixels(400, 7));
+  const std::string chunk("\0\0\0\0A\x1b[2\0\0\0\0", 12);
+  png.insert(8 + 25, chunk);  // after the signature and the header
+  const std::string message = Refusal(png);
+  EXPECT_EQ(message.find('\x1b'), std::string::npos) << message;
+  EXPECT_THAT(message, HasSubstr("\\x1b"));
+}
+
+// Writes the length of the first chunk of pixels.
+std::string WithIdatLength(std::string png, std::uint32_t length) {
+  const std::size_t at = png.find("IDAT") - 4;
+  for (std::size_t i = 0; i < 4; ++i) png[at + i] = static_cast<char>(length >> (24 - 8 * i));
+  return png;
+}
+
+TEST(DecodePicture, TakesNoMemoryForPixelsThatAreNotThere) {
+  const std::string png = Png(20, 20, 1, Pixels(400, 7));
+  EXPECT_THAT(Refusal(WithIdatLength(png, 100'000)), HasSubstr("outofdata"));
+  EXPECT_THAT(Refusal(WithIdatLength(png, 0x7FFFFFFF)), HasSubstr("outofmem"));
+}
+
+// A segment of one Huffman table, with as many codes of each length.
+std::string HuffmanTable(char codes_of_a_length) {
+  const std::size_t size =
+      2 + 1 + 16 + std::size_t{16} * static_cast<unsigned char>(codes_of_a_length);
+  std::string table{'\xff', '\xc4', static_cast<char>(size >> 8), static_cast<char>(size)};
+  table += '\0';
+  table.append(16, codes_of_a_length);
+  return table.append(size - 2 - 1 - 16, '\x7f');
+}
+
+// stb_image keeps 256 codes, and writes what more there are over what lies behind them.
+TEST(DecodePicture, RejectsHuffmanTablesOfTooManyCodes) {
+  const std::string jpeg = Jpeg(16, 8, Pixels(128, 180));
+  const auto with = [&](std::size_t at, const std::string& segment) {
+    std::string changed = jpeg;
+    return changed.insert(at, segment);
+  };
+  const std::size_t scan = jpeg.find("\xff\xda");
+  ASSERT_NE(scan, std::string::npos);
+  EXPECT_THAT(Refusal(with(2, HuffmanTable('\xff'))), HasSubstr("Huffman table of 4080 codes"));
+  EXPECT_THAT(Refusal(with(2, HuffmanTable('\x11'))), HasSubstr("Huffman table of 272 codes"));
+  EXPECT_THAT(Refusal(with(scan, HuffmanTable('\x11'))), HasSubstr("Huffman table of 272 codes"));
+  // Bytes that fill the gap before a marker, and a table after the scan.
+  EXPECT_THAT(Refusal(with(scan, "\xff\xff" + HuffmanTable('\x11'))), HasSubstr("272 codes"));
+  EXPECT_THAT(Refusal(with(jpeg.size() - 2, HuffmanTable('\x11'))), HasSubstr("272 codes"));
+  // Of two tables in one segment, each counts.
+  std::string two = HuffmanTable('\x11');
+  const std::string small = std::string(1, '\0') + std::string("\1") + std::string(15, '\0') + "\7";
+  two.insert(4, small);
+  const std::size_t size = two.size() - 2;
+  two[2] = static_cast<char>(size >> 8);
+  two[3] = static_cast<char>(size);
+  EXPECT_THAT(Refusal(with(2, two)), HasSubstr("272 codes"));
+}
+
+TEST(DecodePicture, TakesJpegsWithAnySegmentsAroundTheirTables) {
+  const std::string jpeg = Jpeg(16, 8, Pixels(128, 180));
+  // A comment may hold what would be a broken table elsewhere.
+  const std::string table = HuffmanTable('\xff').substr(0, 40);
+  const std::string comment = std::string("\xff\xfe\0\x2a", 4) + table;
+  std::string changed = jpeg;
+  EXPECT_EQ(Greys(changed.insert(2, comment)), Greys(jpeg));
+  changed = jpeg;
+  EXPECT_EQ(Greys(changed.insert(2, "\xff\xff\xff")), Greys(jpeg));
+}
+
 TEST(DecodePicture, RefusesHugePicturesByTheirHeader) {
   std::string png = Png(20, 20, 1, Pixels(400, 7));
   png.replace(16, 8, std::string("\0\0\xff\xff\0\0\xff\xff", 8));  // 65,535 by 65,535
