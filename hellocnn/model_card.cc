@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/status/status.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 
@@ -168,8 +169,11 @@ absl::StatusOr<ModelCard> LoadModelCard(const std::string& directory) {
     if (absl::Status status = CardReader(path).Read(json, card); !status.ok()) return status;
     return card;
   } catch (const Json::exception& error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": found ", error.what(), "; wanted a JSON object"));
+    // It quotes the text as it is, however long that is.
+    constexpr std::size_t kShown = 256;
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": found ", absl::CHexEscape(std::string(error.what()).substr(0, kShown)),
+        "; wanted a JSON object"));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -87,8 +88,9 @@ absl::StatusOr<MetricsPage> MetricsPage::Parse(const std::string& text) {
     const std::string name = reader.Name();
     Sample sample{};
     if (name.empty() || !reader.Labels(sample.labels) || !reader.Value(sample.value)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "line ", number, " is '", line.substr(0, kShown), "', which is no sample of a metric"));
+      return absl::InvalidArgumentError(absl::StrCat("line ", number, " is '",
+                                                     absl::CHexEscape(line.substr(0, kShown)),
+                                                     "', which is no sample of a metric"));
     }
     page.samples_[name].push_back(std::move(sample));
   }

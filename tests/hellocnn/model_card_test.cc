@@ -125,6 +125,14 @@ TEST_F(ModelCardTest, TextThatIsNotJsonIsAnError) {
   EXPECT_THAT(ErrorOf(std::string(2'000'000, ' ')), HasSubstr("larger than"));
 }
 
+TEST_F(ModelCardTest, ErrorsCanBePrintedWhateverTheCardHolds) {
+  const std::string error = ErrorOf("{\"name\": \"m\xc3\x1b[2J\"}");
+  EXPECT_EQ(error.find('\xc3'), std::string::npos) << error;
+  EXPECT_EQ(error.find('\x1b'), std::string::npos) << error;
+  EXPECT_THAT(error, HasSubstr("\\xc3"));
+  EXPECT_LT(ErrorOf("{\"name\": \"" + std::string(10'000, 'm')).size(), 1000U);
+}
+
 TEST_F(ModelCardTest, EveryTruncationIsAnError) {
   const std::string card = kGoodCard;
   for (std::size_t size = 0; size < card.size(); ++size) ErrorOf(card.substr(0, size));
