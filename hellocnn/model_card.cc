@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/status/status.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/shown.h"
 
 namespace hellocnn {
 namespace {
@@ -170,10 +170,9 @@ absl::StatusOr<ModelCard> LoadModelCard(const std::string& directory) {
     return card;
   } catch (const Json::exception& error) {
     // It quotes the text as it is, however long that is.
-    constexpr std::size_t kShown = 256;
-    return absl::InvalidArgumentError(absl::StrCat(
-        path, ": found ", absl::CHexEscape(std::string(error.what()).substr(0, kShown)),
-        "; wanted a JSON object"));
+    constexpr std::size_t kMaxShown = 256;
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": found ", Shown(error.what(), kMaxShown), "; wanted a JSON object"));
   }
 }
 

@@ -3,15 +3,15 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/shown.h"
 
 namespace hellocnn::load {
 namespace {
 
-constexpr std::size_t kShown = 60;  // characters of a line that is refused
+constexpr std::size_t kMaxShown = 60;  // characters of a line that is refused
 
 bool IsNameCharacter(char c) { return absl::ascii_isalnum(c) || c == '_' || c == ':'; }
 
@@ -88,9 +88,8 @@ absl::StatusOr<MetricsPage> MetricsPage::Parse(const std::string& text) {
     const std::string name = reader.Name();
     Sample sample{};
     if (name.empty() || !reader.Labels(sample.labels) || !reader.Value(sample.value)) {
-      return absl::InvalidArgumentError(absl::StrCat("line ", number, " is '",
-                                                     absl::CHexEscape(line.substr(0, kShown)),
-                                                     "', which is no sample of a metric"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "line ", number, " is '", Shown(line, kMaxShown), "', which is no sample of a metric"));
     }
     page.samples_[name].push_back(std::move(sample));
   }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/cpu_quota.h"
+#include "base/shown.h"
 #include "base/version.h"
 #include "server/config/option_row.h"
 #include "server/config/reference.h"
@@ -100,8 +101,9 @@ OptionRows Table() {
 absl::Status Reject(const OptionRow& row, absl::string_view value, absl::string_view source,
                     const Options* values) {
   const std::string from = source.empty() ? "" : absl::StrCat(" (", source, ")");
-  return absl::InvalidArgumentError(absl::StrCat("option ", row.name, from, " is \"", value,
-                                                 "\", wanted ", Wanted(row, Table(), values)));
+  return absl::InvalidArgumentError(absl::StrCat("option ", row.name, from, " is \"",
+                                                 Shown(std::string(value)), "\", wanted ",
+                                                 Wanted(row, Table(), values)));
 }
 
 ParsedOptions PrintAndExit(std::string text) {

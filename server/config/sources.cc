@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "base/shown.h"
 
 extern "C" char** environ;
 
@@ -217,8 +218,8 @@ absl::StatusOr<std::map<std::string, std::string>> ParseFile(const OptionNames& 
   std::string line;
   for (int number = 1; std::getline(lines, line); ++number) {
     if (absl::Status status = CheckLine(line); !status.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("file ", path, ", line ", number, ": \"", line, "\": ", status.message()));
+      return absl::InvalidArgumentError(absl::StrCat("file ", path, ", line ", number, ": \"",
+                                                     Shown(line), "\": ", status.message()));
     }
   }
   lines.clear();
@@ -232,8 +233,8 @@ absl::StatusOr<std::map<std::string, std::string>> ParseFile(const OptionNames& 
       const std::string name = item.fullname();
       if (!names.contains(name)) {
         const std::string nearest = Nearest(name, names);
-        return absl::InvalidArgumentError(
-            absl::StrCat("file ", path, ": ", name, " is not an option; ", Hint(nearest, nearest)));
+        return absl::InvalidArgumentError(absl::StrCat(
+            "file ", path, ": ", Shown(name), " is not an option; ", Hint(nearest, nearest)));
       }
       if (item.inputs.size() != 1 || !values.emplace(name, item.inputs[0]).second) {
         return absl::InvalidArgumentError(
@@ -241,7 +242,7 @@ absl::StatusOr<std::map<std::string, std::string>> ParseFile(const OptionNames& 
       }
     }
   } catch (const CLI::Error& wrong) {
-    return absl::InvalidArgumentError(absl::StrCat("file ", path, ": ", wrong.what()));
+    return absl::InvalidArgumentError(absl::StrCat("file ", path, ": ", Shown(wrong.what())));
   }
   return values;
 }

@@ -1,8 +1,8 @@
 #include "hellocnn/formats/pytorch/pickle_reader.h"
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/shown.h"
 #include "hellocnn/formats/pytorch/pickle_machine.h"
 #include "hellocnn/formats/pytorch/pickle_opcodes.h"
 
@@ -143,10 +143,6 @@ absl::StatusOr<Pickle> ReadPickle(const std::string& name, const std::string& by
 }
 
 std::string Describe(const PickleValue& value) {
-  const auto shown = [](const std::string& text) {
-    constexpr std::size_t kShown = 80;
-    return absl::StrCat(absl::CHexEscape(text.substr(0, kShown)), text.size() > kShown ? "…" : "");
-  };
   switch (value.kind) {
     case Kind::kNone:
       return "None";
@@ -157,7 +153,7 @@ std::string Describe(const PickleValue& value) {
     case Kind::kFloat:
       return absl::StrCat("the number ", value.real);
     case Kind::kString:
-      return absl::StrCat("the string \"", shown(value.text), "\"");
+      return absl::StrCat("the string \"", Shown(value.text), "\"");
     case Kind::kTuple:
       return absl::StrCat("a tuple of ", value.items.size());
     case Kind::kList:
@@ -165,11 +161,11 @@ std::string Describe(const PickleValue& value) {
     case Kind::kDict:
       return absl::StrCat("a dict of ", value.entries.size());
     case Kind::kSymbol:
-      return absl::StrCat("the symbol ", shown(value.text));
+      return absl::StrCat("the symbol ", Shown(value.text));
     case Kind::kCall:
-      return absl::StrCat("a call of ", shown(value.callee->text));
+      return absl::StrCat("a call of ", Shown(value.callee->text));
     case Kind::kObject:
-      return absl::StrCat("an object of class ", shown(value.callee->text));
+      return absl::StrCat("an object of class ", Shown(value.callee->text));
     case Kind::kPersistentId:
       return "a persistent id";
   }

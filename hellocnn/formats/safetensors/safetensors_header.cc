@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/shown.h"
 #include "hellocnn/topology.h"
 #include "hellocnn/weights.h"
 
@@ -26,11 +27,6 @@ constexpr int kMaxDepth = 3;
 constexpr std::size_t kMaxDimensions = 8;
 constexpr std::size_t kMaxNameLength = 256;
 constexpr std::size_t kMaxShown = 80;
-
-std::string Shown(const std::string& text) {
-  if (text.size() <= kMaxShown) return absl::CHexEscape(text);
-  return absl::StrCat(absl::CHexEscape(text.substr(0, kMaxShown)), "…");
-}
 
 // Its depth is that of a header, so that dump() does not go deep.
 std::string ShownJson(const Json& json) {
@@ -101,7 +97,7 @@ class HeaderReader {
   absl::StatusOr<Json> Parse(std::string_view json) const {
     // The parser would skip a byte order mark, and stop at a NUL whatever comes after it.
     if (json.empty() || json.front() != '{' || json.find('\0') != std::string_view::npos) {
-      return Wrong(absl::StrCat("header is \"", Shown(std::string(json.substr(0, kMaxShown + 1))),
+      return Wrong(absl::StrCat("header is \"", Shown(json),
                                 "\"; wanted JSON that begins with { and has no NUL"));
     }
     ParserWatch watch;
@@ -110,8 +106,7 @@ class HeaderReader {
       if (watch.problem().empty()) return header;
     } catch (const Json::exception& error) {
       if (watch.problem().empty()) {
-        return Wrong(absl::StrCat("header is not JSON: ",
-                                  absl::CHexEscape(std::string(error.what()).substr(0, 256))));
+        return Wrong(absl::StrCat("header is not JSON: ", Shown(error.what(), 256)));
       }
     }
     return Wrong(absl::StrCat("header ", watch.problem()));

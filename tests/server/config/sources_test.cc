@@ -149,6 +149,17 @@ TEST_F(OptionSourcesTest, FileIsNeverReadAsSomethingElseThanItSays) {
   EXPECT_EQ(parsed->options.model, "a");
 }
 
+TEST_F(OptionSourcesTest, ErrorsCanBePrintedWhateverTheFileHolds) {
+  for (const std::string line : {"se\xff\x1b[2J = 1", "listen = a\x1b#\xff", "\x1b\xff",
+                                 "threads = \"\x1b\xff\"", "[\x1b\xff]\nx = 1"}) {
+    const std::string error = Rejection({WriteFile(line)});
+    EXPECT_EQ(error.find_first_of("\x1b\xff"), std::string::npos) << error;
+    EXPECT_THAT(error, HasSubstr("\\x"));
+  }
+  EXPECT_LT(Rejection({WriteFile(std::string(10'000, 'x') + " = 1")}).size(), 1000U);
+  EXPECT_LT(Rejection({WriteFile("engine = " + std::string(10'000, 'x'))}).size(), 1000U);
+}
+
 TEST_F(OptionSourcesTest, EnvironmentOfTheClientIsNotRejected) {
   SetEnvironment("HELLOCNN_SERVER", "localhost:8500");
   const auto parsed = Parse({});

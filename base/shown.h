@@ -1,0 +1,18 @@
+// Text from outside, made fit for a message.
+#ifndef HELLOCNN_BASE_SHOWN_H_
+#define HELLOCNN_BASE_SHOWN_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace hellocnn {
+
+// Returns the first `max_bytes` bytes of `text`, with "…" after them if there are more. Everything
+// but printable ASCII is escaped as in C, quotes and backslashes too, so that the result can go to
+// a terminal, a log or a JSON file whatever the text holds. Thread-safe.
+std::string Shown(std::string_view text, std::size_t max_bytes = 80);
+
+}  // namespace hellocnn
+
+#endif  // HELLOCNN_BASE_SHOWN_H_
