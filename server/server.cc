@@ -19,7 +19,7 @@
 #include "hellocnn/reference/reference_engine.h"
 #include "hellocnn/simd/simd_engine.h"
 #include "server/observability/admin_http/metrics_endpoint.h"
-#include "server/observability/metrics.h"
+#include "server/observability/events.h"
 #include "server/observability/prometheus/prometheus_metrics.h"
 #include "server/rpc/classifier_service.h"
 #include "server/rpc/connections.h"
@@ -73,7 +73,7 @@ ServerInfo Describe(const Options& options, const ModelCard& card, const std::st
           .libtorch = kLibTorchVersion,
           .grpc = grpc::Version(),
           .engine = engine,
-          .card = card,
+          .model = absl::StrCat(card.name, ", version ", card.version),
           .workers = options.threads,
           .queue_capacity = options.queue_capacity};
 }
@@ -132,7 +132,7 @@ class Server::Parts {
   std::unique_ptr<PrometheusMetrics> metrics_;
   std::unique_ptr<MetricsEndpoint> endpoint_;
   std::unique_ptr<Lifecycle::Observation> ready_gauge_;  // ends before metrics_ goes
-  Metrics no_metrics_;
+  Reporting reporting_;                                  // to metrics_, if there are any
   HealthService health_{{v1::ClassifierService::service_full_name()}, &lifecycle_};
   std::unique_ptr<ClassifierService> service_;
   std::unique_ptr<grpc::Server> grpc_;
@@ -162,9 +162,15 @@ absl::Status Server::Parts::Start(const Notification* stop) {
 
   absl::Status status = StartMetrics(*card, engines->name);
   if (!status.ok()) return status;
-  service_ = std::make_unique<ClassifierService>(
-      *card, *limits, metrics_ == nullptr ? &no_metrics_ : metrics_.get(), &lifecycle_,
-      Clock::Monotonic());
+  reporting_.normalization = card->normalization;
+  reporting_.model = reporting_.events->AddModel(
+      {.name = card->name,
+       .version = card->version,
+       .engine = engines->name,
+       .test_accuracy = card->test_accuracy,
+       .class_labels = {card->class_labels.begin(), card->class_labels.end()}});
+  service_ = std::make_unique<ClassifierService>(*card, *limits, reporting_.events,
+                                                 reporting_.model, &lifecycle_, Clock::Monotonic());
   status = StartGrpc(*limits);
   if (!status.ok()) return status;
 
@@ -178,7 +184,7 @@ absl::Status Server::Parts::Start(const Notification* stop) {
   }
 
   service_->SetBatcher(batcher_.get());
-  if (metrics_ != nullptr) metrics_->OnLoaded(Clock::Monotonic()->Now() - start);
+  reporting_.events->OnModelLoaded(reporting_.model, Clock::Monotonic()->Now() - start);
   status = lifecycle_.Enter(LifecycleState::kServing);
   if (!status.ok()) return status;
   spdlog::info("ready");
@@ -192,7 +198,7 @@ absl::Status Server::Parts::StartWorkers(const EngineFactory& engines, const Not
                                   .max_delay = options_.max_queue_delay};
   auto warm_up = std::make_shared<WarmUp>(options_.threads, options_.max_batch_size, stop);
   absl::StatusOr<std::unique_ptr<Batcher>> batcher = Batcher::Start(
-      options_.threads, queue, engines, events_.get(), metrics_.get(), Clock::Monotonic(),
+      options_.threads, queue, engines, events_.get(), reporting_, Clock::Monotonic(),
       [warm_up](Engine& engine) { return warm_up->Run(engine); });
   if (!batcher.ok()) return batcher.status();
   batcher_ = *std::move(batcher);
@@ -218,6 +224,7 @@ absl::Status Server::Parts::StartMetrics(const ModelCard& card, const std::strin
   if (options_.metrics_listen == "off") return absl::OkStatus();
   const ServerInfo info = Describe(options_, card, engine);
   metrics_ = std::make_unique<PrometheusMetrics>(info);
+  reporting_.events = metrics_.get();
   metrics_->SetGauges({.connections = &CountConnections});
   ready_gauge_ = lifecycle_.Observe([metrics = metrics_.get()](LifecycleState state) {
     metrics->SetReady(state == LifecycleState::kServing);

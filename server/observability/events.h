@@ -45,7 +45,7 @@ enum class ReasonOf {
 // The most likely class of an image, and its probability, 0 to 1.
 struct Confidence {
   int class_index;
-  float probability;
+  double probability;
 };
 
 // Mean and standard deviation of an image's grey levels, black being 0 and white 1.

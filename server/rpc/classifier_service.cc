@@ -33,7 +33,7 @@ class GetModelCall final : public UnaryCall {
   void OnCall() override {
     Listen(serving_, service_, events());
     const Instant start = serving_->clock->Now();
-    serving_->metrics->OnReceived(Method::kGetModel, request()->Length());
+    serving_->events->OnReceived(serving_->ids.get_model, request()->Length());
     // A draining server still has its model: only a loading one does not know it yet.
     absl::Status status = serving_->admission->loading() ? LoadingError() : absl::OkStatus();
     v1::GetModelRequest nothing;
@@ -43,15 +43,17 @@ class GetModelCall final : public UnaryCall {
       CountEnd(status, start, answer.Length());
       Finish(answer);
     } else {
-      serving_->metrics->OnRefused(*RefusalOf(status));
+      serving_->events->OnRejected(serving_->ids.get_model, serving_->ids.Of(*RefusalOf(status)));
       CountEnd(status, start, 0);
       FinishWithError(ToGrpc(status));
     }
   }
 
   void CountEnd(const absl::Status& status, Instant start, std::size_t bytes) const {
-    serving_->metrics->OnEnd(Method::kGetModel, status.code(), serving_->clock->Now() - start,
-                             bytes);
+    serving_->events->OnEnd({.method = serving_->ids.get_model,
+                             .code = status.code(),
+                             .duration = serving_->clock->Now() - start,
+                             .sent_bytes = bytes});
   }
 
   const ServingContext* const serving_;
@@ -62,12 +64,27 @@ class GetModelCall final : public UnaryCall {
 // looks for room for each call that comes in a burst.
 constexpr int kListening = 64;
 
+constexpr char kService[] = "hellocnn.v1.ClassifierService";
+
 }  // namespace
 
+EventIds::EventIds(Events* events, ModelId served)
+    : classify(events->AddMethod({.service = kService, .method = "Classify"})),
+      classify_stream(events->AddMethod({.service = kService, .method = "ClassifyStream"})),
+      get_model(
+          events->AddMethod({.service = kService, .method = "GetModel", .takes_images = false})),
+      model(served),
+      reasons{events->AddReason(ReasonOf::kRejection, "queue_full"),
+              events->AddReason(ReasonOf::kRejection, "draining"),
+              events->AddReason(ReasonOf::kRejection, "loading"),
+              events->AddReason(ReasonOf::kRejection, "invalid"),
+              events->AddReason(ReasonOf::kRejection, "deadline")} {}
+
 ClassifierService::ClassifierService(const ModelCard& card, const v1::Limits& limits,
-                                     Metrics* metrics, Lifecycle* lifecycle, const Clock* clock)
+                                     Events* events, ModelId model, Lifecycle* lifecycle,
+                                     const Clock* clock)
     : admission_(lifecycle, clock),
-      serving_{Description(card, limits), metrics, &admission_, clock} {}
+      serving_{Description(card, limits), events, EventIds(events, model), &admission_, clock} {}
 
 void ClassifierService::Listen(CompletionEvents* events) {
   for (int i = 0; i < kListening; ++i) ClassifyCall::Listen(&serving_, this, events, &idle_);

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
-#include "server/observability/metrics.h"
+#include "server/observability/events.h"
 #include "server/rpc/admission.h"
 #include "server/rpc/classify_call.h"
 #include "server/rpc/completion_events.h"
@@ -22,8 +22,8 @@ namespace hellocnn::server {
 // server that it is registered with, and the queue that it takes calls from.
 class ClassifierService : public AsyncClassifier {
  public:
-  // `metrics`, `lifecycle` and `clock` outlive the service.
-  ClassifierService(const ModelCard& card, const v1::Limits& limits, Metrics* metrics,
+  // `events`, which have given `model` its id, `lifecycle` and `clock` outlive the service.
+  ClassifierService(const ModelCard& card, const v1::Limits& limits, Events* events, ModelId model,
                     Lifecycle* lifecycle, const Clock* clock);
 
   // Takes the calls of a server that has started. `events` outlives them. Once.

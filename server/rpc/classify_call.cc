@@ -26,12 +26,14 @@ ClassifyCall::ClassifyCall(const ServingContext* serving, AsyncClassifier* servi
 void ClassifyCall::OnCall() {
   Listen(serving_, service_, events(), idle_);
   record_.start = serving_->clock->Now();
-  serving_->metrics->OnReceived(Method::kClassify, request()->Length());
+  serving_->events->OnReceived(serving_->ids.classify, request()->Length());
   const absl::StatusOr<Batcher*> batcher = serving_->admission->Enter();
   record_.entered = batcher.ok();
   const absl::Status status = batcher.ok() ? Submit(*batcher) : batcher.status();
   if (!status.ok()) {
-    if (const auto refusal = RefusalOf(status)) serving_->metrics->OnRefused(*refusal);
+    if (const auto refusal = RefusalOf(status)) {
+      serving_->events->OnRejected(serving_->ids.classify, serving_->ids.Of(*refusal));
+    }
     End(status);
   }
 }
@@ -44,18 +46,20 @@ absl::Status ClassifyCall::Submit(Batcher* batcher) {
   if (!read->images.ok()) return read->images.status();
   const std::span<ImageView> images = *read->images;
   Prepare(images, PredictionsFor(images, answer_.arena()), DeadlineOf(context(), *serving_->clock));
-  absl::Status status = batcher->Submit(this);
-  if (status.ok()) {
-    serving_->metrics->OnAccepted(Method::kClassify, static_cast<int>(images.size()));
-  }
-  return status;
+  return batcher->Submit(this);
+}
+
+void ClassifyCall::Accepted() {
+  serving_->events->OnAccepted(serving_->ids.classify, serving_->ids.model,
+                               static_cast<int>(images().size()));
 }
 
 void ClassifyCall::Done() {
   if (status().ok()) {
     EncodeClassification(predictions(), serving_->description.model(), timing(),
                          answer_.response());
-    record_.answer = AnswerStatistics(predictions());
+    record_.images = static_cast<int>(predictions().size());
+    if (serving_->events->wants_statistics()) ListConfidences(predictions(), &confidences_);
   }
   End(JobOutcome(status(), deadline(), serving_->clock->Now()));
 }
@@ -83,22 +87,28 @@ void ClassifyCall::OnCancel() {
 }
 
 void ClassifyCall::OnDone() {
-  Record& call = record_;
+  const Record& call = record_;
+  RequestEnd end{.method = serving_->ids.classify,
+                 .code = call.code,
+                 .duration = call.duration,
+                 .model = serving_->ids.model};
   if (call.cancelled_at != Instant::InfiniteFuture()) {
-    call.code =
+    end.code =
         CodeOfGoneCaller(call.start, DeadlineOf(context(), *serving_->clock), call.cancelled_at);
-    call.sent_bytes = 0;
-    if (call.answer.images > 0) serving_->metrics->OnAbandoned(call.answer.images);
-  } else if (call.answer.images > 0) {
-    serving_->metrics->OnAnswered(call.answer);
+    end.discarded_images = call.images;
+  } else {
+    end.sent_bytes = call.sent_bytes;
+    end.sent_images = call.images;
+    end.confidences = confidences_;
   }
-  serving_->metrics->OnEnd(Method::kClassify, call.code, call.duration, call.sent_bytes);
+  serving_->events->OnEnd(end);
   if (call.entered) serving_->admission->Leave();
 }
 
 void ClassifyCall::Dispose() {
   Clear();
   record_ = {};
+  confidences_.clear();
   idle_->Put(std::unique_ptr<ClassifyCall>(this));
 }
 

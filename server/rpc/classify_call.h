@@ -3,12 +3,13 @@
 #define HELLOCNN_SERVER_RPC_CLASSIFY_CALL_H_
 
 #include <cstddef>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
-#include "server/observability/statistics.h"
+#include "server/observability/events.h"
 #include "server/rpc/answer.h"
 #include "server/rpc/async_call.h"
 #include "server/rpc/idle_calls.h"
@@ -37,7 +38,8 @@ class ClassifyCall final : public UnaryCall, private Job {
   void End(const absl::Status& status);
 
   void OnCall() override;
-  void Done() override;  // of the job
+  void Accepted() override;  // of the job
+  void Done() override;      // of the job
   void OnCancel() override;
   void OnDone() override;  // of the call
   void Dispose() override;
@@ -51,14 +53,15 @@ class ClassifyCall final : public UnaryCall, private Job {
   struct Record {
     Instant start;
     bool entered = false;  // and has to leave
-    // What OnDone tells the metrics, for only then is it known whether the answer could be sent.
+    // What OnDone reports, for only then is it known whether the answer could be sent.
     absl::StatusCode code = absl::StatusCode::kOk;
     absl::Duration duration;
     std::size_t sent_bytes = 0;
-    AnswerStatistics answer;                           // of no image if there is no answer
+    int images = 0;                                    // that were computed, all or none
     Instant cancelled_at = Instant::InfiniteFuture();  // by the caller, or gRPC at the deadline
   };
   Record record_;
+  std::vector<Confidence> confidences_;  // of the images of one call; kept for the next one
 };
 
 }  // namespace hellocnn::server

@@ -54,10 +54,12 @@ void ClassifyStream::OnCall() {
     Run(std::move(step));
   } else {
     // A stream that is not let in counts as the one request that it would have begun with.
-    serving_->metrics->OnReceived(Method::kClassifyStream, 0);
-    serving_->metrics->OnRefused(*RefusalOf(batcher.status()));
-    serving_->metrics->OnEnd(Method::kClassifyStream, batcher.status().code(),
-                             serving_->clock->Now() - start_, 0);
+    serving_->events->OnReceived(serving_->ids.classify_stream, 0);
+    serving_->events->OnRejected(serving_->ids.classify_stream,
+                                 serving_->ids.Of(*RefusalOf(batcher.status())));
+    serving_->events->OnEnd({.method = serving_->ids.classify_stream,
+                             .code = batcher.status().code(),
+                             .duration = serving_->clock->Now() - start_});
     {
       MutexLock lock(&mutex_);
       finished_ = true;
@@ -93,7 +95,7 @@ void ClassifyStream::OnReadDone(bool ok) {
     exchange = &reading_.front();
   }
   exchange->start = serving_->clock->Now();
-  serving_->metrics->OnReceived(Method::kClassifyStream, exchange->bytes.Length());
+  serving_->events->OnReceived(serving_->ids.classify_stream, exchange->bytes.Length());
   grpc::ByteBuffer* next = nullptr;
   std::optional<absl::Status> ended;
   {
@@ -109,8 +111,11 @@ void ClassifyStream::OnReadDone(bool ok) {
     if (!paused_) next = NextRequest();
   }
   if (ended.has_value()) {  // while this was on its way: the end of the call was its answer
-    if (const auto refusal = RefusalOf(*ended)) serving_->metrics->OnRefused(*refusal);
-    serving_->metrics->OnEnd(Method::kClassifyStream, ended->code(), absl::ZeroDuration(), 0);
+    if (const auto refusal = RefusalOf(*ended))
+      serving_->events->OnRejected(serving_->ids.classify_stream, serving_->ids.Of(*refusal));
+    serving_->events->OnEnd({.method = serving_->ids.classify_stream,
+                             .code = ended->code(),
+                             .duration = absl::ZeroDuration()});
     return;
   }
   // Before this request is handled: as long as it is in flight, the stream cannot finish.
@@ -192,14 +197,16 @@ void ClassifyStream::Handle(Exchange& exchange) {
   exchange.id = request->id;
   const absl::Status status = Submit(*request, exchange);
   if (status.ok()) return;
-  if (const auto refusal = RefusalOf(status)) serving_->metrics->OnRefused(*refusal);
+  if (const auto refusal = RefusalOf(status))
+    serving_->events->OnRejected(serving_->ids.classify_stream, serving_->ids.Of(*refusal));
   Settle(exchange, status, /*computed=*/false);
 }
 
 void ClassifyStream::EndWith(const absl::Status& error, Exchange& exchange) {
-  serving_->metrics->OnRefused(*RefusalOf(error));
-  serving_->metrics->OnEnd(Method::kClassifyStream, error.code(),
-                           serving_->clock->Now() - exchange.start, 0);
+  serving_->events->OnRejected(serving_->ids.classify_stream, serving_->ids.Of(*RefusalOf(error)));
+  serving_->events->OnEnd({.method = serving_->ids.classify_stream,
+                           .code = error.code(),
+                           .duration = serving_->clock->Now() - exchange.start});
   Step step;
   Exchanges done;
   {
@@ -228,9 +235,7 @@ absl::Status ClassifyStream::Submit(const Request& request, Exchange& exchange) 
   }
   Hold();  // until it is computed
   absl::Status status = batcher_->Submit(&exchange);
-  if (status.ok()) {
-    serving_->metrics->OnAccepted(Method::kClassifyStream, static_cast<int>(images.size()));
-  } else {
+  if (!status.ok()) {
     {
       MutexLock lock(&mutex_);
       --computing_;
@@ -240,11 +245,19 @@ absl::Status ClassifyStream::Submit(const Request& request, Exchange& exchange) 
   return status;
 }
 
+void ClassifyStream::OnAccepted(const Exchange& exchange) const {
+  serving_->events->OnAccepted(serving_->ids.classify_stream, serving_->ids.model,
+                               static_cast<int>(exchange.images().size()));
+}
+
 void ClassifyStream::OnComputed(Exchange& exchange) {
   if (exchange.status().ok()) {
     EncodeClassification(exchange.predictions(), serving_->description.model(), exchange.timing(),
                          exchange.answer.response()->mutable_result());
-    exchange.statistics = AnswerStatistics(exchange.predictions());
+    exchange.computed_images = static_cast<int>(exchange.predictions().size());
+    if (serving_->events->wants_statistics()) {
+      ListConfidences(exchange.predictions(), &exchange.confidences);
+    }
   }
   Settle(exchange, JobOutcome(exchange.status(), exchange.deadline(), serving_->clock->Now()),
          /*computed=*/true);
@@ -279,14 +292,21 @@ void ClassifyStream::Settle(Exchange& exchange, const absl::Status& status, bool
 }
 
 void ClassifyStream::CountSent(const Exchange& exchange) const {
-  if (exchange.statistics.images > 0) serving_->metrics->OnAnswered(exchange.statistics);
-  serving_->metrics->OnEnd(Method::kClassifyStream, exchange.code, exchange.duration,
-                           exchange.bytes.Length());
+  serving_->events->OnEnd({.method = serving_->ids.classify_stream,
+                           .code = exchange.code,
+                           .duration = exchange.duration,
+                           .sent_bytes = exchange.bytes.Length(),
+                           .model = serving_->ids.model,
+                           .sent_images = exchange.computed_images,
+                           .confidences = exchange.confidences});
 }
 
 void ClassifyStream::CountGivenUp(const Exchange& exchange, absl::StatusCode code) const {
-  if (exchange.statistics.images > 0) serving_->metrics->OnAbandoned(exchange.statistics.images);
-  serving_->metrics->OnEnd(Method::kClassifyStream, code, exchange.duration, 0);
+  serving_->events->OnEnd({.method = serving_->ids.classify_stream,
+                           .code = code,
+                           .duration = exchange.duration,
+                           .model = serving_->ids.model,
+                           .discarded_images = exchange.computed_images});
 }
 
 bool ClassifyStream::WantsToRead() const {

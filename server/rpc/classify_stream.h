@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -13,7 +14,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
-#include "server/observability/statistics.h"
+#include "server/observability/events.h"
 #include "server/rpc/admission.h"
 #include "server/rpc/answer.h"
 #include "server/rpc/async_call.h"
@@ -55,10 +56,12 @@ class ClassifyStream final : public BidiCall,
    public:
     explicit Exchange(ClassifyStream* stream) : stream_(stream) {}
 
+    void Accepted() override { stream_->OnAccepted(*this); }
     void Done() override { stream_->OnComputed(*this); }
     void Clear() {
       bytes.Clear();
-      statistics = {};
+      computed_images = 0;
+      confidences.clear();
     }
 
     grpc::ByteBuffer bytes;                     // the request, and once it is settled the answer
@@ -67,8 +70,9 @@ class ClassifyStream final : public BidiCall,
     Instant start;
     absl::StatusCode code = absl::StatusCode::kOk;
     absl::Duration duration;
-    AnswerStatistics statistics;   // of no image unless code is OK
-    Exchanges::iterator position;  // of this one, in whatever list it is
+    int computed_images = 0;              // none unless code is OK
+    std::vector<Confidence> confidences;  // of these; kept for the next request
+    Exchanges::iterator position;         // of this one, in whatever list it is
 
    private:
     ClassifyStream* const stream_;
@@ -96,7 +100,8 @@ class ClassifyStream final : public BidiCall,
   void EndWith(const absl::Status& error, Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
   // UNAVAILABLE when draining. After OK, the exchange may be anything when it returns.
   absl::Status Submit(const Request& request, Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Done of the exchange's job.
+  // Accepted and Done of the exchange's job.
+  void OnAccepted(const Exchange& exchange) const;
   void OnComputed(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
   // Makes its answer, for a client that may take its time: what the request took is given back.
   // `computed`: a job of it was queued.

@@ -1,5 +1,8 @@
 #include "server/rpc/response.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -20,6 +23,18 @@ void EncodeDuration(absl::Duration duration, google::protobuf::Duration* proto) 
 std::span<Prediction> PredictionsFor(std::span<const ImageView> images,
                                      google::protobuf::Arena* arena) {
   return {google::protobuf::Arena::CreateArray<Prediction>(arena, images.size()), images.size()};
+}
+
+void ListConfidences(std::span<const Prediction> predictions,
+                     std::vector<Confidence>* confidences) {
+  confidences->clear();
+  for (const Prediction& prediction : predictions) {
+    const int class_index = prediction.ClassIndex();
+    const auto logarithm =
+        static_cast<double>(prediction.log_probabilities[static_cast<std::size_t>(class_index)]);
+    // Rounding can exceed 1.
+    confidences->push_back({class_index, std::min(std::exp(logarithm), 1.0)});
+  }
 }
 
 void EncodeClassification(std::span<const Prediction> predictions, const v1::Model& model,

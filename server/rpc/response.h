@@ -5,6 +5,7 @@
 #include <google/protobuf/arena.h>
 
 #include <span>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -12,6 +13,7 @@
 #include "hellocnn/model_card.h"
 #include "hellocnn/prediction.h"
 #include "hellocnn/v1/classifier_service.pb.h"
+#include "server/observability/events.h"
 #include "server/scheduling/job.h"
 
 namespace hellocnn::server {
@@ -19,6 +21,10 @@ namespace hellocnn::server {
 // Room for what is computed of the images.
 std::span<Prediction> PredictionsFor(std::span<const ImageView> images,
                                      google::protobuf::Arena* arena);
+
+// Writes each image's most likely class and its probability to `confidences`, in place of what it
+// holds. Allocates only if it has no room for them.
+void ListConfidences(std::span<const Prediction> predictions, std::vector<Confidence>* confidences);
 
 // Writes the answer to `response`, which must be empty. The labels and version are those of
 // `model`.

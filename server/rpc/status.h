@@ -8,7 +8,6 @@
 
 #include "absl/status/status.h"
 #include "base/clock.h"
-#include "server/observability/metrics.h"
 
 namespace hellocnn::server {
 
@@ -29,6 +28,9 @@ grpc::Status ToGrpc(const absl::Status& status);
 // which RefusalOf reads and no client sees.
 absl::Status LoadingError();
 absl::Status DrainingError();
+
+// Why a request is answered without having been queued.
+enum class Refusal { kQueueFull, kDraining, kLoading, kInvalid, kDeadline };
 
 // As what a request counts that was answered with `status`, not OK, before it was queued. None: it
 // was not refused, its caller had gone.

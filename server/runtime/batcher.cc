@@ -56,17 +56,18 @@ class Scratch {
 
 absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Start(
     int threads, const BatchQueue::Options& options, const EngineFactory& engines,
-    EventQueue* events, BatchObserver* observer, const Clock* clock, const Prepare& prepare) {
+    EventQueue* events, const Reporting& reporting, const Clock* clock, const Prepare& prepare) {
   if (threads < 1) {
     return absl::InvalidArgumentError(absl::StrCat("threads is ", threads, ", wanted at least 1"));
   }
   if (absl::Status status = BatchQueue::Validate(options); !status.ok()) return status;
-  std::unique_ptr<Batcher> batcher(new Batcher(options, events, observer, clock));
+  std::unique_ptr<Batcher> batcher(new Batcher(options, events, clock));
   // All engines before the first worker: what fails to load must not serve half of the load.
   for (int i = 0; i < threads; ++i) {
     absl::StatusOr<std::unique_ptr<Engine>> engine = engines();
     if (!engine.ok()) return engine.status();
     batcher->engines_.push_back(*std::move(engine));
+    batcher->reporters_.emplace_back(reporting);
   }
   // No worker begins before all have started: one that waits for events cannot be ended without
   // ending these.
@@ -90,11 +91,9 @@ absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Start(
   return batcher;
 }
 
-Batcher::Batcher(const BatchQueue::Options& options, EventQueue* events, BatchObserver* observer,
-                 const Clock* clock)
+Batcher::Batcher(const BatchQueue::Options& options, EventQueue* events, const Clock* clock)
     : max_events_(kEventsPerImage * options.max_batch_size),
       events_(events),
-      observer_(observer),
       clock_(clock),
       queue_(options) {}
 
@@ -106,6 +105,7 @@ absl::Status Batcher::Submit(Job* job) {
   {
     MutexLock lock(&mutex_);
     if (absl::Status status = queue_.Push(job, now); !status.ok()) return status;
+    job->Accepted();
     if (works_for != this) wake = WhoIsIdle();
   }
   Wake(wake);
@@ -132,6 +132,7 @@ int Batcher::queued_images() const {
 void Batcher::Work(int worker, const Prepare& prepare) {
   FlushDenormals();
   Engine& engine = *engines_[static_cast<std::size_t>(worker)];
+  BatchReporter& reporter = reporters_[static_cast<std::size_t>(worker)];
   if (prepare && !prepare(engine).ok()) return;
   works_for = this;
   Scratch scratch;
@@ -141,7 +142,7 @@ void Batcher::Work(int worker, const Prepare& prepare) {
   while (true) {
     const EventQueue::Got got = HandleEvents(worker, &busy_since);
     batch = Take(got != EventQueue::Got::kEvent, std::move(batch));
-    Report(batch.dropped);
+    Report(batch.dropped, reporter);
     if (batch.slices.empty()) {
       if (got == EventQueue::Got::kEnd && batch.dropped.empty()) return;
       continue;
@@ -149,15 +150,15 @@ void Batcher::Work(int worker, const Prepare& prepare) {
     const Instant start = clock_->Now();
     scratch.Classify(engine, batch);
     const Instant end = clock_->Now();
-    if (observer_ != nullptr) observer_->OnBatch(batch, end - start);
+    reporter.OnBatch(batch, end - start);
     ReportBusy(worker, end, &busy_since);
     {
       MutexLock lock(&mutex_);
       finished = queue_.Finish(batch, end, std::move(finished));
       time_per_image_ = (end - start) / batch.images;
     }
-    Report(finished.dropped);
-    for (Job* job : finished.jobs) Report(*job);
+    Report(finished.dropped, reporter);
+    for (Job* job : finished.jobs) Report(*job, reporter);
   }
 }
 
@@ -239,20 +240,19 @@ void Batcher::Wake(Idle who) {
 
 void Batcher::ReportBusy(int worker, Instant now, Instant* since) const {
   const absl::Duration busy = now - std::exchange(*since, now);
-  if (observer_ != nullptr) observer_->OnBusy(worker, busy);
+  reporters_[static_cast<std::size_t>(worker)].OnBusy(worker, busy);
 }
 
-void Batcher::Report(const std::vector<BatchQueue::Dropped>& dropped) const {
+void Batcher::Report(const std::vector<BatchQueue::Dropped>& dropped,
+                     const BatchReporter& reporter) {
   for (const BatchQueue::Dropped& drop : dropped) {
-    if (observer_ != nullptr) observer_->OnDropped(drop);
-    if (drop.finished != nullptr) Report(*drop.finished);
+    reporter.OnDropped(drop);
+    if (drop.finished != nullptr) Report(*drop.finished, reporter);
   }
 }
 
-void Batcher::Report(Job& job) const {
-  if (observer_ != nullptr && !job.status().ok() && job.computed() > 0) {
-    observer_->OnAbandoned(job.computed());
-  }
+void Batcher::Report(Job& job, const BatchReporter& reporter) {
+  if (!job.status().ok() && job.computed() > 0) reporter.OnDiscarded(job.computed());
   job.Done();
 }
 

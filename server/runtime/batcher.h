@@ -19,28 +19,12 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "hellocnn/engine.h"
+#include "server/runtime/batch_reporter.h"
 #include "server/runtime/event_queue.h"
 #include "server/scheduling/batch_queue.h"
 #include "server/scheduling/job.h"
 
 namespace hellocnn::server {
-
-// Told of what becomes of each image that was admitted, on the worker's thread, with no lock held.
-// Of one image it hears OnDropped, or OnBatch with a slice that was not computed, or OnBatch and
-// then, if its job has failed, OnAbandoned. Thread-safe; must not block.
-class BatchObserver {
- public:
-  virtual ~BatchObserver() = default;
-  // The worker was busy for so long since it last said so: not waiting for events.
-  virtual void OnBusy(int worker, absl::Duration busy) = 0;
-  // An engine has run on the batch; its slices have their statuses. Its jobs are still there.
-  virtual void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute) = 0;
-  // A job, or what was left of it, left the queue without being computed: DEADLINE_EXCEEDED,
-  // CANCELLED, or the status of another part of it on which the engine has failed.
-  virtual void OnDropped(const BatchQueue::Dropped& dropped) = 0;
-  // A job failed of which so many images had been computed.
-  virtual void OnAbandoned(int images) = 0;
-};
 
 // A job whose deadline passes or that is cancelled while it waits and all workers are busy is
 // dropped when the next worker is free and asks for a batch: BatchQueue says when exactly. Nothing
@@ -71,16 +55,14 @@ class Batcher {
   static constexpr int kFewEvents = 4;
   static constexpr absl::Duration kShortCompute = absl::Microseconds(50);
 
-  // Makes `threads` engines and starts as many workers. `events`, `clock`, and `observer` unless it
-  // is null, outlive the batcher. INVALID_ARGUMENT: an option out of range, by name.
+  // Makes `threads` engines and starts as many workers. `events`, `clock` and what `reporting`
+  // points to outlive the batcher. INVALID_ARGUMENT: an option out of range, by name.
   // RESOURCE_EXHAUSTED: a thread does not start. Else what the factory returned. After an error the
   // events are as they were.
-  static absl::StatusOr<std::unique_ptr<Batcher>> Start(int threads,
-                                                        const BatchQueue::Options& options,
-                                                        const EngineFactory& engines,
-                                                        EventQueue* events, BatchObserver* observer,
-                                                        const Clock* clock,
-                                                        const Prepare& prepare = nullptr);
+  static absl::StatusOr<std::unique_ptr<Batcher>> Start(
+      int threads, const BatchQueue::Options& options, const EngineFactory& engines,
+      EventQueue* events, const Reporting& reporting, const Clock* clock,
+      const Prepare& prepare = nullptr);
   // Drains.
   ~Batcher();
 
@@ -99,8 +81,7 @@ class Batcher {
   int queued_images() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  Batcher(const BatchQueue::Options& options, EventQueue* events, BatchObserver* observer,
-          const Clock* clock);
+  Batcher(const BatchQueue::Options& options, EventQueue* events, const Clock* clock);
 
   // The life of worker number `worker`.
   void Work(int worker, const Prepare& prepare) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -117,15 +98,15 @@ class Batcher {
   enum class Idle { kNone, kSleeping, kWaiting };
   Idle WhoIsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wake(Idle who);
-  // Tells the observer that worker `worker` was busy from `since`, which becomes `now`, until then.
+  // Reports that worker `worker` was busy from `since`, which becomes `now`, until then.
   void ReportBusy(int worker, Instant now, Instant* since) const;
-  // Tell the observer, and the jobs that are finished.
-  void Report(const std::vector<BatchQueue::Dropped>& dropped) const;
-  void Report(Job& job) const;
+  // These report for a worker, and tell the jobs that are finished.
+  static void Report(const std::vector<BatchQueue::Dropped>& dropped,
+                     const BatchReporter& reporter);
+  static void Report(Job& job, const BatchReporter& reporter);
 
   const int max_events_;  // between two batches
   EventQueue* const events_;
-  BatchObserver* const observer_;  // may be null
   const Clock* const clock_;
   mutable Mutex mutex_;
   BatchQueue queue_ ABSL_GUARDED_BY(mutex_);
@@ -139,6 +120,7 @@ class Batcher {
 
   std::once_flag joined_;  // of two that drain at once, both return when all is done
   std::vector<std::unique_ptr<Engine>> engines_;  // one a worker; constant while workers_ run
+  std::vector<BatchReporter> reporters_;          // the same
   std::vector<std::thread> workers_;
 };
 

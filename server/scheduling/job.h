@@ -39,6 +39,11 @@ class Job {
   // when the job is done, and undone by Prepare.
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
+  // Called exactly once for a job that Submit accepts, on the thread that submits it, before a
+  // worker can take the job. The queue is locked meanwhile: this may count, and must do nothing
+  // else.
+  virtual void Accepted() {}
+
   // Called exactly once for a job that Submit accepted, on a worker thread, with no lock held. It
   // is the batcher's last use of the job, which may be gone or queued again when it returns. Must
   // not block.

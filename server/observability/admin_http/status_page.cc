@@ -41,8 +41,7 @@ std::string StatusPage(const ServerInfo& info, const std::string& state, const O
       state,
       "</title>\n<style>body{font:1em sans-serif;margin:2em}th{text-align:left;padding-right:2em;"
       "font-weight:normal;color:#555}</style>\n</head><body>\n<h1>hellocnn-server is ",
-      state, "</h1>\n<table>\n", Row("Version", info.version),
-      Row("Model", absl::StrCat(info.card.name, ", version ", info.card.version)),
+      state, "</h1>\n<table>\n", Row("Version", info.version), Row("Model", info.model),
       Row("Engine", absl::StrCat(info.engine, ", ", info.workers, " workers")),
       Row("Up for", absl::FormatDuration(absl::Trunc(uptime, absl::Seconds(1)))),
       "</table>\n<h2>Now</h2>\n<table>\n",

@@ -4,8 +4,6 @@
 
 #include <string>
 
-#include "server/observability/statistics.h"
-
 namespace hellocnn::server {
 namespace {
 
@@ -19,20 +17,17 @@ constexpr std::array kImages = {1.0,   2.0,   4.0,   8.0,    16.0,   32.0,  64.0
 constexpr std::array kGreyLevels = {0.025, 0.05,  0.075, 0.1,   0.125, 0.15,  0.175, 0.2, 0.225,
                                     0.25,  0.275, 0.3,   0.325, 0.35,  0.375, 0.4,   0.5, 1.0};
 
-constexpr char kService[] = "hellocnn.v1.ClassifierService";
-constexpr std::array<const char*, kMethods> kMethodNames = {"Classify", "ClassifyStream",
-                                                            "GetModel"};
-constexpr std::array<const char*, kRefusals> kRefusalNames = {"queue_full", "draining", "loading",
-                                                              "invalid", "deadline"};
-constexpr std::array<const char*, kReleases> kReleaseNames = {"full", "idle", "delay", "drain"};
+// For the probability of the most likely class, which is at most 1.
+constexpr std::array kProbabilities = {0.1, 0.2, 0.3,  0.4,  0.5,   0.6, 0.7,
+                                       0.8, 0.9, 0.95, 0.99, 0.999, 1.0};
 
 }  // namespace
 
 MetricSeries::MetricSeries(const ServerInfo& info) {
-  AddRequests();
   AddImages();
   AddBatches(info);
-  AddModel(info);
+  AddLoading();
+  connections = &Gauge("hellocnn_connections", "Open gRPC connections.").Add({});
   ready = &Gauge("hellocnn_ready", "1 while the server is SERVING, else 0.").Add({});
   Gauge("hellocnn_build_info", "What the server was built from and with; always 1.")
       .Add({{"version", info.version},
@@ -42,50 +37,70 @@ MetricSeries::MetricSeries(const ServerInfo& info) {
       .Set(1);
 }
 
-void MetricSeries::AddRequests() {
-  for (std::size_t m = 0; m < kMethods; ++m) {
-    const char* const method = kMethodNames[m];
-    for (std::size_t c = 0; c < kCodes.size(); ++c) {
-      requests[m][c] = sharded.AddCounter(
-          "hellocnn_requests_total", "Requests answered, by method and gRPC status.",
-          {{"service", kService}, {"method", method}, {"code", kCodes[c]}});
-    }
-    request_duration[m] =
-        sharded.AddHistogram("hellocnn_request_duration_seconds",
-                             "Time from receiving a request to its answer, failures included.",
-                             kSeconds, {{"service", kService}, {"method", method}});
-    in_flight[m] =
-        sharded.AddGauge("hellocnn_requests_in_flight", "Requests received and not yet answered.",
-                         {{"service", kService}, {"method", method}});
-    if (m != static_cast<std::size_t>(Method::kGetModel)) {
-      request_images[m] =
-          sharded.AddHistogram("hellocnn_request_images", "Images in a request that was accepted.",
-                               kImages, {{"method", method}});
-    }
-    received_bytes[m] = sharded.AddCounter("hellocnn_received_bytes_total",
-                                           "Bytes of the messages received.", {{"method", method}});
-    sent_bytes[m] = sharded.AddCounter("hellocnn_sent_bytes_total", "Bytes of the messages sent.",
-                                       {{"method", method}});
+MethodSeries MetricSeries::AddMethod(const MethodLabels& labels) {
+  const prometheus::Labels method = {{"method", labels.method}};
+  const prometheus::Labels both = {{"service", labels.service}, {"method", labels.method}};
+  MethodSeries series;
+  for (std::size_t c = 0; c < kCodes.size(); ++c) {
+    series.requests[c] = sharded.AddCounter(
+        "hellocnn_requests_total", "Requests answered, by method and gRPC status.",
+        {{"service", labels.service}, {"method", labels.method}, {"code", kCodes[c]}});
   }
-  for (std::size_t r = 0; r < kRefusals; ++r) {
-    refused[r] = sharded.AddCounter("hellocnn_requests_refused_total",
-                                    "Requests answered without having been queued, by reason.",
-                                    {{"reason", kRefusalNames[r]}});
+  series.request_duration = sharded.AddHistogram(
+      "hellocnn_request_duration_seconds",
+      "Time from receiving a request to its answer, failures included.", kSeconds, both);
+  series.in_flight = sharded.AddGauge("hellocnn_requests_in_flight",
+                                      "Requests received and not yet answered.", both);
+  if (labels.takes_images) {
+    series.request_images = sharded.AddHistogram(
+        "hellocnn_request_images", "Images in a request that was accepted.", kImages, method);
   }
-  connections = &Gauge("hellocnn_connections", "Open gRPC connections.").Add({});
+  series.received_bytes = sharded.AddCounter("hellocnn_received_bytes_total",
+                                             "Bytes of the messages received.", method);
+  series.sent_bytes =
+      sharded.AddCounter("hellocnn_sent_bytes_total", "Bytes of the messages sent.", method);
+  return series;
+}
+
+ModelSeries MetricSeries::AddModel(const ModelLabels& labels) {
+  Gauge("hellocnn_model_info", "The model that is served; always 1.")
+      .Add({{"model", labels.name}, {"version", labels.version}, {"engine", labels.engine}})
+      .Set(1);
+  Gauge("hellocnn_engine_info", "The engine in use; always 1.")
+      .Add({{"engine", labels.engine}})
+      .Set(1);
+  Gauge("hellocnn_model_test_accuracy_ratio", "Share of test digits that the model gets right.")
+      .Add({})
+      .Set(labels.test_accuracy);
+  ModelSeries series;
+  for (const std::string& label : labels.class_labels) {
+    series.predictions.push_back(sharded.AddCounter("hellocnn_predictions_total",
+                                                    "Answered images, by the most likely class.",
+                                                    {{"class", label}}));
+  }
+  return series;
+}
+
+MetricSeries::Counter MetricSeries::AddReason(ReasonOf what, const std::string& label) {
+  switch (what) {
+    case ReasonOf::kRejection:
+      return sharded.AddCounter("hellocnn_requests_refused_total",
+                                "Requests answered without having been queued, by reason.",
+                                {{"reason", label}});
+    case ReasonOf::kRelease:
+      return sharded.AddCounter("hellocnn_batch_released_total",
+                                "Batches, by why they left the queue.", {{"reason", label}});
+    case ReasonOf::kDrop:
+      break;
+  }
+  return sharded.AddCounter("hellocnn_images_dropped_total",
+                            "Images that left the queue without being computed, by reason.",
+                            {{"reason", label}});
 }
 
 void MetricSeries::AddImages() {
   accepted = sharded.AddCounter("hellocnn_images_accepted_total",
                                 "Images of requests that the queue has admitted.");
-  const auto dropped = [this](const char* reason) {
-    return sharded.AddCounter("hellocnn_images_dropped_total",
-                              "Images that left the queue without being computed, by reason.",
-                              {{"reason", reason}});
-  };
-  dropped_deadline = dropped("deadline");
-  dropped_cancelled = dropped("cancelled");
-  dropped_failed = dropped("failed");
   const auto computed = [this](const char* outcome) {
     return sharded.AddCounter(
         "hellocnn_images_computed_total",
@@ -108,11 +123,6 @@ void MetricSeries::AddBatches(const ServerInfo& info) {
   compute_duration = sharded.AddHistogram("hellocnn_compute_duration_seconds",
                                           "Time that the engine took for a batch.", kSeconds);
   batch_size = sharded.AddHistogram("hellocnn_batch_size", "Images in a batch.", kImages);
-  for (std::size_t r = 0; r < kReleases; ++r) {
-    released[r] =
-        sharded.AddCounter("hellocnn_batch_released_total", "Batches, by why they left the queue.",
-                           {{"reason", kReleaseNames[r]}});
-  }
   Gauge("hellocnn_workers", "Threads that answer calls and compute.").Add({}).Set(info.workers);
   for (int w = 0; w < info.workers; ++w) {
     busy.push_back(sharded.AddCounter("hellocnn_worker_busy_seconds_total",
@@ -121,17 +131,7 @@ void MetricSeries::AddBatches(const ServerInfo& info) {
   }
 }
 
-void MetricSeries::AddModel(const ServerInfo& info) {
-  const ModelCard& card = info.card;
-  Gauge("hellocnn_model_info", "The model that is served; always 1.")
-      .Add({{"model", card.name}, {"version", card.version}, {"engine", info.engine}})
-      .Set(1);
-  Gauge("hellocnn_engine_info", "The engine in use; always 1.")
-      .Add({{"engine", info.engine}})
-      .Set(1);
-  Gauge("hellocnn_model_test_accuracy_ratio", "Share of test digits that the model gets right.")
-      .Add({})
-      .Set(card.test_accuracy);
+void MetricSeries::AddLoading() {
   model_load_duration =
       &Gauge("hellocnn_model_load_duration_seconds",
              "Time from opening the model's files to the end of the warm-up; 0 until then.")
@@ -139,14 +139,9 @@ void MetricSeries::AddModel(const ServerInfo& info) {
   model_loaded_timestamp = &Gauge("hellocnn_model_loaded_timestamp_seconds",
                                   "When the model was ready, in seconds since 1970; 0 until then.")
                                 .Add({});
-  for (std::size_t c = 0; c < predictions.size(); ++c) {
-    predictions[c] = sharded.AddCounter("hellocnn_predictions_total",
-                                        "Answered images, by the most likely class.",
-                                        {{"class", card.class_labels[c]}});
-  }
   confidence = sharded.AddHistogram("hellocnn_prediction_confidence_ratio",
                                     "Probability of the most likely class, of answered images.",
-                                    kConfidenceBounds);
+                                    kProbabilities);
   input_mean = sharded.AddHistogram(
       "hellocnn_input_mean_ratio",
       "Mean of the grey levels of a computed image, black 0 and white 1.", kGreyLevels);

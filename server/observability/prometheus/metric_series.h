@@ -6,14 +6,12 @@
 #include <prometheus/registry.h>
 
 #include <array>
-#include <cstddef>
+#include <string>
 #include <vector>
 
-#include "hellocnn/topology.h"
-#include "server/observability/metrics.h"
-#include "server/observability/prometheus/prometheus_metrics.h"
+#include "server/observability/events.h"
 #include "server/observability/prometheus/sharded_metrics.h"
-#include "server/scheduling/batch_queue.h"
+#include "server/observability/server_info.h"
 
 namespace hellocnn::server {
 
@@ -24,15 +22,34 @@ inline constexpr std::array kCodes = {
     "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
     "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
     "DATA_LOSS", "UNAUTHENTICATED"};
-inline constexpr std::size_t kReleases = 4;
+
+// Handles to count with, of one method.
+struct MethodSeries {
+  std::array<ShardedMetrics::Counter, kCodes.size()> requests;
+  ShardedMetrics::Histogram request_duration;
+  ShardedMetrics::Counter in_flight;
+  ShardedMetrics::Histogram request_images;  // only if it takes images
+  ShardedMetrics::Counter received_bytes;
+  ShardedMetrics::Counter sent_bytes;
+};
+
+// Handles to count with, of one model.
+struct ModelSeries {
+  std::vector<ShardedMetrics::Counter> predictions;  // by class index
+};
 
 // What changes with requests and images is counted in shards; what a server sets once or reads at a
-// scrape are gauges of the registry.
+// scrape are gauges of the registry. Thread-safe.
 struct MetricSeries {
   explicit MetricSeries(const ServerInfo& info);
   // The handles point into it.
   MetricSeries(const MetricSeries&) = delete;
   MetricSeries& operator=(const MetricSeries&) = delete;
+
+  // These add series, or find those that are there.
+  MethodSeries AddMethod(const MethodLabels& labels);
+  ModelSeries AddModel(const ModelLabels& labels);
+  ShardedMetrics::Counter AddReason(ReasonOf what, const std::string& label);
 
   ShardedMetrics sharded;
   prometheus::Registry registry;
@@ -40,26 +57,14 @@ struct MetricSeries {
   using Counter = ShardedMetrics::Counter;
   using Histogram = ShardedMetrics::Histogram;
 
-  std::array<std::array<Counter, kCodes.size()>, kMethods> requests;
-  std::array<Histogram, kMethods> request_duration;
-  std::array<Counter, kMethods> in_flight;
-  std::array<Histogram, kMethods> request_images;  // GetModel has none
-  std::array<Counter, kMethods> received_bytes;
-  std::array<Counter, kMethods> sent_bytes;
-  std::array<Counter, kRefusals> refused;
   Counter accepted;
-  Counter dropped_deadline;
-  Counter dropped_cancelled;
-  Counter dropped_failed;
   Counter answered;
   Counter abandoned;
   Counter failed;
   Histogram queue_duration;
   Histogram compute_duration;
   Histogram batch_size;
-  std::array<Counter, kReleases> released;
   std::vector<Counter> busy;  // by worker
-  std::array<Counter, kClasses> predictions;
   Histogram confidence;
   Histogram input_mean;
   Histogram input_contrast;
@@ -71,10 +76,9 @@ struct MetricSeries {
   prometheus::Gauge* ready = nullptr;
 
  private:
-  void AddRequests();
   void AddImages();
   void AddBatches(const ServerInfo& info);
-  void AddModel(const ServerInfo& info);
+  void AddLoading();
   prometheus::Family<prometheus::Gauge>& Gauge(const char* name, const char* help);
 };
 

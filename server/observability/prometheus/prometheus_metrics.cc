@@ -5,14 +5,17 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
-#include <mutex>
+#include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/time/clock.h"
+#include "base/mutex.h"
+#include "server/observability/prometheus/id_table.h"
 #include "server/observability/prometheus/metric_series.h"
 #include "server/observability/prometheus/process_metrics.h"
-#include "server/observability/statistics.h"
 
 namespace hellocnn::server {
 namespace {
@@ -28,23 +31,50 @@ std::size_t CodeIndex(absl::StatusCode code) {
 
 double Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration); }
 
+// The rows of what was registered, found by labels or by id.
+template <typename Labels, typename Row>
+class Registered {
+ public:
+  // The id of these labels; `make` makes the row if they are new.
+  template <typename Make>
+  std::size_t FindOrAdd(const Labels& labels, Make make) {
+    const auto known = ids_.find(labels);
+    if (known != ids_.end()) return known->second;
+    return ids_.emplace(labels, rows_.Add(make())).first->second;
+  }
+  const IdTable<Row>& rows() const { return rows_; }
+
+ private:
+  std::map<Labels, std::size_t> ids_;
+  IdTable<Row> rows_;
+};
+
 }  // namespace
 
 struct PrometheusMetrics::Series : MetricSeries {
-  explicit Series(const ServerInfo& info)
-      : MetricSeries(info), normalization(info.card.normalization) {}
+  using MetricSeries::MetricSeries;
 
-  void UpdateGauges() {
-    const std::scoped_lock lock(gauges_mutex);
+  void UpdateGauges() ABSL_LOCKS_EXCLUDED(gauges_mutex) {
+    MutexLock lock(&gauges_mutex);
     queue_images->Set(gauges.queued_images ? gauges.queued_images() : 0);
     connections->Set(gauges.connections ? gauges.connections() : 0);
   }
 
-  const Normalization normalization;
+  const MethodSeries& Of(MethodId method) const { return methods.rows()[Index(method)]; }
+  const ModelSeries& Of(ModelId model) const { return models.rows()[Index(model)]; }
+  const Counter& Of(ReasonId reason) const { return reasons.rows()[Index(reason)]; }
+
+  // Held to add rows and to go through all of them, not to read one by its id: see IdTable.
+  mutable Mutex registry_mutex;
+  Registered<std::pair<std::string, std::string>, MethodSeries> methods;
+  Registered<std::tuple<std::string, std::string, std::string>, ModelSeries> models;
+  Registered<std::pair<ReasonOf, std::string>, Counter> reasons;
+  std::vector<Counter> released ABSL_GUARDED_BY(registry_mutex);  // those of ReasonOf::kRelease
+
   // Held while the functions are called, by scrapes alone: that is what lets SetGauges promise that
   // no call is left.
-  std::mutex gauges_mutex;
-  Gauges gauges;
+  Mutex gauges_mutex;
+  Gauges gauges ABSL_GUARDED_BY(gauges_mutex);
 };
 
 PrometheusMetrics::PrometheusMetrics(const ServerInfo& info)
@@ -52,78 +82,91 @@ PrometheusMetrics::PrometheusMetrics(const ServerInfo& info)
 
 PrometheusMetrics::~PrometheusMetrics() = default;
 
-void PrometheusMetrics::OnReceived(Method method, std::size_t bytes) {
-  series_->in_flight[Index(method)].Increment();
-  series_->received_bytes[Index(method)].Increment(static_cast<double>(bytes));
+MethodId PrometheusMetrics::AddMethod(const MethodLabels& labels) {
+  MutexLock lock(&series_->registry_mutex);
+  return MethodId{series_->methods.FindOrAdd(
+      {labels.service, labels.method}, [&] { return series_->MetricSeries::AddMethod(labels); })};
 }
 
-void PrometheusMetrics::OnAccepted(Method method, int images) {
-  series_->accepted.Increment(images);
-  series_->request_images[Index(method)].Observe(images);
+ModelId PrometheusMetrics::AddModel(const ModelLabels& labels) {
+  MutexLock lock(&series_->registry_mutex);
+  return ModelId{series_->models.FindOrAdd({labels.name, labels.version, labels.engine}, [&] {
+    return series_->MetricSeries::AddModel(labels);
+  })};
 }
 
-void PrometheusMetrics::OnRefused(Refusal reason) { series_->refused[Index(reason)].Increment(); }
-
-void PrometheusMetrics::OnAnswered(const AnswerStatistics& answer) {
-  series_->answered.Increment(answer.images);
-  for (std::size_t c = 0; c < answer.classes.size(); ++c) {
-    if (answer.classes[c] > 0) series_->predictions[c].Increment(answer.classes[c]);
+ReasonId PrometheusMetrics::AddReason(ReasonOf what, const std::string& label) {
+  MutexLock lock(&series_->registry_mutex);
+  const std::size_t before = series_->reasons.rows().size();
+  const std::size_t id = series_->reasons.FindOrAdd(
+      {what, label}, [&] { return series_->MetricSeries::AddReason(what, label); });
+  if (id == before && what == ReasonOf::kRelease) {
+    series_->released.push_back(series_->reasons.rows()[id]);
   }
-  series_->confidence.ObserveMany(answer.confidence, answer.confidence_sum);
+  return ReasonId{id};
 }
 
-void PrometheusMetrics::OnAbandoned(int images) { series_->abandoned.Increment(images); }
+void PrometheusMetrics::OnReceived(MethodId method, std::size_t bytes) {
+  const MethodSeries& series = series_->Of(method);
+  series.in_flight.Increment();
+  series.received_bytes.Increment(static_cast<double>(bytes));
+}
 
-void PrometheusMetrics::OnEnd(Method method, absl::StatusCode code, absl::Duration duration,
-                              std::size_t bytes) {
-  series_->requests[Index(method)][CodeIndex(code)].Increment();
-  series_->request_duration[Index(method)].Observe(Seconds(duration));
-  series_->sent_bytes[Index(method)].Increment(static_cast<double>(bytes));
-  series_->in_flight[Index(method)].Decrement();
+void PrometheusMetrics::OnAccepted(MethodId method, ModelId /*model*/, int images) {
+  series_->accepted.Increment(images);
+  series_->Of(method).request_images.Observe(images);
+}
+
+void PrometheusMetrics::OnRejected(MethodId /*method*/, ReasonId reason) {
+  series_->Of(reason).Increment();
+}
+
+void PrometheusMetrics::OnEnd(const RequestEnd& end) {
+  if (end.sent_images > 0) series_->answered.Increment(end.sent_images);
+  if (end.discarded_images > 0) series_->abandoned.Increment(end.discarded_images);
+  if (!end.confidences.empty()) {
+    const ModelSeries& model = series_->Of(end.model);
+    for (const Confidence& one : end.confidences) {
+      model.predictions[static_cast<std::size_t>(one.class_index)].Increment();
+      series_->confidence.Observe(one.probability);
+    }
+  }
+  const MethodSeries& method = series_->Of(end.method);
+  method.requests[CodeIndex(end.code)].Increment();
+  method.request_duration.Observe(Seconds(end.duration));
+  method.sent_bytes.Increment(static_cast<double>(end.sent_bytes));
+  method.in_flight.Decrement();
 }
 
 void PrometheusMetrics::OnBusy(int worker, absl::Duration busy) {
   series_->busy[static_cast<std::size_t>(worker)].Increment(Seconds(busy));
 }
 
-void PrometheusMetrics::OnBatch(const BatchQueue::Taken& batch, absl::Duration compute) {
+void PrometheusMetrics::OnBatch(const BatchEnd& batch) {
   series_->batch_size.Observe(batch.images);
-  series_->compute_duration.Observe(Seconds(compute));
-  series_->released[Index(batch.reason)].Increment();
-
-  for (const Slice& slice : batch.slices) {
-    if (!slice.computed()) series_->failed.Increment(slice.count);
-    if (slice.first == 0) {
-      series_->queue_duration.Observe(Seconds(slice.job->timing().queue));
-    }
-    const std::span<const ImageView> images = slice.job->images();
-    for (int i = slice.first; i < slice.first + slice.count; ++i) {
-      const GreyLevels levels =
-          MeasureGreyLevels(images[static_cast<std::size_t>(i)], series_->normalization);
-      series_->input_mean.Observe(levels.mean);
-      series_->input_contrast.Observe(levels.contrast);
-    }
+  series_->compute_duration.Observe(Seconds(batch.compute));
+  series_->Of(batch.release).Increment();
+  if (batch.failed_images > 0) series_->failed.Increment(batch.failed_images);
+  for (const absl::Duration wait : batch.queue_waits) {
+    series_->queue_duration.Observe(Seconds(wait));
+  }
+  for (const GreyLevels& levels : batch.grey_levels) {
+    series_->input_mean.Observe(levels.mean);
+    series_->input_contrast.Observe(levels.contrast);
   }
 }
 
-void PrometheusMetrics::OnDropped(const BatchQueue::Dropped& dropped) {
-  const MetricSeries::Counter* counter = &series_->dropped_failed;
-  switch (dropped.reason) {
-    case absl::StatusCode::kDeadlineExceeded:
-      counter = &series_->dropped_deadline;
-      break;
-    case absl::StatusCode::kCancelled:
-      counter = &series_->dropped_cancelled;
-      break;
-    default:
-      break;
-  }
-  counter->Increment(dropped.images);
-  // If a part of it was taken before, it was observed with that part.
-  if (dropped.waited.has_value()) series_->queue_duration.Observe(Seconds(*dropped.waited));
+void PrometheusMetrics::OnDropped(ModelId /*model*/, int images, ReasonId reason,
+                                  std::optional<absl::Duration> waited) {
+  series_->Of(reason).Increment(images);
+  if (waited.has_value()) series_->queue_duration.Observe(Seconds(*waited));
 }
 
-void PrometheusMetrics::OnLoaded(absl::Duration load) {
+void PrometheusMetrics::OnDiscarded(ModelId /*model*/, int images) {
+  series_->abandoned.Increment(images);
+}
+
+void PrometheusMetrics::OnModelLoaded(ModelId /*model*/, absl::Duration load) {
   series_->model_load_duration->Set(Seconds(load));
   series_->model_loaded_timestamp->Set(Seconds(absl::Now() - absl::UnixEpoch()));
 }
@@ -131,7 +174,7 @@ void PrometheusMetrics::OnLoaded(absl::Duration load) {
 void PrometheusMetrics::SetReady(bool ready) { series_->ready->Set(ready ? 1 : 0); }
 
 void PrometheusMetrics::SetGauges(Gauges gauges) {
-  const std::scoped_lock lock(series_->gauges_mutex);
+  MutexLock lock(&series_->gauges_mutex);
   series_->gauges = std::move(gauges);
 }
 
@@ -149,14 +192,16 @@ Overview PrometheusMetrics::overview() const {
   series_->UpdateGauges();
   const auto value = [](const auto& metric) { return static_cast<std::int64_t>(metric.Value()); };
   Overview overview{};
-  for (std::size_t m = 0; m < kMethods; ++m) {
+  MutexLock lock(&series_->registry_mutex);
+  const IdTable<MethodSeries>& methods = series_->methods.rows();
+  for (std::size_t m = 0; m < methods.size(); ++m) {
     for (std::size_t c = 0; c < kCodes.size(); ++c) {
-      const std::int64_t requests = value(series_->requests[m][c]);
+      const std::int64_t requests = value(methods[m].requests[c]);
       overview.requests += requests;
       if (c != Index(absl::StatusCode::kOk)) overview.failed_requests += requests;
     }
     // 0 at least, as for the gauge: see AddGauge.
-    overview.requests_in_flight += std::max<std::int64_t>(value(series_->in_flight[m]), 0);
+    overview.requests_in_flight += std::max<std::int64_t>(value(methods[m].in_flight), 0);
   }
   overview.images = value(series_->answered);
   for (const MetricSeries::Counter& counter : series_->released) overview.batches += value(counter);

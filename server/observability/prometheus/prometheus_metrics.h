@@ -2,30 +2,19 @@
 #ifndef HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_PROMETHEUS_METRICS_H_
 #define HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_PROMETHEUS_METRICS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "hellocnn/model_card.h"
-#include "server/observability/metrics.h"
-#include "server/runtime/batcher.h"
+#include "server/observability/events.h"
+#include "server/observability/server_info.h"
 
 namespace hellocnn::server {
-
-// What is known of the server before it serves, and never changes.
-struct ServerInfo {
-  std::string version;
-  std::string compiler;
-  std::string libtorch;
-  std::string grpc;
-  std::string engine;
-  ModelCard card;
-  int workers = 0;
-  int queue_capacity = 0;  // images
-};
 
 // What a person wants to know at a glance.
 struct Overview {
@@ -39,13 +28,14 @@ struct Overview {
   absl::Duration busy;  // of all workers together
 };
 
-// Labels have values from fixed sets alone, so the number of series is bounded whatever clients
-// send. Every series exists from the start, at 0: rates and alerts need no special case for what
-// has not happened yet.
+// Clients cannot make labels: whoever registers them has a bounded number, so the number of series
+// is bounded whatever clients send. Every series exists, at 0, from when its labels are registered:
+// rates and alerts need no special case for what has not happened yet. Models share a series if its
+// labels are the same.
 //
 // Thread-safe. Counting finds its series by index, takes no lock, and allocates nothing after a
 // thread's first time: see sharded_metrics.h.
-class PrometheusMetrics : public Metrics, public BatchObserver {
+class PrometheusMetrics : public Events {
  public:
   // Read at each scrape; thread-safe.
   struct Gauges {
@@ -56,20 +46,22 @@ class PrometheusMetrics : public Metrics, public BatchObserver {
   explicit PrometheusMetrics(const ServerInfo& info);
   ~PrometheusMetrics() override;
 
-  void OnReceived(Method method, std::size_t bytes) override;
-  void OnAccepted(Method method, int images) override;
-  void OnRefused(Refusal reason) override;
-  void OnAnswered(const AnswerStatistics& answer) override;
-  void OnAbandoned(int images) override;  // of Metrics and of BatchObserver: they mean the same
-  void OnEnd(Method method, absl::StatusCode code, absl::Duration duration,
-             std::size_t bytes) override;
+  MethodId AddMethod(const MethodLabels& labels) override;
+  ModelId AddModel(const ModelLabels& labels) override;
+  ReasonId AddReason(ReasonOf what, const std::string& label) override;
+  bool wants_statistics() const override { return true; }
 
+  void OnReceived(MethodId method, std::size_t bytes) override;
+  void OnAccepted(MethodId method, ModelId model, int images) override;
+  void OnRejected(MethodId method, ReasonId reason) override;
+  void OnEnd(const RequestEnd& end) override;
   void OnBusy(int worker, absl::Duration busy) override;
-  void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute) override;
-  void OnDropped(const BatchQueue::Dropped& dropped) override;
+  void OnBatch(const BatchEnd& batch) override;
+  void OnDropped(ModelId model, int images, ReasonId reason,
+                 std::optional<absl::Duration> waited) override;
+  void OnDiscarded(ModelId model, int images) override;
+  void OnModelLoaded(ModelId model, absl::Duration load) override;
 
-  // The model is ready; loading it and warming up took `load`.
-  void OnLoaded(absl::Duration load);
   // Whether the server serves now.
   void SetReady(bool ready);
 

@@ -20,19 +20,22 @@
 
 namespace hellocnn::server {
 
-// Each thread that counts has a copy of every number, which it alone writes; a scrape adds them up.
-// A copy is a few kB, and stays when its thread has gone. So a scrape sees each number as it was at
-// some time during the scrape, and never less than before.
+// Each thread that counts has a copy of every number, which only this thread writes. A scrape adds
+// the copies up. So a scrape sees each number as it was at some time during the scrape, and never
+// less than an earlier scrape has seen. A copy has 8 bytes for each number, and stays when its
+// thread has ended.
 //
-// Series are added before the first thread counts; from then on thread-safe. Must outlive the
-// handles that it gives out.
+// Series may be added while other threads count. A thread's copy grows when the thread first counts
+// something that was added since: that takes a lock and allocates, and nothing else does.
+//
+// Thread-safe. Must outlive the handles that it gives out.
 class ShardedMetrics {
  public:
   // A counter, or a gauge that goes up and down.
   class Counter {
    public:
     Counter() = default;
-    void Increment(double by = 1) const { Add(metrics_->Mine()[cell_], by); }
+    void Increment(double by = 1) const { Add(metrics_->Mine(cell_)[cell_], by); }
     void Decrement() const { Increment(-1); }
     double Value() const { return metrics_->Sum(cell_); }
 
@@ -47,8 +50,6 @@ class ShardedMetrics {
    public:
     Histogram() = default;
     void Observe(double value) const;
-    // So many values in each bucket, the last one for those above every bound, and their sum.
-    void ObserveMany(std::span<const int> buckets, double sum) const;
 
    private:
     friend class ShardedMetrics;
@@ -63,18 +64,20 @@ class ShardedMetrics {
   ShardedMetrics(const ShardedMetrics&) = delete;
   ShardedMetrics& operator=(const ShardedMetrics&) = delete;
 
-  // Series of one name are one family; `help` is that of the first.
+  // These add a series, or return the handle of the one that has the same name and labels. Series
+  // of one name are one family, whose help, type and bounds are those of its first series.
   Counter AddCounter(const std::string& name, const std::string& help,
-                     const prometheus::Labels& labels = {});
-  // Of what there is 0 or more of. Seen between one thread's step up and another's step down, a sum
-  // may be less; 0 is shown then.
+                     const prometheus::Labels& labels = {}) ABSL_LOCKS_EXCLUDED(mutex_);
+  // For a number that is never below 0. If a scrape sees one thread's step down but not another
+  // thread's step up before it, the sum may be below 0; the scrape shows 0 then.
   Counter AddGauge(const std::string& name, const std::string& help,
-                   const prometheus::Labels& labels = {});
-  // `bounds`, upper ones, ascending and each included, must outlive this.
+                   const prometheus::Labels& labels = {}) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `bounds` are upper bounds in ascending order, each included. They must outlive this.
   Histogram AddHistogram(const std::string& name, const std::string& help,
-                         std::span<const double> bounds, const prometheus::Labels& labels = {});
+                         std::span<const double> bounds, const prometheus::Labels& labels = {})
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // All families, in the order in which they were added.
+  // Returns all families that have a series, in the order in which they were added.
   std::vector<prometheus::MetricFamily> Collect() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -92,36 +95,41 @@ class ShardedMetrics {
   };
   struct Shard {
     std::thread::id thread;
-    std::unique_ptr<Cell[]> cells;
+    std::unique_ptr<Cell[]> cells;  // replaced by its thread, under mutex_
+    std::size_t size = 0;
   };
 
   // One writer, so no read-modify-write is needed.
   static void Add(Cell& cell, double by) {
     cell.store(cell.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
+  // Returns the series' first cell. It has `bounds.size()` + `more` cells.
   std::size_t AddSeries(const std::string& name, const std::string& help,
                         prometheus::MetricType type, const prometheus::Labels& labels,
-                        std::size_t cells, std::span<const double> bounds);
-  // The cells of the calling thread.
-  Cell* Mine() {
+                        std::span<const double> bounds, std::size_t more)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // The cells of the calling thread, at least up to the one numbered `last`.
+  Cell* Mine(std::size_t last) {
     thread_local struct {
       std::uint64_t owner = 0;
       Cell* cells = nullptr;
+      std::size_t size = 0;
     } mine;
-    if (mine.owner != id_) {
-      mine.cells = FindOrAddShard();
-      mine.owner = id_;
+    if (mine.owner != id_ || last >= mine.size) {
+      const Shard& shard = FindOrGrowShard();
+      mine = {id_, shard.cells.get(), shard.size};
     }
     return mine.cells;
   }
-  Cell* FindOrAddShard() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The shard of the calling thread, with a cell for each series that there is.
+  const Shard& FindOrGrowShard() ABSL_LOCKS_EXCLUDED(mutex_);
   double Sum(std::size_t cell) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::uint64_t id_;  // of no other one in this process, before or after; never 0
-  std::vector<Family> families_;
-  std::size_t cells_ = 0;  // of all series together
   mutable Mutex mutex_;
-  std::vector<Shard> shards_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Family> families_ ABSL_GUARDED_BY(mutex_);
+  std::size_t cells_ ABSL_GUARDED_BY(mutex_) = 0;  // of all series together
+  std::vector<std::unique_ptr<Shard>> shards_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hellocnn::server

@@ -71,7 +71,7 @@ TEST_F(MetricsEndpointTest, OtherPathsAreNotFound) {
 
 TEST(StatusPageTest, ShowsTheNumbersAndTheirRates) {
   ServerInfo info{.engine = "fake", .workers = 2, .queue_capacity = 128};
-  info.card.name = "<b>bold</b>";
+  info.model = "<b>bold</b>";
   Overview overview{};
   overview.requests = 50;
   overview.failed_requests = 5;

@@ -1,7 +1,9 @@
 #include "server/observability/prometheus/prometheus_metrics.h"
 
 #include <array>
-#include <memory>
+#include <atomic>
+#include <cstddef>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -16,50 +18,23 @@ namespace {
 
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 ServerInfo Info() {
-  ServerInfo info;
-  info.version = "1.2.3";
-  info.engine = "fake";
-  info.card.name = "mnist";
-  info.card.version = "7";
-  info.card.test_accuracy = 0.975;
-  for (std::size_t c = 0; c < info.card.class_labels.size(); ++c) {
-    info.card.class_labels[c] = std::to_string(c);
-  }
-  info.workers = 2;
-  info.queue_capacity = 4096;
-  return info;
+  return {.version = "1.2.3", .engine = "fake", .workers = 2, .queue_capacity = 4096};
 }
 
-class WhiteImages : public Job {
- public:
-  WhiteImages(std::size_t count, const std::byte* white, Instant deadline)
-      : images_(count, {PixelFormat::kGray8, white}), predictions_(count) {
-    Prepare(images_, predictions_, deadline);
-  }
-  void Done() override {}
-
- private:
-  const std::vector<ImageView> images_;
-  std::vector<Prediction> predictions_;
-};
+ModelLabels Model(const std::string& version, int classes) {
+  ModelLabels labels{.name = "mnist", .version = version, .engine = "fake", .test_accuracy = 0.975};
+  for (int c = 0; c < classes; ++c) labels.class_labels.push_back(std::to_string(c));
+  return labels;
+}
 
 class PrometheusMetricsTest : public ::testing::Test {
  protected:
-  // Jobs of white images, as the queue would hand them over. They wait for 250 ms.
-  BatchQueue::Taken Batch(const std::vector<int>& images) {
-    for (const int count : images) Push(count);
-    return queue_.Take(start_ + absl::Milliseconds(250), {});
-  }
-  Job* Push(int images, Instant deadline = Instant::InfiniteFuture()) {
-    Job* const job = jobs_
-                         .emplace_back(std::make_unique<WhiteImages>(
-                             static_cast<std::size_t>(images), white_.data(), deadline))
-                         .get();
-    EXPECT_TRUE(queue_.Push(job, start_).ok());
-    return job;
+  MethodId AddMethod(const std::string& method, bool takes_images = true) {
+    return metrics_.AddMethod({.service = "hellocnn.v1.ClassifierService",
+                               .method = method,
+                               .takes_images = takes_images});
   }
   std::size_t Series() const {
     std::istringstream text(metrics_.Text());
@@ -68,21 +43,22 @@ class PrometheusMetricsTest : public ::testing::Test {
     return series;
   }
 
-  const Instant start_ = Instant() + absl::Seconds(1000);
-  std::vector<std::byte> white_ =
-      std::vector<std::byte>(BytesPerImage(PixelFormat::kGray8), std::byte{255});
-  std::vector<std::unique_ptr<WhiteImages>> jobs_;
-  BatchQueue queue_{{.max_batch_size = 32, .capacity = 1000}};
   PrometheusMetrics metrics_{Info()};
+  const MethodId classify_ = AddMethod("Classify");
+  const MethodId stream_ = AddMethod("ClassifyStream");
+  const MethodId get_model_ = AddMethod("GetModel", /*takes_images=*/false);
+  const ModelId model_ = metrics_.AddModel(Model("7", 10));
 };
 
 TEST_F(PrometheusMetricsTest, RequestIsCountedByMethodAndCodeWithItsDurationAndBytes) {
-  metrics_.OnReceived(Method::kClassify, 1000);
-  metrics_.OnReceived(Method::kClassify, 500);
+  metrics_.OnReceived(classify_, 1000);
+  metrics_.OnReceived(classify_, 500);
   EXPECT_THAT(metrics_.Text(),
               ContainsRegex("hellocnn_requests_in_flight\\{method=\"Classify\",[^}]*\\} 2\n"));
-  metrics_.OnEnd(Method::kClassify, absl::StatusCode::kOk, absl::Microseconds(300), 77);
-  metrics_.OnEnd(Method::kClassify, absl::StatusCode::kInvalidArgument, absl::Microseconds(15), 0);
+  metrics_.OnEnd({.method = classify_, .duration = absl::Microseconds(300), .sent_bytes = 77});
+  metrics_.OnEnd({.method = classify_,
+                  .code = absl::StatusCode::kInvalidArgument,
+                  .duration = absl::Microseconds(15)});
   const std::string text = metrics_.Text();
   const std::string service = "service=\"hellocnn.v1.ClassifierService\"";
   const std::string classify = "method=\"Classify\"," + service;
@@ -98,32 +74,40 @@ TEST_F(PrometheusMetricsTest, RequestIsCountedByMethodAndCodeWithItsDurationAndB
   EXPECT_THAT(text, HasSubstr("hellocnn_sent_bytes_total{method=\"Classify\"} 77\n"));
 }
 
-TEST_F(PrometheusMetricsTest, AcceptedRefusedAnsweredAndAbandonedAreCounted) {
-  metrics_.OnAccepted(Method::kClassifyStream, 3);
-  metrics_.OnRefused(Refusal::kQueueFull);
-  std::array<Prediction, 2> predictions;
-  predictions[0].log_probabilities.fill(-100);
-  predictions[0].log_probabilities[4] = 0;
-  predictions[1] = predictions[0];
-  metrics_.OnAnswered(AnswerStatistics(predictions));
-  metrics_.OnAbandoned(1);
+TEST_F(PrometheusMetricsTest, AcceptedRejectedSentAndDiscardedAreCounted) {
+  const ReasonId queue_full = metrics_.AddReason(ReasonOf::kRejection, "queue_full");
+  metrics_.OnAccepted(stream_, model_, 3);
+  metrics_.OnRejected(stream_, queue_full);
+  const std::array confidences = {Confidence{4, 1.0}, Confidence{4, 1.0}};
+  metrics_.OnEnd(
+      {.method = stream_, .model = model_, .sent_images = 2, .confidences = confidences});
+  metrics_.OnEnd({.method = stream_, .model = model_, .discarded_images = 1});
+  metrics_.OnDiscarded(model_, 5);
   const std::string text = metrics_.Text();
   EXPECT_THAT(text, HasSubstr("hellocnn_images_accepted_total 3\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_request_images_sum{method=\"ClassifyStream\"} 3\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_requests_refused_total{reason=\"queue_full\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_images_computed_total{outcome=\"answered\"} 2\n"));
-  EXPECT_THAT(text, HasSubstr("hellocnn_images_computed_total{outcome=\"abandoned\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("hellocnn_images_computed_total{outcome=\"abandoned\"} 6\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_predictions_total{class=\"4\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_prediction_confidence_ratio_bucket{le=\"0.999\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_prediction_confidence_ratio_bucket{le=\"1\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_prediction_confidence_ratio_sum 2\n"));
 }
 
-TEST_F(PrometheusMetricsTest, BatchCountsItsImagesItsJobsAndItsWorker) {
-  const BatchQueue::Taken batch = Batch({30, 4});
-  metrics_.OnBatch(batch, absl::Milliseconds(500));
+TEST_F(PrometheusMetricsTest, BatchCountsItsImagesItsRequestsAndItsWorker) {
+  const ReasonId full = metrics_.AddReason(ReasonOf::kRelease, "full");
+  const std::array waits = {absl::Milliseconds(200), absl::Milliseconds(300)};
+  const std::vector<GreyLevels> levels(32, {.mean = 1, .contrast = 0});
+  metrics_.OnBatch({.model = model_,
+                    .images = 32,
+                    .failed_images = 2,
+                    .release = full,
+                    .compute = absl::Milliseconds(500),
+                    .queue_waits = waits,
+                    .grey_levels = levels});
   metrics_.OnBusy(1, absl::Milliseconds(500));
-  std::string text = metrics_.Text();
+  const std::string text = metrics_.Text();
   EXPECT_THAT(text, HasSubstr("hellocnn_batch_size_bucket{le=\"16\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_batch_size_bucket{le=\"32\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_compute_duration_seconds_sum 0.5\n"));
@@ -132,45 +116,60 @@ TEST_F(PrometheusMetricsTest, BatchCountsItsImagesItsJobsAndItsWorker) {
   EXPECT_THAT(text, HasSubstr("hellocnn_batch_released_total{reason=\"full\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_queue_duration_seconds_count 2\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_queue_duration_seconds_sum 0.5\n"));
+  EXPECT_THAT(text, HasSubstr("hellocnn_images_computed_total{outcome=\"failed\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_input_mean_ratio_bucket{le=\"0.5\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_input_mean_ratio_bucket{le=\"1\"} 32\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_input_contrast_ratio_bucket{le=\"0.025\"} 32\n"));
-
-  // The rest of the second job: it has left the queue already.
-  BatchQueue::Taken rest = Batch({});
-  for (Slice& slice : rest.slices) slice.status = absl::InternalError("");
-  metrics_.OnBatch(rest, absl::Milliseconds(1));
-  text = metrics_.Text();
-  EXPECT_THAT(text, HasSubstr("hellocnn_queue_duration_seconds_count 2\n"));
-  EXPECT_THAT(text, HasSubstr("hellocnn_batch_released_total{reason=\"idle\"} 1\n"));
-  EXPECT_THAT(text, HasSubstr("hellocnn_images_computed_total{outcome=\"failed\"} 2\n"));
-  EXPECT_THAT(text, HasSubstr("hellocnn_input_mean_ratio_count 34\n"));
+  EXPECT_EQ(metrics_.overview().batches, 1);
 }
 
 TEST_F(PrometheusMetricsTest, DroppedImagesAreCountedByReasonAndTheirWaitOnce) {
-  Push(2, start_ + absl::Milliseconds(1));
-  Push(3)->Cancel();
-  Job* const split = Push(40);
-  const BatchQueue::Taken first = Batch({});
-  ASSERT_EQ(first.dropped.size(), 2U);
-  for (const BatchQueue::Dropped& dropped : first.dropped) metrics_.OnDropped(dropped);
-  metrics_.OnBatch(first, absl::ZeroDuration());
-  split->Cancel();
-  for (const BatchQueue::Dropped& dropped : Batch({}).dropped) metrics_.OnDropped(dropped);
+  const ReasonId deadline = metrics_.AddReason(ReasonOf::kDrop, "deadline");
+  const ReasonId cancelled = metrics_.AddReason(ReasonOf::kDrop, "cancelled");
+  metrics_.OnDropped(model_, 2, deadline, absl::Milliseconds(1));
+  metrics_.OnDropped(model_, 11, cancelled, std::nullopt);
   const std::string text = metrics_.Text();
   EXPECT_THAT(text, HasSubstr("hellocnn_images_dropped_total{reason=\"deadline\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_images_dropped_total{reason=\"cancelled\"} 11\n"));
-  EXPECT_THAT(text, HasSubstr("hellocnn_queue_duration_seconds_count 3\n"));
+  EXPECT_THAT(text, HasSubstr("hellocnn_queue_duration_seconds_count 1\n"));
 }
 
-TEST_F(PrometheusMetricsTest, WhatIsDroppedAfterAFailureIsCountedAsFailed) {
-  Push(40);
-  BatchQueue::Taken batch = Batch({});
-  for (Slice& slice : batch.slices) slice.status = absl::InternalError("boom");
-  const BatchQueue::Finished finished = queue_.Finish(batch, start_, {});
-  ASSERT_EQ(finished.dropped.size(), 1U);
-  metrics_.OnDropped(finished.dropped[0]);
-  EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_images_dropped_total{reason=\"failed\"} 8\n"));
+TEST_F(PrometheusMetricsTest, KnownLabelsHaveTheSameId) {
+  EXPECT_EQ(AddMethod("Classify"), classify_);
+  EXPECT_NE(AddMethod("Other"), classify_);
+  EXPECT_EQ(metrics_.AddModel(Model("7", 10)), model_);
+  EXPECT_NE(metrics_.AddModel(Model("8", 10)), model_);
+  const ReasonId dropped = metrics_.AddReason(ReasonOf::kDrop, "deadline");
+  EXPECT_EQ(metrics_.AddReason(ReasonOf::kDrop, "deadline"), dropped);
+  EXPECT_NE(metrics_.AddReason(ReasonOf::kRejection, "deadline"), dropped);
+}
+
+// A model may have 2 to 1,024 classes, and comes while others are served. What two models have in
+// common is one series.
+TEST_F(PrometheusMetricsTest, ModelsWithOtherClassesAreAddedWhileThreadsCount) {
+  std::atomic<bool> stop = false;
+  std::thread counting([&] {
+    const std::array of_first = {Confidence{1, 0.5}};
+    while (!stop) {
+      metrics_.OnEnd(
+          {.method = classify_, .model = model_, .sent_images = 1, .confidences = of_first});
+    }
+  });
+  const ModelId large = metrics_.AddModel(Model("8", 1024));
+  const ModelId small = metrics_.AddModel(Model("9", 2));
+  const std::array of_large = {Confidence{1023, 1.0}, Confidence{0, 1.0}};
+  const std::array of_small = {Confidence{0, 1.0}};
+  metrics_.OnEnd({.method = stream_, .model = large, .sent_images = 2, .confidences = of_large});
+  metrics_.OnEnd({.method = stream_, .model = small, .sent_images = 1, .confidences = of_small});
+  stop = true;
+  counting.join();
+  const std::string text = metrics_.Text();
+  EXPECT_THAT(text, HasSubstr("hellocnn_predictions_total{class=\"1023\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("hellocnn_predictions_total{class=\"0\"} 2\n"));
+  for (const char* version : {"7", "8", "9"}) {
+    EXPECT_THAT(text,
+                ContainsRegex(std::string("hellocnn_model_info\\{[^}]*version=\"") + version));
+  }
 }
 
 TEST_F(PrometheusMetricsTest, GaugesAreReadAtEachScrape) {
@@ -193,21 +192,29 @@ TEST_F(PrometheusMetricsTest, ReadyFollowsWhatItIsTold) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_ready 1\n"));
   metrics_.SetReady(false);
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_ready 0\n"));
-  metrics_.OnLoaded(absl::Milliseconds(1500));
-  EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_model_load_duration_seconds 1.5\n"));
 }
 
-TEST_F(PrometheusMetricsTest, EverySeriesIsThereFromTheStartAndNothingAddsOne) {
+TEST_F(PrometheusMetricsTest, ModelThatIsLoadedHasItsLoadingTime) {
+  EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_model_loaded_timestamp_seconds 0\n"));
+  metrics_.OnModelLoaded(model_, absl::Milliseconds(1500));
+  const std::string text = metrics_.Text();
+  EXPECT_THAT(text, HasSubstr("hellocnn_model_load_duration_seconds 1.5\n"));
+  EXPECT_THAT(text, HasSubstr("hellocnn_model_test_accuracy_ratio 0.975\n"));
+  EXPECT_THAT(text, ContainsRegex("hellocnn_model_loaded_timestamp_seconds [1-9]"));
+}
+
+TEST_F(PrometheusMetricsTest, EverySeriesIsThereOnceItsLabelsAreAndCountingAddsNone) {
+  const ReasonId reason = metrics_.AddReason(ReasonOf::kRelease, "full");
   const std::size_t before = Series();
-  for (const Method method : {Method::kClassify, Method::kClassifyStream}) {
+  for (const MethodId method : {classify_, stream_}) {
     metrics_.OnReceived(method, 1);
-    metrics_.OnAccepted(method, 1);
+    metrics_.OnAccepted(method, model_, 1);
     for (int code = -1; code < 20; ++code) {
-      metrics_.OnEnd(method, static_cast<absl::StatusCode>(code), absl::Seconds(1), 1);
+      metrics_.OnEnd({.method = method, .code = static_cast<absl::StatusCode>(code)});
     }
   }
-  metrics_.OnBatch(Batch({5, 40}), absl::Seconds(1));
-  metrics_.OnLoaded(absl::Seconds(1));
+  metrics_.OnBatch({.model = model_, .images = 5, .release = reason});
+  metrics_.OnModelLoaded(model_, absl::Seconds(1));
   EXPECT_EQ(Series(), before);
   const std::string text = metrics_.Text();
   // -1 and 17 to 19 are no codes of gRPC's, and 2 is UNKNOWN itself.
@@ -227,11 +234,9 @@ TEST_F(PrometheusMetricsTest, ProcessIsDescribed) {
 }
 
 TEST_F(PrometheusMetricsTest, LabelsOfTheModelAreEscaped) {
-  ServerInfo info = Info();
-  info.card.class_labels[0] = "a \"quoted\" label";
-  const std::string text = PrometheusMetrics(info).Text();
-  EXPECT_THAT(text, HasSubstr("hellocnn_predictions_total{class=\"a \\\"quoted\\\" label\"} 0\n"));
-  EXPECT_THAT(text, Not(HasSubstr("class=\"0\"")));
+  metrics_.AddModel({.name = "other", .class_labels = {"a \"quoted\" label"}});
+  EXPECT_THAT(metrics_.Text(),
+              HasSubstr("hellocnn_predictions_total{class=\"a \\\"quoted\\\" label\"} 0\n"));
 }
 
 TEST_F(PrometheusMetricsTest, NothingIsLostWhenManyThreadsCount) {
@@ -239,8 +244,8 @@ TEST_F(PrometheusMetricsTest, NothingIsLostWhenManyThreadsCount) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([this] {
       for (int i = 0; i < 1000; ++i) {
-        metrics_.OnReceived(Method::kGetModel, 1);
-        metrics_.OnEnd(Method::kGetModel, absl::StatusCode::kOk, absl::Milliseconds(1), 2);
+        metrics_.OnReceived(get_model_, 1);
+        metrics_.OnEnd({.method = get_model_, .duration = absl::Milliseconds(1), .sent_bytes = 2});
       }
     });
   }

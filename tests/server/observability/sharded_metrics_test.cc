@@ -4,6 +4,7 @@
 #include <atomic>
 #include <limits>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -51,16 +52,6 @@ TEST(ShardedMetricsTest, ValuesOnABoundAreInItsBucket) {
   EXPECT_DOUBLE_EQ(metric.histogram.sample_sum, 24);
 }
 
-TEST(ShardedMetricsTest, ManyObservationsAtOnceCountAsEachAlone) {
-  ShardedMetrics metrics;
-  const auto histogram = metrics.AddHistogram("b", "Bs.", kBounds);
-  histogram.ObserveMany(std::array{2, 0, 3}, 40);
-  histogram.ObserveMany(std::array{1}, 0.5);
-  const auto metric = metrics.Collect()[0].metric[0];
-  EXPECT_THAT(Buckets(metric), ElementsAre(3, 3, 6));
-  EXPECT_DOUBLE_EQ(metric.histogram.sample_sum, 40.5);
-}
-
 TEST(ShardedMetricsTest, NothingThatThreadsCountIsLostWhileOthersRead) {
   ShardedMetrics metrics;
   const auto counter = metrics.AddCounter("a_total", "As.");
@@ -91,6 +82,74 @@ TEST(ShardedMetricsTest, NothingThatThreadsCountIsLostWhileOthersRead) {
   reader.join();
   EXPECT_EQ(counter.Value(), 160'000);
   EXPECT_EQ(metrics.Collect()[1].metric[0].histogram.sample_count, 160'000u);
+}
+
+TEST(ShardedMetricsTest, SameNameAndLabelsAreTheSameSeries) {
+  ShardedMetrics metrics;
+  const auto one = metrics.AddCounter("a_total", "As.", {{"kind", "x"}});
+  const auto other = metrics.AddCounter("a_total", "As.", {{"kind", "y"}});
+  const auto again = metrics.AddCounter("a_total", "As.", {{"kind", "x"}});
+  one.Increment();
+  again.Increment(2);
+  other.Increment(10);
+  EXPECT_EQ(one.Value(), 3);
+  EXPECT_EQ(other.Value(), 10);
+  EXPECT_EQ(metrics.Collect()[0].metric.size(), 2u);
+}
+
+TEST(ShardedMetricsTest, SeriesThatAreAddedLaterAreCountedByThreadsThatHaveBegun) {
+  ShardedMetrics metrics;
+  const auto first = metrics.AddCounter("a_total", "As.");
+  first.Increment();
+  const auto late = metrics.AddHistogram("b", "Bs.", kBounds);
+  EXPECT_EQ(first.Value(), 1);  // this thread's copy has no cell for the histogram yet
+  EXPECT_EQ(metrics.Collect()[1].metric[0].histogram.sample_count, 0u);
+  late.Observe(5);
+  first.Increment();
+  EXPECT_EQ(first.Value(), 2);
+  EXPECT_EQ(metrics.Collect()[1].metric[0].histogram.sample_count, 1u);
+}
+
+TEST(ShardedMetricsTest, NothingIsLostWhileSeriesAreAdded) {
+  constexpr int kSeries = 200;
+  ShardedMetrics metrics;
+  const auto steady = metrics.AddCounter("steady_total", "");
+  // Each thread counts what it has been shown so far; the last one shown is published by `shown`.
+  std::array<ShardedMetrics::Counter, kSeries> added;
+  std::atomic<int> shown = 0;
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> threads;
+  std::array<int, 3> rounds{};
+  for (int& round : rounds) {
+    threads.emplace_back([&] {
+      int counted = 0;
+      while (counted < kSeries) {
+        steady.Increment();
+        ++round;
+        for (const int now = shown; counted < now; ++counted) {
+          added[static_cast<std::size_t>(counted)].Increment();
+        }
+      }
+    });
+  }
+  std::thread reader([&] {
+    double last = 0;
+    while (!stop) {
+      const double now = metrics.Collect()[0].metric[0].counter.value;
+      EXPECT_GE(now, last);
+      last = now;
+    }
+  });
+  for (int i = 0; i < kSeries; ++i) {
+    added[static_cast<std::size_t>(i)] =
+        metrics.AddCounter("late_total", "", {{"i", std::to_string(i)}});
+    shown = i + 1;
+  }
+  for (std::thread& thread : threads) thread.join();
+  stop = true;
+  reader.join();
+  EXPECT_EQ(steady.Value(), rounds[0] + rounds[1] + rounds[2]);
+  for (const auto& counter : added) EXPECT_EQ(counter.Value(), 3);
 }
 
 TEST(ShardedMetricsTest, GaugeGoesDownOnAnotherThreadAndIsNeverShownBelowZero) {

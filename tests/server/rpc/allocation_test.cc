@@ -61,9 +61,8 @@ class SomeEngine : public Engine {
 class CountingMetrics : public PrometheusMetrics {
  public:
   using PrometheusMetrics::PrometheusMetrics;
-  void OnEnd(Method method, absl::StatusCode code, absl::Duration duration,
-             std::size_t bytes) override {
-    PrometheusMetrics::OnEnd(method, code, duration, bytes);
+  void OnEnd(const RequestEnd& end) override {
+    PrometheusMetrics::OnEnd(end);
     count_.OnEvent();
   }
   double PerRequest() const { return count_.Get(); }
@@ -143,20 +142,22 @@ void CallStream(const std::string& target) {
 template <typename Call>
 double ServerAllocations(Call call) {
   ServerInfo info;
-  info.card = DigitsCard();
   info.workers = 1;
   info.queue_capacity = 4096;
   CountingMetrics metrics(info);
+  const auto labels = DigitsCard().class_labels;
+  const ModelId model = metrics.AddModel({.class_labels = {labels.begin(), labels.end()}});
   v1::Limits limits;
   limits.set_max_images_per_request(kMaxImages);
   Lifecycle lifecycle;
-  ClassifierService service(DigitsCard(), limits, &metrics, &lifecycle, Clock::Monotonic());
+  ClassifierService service(DigitsCard(), limits, &metrics, model, &lifecycle, Clock::Monotonic());
   Server server(&service);
   CompletionEvents events(std::move(server.queue));
   service.Listen(&events);
   const EngineFactory engines = [] { return std::make_unique<SomeEngine>(); };
-  const auto batcher =
-      Batcher::Start(1, {}, engines, &events, &metrics, Clock::Monotonic()).value();
+  const auto batcher = Batcher::Start(1, {}, engines, &events, {.events = &metrics, .model = model},
+                                      Clock::Monotonic())
+                           .value();
   service.SetBatcher(batcher.get());
   EXPECT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   call(server.target);

@@ -56,9 +56,9 @@ TEST_F(ClassifyStreamTest, AnswersEveryRequestAndEndsWithOkAfterHalfClose) {
   }
   EXPECT_GT(classified, 0);
   metrics_.WaitUntilIdle();
-  EXPECT_EQ(metrics_.answered(), classified);
+  EXPECT_EQ(metrics_.sent_images(), classified);
   EXPECT_EQ(metrics_.accepted(), classified);
-  EXPECT_EQ(metrics_.refusals().size(), 500U - static_cast<std::size_t>(classified));
+  EXPECT_EQ(metrics_.rejections().size(), 500U - static_cast<std::size_t>(classified));
   EXPECT_EQ(metrics_.requests().size(), 500U);
 }
 
@@ -127,7 +127,7 @@ TEST_F(ClassifyStreamTest, BytesThatAreNoRequestEndTheStreamWhenAllBeforeIsAnswe
     ASSERT_TRUE(wait());
   }
   engines_.WaitUntilHeld(1);
-  while (metrics_.refusals().empty()) std::this_thread::yield();
+  metrics_.WaitUntilRejected(1);
   engines_.Release();
   grpc::ByteBuffer answer;
   stream->Read(&answer, nullptr);
@@ -141,8 +141,8 @@ TEST_F(ClassifyStreamTest, BytesThatAreNoRequestEndTheStreamWhenAllBeforeIsAnswe
   EXPECT_EQ(status.error_message(), "the request has " + std::to_string(good.size() + 2) +
                                         " bytes that are no hellocnn.v1.ClassifyStreamRequest");
   metrics_.WaitUntilIdle();
-  EXPECT_EQ(metrics_.answered(), 1);
-  EXPECT_EQ(metrics_.refusals(), std::vector{Refusal::kInvalid});
+  EXPECT_EQ(metrics_.sent_images(), 1);
+  EXPECT_EQ(metrics_.rejections(), std::vector<std::string>{"invalid"});
   EXPECT_EQ(metrics_.requests().size(), 2U);
   EXPECT_EQ(metrics_.received_bytes(), 2 * good.size() + 2);
 }
@@ -194,7 +194,7 @@ TEST_F(ClassifyStreamTest, CancellationDropsWhatIsQueued) {
   WaitUntilServerHasSeenAll();
   engines_.Release();
   occupant.join();
-  observer_.WaitUntilDropped(3);
+  metrics_.WaitUntilDropped(3);
   Drain();
   EXPECT_TRUE(service_.WaitUntilIdle(Instant::InfiniteFuture()));
   EXPECT_EQ(engines_.calls(), 1);
@@ -212,16 +212,17 @@ TEST_F(ClassifyStreamTest, EveryRequestOfACancelledStreamCountsAsCancelled) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
   WaitUntilServerHasSeenAll();
   engines_.Release();
-  observer_.WaitUntilDropped(1);
+  metrics_.WaitUntilDropped(1);
   Drain();
   EXPECT_TRUE(service_.WaitUntilIdle(Instant::InfiniteFuture()));
   const auto requests = metrics_.requests();
   EXPECT_EQ(std::count(requests.begin(), requests.end(),
-                       std::pair(Method::kClassifyStream, absl::StatusCode::kCancelled)),
+                       std::pair<std::string, absl::StatusCode>("ClassifyStream",
+                                                                absl::StatusCode::kCancelled)),
             2);
   EXPECT_EQ(metrics_.accepted(), 3);
-  EXPECT_EQ(metrics_.answered(), 0);
-  EXPECT_EQ(metrics_.abandoned(), 2);  // the third was dropped: the batcher tells that
+  EXPECT_EQ(metrics_.sent_images(), 0);
+  EXPECT_EQ(metrics_.discarded(), 2);  // the third was dropped: the batcher tells that
 }
 
 TEST_F(ClassifyStreamTest, IdleStreamEndsAtOnceWhenTheServerDrains) {
@@ -262,9 +263,9 @@ TEST_F(ClassifyStreamTest, StreamIsRefusedUntilReady) {
   auto stream = Open();
   EXPECT_TRUE(ReadAll(*stream).empty());
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_EQ(metrics_.refusals(), std::vector{Refusal::kLoading});
-  EXPECT_EQ(metrics_.requests(),
-            std::vector({std::pair(Method::kClassifyStream, absl::StatusCode::kUnavailable)}));
+  EXPECT_EQ(metrics_.rejections(), std::vector<std::string>{"loading"});
+  EXPECT_EQ(metrics_.requests(), std::vector({std::pair<std::string, absl::StatusCode>(
+                                     "ClassifyStream", absl::StatusCode::kUnavailable)}));
 }
 
 TEST_F(ClassifyStreamTest, StreamStopsReadingAtItsBoundAndGoesOnLater) {

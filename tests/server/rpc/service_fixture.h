@@ -7,12 +7,9 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -22,90 +19,9 @@
 #include "tests/testing/fake_engine.h"
 #include "tests/testing/model_card.h"
 #include "tests/testing/quiet_events.h"
+#include "tests/testing/recording_events.h"
 
 namespace hellocnn::server {
-
-// Keeps what it is told.
-class RecordingMetrics : public Metrics {
- public:
-  void OnReceived(Method, std::size_t bytes) override {
-    const std::scoped_lock lock(mutex_);
-    ++in_flight_;
-    received_bytes_ += bytes;
-  }
-  void OnAccepted(Method, int images) override {
-    const std::scoped_lock lock(mutex_);
-    accepted_ += images;
-  }
-  void OnRefused(Refusal reason) override {
-    const std::scoped_lock lock(mutex_);
-    refusals_.push_back(reason);
-  }
-  void OnAnswered(const AnswerStatistics& answer) override {
-    const std::scoped_lock lock(mutex_);
-    answered_ += answer.images;
-  }
-  void OnAbandoned(int images) override {
-    const std::scoped_lock lock(mutex_);
-    abandoned_ += images;
-  }
-  void OnEnd(Method method, absl::StatusCode code, absl::Duration, std::size_t bytes) override {
-    const std::scoped_lock lock(mutex_);
-    requests_.emplace_back(method, code);
-    sent_bytes_ += bytes;
-    if (--in_flight_ == 0) idle_.notify_all();
-  }
-  // Until every request that was received is over: clients may have their answer before that.
-  void WaitUntilIdle() {
-    std::unique_lock lock(mutex_);
-    idle_.wait(lock, [&] { return in_flight_ == 0; });
-  }
-  std::vector<std::pair<Method, absl::StatusCode>> requests() const { return Get(requests_); }
-  std::vector<Refusal> refusals() const { return Get(refusals_); }
-  int accepted() const { return Get(accepted_); }
-  int answered() const { return Get(answered_); }
-  int abandoned() const { return Get(abandoned_); }
-  std::size_t received_bytes() const { return Get(received_bytes_); }
-  std::size_t sent_bytes() const { return Get(sent_bytes_); }
-
- private:
-  template <typename Value>
-  Value Get(const Value& value) const {
-    const std::scoped_lock lock(mutex_);
-    return value;
-  }
-
-  mutable std::mutex mutex_;
-  std::condition_variable idle_;
-  std::vector<std::pair<Method, absl::StatusCode>> requests_;
-  std::vector<Refusal> refusals_;
-  int in_flight_ = 0, accepted_ = 0, answered_ = 0, abandoned_ = 0;
-  std::size_t received_bytes_ = 0, sent_bytes_ = 0;
-};
-
-// Lets a test wait until jobs were dropped.
-class DropObserver : public BatchObserver {
- public:
-  void OnBusy(int, absl::Duration) override {}
-  void OnBatch(const BatchQueue::Taken&, absl::Duration) override {}
-  void OnDropped(const BatchQueue::Dropped& dropped) override {
-    {
-      const std::scoped_lock lock(mutex_);
-      dropped_ += dropped.images;
-    }
-    changed_.notify_all();
-  }
-  void OnAbandoned(int) override {}
-  void WaitUntilDropped(int images) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return dropped_ >= images; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int dropped_ = 0;
-};
 
 class ServiceTest : public ::testing::Test {
  protected:
@@ -114,7 +30,7 @@ class ServiceTest : public ::testing::Test {
   static constexpr int kMaxImages = 6;
 
   ServiceTest()
-      : service_(testing::DigitsCard(), RequestLimits(), &metrics_, &lifecycle_,
+      : service_(testing::DigitsCard(), RequestLimits(), &metrics_, model_, &lifecycle_,
                  Clock::Monotonic()) {
     int port = 0;
     grpc::ServerBuilder builder;
@@ -140,9 +56,9 @@ class ServiceTest : public ::testing::Test {
   }
 
   void Serve(int threads = 1, int capacity = kCapacity) {
-    auto batcher =
-        Batcher::Start(threads, {.max_batch_size = kMaxBatch, .capacity = capacity},
-                       engines_.Factory(), &worker_events_, &observer_, Clock::Monotonic());
+    auto batcher = Batcher::Start(threads, {.max_batch_size = kMaxBatch, .capacity = capacity},
+                                  engines_.Factory(), &worker_events_,
+                                  {.events = &metrics_, .model = model_}, Clock::Monotonic());
     ASSERT_TRUE(batcher.ok()) << batcher.status();
     batcher_ = *std::move(batcher);
     service_.SetBatcher(batcher_.get());
@@ -222,8 +138,8 @@ class ServiceTest : public ::testing::Test {
   Lifecycle lifecycle_;
   testing::FakeEngines engines_;
   testing::QuietEvents worker_events_;
-  RecordingMetrics metrics_;
-  DropObserver observer_;
+  testing::RecordingEvents metrics_;  // of the calls and of the workers
+  const ModelId model_ = metrics_.AddModel({.name = "digits", .version = "1"});
   std::unique_ptr<Batcher> batcher_;
   ClassifierService service_;
   std::unique_ptr<grpc::Server> server_;

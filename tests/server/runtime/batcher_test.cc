@@ -23,59 +23,24 @@
 #include "tests/server/scheduling/call.h"
 #include "tests/testing/fake_engine.h"
 #include "tests/testing/quiet_events.h"
+#include "tests/testing/recording_events.h"
 
 namespace hellocnn::server {
 namespace {
 
 using ::hellocnn::testing::FakeEngines;
 using ::hellocnn::testing::QuietEvents;
+using ::hellocnn::testing::RecordingEvents;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Le;
 
-class CountingObserver : public BatchObserver {
- public:
-  void OnBusy(int worker, absl::Duration busy) override {
-    EXPECT_GE(worker, 0);
-    busy_nanoseconds_ += absl::ToInt64Nanoseconds(busy);
-  }
-  void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute) override {
-    compute_nanoseconds_ += absl::ToInt64Nanoseconds(compute);
-    EXPECT_GE(compute, absl::ZeroDuration());
-    images_ += batch.images;
-    for (const Slice& slice : batch.slices) {
-      if (!slice.computed()) failed_ += slice.count;
-    }
-  }
-  void OnDropped(const BatchQueue::Dropped& dropped) override {
-    dropped_ += dropped.images;
-    const absl::StatusCode code = dropped.reason;
-    if (code == absl::StatusCode::kCancelled) cancelled_ += dropped.images;
-    if (code == absl::StatusCode::kDeadlineExceeded) expired_ += dropped.images;
-  }
-  void OnAbandoned(int images) override { abandoned_ += images; }
-
-  int images() const { return images_; }        // in batches
-  int failed() const { return failed_; }        // on which the engine failed
-  int dropped() const { return dropped_; }      // for any reason
-  int cancelled() const { return cancelled_; }  // of those dropped
-  int expired() const { return expired_; }      // of those dropped
-  int abandoned() const { return abandoned_; }
-  absl::Duration busy() const { return absl::Nanoseconds(busy_nanoseconds_.load()); }
-  absl::Duration compute() const { return absl::Nanoseconds(compute_nanoseconds_.load()); }
-
- private:
-  std::atomic<std::int64_t> busy_nanoseconds_ = 0, compute_nanoseconds_ = 0;
-  std::atomic<int> images_ = 0, failed_ = 0, dropped_ = 0, cancelled_ = 0, expired_ = 0,
-                   abandoned_ = 0;
-};
-
 class BatcherTest : public ::testing::Test {
  protected:
   void Start(int threads, const BatchQueue::Options& options) {
-    auto batcher = Batcher::Start(threads, options, engines_.Factory(), &events_, &observer_,
-                                  Clock::Monotonic());
+    auto batcher = Batcher::Start(threads, options, engines_.Factory(), &events_,
+                                  {.events = &observer_}, Clock::Monotonic());
     ASSERT_TRUE(batcher.ok()) << batcher.status();
     batcher_ = *std::move(batcher);
   }
@@ -88,7 +53,7 @@ class BatcherTest : public ::testing::Test {
 
   FakeEngines engines_;
   QuietEvents events_;
-  CountingObserver observer_;
+  RecordingEvents observer_{/*accepts=*/false};
   std::unique_ptr<Batcher> batcher_;
 };
 
@@ -128,7 +93,7 @@ TEST_F(BatcherTest, ManyThreadsGetTheRightAnswersExactlyOnce) {
   const std::vector<int> sizes = engines_.batch_sizes();
   EXPECT_THAT(sizes, Each(Le(8)));
   batcher_->Drain();
-  EXPECT_EQ(observer_.images(), std::accumulate(sizes.begin(), sizes.end(), 0));
+  EXPECT_EQ(observer_.computed(), std::accumulate(sizes.begin(), sizes.end(), 0));
 }
 
 TEST_F(BatcherTest, ManyThreadsGetTheRightAnswersWithADelay) {
@@ -192,7 +157,7 @@ TEST_F(BatcherTest, CancelledRequestIsDroppedBeforeCompute) {
   EXPECT_EQ(cancelled.Wait(), "CANCELLED");
   EXPECT_EQ(last.Wait(), "OK");
   EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 1));
-  EXPECT_EQ(observer_.cancelled(), 2);
+  EXPECT_EQ(observer_.dropped("cancelled"), 2);
 }
 
 TEST_F(BatcherTest, ExpiredRequestIsDroppedBeforeCompute) {
@@ -206,7 +171,7 @@ TEST_F(BatcherTest, ExpiredRequestIsDroppedBeforeCompute) {
   engines_.Release();
   EXPECT_EQ(expiring.Wait(), "DEADLINE_EXCEEDED");
   EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1));
-  EXPECT_EQ(observer_.expired(), 2);
+  EXPECT_EQ(observer_.dropped("deadline"), 2);
 }
 
 TEST_F(BatcherTest, PastDeadlineIsRefusedAndDoneIsNotCalled) {
@@ -249,7 +214,7 @@ TEST_F(BatcherTest, ImagesThatTheEngineRefusesFailTheirOwnJobOnly) {
   EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 5, 2, 2, 1));
   // What the engine says of images is no failure of it.
   EXPECT_EQ(observer_.failed(), 0);
-  EXPECT_EQ(observer_.abandoned(), 2);
+  EXPECT_EQ(observer_.discarded(), 2);
 }
 
 TEST_F(BatcherTest, DrainFinishesWhatWasAcceptedAndIgnoresTheDelay) {
@@ -313,9 +278,8 @@ TEST_F(BatcherTest, EachWorkerGetsItsOwnEngineAndNoneStartsIfOneFails) {
   EXPECT_EQ(engines_.made(), 3);
   engines_.FailToMake(absl::NotFoundError("no weights"));
   QuietEvents others;
-  EXPECT_EQ(
-      Batcher::Start(2, {}, engines_.Factory(), &others, nullptr, Clock::Monotonic()).status(),
-      absl::NotFoundError("no weights"));
+  EXPECT_EQ(Batcher::Start(2, {}, engines_.Factory(), &others, {}, Clock::Monotonic()).status(),
+            absl::NotFoundError("no weights"));
   EXPECT_FALSE(events_.closed());
 }
 
@@ -339,8 +303,7 @@ TEST_F(BatcherTest, ThreadThatCannotStartIsAnErrorAndEndsThoseThatDid) {
     if (setrlimit(RLIMIT_AS, &limit) != 0) std::exit(2);
     EndlessEvents events;
     const absl::Status status =
-        Batcher::Start(100'000, {}, engines_.Factory(), &events, nullptr, Clock::Monotonic())
-            .status();
+        Batcher::Start(100'000, {}, engines_.Factory(), &events, {}, Clock::Monotonic()).status();
     std::fputs(std::string(status.message()).c_str(), stderr);
     std::exit(absl::IsResourceExhausted(status) ? 0 : 1);
   };
@@ -358,7 +321,7 @@ TEST_F(BatcherTest, WorkersTakeDenormalNumbersForZero) {
     return absl::OkStatus();
   };
   const auto batcher =
-      Batcher::Start(1, {}, engines_.Factory(), &events_, nullptr, Clock::Monotonic(), prepare);
+      Batcher::Start(1, {}, engines_.Factory(), &events_, {}, Clock::Monotonic(), prepare);
   ASSERT_TRUE(batcher.ok()) << batcher.status();
   EXPECT_EQ(product.get_future().get(), 0);
 }
@@ -366,7 +329,7 @@ TEST_F(BatcherTest, WorkersTakeDenormalNumbersForZero) {
 TEST_F(BatcherTest, OptionOutOfRangeIsRefusedByName) {
   const auto message = [this](int threads, const BatchQueue::Options& options) {
     return std::string(
-        Batcher::Start(threads, options, engines_.Factory(), &events_, nullptr, Clock::Monotonic())
+        Batcher::Start(threads, options, engines_.Factory(), &events_, {}, Clock::Monotonic())
             .status()
             .message());
   };
@@ -397,8 +360,8 @@ TEST_F(BatcherTest, EveryAdmittedImageIsAnsweredOrToldToTheObserverOnce) {
   for (const auto& call : calls) {
     if (call->Wait() == "OK") answered += static_cast<int>(call->job()->images().size());
   }
-  EXPECT_EQ(admitted, answered + observer_.dropped() + observer_.failed() + observer_.abandoned());
-  EXPECT_EQ(admitted, observer_.images() + observer_.dropped());
+  EXPECT_EQ(admitted, answered + observer_.dropped() + observer_.failed() + observer_.discarded());
+  EXPECT_EQ(admitted, observer_.computed() + observer_.dropped());
 }
 
 TEST_F(BatcherTest, PartComputedBeforeTheRestIsDroppedIsAbandoned) {
@@ -408,8 +371,8 @@ TEST_F(BatcherTest, PartComputedBeforeTheRestIsDroppedIsAbandoned) {
   call.job()->Cancel();
   engines_.Release();
   EXPECT_EQ(call.Wait(), "CANCELLED");
-  EXPECT_EQ(observer_.cancelled(), 2);
-  EXPECT_EQ(observer_.abandoned(), 4);
+  EXPECT_EQ(observer_.dropped("cancelled"), 2);
+  EXPECT_EQ(observer_.discarded(), 4);
 }
 
 TEST_F(BatcherTest, RestOfAJobWhoseFirstPartFailsIsDropped) {
@@ -421,7 +384,7 @@ TEST_F(BatcherTest, RestOfAJobWhoseFirstPartFailsIsDropped) {
   EXPECT_EQ(call.Wait(), "INTERNAL");
   EXPECT_EQ(observer_.failed(), 4);
   EXPECT_EQ(observer_.dropped(), 2);
-  EXPECT_EQ(observer_.abandoned(), 0);
+  EXPECT_EQ(observer_.discarded(), 0);
 }
 
 // Each event runs a function.
@@ -469,7 +432,7 @@ class BatcherEventsTest : public BatcherTest {
 
   void Start(int threads, const BatchQueue::Options& options) {
     auto batcher = Batcher::Start(threads, options, engines_.Factory(), &function_events_,
-                                  &observer_, Clock::Monotonic());
+                                  {.events = &observer_}, Clock::Monotonic());
     ASSERT_TRUE(batcher.ok()) << batcher.status();
     batcher_ = *std::move(batcher);
   }
@@ -567,8 +530,8 @@ TEST_F(BatcherTest, WorkersAreBusyWhenTheyComputeAndNotWhenTheyWait) {
 
 TEST_F(BatcherTest, EachWorkerPreparesItsEngineFirst) {
   std::atomic<int> prepared = 0;
-  auto batcher = Batcher::Start(3, {}, engines_.Factory(), &events_, &observer_, Clock::Monotonic(),
-                                [&](Engine&) {
+  auto batcher = Batcher::Start(3, {}, engines_.Factory(), &events_, {.events = &observer_},
+                                Clock::Monotonic(), [&](Engine&) {
                                   ++prepared;
                                   return absl::OkStatus();
                                 });

@@ -24,7 +24,7 @@ class WarmUpTest : public ::testing::Test {
     WarmUp warm_up(workers, max_batch_size, stop);
     absl::StatusOr<std::unique_ptr<Batcher>> batcher = Batcher::Start(
         workers, {.max_batch_size = max_batch_size, .capacity = max_batch_size}, engines_.Factory(),
-        &events_, nullptr, Clock::Monotonic(), [&](Engine& engine) { return warm_up.Run(engine); });
+        &events_, {}, Clock::Monotonic(), [&](Engine& engine) { return warm_up.Run(engine); });
     if (!batcher.ok()) return batcher.status();
     return warm_up.Wait();
   }

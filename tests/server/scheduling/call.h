@@ -39,6 +39,7 @@ class Call : private Job {
   std::string Wait() {
     done_.wait();
     EXPECT_EQ(times_done_, 1);
+    EXPECT_EQ(times_accepted_, 1);
     for (std::size_t i = 0; i < answers_.size() && status().ok(); ++i) {
       EXPECT_EQ(answers_[i].log_probabilities,
                 hellocnn::testing::FakePrediction(pixels_[i]).log_probabilities);
@@ -51,7 +52,12 @@ class Call : private Job {
   using Job::timing;
 
  private:
+  void Accepted() override {
+    EXPECT_EQ(times_done_, 0);
+    ++times_accepted_;
+  }
   void Done() override {
+    EXPECT_EQ(times_accepted_, 1);
     ++times_done_;
     done_.count_down();
   }
@@ -60,6 +66,7 @@ class Call : private Job {
   std::vector<ImageView> images_;
   std::vector<Prediction> answers_;
   std::latch done_{1};
+  int times_accepted_ = 0;  // what has happened before it is done needs no synchronization
   std::atomic<int> times_done_ = 0;
 };
 

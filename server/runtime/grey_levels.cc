@@ -1,4 +1,4 @@
-#include "server/observability/statistics.h"
+#include "server/runtime/grey_levels.h"
 
 #include <algorithm>
 #include <cmath>
@@ -20,20 +20,6 @@ GreyLevels MeasureGreyLevels(const ImageView& image, const Normalization& normal
   const double variance = std::max(pixels.mean_of_squares - pixels.mean * pixels.mean, 0.0);
   return {std::clamp(pixels.mean * scale + offset, 0.0, 1.0),
           std::clamp(std::sqrt(variance) * scale, 0.0, 1.0)};
-}
-
-AnswerStatistics::AnswerStatistics(std::span<const Prediction> predictions)
-    : images(static_cast<int>(predictions.size())) {
-  for (const Prediction& prediction : predictions) {
-    const auto likeliest = static_cast<std::size_t>(prediction.ClassIndex());
-    const auto logarithm = static_cast<double>(prediction.log_probabilities[likeliest]);
-    const double probability = std::min(std::exp(logarithm), 1.0);  // rounding can exceed 1
-    const auto* const bound =
-        std::lower_bound(kConfidenceBounds.begin(), kConfidenceBounds.end(), probability);
-    ++classes[likeliest];
-    ++confidence[static_cast<std::size_t>(bound - kConfidenceBounds.begin())];
-    confidence_sum += probability;
-  }
 }
 
 }  // namespace hellocnn::server

@@ -1,7 +1,6 @@
-#include "server/observability/statistics.h"
+#include "server/runtime/grey_levels.h"
 
 #include <array>
-#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -50,34 +49,6 @@ TEST(GreyLevelsTest, FloatsBeyondWhiteAreHeldWithinTheRange) {
       {PixelFormat::kFloat32, reinterpret_cast<const std::byte*>(floats.data())}, kMnist);
   EXPECT_EQ(measured.mean, 1);
   EXPECT_EQ(measured.contrast, 1);
-}
-
-// A prediction of this class with this probability.
-Prediction Of(std::size_t class_index, double probability) {
-  Prediction prediction;
-  prediction.log_probabilities.fill(-100);
-  prediction.log_probabilities[class_index] = static_cast<float>(std::log(probability));
-  return prediction;
-}
-
-TEST(AnswerStatisticsTest, CountsClassesAndConfidence) {
-  const std::array predictions = {Of(3, 0.97), Of(3, 1.0), Of(9, 0.55)};
-  const AnswerStatistics statistics(predictions);
-  EXPECT_EQ(statistics.images, 3);
-  EXPECT_EQ(statistics.classes[3], 2);
-  EXPECT_EQ(statistics.classes[9], 1);
-  EXPECT_NEAR(statistics.confidence_sum, 2.52, 1e-5);
-  EXPECT_EQ(statistics.confidence[5], 1);   // up to 0.6
-  EXPECT_EQ(statistics.confidence[10], 1);  // up to 0.99
-  EXPECT_EQ(statistics.confidence[12], 1);  // up to 1
-}
-
-TEST(AnswerStatisticsTest, RoundingAboveOneStaysInTheLastBucket) {
-  Prediction prediction = Of(0, 1);
-  prediction.log_probabilities[0] = 1e-6F;
-  const AnswerStatistics statistics(std::span(&prediction, 1));
-  EXPECT_EQ(statistics.confidence.back(), 1);
-  EXPECT_EQ(statistics.confidence_sum, 1);
 }
 
 }  // namespace

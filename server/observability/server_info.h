@@ -1,0 +1,22 @@
+// What is known of the server before it serves, and never changes.
+#ifndef HELLOCNN_SERVER_OBSERVABILITY_SERVER_INFO_H_
+#define HELLOCNN_SERVER_OBSERVABILITY_SERVER_INFO_H_
+
+#include <string>
+
+namespace hellocnn::server {
+
+struct ServerInfo {
+  std::string version;
+  std::string compiler;
+  std::string libtorch;
+  std::string grpc;
+  std::string engine;
+  std::string model;  // for people: "mnist, version 1"
+  int workers = 0;
+  int queue_capacity = 0;  // images
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_OBSERVABILITY_SERVER_INFO_H_

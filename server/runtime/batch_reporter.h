@@ -1,0 +1,49 @@
+// Tells Events what a worker did with batches, in ids and numbers.
+#ifndef HELLOCNN_SERVER_RUNTIME_BATCH_REPORTER_H_
+#define HELLOCNN_SERVER_RUNTIME_BATCH_REPORTER_H_
+
+#include <array>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "hellocnn/image.h"
+#include "server/observability/events.h"
+#include "server/scheduling/batch_queue.h"
+
+namespace hellocnn::server {
+
+// What is reported to whom.
+struct Reporting {
+  Events* events = NoEvents();  // outlives what reports to it
+  ModelId model{};
+  Normalization normalization;  // of the model's inputs
+};
+
+// Of one worker, whose thread alone uses it. It allocates nothing once its buffers have grown to
+// the largest batch, and measures no pixels if nobody wants statistics.
+class BatchReporter {
+ public:
+  // Registers the reasons. May block for a short time.
+  explicit BatchReporter(const Reporting& reporting);
+
+  // An engine has run on the batch. Its slices have their statuses, and its jobs are still there.
+  void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute);
+  // A job, or the rest of it, has left the queue without being computed.
+  void OnDropped(const BatchQueue::Dropped& dropped) const;
+  // A job has failed of which `images` images had been computed.
+  void OnDiscarded(int images) const { reporting_.events->OnDiscarded(reporting_.model, images); }
+  void OnBusy(int worker, absl::Duration busy) const { reporting_.events->OnBusy(worker, busy); }
+
+ private:
+  Reporting reporting_;
+  std::array<ReasonId, 4> releases_;  // by Release
+  ReasonId deadline_;
+  ReasonId cancelled_;
+  ReasonId failed_;
+  std::vector<absl::Duration> waits_;
+  std::vector<GreyLevels> grey_levels_;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_RUNTIME_BATCH_REPORTER_H_
