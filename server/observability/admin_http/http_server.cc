@@ -1,15 +1,19 @@
 #include "server/observability/admin_http/http_server.h"
 
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <spdlog/spdlog.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <exception>
 #include <system_error>
 #include <vector>
 
@@ -82,6 +86,29 @@ absl::StatusOr<Bound> Listen(const std::string& address) {
   return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": ", reason));
 }
 
+// A duplicate of a socket, to tell whether a file descriptor still is that socket.
+class SocketIdentity {
+ public:
+  explicit SocketIdentity(int socket) : duplicate_(fcntl(socket, F_DUPFD_CLOEXEC, 0)) {}
+  ~SocketIdentity() {
+    if (duplicate_ >= 0) close(duplicate_);
+  }
+  SocketIdentity(const SocketIdentity&) = delete;
+  SocketIdentity& operator=(const SocketIdentity&) = delete;
+
+  bool ok() const { return duplicate_ >= 0; }
+  // Returns false if `descriptor` was closed, and also if another file has got its number since.
+  bool IsStill(int descriptor) const {
+    struct stat ours {};
+    struct stat theirs {};
+    return fstat(duplicate_, &ours) == 0 && fstat(descriptor, &theirs) == 0 &&
+           ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+  }
+
+ private:
+  const int duplicate_;
+};
+
 MHD_Result Send(MHD_Connection* connection, const HttpResponse& response) {
   // The library copies the body only; it does not write to it.
   MHD_Response* answer = MHD_create_response_from_buffer(
@@ -99,20 +126,20 @@ MHD_Result Send(MHD_Connection* connection, const HttpResponse& response) {
 
 }  // namespace
 
+// The library is written in C: an exception must not pass through it.
 struct HttpServer::Callbacks {
   static MHD_Result OnRequest(void* server, MHD_Connection* connection, const char* path,
                               const char* method, const char* /*version*/, const char* /*body*/,
-                              std::size_t* /*body_size*/, void** /*request*/) {
-    const std::string_view verb = method;
-    if (verb != MHD_HTTP_METHOD_GET && verb != MHD_HTTP_METHOD_HEAD) {
-      return Send(connection, {.status = MHD_HTTP_METHOD_NOT_ALLOWED,
-                               .body = "only GET and HEAD are answered\n"});
+                              std::size_t* /*body_size*/, void** /*request*/) noexcept {
+    try {
+      return Send(connection, static_cast<HttpServer*>(server)->Answer(path, method));
+    } catch (...) {
+      return MHD_NO;  // not even an error could be sent; the library closes the connection
     }
-    return Send(connection, static_cast<HttpServer*>(server)->handler_(path));
   }
 
   static void OnConnection(void* server, MHD_Connection* connection, void** /*context*/,
-                           MHD_ConnectionNotificationCode code) {
+                           MHD_ConnectionNotificationCode code) noexcept {
     auto& connections = static_cast<HttpServer*>(server)->connections_;
     const int socket =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
@@ -125,14 +152,43 @@ struct HttpServer::Callbacks {
       shutdown(connections.front(), SHUT_RDWR);
       connections.erase(connections.begin());
     }
-    connections.push_back(socket);
+    connections.push_back(socket);  // within what the constructor has reserved
   }
 };
+
+HttpServer::HttpServer(Handler handler) : handler_(std::move(handler)) {
+  connections_.reserve(kMaxConnections);
+}
+
+HttpResponse HttpServer::Answer(std::string_view path, std::string_view method) const {
+  if (method != MHD_HTTP_METHOD_GET && method != MHD_HTTP_METHOD_HEAD) {
+    return {.status = MHD_HTTP_METHOD_NOT_ALLOWED, .body = "only GET and HEAD are answered\n"};
+  }
+  std::string what = "an exception of an unknown type";
+  try {
+    return handler_(path);
+  } catch (const std::exception& error) {
+    what = error.what();
+  } catch (...) {
+  }
+  spdlog::error("HTTP request for {}: {}", path, what);
+  return {.status = MHD_HTTP_INTERNAL_SERVER_ERROR,
+          .body = "the server could not make this page; its log says why\n"};
+}
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address,
                                                               Handler handler) {
   const absl::StatusOr<Bound> bound = Listen(address);
   if (!bound.ok()) return bound.status();
+  // Whether the library closes the socket when it cannot start depends on its version and on where
+  // it fails, and its documentation does not say. Closing the number a second time could close a
+  // file that another thread has opened since.
+  const SocketIdentity identity(bound->socket);
+  if (!identity.ok()) {
+    const std::string reason = ErrnoText();
+    close(bound->socket);
+    return absl::UnavailableError(absl::StrCat("cannot serve HTTP on ", address, ": ", reason));
+  }
   std::unique_ptr<HttpServer> server(new HttpServer(std::move(handler)));
   server->port_ = bound->port;
   server->daemon_ = MHD_start_daemon(
@@ -142,7 +198,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
       kBytesPerConnection, MHD_OPTION_NOTIFY_CONNECTION, &Callbacks::OnConnection, server.get(),
       MHD_OPTION_END);
   if (server->daemon_ == nullptr) {
-    close(bound->socket);
+    if (identity.IsStill(bound->socket)) close(bound->socket);
     return absl::UnavailableError(
         absl::StrCat("cannot serve HTTP on ", address, ": no thread or no memory for it"));
   }

@@ -26,8 +26,9 @@ struct HttpResponse {
 // there are that only hold on, one that asks and reads is answered.
 class HttpServer {
  public:
-  // Called with the path of a GET or HEAD, without the query, on the server's thread; must not
-  // block. Other methods get 405, and headers that are too large 431, without it.
+  // Called with the path of a GET or HEAD, without the query, on the server's thread. It must not
+  // block. If it throws, the client gets 500 and the exception is logged. It is not called for
+  // other methods, which get 405, nor for headers that are too large, which get 431.
   using Handler = std::function<HttpResponse(std::string_view path)>;
 
   // `address` is host:port, the host a name or an address, in brackets if it is of IPv6; port 0
@@ -43,7 +44,9 @@ class HttpServer {
  private:
   struct Callbacks;  // what the library calls
 
-  explicit HttpServer(Handler handler) : handler_(std::move(handler)) {}
+  explicit HttpServer(Handler handler);
+
+  HttpResponse Answer(std::string_view path, std::string_view method) const;
 
   const Handler handler_;
   std::vector<int> connections_;  // sockets, oldest first; the server's thread alone uses it

@@ -1,6 +1,7 @@
 #include "server/observability/admin_http/http_server.h"
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace {
 
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 std::unique_ptr<HttpServer> StartAt(const std::string& address) {
@@ -45,6 +47,22 @@ TEST(HttpServerTest, OtherMethodsAreNotAllowed) {
     const std::string answer = Request(server->port(), method, "/");
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 405")) << method;
     EXPECT_THAT(answer, HasSubstr("Allow: GET, HEAD\r\n")) << method;
+  }
+}
+
+// The library is written in C: an exception that runs through it ends the process or its thread.
+TEST(HttpServerTest, HandlerThatThrowsIsAnErrorForThatRequestOnly) {
+  const auto server = HttpServer::Start("127.0.0.1:0", [](std::string_view path) -> HttpResponse {
+    if (path == "/error") throw std::runtime_error("the page is torn");
+    if (path == "/other") throw 42;
+    return {.body = "fine"};
+  });
+  ASSERT_TRUE(server.ok()) << server.status();
+  for (const char* path : {"/error", "/other"}) {
+    const std::string answer = Request((*server)->port(), "GET", path);
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 500")) << path;
+    EXPECT_THAT(answer, Not(HasSubstr("torn"))) << "internals are for the log";
+    EXPECT_THAT(Request((*server)->port(), "GET", "/"), EndsWith("fine"));
   }
 }
 
