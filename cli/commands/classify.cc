@@ -23,7 +23,7 @@ Files may be PNG, JPEG, PGM/PPM, IDX (gzipped too), or raw pixels: 784 bytes (28
 of grey levels, 4096 bytes of normalised floats. The content tells them apart, not the name. Any size will do: pictures
 become grey, are scaled with their proportions kept to the content size of the model, centred, and padded with
 black. A picture of 32x32 is sent as it is. The digit must be light on dark, as in MNIST; else say --invert.
-Transparent parts count as background.
+Transparent parts count as background. A file may also be a pipe; - is standard input.
 
 Examples:
   hellocnn classify digit.png

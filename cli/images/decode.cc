@@ -1,16 +1,15 @@
 #include "cli/images/decode.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/input.h"
+#include "cli/images/gzip.h"
 #include "cli/images/jpeg.h"
 #include "cli/images/pnm.h"
 #include "hellocnn/client/client.h"
@@ -20,7 +19,8 @@
 namespace hellocnn::cli {
 namespace {
 
-constexpr std::int64_t kMaxFileBytes = std::int64_t{1} << 28;
+// EMNIST's largest file has 638 million bytes.
+constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
 constexpr int kContentSide = 28;
 constexpr char kJpegStart[] = "\xff\xd8\xff";
 
@@ -32,19 +32,19 @@ bool StartsWith(const std::string& bytes, const std::string& magic) {
   return bytes.rfind(magic, 0) == 0;
 }
 
-// All of the file, or its first `limit` bytes.
-absl::StatusOr<std::string> ReadBytes(const std::string& path, std::int64_t limit) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Invalid(path, "it cannot be opened: " + std::string(std::strerror(errno)));
-  std::string bytes(static_cast<std::size_t>(limit), '\0');
-  file.read(bytes.data(), limit);
-  if (file.bad()) return Invalid(path, "it cannot be read");
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
-  return bytes;
+// Two zero bytes, a type, and a number of dimensions.
+bool IsIdx(const std::string& bytes) {
+  return bytes.size() >= 4 && bytes[0] == 0 && bytes[1] == 0 && bytes[2] == 8 && bytes[3] < 5;
 }
 
-absl::StatusOr<DecodedFile> DecodeIdx(const std::string& path, const DecodeOptions& options) {
-  absl::StatusOr<IdxArray> array = ReadIdx(path);
+bool IsRawSize(std::size_t size) {
+  return size == kContentSide * kContentSide || size == client::kImagePixels ||
+         size == client::kImagePixels * sizeof(float);
+}
+
+absl::StatusOr<DecodedFile> DecodeIdx(const std::string& path, const std::string& bytes,
+                                      const DecodeOptions& options) {
+  const absl::StatusOr<IdxArray> array = ParseIdx(path, bytes);
   if (!array.ok()) return array.status();
   std::vector<std::int64_t> shape = array->shape;
   if (shape.size() == 2) shape.insert(shape.begin(), 1);
@@ -168,33 +168,20 @@ absl::StatusOr<Picture> DecodePicture(const std::string& name, const std::string
 }
 
 absl::StatusOr<DecodedFile> DecodeFile(const std::string& path, const DecodeOptions& options) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error))
-    return absl::NotFoundError(path + ": there is no such file");
-  if (std::filesystem::is_directory(path, error))
-    return Invalid(path, "this is a folder; name files in it");
-  const absl::StatusOr<std::string> head = ReadBytes(path, 4);
-  if (!head.ok()) return head.status();
-  // IDX: two zero bytes, a type, a count of dimensions. Nothing else here is gzipped.
-  const bool idx =
-      head->size() == 4 && (*head)[0] == 0 && (*head)[1] == 0 && (*head)[2] == 8 && (*head)[3] < 5;
-  std::error_code size_error;
-  const std::uintmax_t size = std::filesystem::file_size(path, size_error);
-  const bool raw_size =
-      !size_error && (size == kContentSide * kContentSide || size == client::kImagePixels ||
-                      size == client::kImagePixels * sizeof(float));
-  if (StartsWith(*head, "\x1f\x8b") || (idx && !raw_size)) return DecodeIdx(path, options);
+  // Once, because a pipe can be read only once.
+  absl::StatusOr<std::string> bytes = ReadInput(path, kMaxFileBytes);
+  if (!bytes.ok()) return bytes.status();
+  // Nothing else here is gzipped.
+  if (IsGzip(*bytes)) {
+    bytes = Gunzip(path, *bytes, kMaxFileBytes);
+    if (!bytes.ok()) return bytes.status();
+    return DecodeIdx(path, *bytes, options);
+  }
+  if (IsIdx(*bytes) && !IsRawSize(bytes->size())) return DecodeIdx(path, *bytes, options);
   if (options.index.value_or(0) != 0) {
     return absl::OutOfRangeError(
         absl::StrCat(path, ": there is no image ", *options.index, "; it holds one, image 0"));
   }
-  if (!size_error && size > static_cast<std::uintmax_t>(kMaxFileBytes)) {
-    return Invalid(path,
-                   absl::StrCat("it has ", size, " bytes; at most ", kMaxFileBytes, " are read"));
-  }
-  absl::StatusOr<std::string> bytes =
-      ReadBytes(path, size_error ? kMaxFileBytes : static_cast<std::int64_t>(size));
-  if (!bytes.ok()) return bytes.status();
   absl::StatusOr<Picture> picture = DecodePicture(path, *bytes, options.invert);
   if (!picture.ok()) return picture.status();
   DecodedFile decoded;

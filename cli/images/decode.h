@@ -13,7 +13,7 @@
 
 namespace hellocnn::cli {
 
-// Larger pictures are refused by their header, before memory is taken for them.
+// Larger pictures are rejected by their header, before memory is taken for them.
 inline constexpr std::int64_t kMaxPixels = std::int64_t{1} << 25;
 
 struct DecodeOptions {
@@ -28,10 +28,11 @@ struct DecodedFile {
   std::int64_t total = 1;        // images in the file
 };
 
-// Reads `path`. Raw pixels are known by their size: 784 bytes are 28x28 and 1,024 bytes 32x32 grey
-// levels, 4,096 bytes 32x32 normalised little-endian floats. Errors name the file. NOT_FOUND: no
-// such file. INVALID_ARGUMENT: not a picture, broken or too large. OUT_OF_RANGE: no image of that
-// index. Blocks on the disk.
+// Reads `path` once, so that it may be a pipe; "-" is standard input. Raw pixels are known by their
+// size: 784 bytes are 28x28 and 1,024 bytes 32x32 grey levels, 4,096 bytes 32x32 normalised
+// little-endian floats. Blocks on the disk or the pipe. Errors name the file. NOT_FOUND: no such
+// file. INVALID_ARGUMENT: not a picture, broken, or larger than 1 GiB. OUT_OF_RANGE: no image has
+// that index. Otherwise what the system says, such as PERMISSION_DENIED.
 absl::StatusOr<DecodedFile> DecodeFile(const std::string& path, const DecodeOptions& options);
 
 // One picture in memory, of any of the formats but IDX. Colours become grey levels. Transparent

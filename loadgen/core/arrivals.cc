@@ -1,17 +1,19 @@
 #include "loadgen/core/arrivals.h"
 
 #include <cmath>
-#include <fstream>
 #include <random>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/input.h"
 
 namespace hellocnn::load {
 namespace {
 
+constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
 constexpr double kMostSeconds = 1e6;  // of a recorded schedule: 11 days
 
 Nanos FromSeconds(double seconds) {
@@ -114,8 +116,9 @@ std::unique_ptr<Arrivals> EveryNth(std::unique_ptr<Arrivals> all, int first, int
 }
 
 absl::StatusOr<std::vector<Nanos>> ReadSendTimes(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return absl::NotFoundError(path + ": there is no such file, or it cannot be read");
+  absl::StatusOr<std::string> bytes = ReadInput(path, kMaxFileBytes);
+  if (!bytes.ok()) return bytes.status();
+  std::istringstream file(*std::move(bytes));
   std::vector<Nanos> times;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
@@ -134,7 +137,6 @@ absl::StatusOr<std::vector<Nanos>> ReadSendTimes(const std::string& path) {
     }
     times.push_back(at);
   }
-  if (!file.eof()) return absl::DataLossError(path + ": cannot be read to its end");
   if (times.empty()) return absl::InvalidArgumentError(path + ": there is no send time in it");
   return times;
 }

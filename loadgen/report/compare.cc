@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/input.h"
 #include "loadgen/report/text.h"
 
 namespace hellocnn::load {
@@ -17,6 +17,7 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
 constexpr double kZ = 1.96;  // 95% of a normal distribution lie within so many deviations
 constexpr std::array<const char*, 7> kMetrics = {"rate", "mean", "p50",  "p90",
                                                  "p95",  "p99",  "p99.9"};
@@ -94,9 +95,9 @@ std::map<std::string, Estimate> EstimatesOf(const Json& run) {
 }
 
 absl::StatusOr<std::map<std::string, Estimate>> Read(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return absl::NotFoundError(path + ": there is no such file, or it cannot be read");
-  const Json document = Json::parse(file, nullptr, /*allow_exceptions=*/false);
+  const absl::StatusOr<std::string> bytes = ReadInput(path, kMaxFileBytes);
+  if (!bytes.ok()) return bytes.status();
+  const Json document = Json::parse(*bytes, nullptr, /*allow_exceptions=*/false);
   const std::string wanted = "; wanted is what `hellocnn load --output json` writes";
   if (document.is_discarded())
     return absl::InvalidArgumentError(path + ": this is not JSON" + wanted);

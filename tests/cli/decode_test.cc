@@ -2,10 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include <limits>
+#include <thread>
 
+#include "cli/images/gzip.h"
 #include "cli/images/pnm.h"
 #include "tests/testing/files.h"
 
@@ -263,6 +266,53 @@ TEST(LooksDarkOnLight, GoesByTheBorder) {
   EXPECT_TRUE(LooksDarkOnLight(picture));
   for (std::uint8_t& grey : picture.grey) grey = 255 - grey;
   EXPECT_FALSE(LooksDarkOnLight(picture));
+}
+
+TEST(DecodeFile, ReadsPipesOfEveryFormat) {
+  const TemporaryDirectory folder;
+  const std::string idx = std::string("\0\0\x08\x03\0\0\0\x02\0\0\0\x01\0\0\0\x02", 16) + "abcd";
+  const std::string gz_path = folder.path() + "/idx.gz";
+  const gzFile gz = gzopen(gz_path.c_str(), "wb");
+  gzwrite(gz, idx.data(), static_cast<unsigned>(idx.size()));
+  gzclose(gz);
+  std::string raw(784, '\0');
+  for (std::size_t i = 0; i < raw.size(); ++i) raw[i] = static_cast<char>(i);
+  const std::vector<std::pair<std::string, Pixels>> inputs = {
+      {raw, Pixels(raw.begin(), raw.end())},
+      {Png(3, 1, 1, {0, 100, 255}), {0, 100, 255}},
+      {"P2 2 1 255 7 9", {7, 9}},
+      {idx, {'a', 'b'}},
+      {ReadFile(gz_path), {'a', 'b'}},
+  };
+  const std::string path = folder.path() + "/pipe";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  for (const auto& [bytes, pixels] : inputs) {
+    // If the pipe were opened twice, the second would wait for another writer.
+    std::thread writer([&path, written = bytes] { WriteFile(path, written); });
+    const absl::StatusOr<DecodedFile> decoded = DecodeFile(path, {});
+    writer.join();
+    ASSERT_TRUE(decoded.ok()) << decoded.status();
+    EXPECT_EQ(decoded->pictures[0].grey, pixels);
+  }
+}
+
+TEST(Gunzip, ReadsSeveralFilesInOneAndRejectsBrokenOnes) {
+  const TemporaryDirectory folder;
+  const std::string path = folder.path() + "/gz";
+  const gzFile file = gzopen(path.c_str(), "wb");
+  const std::string half(3000000, 'x');
+  gzwrite(file, half.data(), static_cast<unsigned>(half.size()));
+  gzclose(file);
+  const std::string bytes = ReadFile(path);
+  EXPECT_EQ(Gunzip("g", bytes, 3000000).value(), half);
+  EXPECT_EQ(Gunzip("g", bytes + bytes, 6000000).value(), half + half);
+  EXPECT_THAT(Gunzip("g", bytes, 2999999).status().message(), HasSubstr("2999999"));
+  EXPECT_THAT(Gunzip("g", bytes.substr(0, bytes.size() - 1), 3000000).status().message(),
+              HasSubstr("cut off"));
+  std::string broken = bytes;
+  broken[12] = static_cast<char>(broken[12] ^ 0x55);
+  EXPECT_EQ(Gunzip("g", broken, 3000000).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Gunzip("g", "\x1f\x8b", 3000000).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace
