@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -15,7 +15,7 @@ namespace hellocnn::server {
 namespace {
 
 // Exchanges that a stream keeps while nothing is in flight: some 3 kB each.
-constexpr std::ptrdiff_t kIdleExchanges = 8;
+constexpr int kIdleExchanges = 8;
 
 }  // namespace
 
@@ -35,144 +35,85 @@ void ClassifyStream::OnCall() {
   Listen(serving_, service_, events());
   start_ = serving_->clock->Now();
   deadline_ = DeadlineOf(context(), *serving_->clock);
-  grpc::ByteBuffer* first;
+  StreamSession::Steps first;
   {
+    // Drain may be called as soon as the stream is admitted.
     MutexLock lock(&mutex_);
-    ++in_flight_;  // until it reads: Drain may be called as soon as it is let in, and would end it
-    first = NextRequest();
+    first.read = session_.Open();
   }
   absl::StatusOr<Batcher*> batcher = serving_->admission->Enter(shared_from_this());
   if (batcher.ok()) {
     batcher_ = *batcher;
-    StartRead(first);
-    Step step;
-    {
-      MutexLock lock(&mutex_);
-      --in_flight_;
-      step = NextStep();
-    }
-    Run(std::move(step));
-  } else {
-    // A stream that is not let in counts as the one request that it would have begun with.
-    serving_->events->OnReceived(serving_->ids.classify_stream, 0);
-    serving_->events->OnRejected(serving_->ids.classify_stream,
-                                 serving_->ids.Of(*RefusalOf(batcher.status())));
-    serving_->events->OnEnd({.method = serving_->ids.classify_stream,
-                             .code = batcher.status().code(),
-                             .duration = serving_->clock->Now() - start_});
-    {
-      MutexLock lock(&mutex_);
-      finished_ = true;
-    }
-    Finish(ToGrpc(batcher.status()));
+    return Take(first);
   }
-}
-
-grpc::ByteBuffer* ClassifyStream::NextRequest() {
-  if (idle_.empty()) {
-    idle_.emplace_back(this);
-    idle_.back().position = std::prev(idle_.end());
+  // A stream that is not admitted counts as the one request that it would have begun with.
+  serving_->events->OnReceived(serving_->ids.classify_stream, 0);
+  serving_->events->OnRejected(serving_->ids.classify_stream,
+                               serving_->ids.Of(*RefusalOf(batcher.status())));
+  serving_->events->OnEnd({.method = serving_->ids.classify_stream,
+                           .code = batcher.status().code(),
+                           .duration = serving_->clock->Now() - start_});
+  {
+    MutexLock lock(&mutex_);
+    session_.Reject();
   }
-  // The last that was used: it is still in the cache.
-  reading_.splice(reading_.end(), idle_, std::prev(idle_.end()));
-  return &reading_.back().bytes;
+  Finish(ToGrpc(batcher.status()));
 }
 
 void ClassifyStream::OnReadDone(bool ok) {
   if (!ok) {
-    Step step;
+    StreamSession::Steps steps;
     {
       MutexLock lock(&mutex_);
-      reading_ended_ = true;
-      step = NextStep();
+      steps = session_.OnReadEnded();
     }
-    Run(std::move(step));
-    return;
+    return Take(steps);
   }
-  Exchange* exchange;
+  Exchange& exchange = *reading_;
+  exchange.start = serving_->clock->Now();
+  serving_->events->OnReceived(serving_->ids.classify_stream, exchange.bytes.Length());
+  StreamSession::Message message;
+  absl::Status end;
   {
     MutexLock lock(&mutex_);
-    exchange = &reading_.front();
-  }
-  exchange->start = serving_->clock->Now();
-  serving_->events->OnReceived(serving_->ids.classify_stream, exchange->bytes.Length());
-  grpc::ByteBuffer* next = nullptr;
-  std::optional<absl::Status> ended;
-  {
-    MutexLock lock(&mutex_);
-    handled_.splice(handled_.end(), reading_);
-    if (finished_) {
-      ended = error_.ok() ? DrainingError() : error_;
-      if (broken_) ended = absl::Status(gone_code_, "");
-    } else {
-      ++in_flight_;
+    message = session_.OnRead();
+    if (!message.accepted) {
+      end = session_.gone() ? absl::Status(*gone_code_, "") : session_.EndStatus();
     }
-    paused_ = finished_ || in_flight_ >= kMaxInFlightPerStream || !WantsToRead();
-    if (!paused_) next = NextRequest();
+    NoteSurplus(message.steps);
   }
-  if (ended.has_value()) {  // while this was on its way: the end of the call was its answer
-    if (const auto refusal = RefusalOf(*ended))
-      serving_->events->OnRejected(serving_->ids.classify_stream, serving_->ids.Of(*refusal));
-    serving_->events->OnEnd({.method = serving_->ids.classify_stream,
-                             .code = ended->code(),
-                             .duration = absl::ZeroDuration()});
-    return;
-  }
-  // Before this request is handled: as long as it is in flight, the stream cannot finish.
-  if (next != nullptr) StartRead(next);
-  Handle(*exchange);
+  if (!message.accepted) return CountRejectedByEnd(end);
+  // The next request arrives while this one is handled.
+  Take(message.steps);
+  Handle(exchange);
 }
 
 void ClassifyStream::OnWriteDone(bool ok) {
-  grpc::ByteBuffer* next = nullptr;
-  Exchange* written;
-  Exchanges given_up;
-  absl::StatusCode gone_code;
-  {
-    MutexLock lock(&mutex_);
-    if (!ok && !broken_) given_up = Break();
-    if (paused_ && WantsToRead()) {
-      paused_ = false;
-      next = NextRequest();
-    }
-    written = &writing_.front();
-    gone_code = gone_code_;
-  }
-  // Before this answer is counted out: see OnReadDone.
-  if (next != nullptr) StartRead(next);
-  for (const Exchange& exchange : given_up) CountGivenUp(exchange, gone_code);
+  Exchange& written = *writing_;
   if (ok) {
-    CountSent(*written);
+    CountSent(written);
   } else {
-    CountGivenUp(*written, gone_code);
+    CountGivenUp(written, NoteGone());
   }
-  written->Clear();
-  Exchanges surplus;
-  Step step;
+  written.Clear();
+  StreamSession::Steps steps;
   {
     MutexLock lock(&mutex_);
-    idle_.splice(idle_.end(), writing_);
-    --in_flight_;
-    if (in_flight_ == 0 && std::ssize(idle_) > kIdleExchanges) {
-      surplus.splice(surplus.end(), idle_, idle_.begin(), std::prev(idle_.end(), kIdleExchanges));
-    }
-    step = NextStep();
+    steps = session_.OnWritten(ok);
+    NoteSurplus(steps);
+    DropSurplus();
   }
-  Run(std::move(step));
+  Take(steps);
 }
 
 void ClassifyStream::OnCancel() {
-  Step step;
-  Exchanges given_up;
-  absl::StatusCode gone_code;
+  NoteGone();
+  StreamSession::Steps steps;
   {
     MutexLock lock(&mutex_);
-    if (!broken_) given_up = Break();
-    step = NextStep();
-    gone_code = gone_code_;
+    steps = session_.OnCancelled();
   }
-  for (const Exchange& exchange : given_up) CountGivenUp(exchange, gone_code);
-  Run(std::move(step));
+  Take(steps);
 }
 
 void ClassifyStream::OnDone() {
@@ -180,44 +121,38 @@ void ClassifyStream::OnDone() {
 }
 
 void ClassifyStream::Drain() {
-  Step step;
+  StreamSession::Steps steps;
   {
     MutexLock lock(&mutex_);
-    draining_ = true;
-    step = NextStep();
+    steps = session_.OnDrain();
   }
-  Run(std::move(step));
+  Take(steps);
 }
 
 void ClassifyStream::Handle(Exchange& exchange) {
   absl::StatusOr<Request> request = ReadRequest<v1::ClassifyStreamRequest>(
       &exchange.bytes, serving_->description.limits().max_images_per_request(),
       exchange.answer.arena());
-  if (!request.ok()) return EndWith(request.status(), exchange);
+  if (!request.ok()) {
+    serving_->events->OnRejected(serving_->ids.classify_stream,
+                                 serving_->ids.Of(*RefusalOf(request.status())));
+    serving_->events->OnEnd({.method = serving_->ids.classify_stream,
+                             .code = request.status().code(),
+                             .duration = serving_->clock->Now() - exchange.start});
+    StreamSession::Steps steps;
+    {
+      MutexLock lock(&mutex_);
+      steps = session_.OnMalformed(exchange.slot, request.status());
+    }
+    return Take(steps);
+  }
   exchange.id = request->id;
   const absl::Status status = Submit(*request, exchange);
   if (status.ok()) return;
-  if (const auto refusal = RefusalOf(status))
+  if (const auto refusal = RefusalOf(status)) {
     serving_->events->OnRejected(serving_->ids.classify_stream, serving_->ids.Of(*refusal));
-  Settle(exchange, status, /*computed=*/false);
-}
-
-void ClassifyStream::EndWith(const absl::Status& error, Exchange& exchange) {
-  serving_->events->OnRejected(serving_->ids.classify_stream, serving_->ids.Of(*RefusalOf(error)));
-  serving_->events->OnEnd({.method = serving_->ids.classify_stream,
-                           .code = error.code(),
-                           .duration = serving_->clock->Now() - exchange.start});
-  Step step;
-  Exchanges done;
-  {
-    MutexLock lock(&mutex_);
-    done.splice(done.end(), handled_, exchange.position);
-    --in_flight_;
-    reading_ended_ = true;
-    if (error_.ok()) error_ = error;
-    step = NextStep();
   }
-  Run(std::move(step));
+  Respond(exchange, status);
 }
 
 absl::Status ClassifyStream::Submit(const Request& request, Exchange& exchange) {
@@ -226,22 +161,23 @@ absl::Status ClassifyStream::Submit(const Request& request, Exchange& exchange) 
   const std::span<ImageView> images = *request.images;
   exchange.Prepare(images, PredictionsFor(images, exchange.answer.arena()),
                    std::min(deadline_, exchange.start + *request.timeout));
+  StreamSession::MayCompute may_compute;
   {
-    // After Prepare, which undoes what Break may have cancelled.
+    // After Prepare, which undoes a Cancel that the session asks for from now on.
     MutexLock lock(&mutex_);
-    if (draining_) return DrainingError();
-    if (broken_) return absl::CancelledError("the stream was cancelled");
-    ++computing_;
+    may_compute = session_.StartComputing(exchange.slot);
+  }
+  switch (may_compute) {
+    case StreamSession::MayCompute::kDraining:
+      return DrainingError();
+    case StreamSession::MayCompute::kGone:
+      return absl::CancelledError("the stream was cancelled");
+    case StreamSession::MayCompute::kYes:
+      break;
   }
   Hold();  // until it is computed
   absl::Status status = batcher_->Submit(&exchange);
-  if (!status.ok()) {
-    {
-      MutexLock lock(&mutex_);
-      --computing_;
-    }
-    Release();
-  }
+  if (!status.ok()) Release();
   return status;
 }
 
@@ -259,12 +195,11 @@ void ClassifyStream::OnComputed(Exchange& exchange) {
       ListConfidences(exchange.predictions(), &exchange.confidences);
     }
   }
-  Settle(exchange, JobOutcome(exchange.status(), exchange.deadline(), serving_->clock->Now()),
-         /*computed=*/true);
+  Respond(exchange, JobOutcome(exchange.status(), exchange.deadline(), serving_->clock->Now()));
   Release();
 }
 
-void ClassifyStream::Settle(Exchange& exchange, const absl::Status& status, bool computed) {
+void ClassifyStream::Respond(Exchange& exchange, const absl::Status& status) {
   v1::ClassifyStreamResponse* const response = exchange.answer.response();
   response->set_id(exchange.id);
   if (!status.ok()) EncodeError(status, response->mutable_error());
@@ -272,23 +207,19 @@ void ClassifyStream::Settle(Exchange& exchange, const absl::Status& status, bool
   exchange.answer.Clear();
   exchange.code = ToProtocol(status).code();
   exchange.duration = serving_->clock->Now() - exchange.start;
-  Exchanges given_up;
-  absl::StatusCode gone_code;
-  Step step;
+  StreamSession::Steps steps;
   {
     MutexLock lock(&mutex_);
-    if (computed) --computing_;
-    if (broken_) {
-      --in_flight_;
-      given_up.splice(given_up.end(), handled_, exchange.position);
-    } else {
-      answered_.splice(answered_.end(), handled_, exchange.position);
-    }
-    gone_code = gone_code_;
-    step = NextStep();
+    steps = session_.OnReady(exchange.slot);
   }
-  for (const Exchange& last : given_up) CountGivenUp(last, gone_code);
-  Run(std::move(step));
+  Take(steps);
+}
+
+void ClassifyStream::CountRejectedByEnd(const absl::Status& end) const {
+  if (const auto refusal = RefusalOf(end)) {
+    serving_->events->OnRejected(serving_->ids.classify_stream, serving_->ids.Of(*refusal));
+  }
+  serving_->events->OnEnd({.method = serving_->ids.classify_stream, .code = end.code()});
 }
 
 void ClassifyStream::CountSent(const Exchange& exchange) const {
@@ -309,44 +240,52 @@ void ClassifyStream::CountGivenUp(const Exchange& exchange, absl::StatusCode cod
                            .discarded_images = exchange.computed_images});
 }
 
-bool ClassifyStream::WantsToRead() const {
-  // A draining stream reads only for as long as it has to stay: a busy client could keep it
-  // forever.
-  return !broken_ && !reading_ended_ && !(draining_ && computing_ == 0);
-}
-
-ClassifyStream::Exchanges ClassifyStream::Break() {
-  broken_ = true;
-  gone_code_ = CodeOfGoneCaller(start_, deadline_, serving_->clock->Now());
-  for (Exchange& exchange : handled_) exchange.Cancel();
-  in_flight_ -= static_cast<int>(answered_.size());
-  return std::exchange(answered_, {});
-}
-
-ClassifyStream::Step ClassifyStream::NextStep() {
-  Step step;
-  if (writing_.empty() && !answered_.empty()) {
-    writing_.splice(writing_.end(), answered_, answered_.begin());
-    step.write = &writing_.front();
-  } else if (in_flight_ == 0 && !finished_ && (reading_ended_ || draining_ || broken_)) {
-    finished_ = true;
-    if (broken_) {
-      step.finish = grpc::Status::CANCELLED;
-    } else if (reading_ended_) {
-      step.finish = ToGrpc(error_);
-    } else {
-      step.finish = ToGrpc(DrainingError());
-    }
+void ClassifyStream::Take(const StreamSession::Steps& steps) {
+  steps.cancel.ForEach([this](int slot) { ExchangeOf(slot).Cancel(); });
+  if (!steps.discard.empty()) {
+    const absl::StatusCode code = NoteGone();
+    steps.discard.ForEach([&](int slot) { CountGivenUp(ExchangeOf(slot), code); });
   }
-  return step;
+  if (steps.read.has_value()) StartReading(*steps.read);
+  if (steps.write.has_value()) {
+    writing_ = &ExchangeOf(*steps.write);
+    StartWrite(writing_->bytes);
+  }
+  if (steps.finish.has_value()) Finish(ToGrpc(*steps.finish));
 }
 
-void ClassifyStream::Run(Step step) {
-  if (step.write != nullptr) {
-    StartWrite(step.write->bytes);
-  } else if (step.finish.has_value()) {
-    Finish(*step.finish);
+void ClassifyStream::StartReading(int slot) {
+  std::unique_ptr<Exchange>& exchange = exchanges_[static_cast<std::size_t>(slot)];
+  if (exchange == nullptr) exchange = std::make_unique<Exchange>(this, slot);
+  reading_ = exchange.get();
+  StartRead(&reading_->bytes);
+  StreamSession::Steps steps;
+  {
+    MutexLock lock(&mutex_);
+    steps = session_.OnReadStarted();
   }
+  Take(steps);
+}
+
+void ClassifyStream::NoteSurplus(const StreamSession::Steps& steps) {
+  if (steps.read.has_value() && *steps.read >= kIdleExchanges) surplus_.insert(*steps.read);
+}
+
+void ClassifyStream::DropSurplus() {
+  // Responses of a client that is gone are still being counted when their slots are free.
+  if (surplus_.empty() || !session_.idle() || session_.gone()) return;
+  for (int slot = kIdleExchanges; slot < StreamSession::kMaxInFlight; ++slot) {
+    if (!surplus_.contains(slot) || session_.used().contains(slot)) continue;
+    exchanges_[static_cast<std::size_t>(slot)] = nullptr;
+    surplus_.erase(slot);
+  }
+}
+
+absl::StatusCode ClassifyStream::NoteGone() {
+  const Instant now = serving_->clock->Now();
+  MutexLock lock(&mutex_);
+  if (!gone_code_.has_value()) gone_code_ = CodeOfGoneCaller(start_, deadline_, now);
+  return *gone_code_;
 }
 
 }  // namespace hellocnn::server

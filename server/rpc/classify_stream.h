@@ -2,8 +2,9 @@
 #ifndef HELLOCNN_SERVER_RPC_CLASSIFY_STREAM_H_
 #define HELLOCNN_SERVER_RPC_CLASSIFY_STREAM_H_
 
+#include <array>
 #include <cstddef>
-#include <list>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "server/rpc/admission.h"
 #include "server/rpc/answer.h"
 #include "server/rpc/async_call.h"
+#include "server/rpc/core/stream_session.h"
 #include "server/rpc/request.h"
 #include "server/rpc/serving_context.h"
 #include "server/runtime/batcher.h"
@@ -25,15 +27,8 @@
 
 namespace hellocnn::server {
 
-// Requests of one stream between being read and having their answer written. At the bound the
-// stream stops reading, and HTTP/2's flow control holds the client back. It bounds the memory that
-// a client can take by not reading answers.
-inline constexpr int kMaxInFlightPerStream = 64;
-
-// Lives until the call is over, every job is done, and the admission has let it go.
-//
-// Finish is called once, when nothing is in flight any more; so no StartWrite and no job can follow
-// it.
+// Carries out what its StreamSession plans. Lives until the call is over, every job is done, and
+// the admission has let it go.
 class ClassifyStream final : public BidiCall,
                              public Drainable,
                              public std::enable_shared_from_this<ClassifyStream> {
@@ -47,14 +42,15 @@ class ClassifyStream final : public BidiCall,
   void Drain() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  class Exchange;
-  using Exchanges = std::list<Exchange>;
-
-  // A request, the job to compute it, its answer and what to tell the metrics of that. It goes from
-  // list to list, and when the answer is written it is used again.
+  // A request, the job to compute it, its response and what to report of that. It is used
+  // again for a later request in the same slot of the session.
+  //
+  // Whoever has the slot has the exchange: the thread that starts its read, gRPC, the thread that
+  // handles the request, the batcher, the worker that has computed it, gRPC again, and the thread
+  // that has written or discards the response. The session hands slots on under the lock.
   class Exchange final : public Job {
    public:
-    explicit Exchange(ClassifyStream* stream) : stream_(stream) {}
+    Exchange(ClassifyStream* stream, int number) : slot(number), stream_(stream) {}
 
     void Accepted() override { stream_->OnAccepted(*this); }
     void Done() override { stream_->OnComputed(*this); }
@@ -64,23 +60,18 @@ class ClassifyStream final : public BidiCall,
       confidences.clear();
     }
 
-    grpc::ByteBuffer bytes;                     // the request, and once it is settled the answer
+    const int slot;
+    grpc::ByteBuffer bytes;                     // the request, and once it is ready the response
     std::uint64_t id = 0;                       // of the request
-    Answer<v1::ClassifyStreamResponse> answer;  // until it is settled
+    Answer<v1::ClassifyStreamResponse> answer;  // until it is ready
     Instant start;
     absl::StatusCode code = absl::StatusCode::kOk;
     absl::Duration duration;
     int computed_images = 0;              // none unless code is OK
     std::vector<Confidence> confidences;  // of these; kept for the next request
-    Exchanges::iterator position;         // of this one, in whatever list it is
 
    private:
     ClassifyStream* const stream_;
-  };
-  // What to ask of gRPC once the lock is released. At most one of the two.
-  struct Step {
-    Exchange* write = nullptr;
-    std::optional<grpc::Status> finish;
   };
 
   ClassifyStream(const ServingContext* serving, AsyncClassifier* service, CompletionEvents* events);
@@ -92,32 +83,33 @@ class ClassifyStream final : public BidiCall,
   void OnDone() override;
   void Dispose() override { const std::shared_ptr<ClassifyStream> last = std::move(self_); }
 
-  // Where the next request is to be read to: an exchange that was used before, or a new one.
-  grpc::ByteBuffer* NextRequest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Submits or answers a request that was read; or ends the stream if it is none.
+  // Submits or rejects a request that was read, or ends the stream if the bytes are none.
   void Handle(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
-  // What came is no request, so that there is none to answer.
-  void EndWith(const absl::Status& error, Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
   // UNAVAILABLE when draining. After OK, the exchange may be anything when it returns.
   absl::Status Submit(const Request& request, Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
   // Accepted and Done of the exchange's job.
   void OnAccepted(const Exchange& exchange) const;
   void OnComputed(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Makes its answer, for a client that may take its time: what the request took is given back.
-  // `computed`: a job of it was queued.
-  void Settle(Exchange& exchange, const absl::Status& status, bool computed)
-      ABSL_LOCKS_EXCLUDED(mutex_);
-  // Tell the metrics of a request's end: its answer is sent, or its caller has gone, with `code`.
+  // Makes the response of a request. The client may take its time to read it, so the memory that
+  // the request took is given back.
+  void Respond(Exchange& exchange, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A message was read after the stream had been finished with `end`, which is its response.
+  void CountRejectedByEnd(const absl::Status& end) const;
+  // Report a request's end: its response is sent, or its caller has gone.
   void CountSent(const Exchange& exchange) const;
   void CountGivenUp(const Exchange& exchange, absl::StatusCode code) const;
 
-  bool WantsToRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The client is gone: nothing more is written, and what is queued is not computed. Returns the
-  // answers that are given up, to be counted once the lock is released.
-  Exchanges Break() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The stream may have ended when it returns.
-  void Run(Step step) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Takes the steps that the session returned. The stream may have ended when it returns.
+  void Take(const StreamSession::Steps& steps) ABSL_LOCKS_EXCLUDED(mutex_);
+  void StartReading(int slot) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Remembers whether an idle stream need not keep the exchange of the read that was planned.
+  void NoteSurplus(const StreamSession::Steps& steps) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Deletes the exchanges that an idle stream need not keep.
+  void DropSurplus() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The client is gone. Returns gone_code_, which the first call sets.
+  absl::StatusCode NoteGone() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The exchange of a slot that the caller has.
+  Exchange& ExchangeOf(int slot) { return *exchanges_[static_cast<std::size_t>(slot)]; }
 
   const ServingContext* const serving_;
   AsyncClassifier* const service_;
@@ -127,28 +119,17 @@ class ClassifyStream final : public BidiCall,
   Batcher* batcher_ = nullptr;
   std::shared_ptr<ClassifyStream> self_;  // until Dispose
 
+  std::array<std::unique_ptr<Exchange>, StreamSession::kMaxInFlight> exchanges_;  // by slot
+  // Of the read and the write that are outstanding: set before each starts.
+  Exchange* reading_ = nullptr;
+  Exchange* writing_ = nullptr;
+
   Mutex mutex_;
-  // An exchange's way. What is in reading_ and writing_ is in gRPC's hands, then in those of the
-  // thread that reacts; what is in handled_ in those of the thread that has read it, then the
-  // batcher's, then the worker's that has computed it.
-  Exchanges reading_ ABSL_GUARDED_BY(mutex_);  // at most one
-  Exchanges handled_ ABSL_GUARDED_BY(mutex_);
-  Exchanges answered_ ABSL_GUARDED_BY(mutex_);  // to be written, in this order
-  Exchanges writing_ ABSL_GUARDED_BY(mutex_);   // at most one
-  Exchanges idle_ ABSL_GUARDED_BY(mutex_);
-  int computing_ ABSL_GUARDED_BY(mutex_) = 0;  // jobs that are not done
-  // Requests that are read, and their answers neither written nor given up; and OnCall, while it
-  // runs.
-  int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool paused_ ABSL_GUARDED_BY(mutex_) =
-      false;  // no read is outstanding until an answer is written
-  bool reading_ended_ ABSL_GUARDED_BY(mutex_) = false;  // nothing more is to be read
-  absl::Status error_ ABSL_GUARDED_BY(mutex_);          // why, unless the client has half-closed
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-  bool broken_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::StatusCode gone_code_ ABSL_GUARDED_BY(mutex_) =
-      absl::StatusCode::kCancelled;  // what the client has seen, if broken_
-  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  StreamSession session_ ABSL_GUARDED_BY(mutex_);
+  // What the client has seen. Set if it is gone.
+  std::optional<absl::StatusCode> gone_code_ ABSL_GUARDED_BY(mutex_);
+  // Slots whose exchanges were made for a busy stream.
+  StreamSession::Slots surplus_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hellocnn::server

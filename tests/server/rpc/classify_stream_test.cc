@@ -278,9 +278,9 @@ TEST_F(ClassifyStreamTest, StreamStopsReadingAtItsBoundAndGoesOnLater) {
     for (std::uint64_t id = 1; id < 200; ++id) stream->Write(StreamRequestOf(id, {1}));
     stream->WritesDone();
   });
-  WaitUntilQueued(kMaxInFlightPerStream - 1);
+  WaitUntilQueued(StreamSession::kMaxInFlight - 1);
   WaitUntilServerHasSeenAll();
-  EXPECT_EQ(batcher_->queued_images(), kMaxInFlightPerStream - 1);
+  EXPECT_EQ(batcher_->queued_images(), StreamSession::kMaxInFlight - 1);
   engines_.Release();
   const Answers answers = ReadAll(*stream);
   writer.join();
