@@ -21,9 +21,9 @@ def layers():
     rows = ["| folder | may include |", "|---|---|"]
     for layer, allowed in LAYERS.items():
         inside = [name for name in LAYERS if name.startswith(layer) and name != layer]
-        shown = [f"`{name}`" for name in allowed]
+        shown = allowed
         if len(inside) > 3 and set(inside) <= set(allowed):
-            shown = [f"every folder in `{layer}`"] + [f"`{name}`" for name in allowed if name not in inside]
+            shown = [f"every folder in {layer}"] + [name for name in allowed if name not in inside]
         rows.append(f"| `{layer}` | {', '.join(shown) or 'nothing of ours'} |")
     return "\n".join(rows) + "\n"
 

@@ -4,7 +4,7 @@
     tests/docs/metrics_reference.py http://127.0.0.1:9464/metrics
 
 replaces what stands between the page's markers, `<!-- metrics: PREFIXES -->` and `<!-- end -->`, by a table of the
-metrics whose names begin with one of the prefixes. The server's own help texts are the descriptions.
+metrics whose names begin with one of the prefixes, by name. The server's own help texts are the descriptions.
 """
 
 import os
@@ -37,7 +37,7 @@ def metrics(exposition):
 def table(known, prefixes):
     """The metrics whose names begin with one of `prefixes`, as a table in Markdown."""
     rows = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
-    for name, (kind, labels, text) in known.items():
+    for name, (kind, labels, text) in sorted(known.items()):
         if name.startswith(tuple(prefixes)):
             rows.append(f"| `{name}` | {kind} | {', '.join(described(labels))} | {text.rstrip('.')} |")
     return "\n".join(rows) + "\n"
