@@ -1,5 +1,6 @@
 #include "server/rpc/status.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/cord.h"
@@ -10,6 +11,8 @@ namespace hellocnn::server {
 namespace {
 
 constexpr char kLoadingPayload[] = "type.hellocnn/loading";
+
+constexpr absl::Duration kMaxMargin = absl::Milliseconds(50);
 
 }  // namespace
 
@@ -62,7 +65,8 @@ std::optional<Refusal> RefusalOf(const absl::Status& status) {
 }
 
 absl::StatusCode CodeOfGoneCaller(Instant start, Instant deadline, Instant gone) {
-  const absl::Duration margin = (deadline - start) / 10 + absl::Milliseconds(1);
+  const absl::Duration margin =
+      std::min((deadline - start) / 10 + absl::Milliseconds(1), kMaxMargin);
   return gone >= deadline - margin ? absl::StatusCode::kDeadlineExceeded
                                    : absl::StatusCode::kCancelled;
 }

@@ -37,9 +37,11 @@ enum class Refusal { kQueueFull, kDraining, kLoading, kInvalid, kDeadline };
 std::optional<Refusal> RefusalOf(const absl::Status& status);
 
 // What a caller has seen whose call started at `start` and whose end the server noticed at `gone`:
-// DEADLINE_EXCEEDED from a tenth of its time before `deadline` on, else CANCELLED. Whoever runs out
-// of time hangs up in the same way as who cancels; and that comes before `deadline`, because a
-// client sends the time that is left, rounded up, and it begins to run here when it has arrived.
+// DEADLINE_EXCEEDED or CANCELLED. A client that runs out of time ends the call in the same way as
+// one that cancels it, and a little before `deadline`: it sends the time that is left, rounded up,
+// and that begins to run here when the request has arrived. So the end counts as the deadline's
+// from 50 ms before it on, which is more than both take, and for a call of less than 490 ms from a
+// tenth of its time and 1 ms before it on.
 absl::StatusCode CodeOfGoneCaller(Instant start, Instant deadline, Instant gone);
 
 // What a job's end means to its caller. gRPC cancels a call whose deadline has passed, so the

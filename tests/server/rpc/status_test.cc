@@ -47,14 +47,18 @@ TEST(StatusTest, RefusalsAreToldApart) {
 
 TEST(StatusTest, CallerWhoGoesAtTheDeadlineHasSeenDeadlineExceeded) {
   const Instant start = Instant() + absl::Seconds(100);
-  const Instant deadline = start + absl::Seconds(10);
-  const auto code = [&](absl::Duration after) {
-    return CodeOfGoneCaller(start, deadline, start + after);
+  // `left` before the deadline of a call that may take `time`.
+  const auto code = [&](absl::Duration time, absl::Duration left) {
+    return CodeOfGoneCaller(start, start + time, start + time - left);
   };
-  EXPECT_EQ(code(absl::Seconds(10)), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(code(absl::Seconds(9.1)), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(code(absl::Seconds(8.9)), absl::StatusCode::kCancelled);
-  EXPECT_EQ(CodeOfGoneCaller(start, Instant::InfiniteFuture(), deadline),
+  EXPECT_EQ(code(absl::Seconds(10), absl::ZeroDuration()), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(code(absl::Seconds(10), absl::Milliseconds(49)), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(code(absl::Seconds(10), absl::Milliseconds(51)), absl::StatusCode::kCancelled);
+  EXPECT_EQ(code(absl::Hours(1), absl::Minutes(1)), absl::StatusCode::kCancelled);
+  EXPECT_EQ(code(absl::Milliseconds(20), absl::Milliseconds(2)),
+            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(code(absl::Milliseconds(20), absl::Milliseconds(4)), absl::StatusCode::kCancelled);
+  EXPECT_EQ(CodeOfGoneCaller(start, Instant::InfiniteFuture(), start + absl::Hours(1)),
             absl::StatusCode::kCancelled);
 }
 
