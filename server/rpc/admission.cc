@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
-#include "server/rpc/status.h"
 
 namespace hellocnn::server {
 
@@ -32,55 +31,34 @@ void Admission::OnState(LifecycleState state) {
   for (const auto& stream : streams) stream->Drain();
 }
 
-absl::StatusOr<Batcher*> Admission::Enter() {
-  MutexLock lock(&mutex_);
-  return EnterLocked();
-}
-
-absl::StatusOr<Batcher*> Admission::Enter(std::shared_ptr<Drainable> stream) {
-  MutexLock lock(&mutex_);
-  absl::StatusOr<Batcher*> batcher = EnterLocked();
-  if (batcher.ok()) {
-    const Drainable* key = stream.get();
-    streams_.emplace(key, std::move(stream));
-  }
-  return batcher;
-}
-
 // The state is read under the lock: a call that saw the server serve is counted before OnState gets
 // the lock, so that it is drained and waited for.
-absl::StatusOr<Batcher*> Admission::EnterLocked() {
+Admission::Result Admission::Enter(std::shared_ptr<Drainable> stream) {
+  MutexLock lock(&mutex_);
   switch (lifecycle_->state()) {
     case LifecycleState::kLoading:
-      return LoadingError();
+      return Rejection::Loading();
     case LifecycleState::kDraining:
     case LifecycleState::kStopped:
       last_refusal_ = clock_->Now();
-      return DrainingError();
+      return Rejection::Draining();
     case LifecycleState::kServing:
       break;
   }
   ++calls_;
-  return batcher_;
-}
-
-void Admission::Leave() {
-  MutexLock lock(&mutex_);
-  LeaveLocked();
+  const Drainable* const key = stream.get();
+  if (key != nullptr) streams_.emplace(key, std::move(stream));
+  return Ticket(this, key, batcher_);
 }
 
 void Admission::Leave(const Drainable* stream) {
   std::shared_ptr<Drainable> last;  // its destructor runs outside of the lock
   MutexLock lock(&mutex_);
-  auto found = streams_.find(stream);
-  if (found != streams_.end()) {
+  if (stream != nullptr) {
+    const auto found = streams_.find(stream);
     last = std::move(found->second);
     streams_.erase(found);
   }
-  LeaveLocked();
-}
-
-void Admission::LeaveLocked() {
   if (--calls_ == 0) idle_.SignalAll();
 }
 

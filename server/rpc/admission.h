@@ -4,13 +4,14 @@
 
 #include <map>
 #include <memory>
+#include <utility>
+#include <variant>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "server/rpc/core/rejection.h"
 #include "server/runtime/batcher.h"
 #include "server/serving/lifecycle.h"
 
@@ -36,12 +37,45 @@ class Admission {
   // serving.
   void SetBatcher(Batcher* batcher) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // LoadingError or DrainingError of status.h. Otherwise the caller is in, and must Leave.
-  absl::StatusOr<Batcher*> Enter() ABSL_LOCKS_EXCLUDED(mutex_);
-  // As Enter, and `stream` is kept and told to drain when that time comes, until it leaves.
-  absl::StatusOr<Batcher*> Enter(std::shared_ptr<Drainable> stream) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Leave() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Leave(const Drainable* stream) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A call's place in the server. Its destructor gives it back. Thread-compatible.
+  class Ticket {
+   public:
+    Ticket() = default;  // no place
+    Ticket(Ticket&& other) noexcept : admission_(std::exchange(other.admission_, nullptr)) {
+      stream_ = other.stream_;
+      batcher_ = other.batcher_;
+    }
+    Ticket& operator=(Ticket&& other) noexcept {
+      std::swap(admission_, other.admission_);
+      std::swap(stream_, other.stream_);
+      std::swap(batcher_, other.batcher_);
+      other.Return();
+      return *this;
+    }
+    ~Ticket() { Return(); }
+
+    // What computes the call's images.
+    Batcher* batcher() const { return batcher_; }
+
+   private:
+    friend class Admission;
+    Ticket(Admission* admission, const Drainable* stream, Batcher* batcher)
+        : admission_(admission), stream_(stream), batcher_(batcher) {}
+    void Return() {
+      if (admission_ != nullptr) std::exchange(admission_, nullptr)->Leave(stream_);
+    }
+
+    Admission* admission_ = nullptr;
+    const Drainable* stream_ = nullptr;  // null: a call that ends by itself
+    Batcher* batcher_ = nullptr;
+  };
+  using Result = std::variant<Ticket, Rejection>;
+
+  // Admits a call, or rejects it because the model is loading or the server is draining.
+  Result Enter() ABSL_LOCKS_EXCLUDED(mutex_) { return Enter(nullptr); }
+  // The same for a stream, which is kept until its ticket is gone, and is told to drain when that
+  // time comes.
+  Result Enter(std::shared_ptr<Drainable> stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Returns true if the model has not been loaded yet.
   bool loading() const { return !lifecycle_->has_served(); }
@@ -57,8 +91,7 @@ class Admission {
  private:
   // The lifecycle has become `state`.
   void OnState(LifecycleState state) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<Batcher*> EnterLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void LeaveLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Leave(const Drainable* stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
   Lifecycle* const lifecycle_;
   const Clock* const clock_;

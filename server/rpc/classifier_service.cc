@@ -1,5 +1,8 @@
 #include "server/rpc/classifier_service.h"
 
+#include <optional>
+#include <utility>
+
 #include "absl/status/status.h"
 #include "base/clock.h"
 #include "server/rpc/async_call.h"
@@ -32,32 +35,34 @@ class GetModelCall final : public UnaryCall {
 
   void OnCall() override {
     Listen(serving_, service_, events());
-    const Instant start = serving_->clock->Now();
-    serving_->events->OnReceived(serving_->ids.get_model, request()->Length());
-    // A draining server still has its model: only a loading one does not know it yet.
-    absl::Status status = serving_->admission->loading() ? LoadingError() : absl::OkStatus();
-    v1::GetModelRequest nothing;
-    if (status.ok()) status = Parse(request(), &nothing);
-    if (status.ok()) {
-      const grpc::ByteBuffer answer = Serialize(serving_->description);
-      CountEnd(status, start, answer.Length());
-      Finish(answer);
+    scope_.Begin(&serving_->accounting, serving_->methods.get_model, Instant::InfiniteFuture(),
+                 request()->Length());
+    const std::optional<Rejection> rejection = Check();
+    if (rejection.has_value()) {
+      scope_.OnRejected(rejection->reason);
+      scope_.OnReady(rejection->status.code());
+      scope_.End(0);
+      FinishWithError(ToGrpc(rejection->status));
     } else {
-      serving_->events->OnRejected(serving_->ids.get_model, serving_->ids.Of(*RefusalOf(status)));
-      CountEnd(status, start, 0);
-      FinishWithError(ToGrpc(status));
+      const grpc::ByteBuffer answer = Serialize(serving_->description);
+      scope_.OnReady(absl::StatusCode::kOk);
+      scope_.End(answer.Length());
+      Finish(answer);
     }
   }
 
-  void CountEnd(const absl::Status& status, Instant start, std::size_t bytes) const {
-    serving_->events->OnEnd({.method = serving_->ids.get_model,
-                             .code = status.code(),
-                             .duration = serving_->clock->Now() - start,
-                             .sent_bytes = bytes});
+  std::optional<Rejection> Check() {
+    // A draining server still has its model: only a loading one does not know it yet.
+    if (serving_->admission->loading()) return Rejection::Loading();
+    v1::GetModelRequest nothing;
+    absl::Status status = Parse(request(), &nothing);
+    if (!status.ok()) return Rejection::Invalid(std::move(status));
+    return std::nullopt;
   }
 
   const ServingContext* const serving_;
   AsyncClassifier* const service_;
+  CallScope scope_;
 };
 
 // Calls that gRPC may begin before the one before has been seen. With fewer it works as well, but
@@ -68,23 +73,18 @@ constexpr char kService[] = "hellocnn.v1.ClassifierService";
 
 }  // namespace
 
-EventIds::EventIds(Events* events, ModelId served)
+MethodIds::MethodIds(Events* events)
     : classify(events->AddMethod({.service = kService, .method = "Classify"})),
       classify_stream(events->AddMethod({.service = kService, .method = "ClassifyStream"})),
       get_model(
-          events->AddMethod({.service = kService, .method = "GetModel", .takes_images = false})),
-      model(served),
-      reasons{events->AddReason(ReasonOf::kRejection, "queue_full"),
-              events->AddReason(ReasonOf::kRejection, "draining"),
-              events->AddReason(ReasonOf::kRejection, "loading"),
-              events->AddReason(ReasonOf::kRejection, "invalid"),
-              events->AddReason(ReasonOf::kRejection, "deadline")} {}
+          events->AddMethod({.service = kService, .method = "GetModel", .takes_images = false})) {}
 
 ClassifierService::ClassifierService(const ModelCard& card, const v1::Limits& limits,
                                      Events* events, ModelId model, Lifecycle* lifecycle,
                                      const Clock* clock)
     : admission_(lifecycle, clock),
-      serving_{Description(card, limits), events, EventIds(events, model), &admission_, clock} {}
+      serving_{Description(card, limits), Accounting(events, model, clock), MethodIds(events),
+               &admission_} {}
 
 void ClassifierService::Listen(CompletionEvents* events) {
   for (int i = 0; i < kListening; ++i) ClassifyCall::Listen(&serving_, this, events, &idle_);

@@ -3,12 +3,14 @@
 #include <memory>
 #include <span>
 #include <utility>
+#include <variant>
 
 #include "base/clock.h"
 #include "server/rpc/bytes.h"
 #include "server/rpc/request.h"
 #include "server/rpc/response.h"
 #include "server/rpc/status.h"
+#include "server/runtime/batcher.h"
 
 namespace hellocnn::server {
 
@@ -25,52 +27,51 @@ ClassifyCall::ClassifyCall(const ServingContext* serving, AsyncClassifier* servi
 
 void ClassifyCall::OnCall() {
   Listen(serving_, service_, events(), idle_);
-  record_.start = serving_->clock->Now();
-  serving_->events->OnReceived(serving_->ids.classify, request()->Length());
-  const absl::StatusOr<Batcher*> batcher = serving_->admission->Enter();
-  record_.entered = batcher.ok();
-  const absl::Status status = batcher.ok() ? Submit(*batcher) : batcher.status();
-  if (!status.ok()) {
-    if (const auto refusal = RefusalOf(status)) {
-      serving_->events->OnRejected(serving_->ids.classify, serving_->ids.Of(*refusal));
-    }
-    End(status);
-  }
+  const Accounting& accounting = serving_->accounting;
+  scope_.Begin(&accounting, serving_->methods.classify, DeadlineOf(context(), *accounting.clock),
+               request()->Length());
+  const std::optional<Rejection> rejection = Submit();
+  if (!rejection.has_value()) return;
+  scope_.OnRejected(rejection->reason);
+  Respond(rejection->status);
 }
 
-absl::Status ClassifyCall::Submit(Batcher* batcher) {
+std::optional<Rejection> ClassifyCall::Submit() {
+  Admission::Result admitted = serving_->admission->Enter();
+  if (auto* const rejection = std::get_if<Rejection>(&admitted)) return std::move(*rejection);
+  Batcher* const batcher = std::get<Admission::Ticket>(admitted).batcher();
+  scope_.Hold(std::get<Admission::Ticket>(std::move(admitted)));
+
   const int max_images = serving_->description.limits().max_images_per_request();
   const absl::StatusOr<Request> read =
       ReadRequest<v1::ClassifyRequest>(request(), max_images, answer_.arena());
-  if (!read.ok()) return read.status();
-  if (!read->images.ok()) return read->images.status();
+  if (!read.ok()) return Rejection::Invalid(read.status());
+  if (!read->images.ok()) return Rejection::Invalid(read->images.status());
   const std::span<ImageView> images = *read->images;
-  Prepare(images, PredictionsFor(images, answer_.arena()), DeadlineOf(context(), *serving_->clock));
-  return batcher->Submit(this);
+  Prepare(images, PredictionsFor(images, answer_.arena()), scope_.deadline());
+  absl::Status status = batcher->Submit(this);
+  if (!status.ok()) return Rejection::OfSubmit(std::move(status));
+  return std::nullopt;
 }
 
-void ClassifyCall::Accepted() {
-  serving_->events->OnAccepted(serving_->ids.classify, serving_->ids.model,
-                               static_cast<int>(images().size()));
-}
+void ClassifyCall::Accepted() { scope_.OnAccepted(static_cast<int>(images().size())); }
 
 void ClassifyCall::Done() {
   if (status().ok()) {
     EncodeClassification(predictions(), serving_->description.model(), timing(),
                          answer_.response());
-    record_.images = static_cast<int>(predictions().size());
-    if (serving_->events->wants_statistics()) ListConfidences(predictions(), &confidences_);
+    scope_.OnComputed(static_cast<int>(images().size()));
+    if (scope_.wants_confidences()) ListConfidences(predictions(), scope_.confidences());
   }
-  End(JobOutcome(status(), deadline(), serving_->clock->Now()));
+  Respond(JobOutcome(status(), deadline(), serving_->accounting.clock->Now()));
 }
 
-void ClassifyCall::End(const absl::Status& status) {
+void ClassifyCall::Respond(const absl::Status& status) {
   const absl::Status protocol = ToProtocol(status);
-  record_.code = protocol.code();
-  record_.duration = serving_->clock->Now() - record_.start;
+  scope_.OnReady(protocol.code());
   if (protocol.ok()) {
     const grpc::ByteBuffer answer = Serialize(*answer_.response());
-    record_.sent_bytes = answer.Length();
+    sent_bytes_ = answer.Length();
     answer_.Clear();
     return Finish(answer);
   }
@@ -82,33 +83,22 @@ void ClassifyCall::End(const absl::Status& status) {
 }
 
 void ClassifyCall::OnCancel() {
-  record_.cancelled_at = serving_->clock->Now();
+  cancelled_at_ = serving_->accounting.clock->Now();
   Cancel();
 }
 
 void ClassifyCall::OnDone() {
-  const Record& call = record_;
-  RequestEnd end{.method = serving_->ids.classify,
-                 .code = call.code,
-                 .duration = call.duration,
-                 .model = serving_->ids.model};
-  if (call.cancelled_at != Instant::InfiniteFuture()) {
-    end.code =
-        CodeOfGoneCaller(call.start, DeadlineOf(context(), *serving_->clock), call.cancelled_at);
-    end.discarded_images = call.images;
+  if (cancelled_at_.has_value()) {
+    scope_.EndGone(CodeOfGoneCaller(scope_.start(), scope_.deadline(), *cancelled_at_));
   } else {
-    end.sent_bytes = call.sent_bytes;
-    end.sent_images = call.images;
-    end.confidences = confidences_;
+    scope_.End(sent_bytes_);
   }
-  serving_->events->OnEnd(end);
-  if (call.entered) serving_->admission->Leave();
 }
 
 void ClassifyCall::Dispose() {
   Clear();
-  record_ = {};
-  confidences_.clear();
+  sent_bytes_ = 0;
+  cancelled_at_.reset();
   idle_->Put(std::unique_ptr<ClassifyCall>(this));
 }
 

@@ -3,18 +3,17 @@
 #define HELLOCNN_SERVER_RPC_CLASSIFY_CALL_H_
 
 #include <cstddef>
-#include <vector>
+#include <optional>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "base/clock.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
-#include "server/observability/events.h"
 #include "server/rpc/answer.h"
 #include "server/rpc/async_call.h"
+#include "server/rpc/core/call_scope.h"
+#include "server/rpc/core/rejection.h"
 #include "server/rpc/idle_calls.h"
 #include "server/rpc/serving_context.h"
-#include "server/runtime/batcher.h"
 #include "server/scheduling/job.h"
 
 namespace hellocnn::server {
@@ -32,10 +31,11 @@ class ClassifyCall final : public UnaryCall, private Job {
   ClassifyCall(const ServingContext* serving, AsyncClassifier* service, CompletionEvents* events,
                IdleCalls<ClassifyCall>* idle);
 
-  // Queues the job. On an error nothing is queued and End is still to be called.
-  absl::Status Submit(Batcher* batcher);
+  // Admits the call, reads its request and queues the job. If it is rejected, nothing is queued and
+  // Respond is still to be called.
+  std::optional<Rejection> Submit();
   // Finishes the call; what it took is given back. `this` may be gone when it returns.
-  void End(const absl::Status& status);
+  void Respond(const absl::Status& status);
 
   void OnCall() override;
   void Accepted() override;  // of the job
@@ -49,19 +49,11 @@ class ClassifyCall final : public UnaryCall, private Job {
   IdleCalls<ClassifyCall>* const idle_;
   Answer<v1::ClassifyResponse> answer_;
 
-  // Of one call.
-  struct Record {
-    Instant start;
-    bool entered = false;  // and has to leave
-    // What OnDone reports, for only then is it known whether the answer could be sent.
-    absl::StatusCode code = absl::StatusCode::kOk;
-    absl::Duration duration;
-    std::size_t sent_bytes = 0;
-    int images = 0;                                    // that were computed, all or none
-    Instant cancelled_at = Instant::InfiniteFuture();  // by the caller, or gRPC at the deadline
-  };
-  Record record_;
-  std::vector<Confidence> confidences_;  // of the images of one call; kept for the next one
+  // These are of one call. Only OnDone ends the scope: before that it is not known whether the
+  // response could be sent.
+  CallScope scope_;
+  std::size_t sent_bytes_ = 0;           // of the response
+  std::optional<Instant> cancelled_at_;  // by the caller, or by gRPC at the deadline
 };
 
 }  // namespace hellocnn::server

@@ -5,11 +5,13 @@
 #include <memory>
 #include <span>
 #include <utility>
+#include <variant>
 
 #include "base/mutex.h"
 #include "server/rpc/bytes.h"
 #include "server/rpc/response.h"
 #include "server/rpc/status.h"
+#include "server/runtime/batcher.h"
 
 namespace hellocnn::server {
 namespace {
@@ -33,31 +35,31 @@ ClassifyStream::ClassifyStream(const ServingContext* serving, AsyncClassifier* s
 
 void ClassifyStream::OnCall() {
   Listen(serving_, service_, events());
-  start_ = serving_->clock->Now();
-  deadline_ = DeadlineOf(context(), *serving_->clock);
+  start_ = serving_->accounting.clock->Now();
+  deadline_ = DeadlineOf(context(), *serving_->accounting.clock);
   StreamSession::Steps first;
   {
     // Drain may be called as soon as the stream is admitted.
     MutexLock lock(&mutex_);
     first.read = session_.Open();
   }
-  absl::StatusOr<Batcher*> batcher = serving_->admission->Enter(shared_from_this());
-  if (batcher.ok()) {
-    batcher_ = *batcher;
+  Admission::Result admitted = serving_->admission->Enter(shared_from_this());
+  if (auto* const ticket = std::get_if<Admission::Ticket>(&admitted)) {
+    ticket_ = std::move(*ticket);
     return Take(first);
   }
+  const Rejection& rejection = std::get<Rejection>(admitted);
   // A stream that is not admitted counts as the one request that it would have begun with.
-  serving_->events->OnReceived(serving_->ids.classify_stream, 0);
-  serving_->events->OnRejected(serving_->ids.classify_stream,
-                               serving_->ids.Of(*RefusalOf(batcher.status())));
-  serving_->events->OnEnd({.method = serving_->ids.classify_stream,
-                           .code = batcher.status().code(),
-                           .duration = serving_->clock->Now() - start_});
+  CallScope scope;
+  scope.Begin(&serving_->accounting, serving_->methods.classify_stream, deadline_, 0);
+  scope.OnRejected(rejection.reason);
+  scope.OnReady(rejection.status.code());
+  scope.End(0);
   {
     MutexLock lock(&mutex_);
     session_.Reject();
   }
-  Finish(ToGrpc(batcher.status()));
+  Finish(ToGrpc(rejection.status));
 }
 
 void ClassifyStream::OnReadDone(bool ok) {
@@ -70,32 +72,38 @@ void ClassifyStream::OnReadDone(bool ok) {
     return Take(steps);
   }
   Exchange& exchange = *reading_;
-  exchange.start = serving_->clock->Now();
-  serving_->events->OnReceived(serving_->ids.classify_stream, exchange.bytes.Length());
+  exchange.scope.Begin(&serving_->accounting, serving_->methods.classify_stream, deadline_,
+                       exchange.bytes.Length());
   StreamSession::Message message;
-  absl::Status end;
+  std::optional<Rejection> end;
   {
     MutexLock lock(&mutex_);
     message = session_.OnRead();
-    if (!message.accepted) {
-      end = session_.gone() ? absl::Status(*gone_code_, "") : session_.EndStatus();
-    }
+    if (!message.accepted && !session_.gone()) end = session_.end();
     NoteSurplus(message.steps);
   }
-  if (!message.accepted) return CountRejectedByEnd(end);
-  // The next request arrives while this one is handled.
-  Take(message.steps);
-  Handle(exchange);
+  if (message.accepted) {
+    // The next request arrives while this one is handled.
+    Take(message.steps);
+    Handle(exchange);
+  } else if (end.has_value()) {
+    // The stream had been finished when the message came, and that is the response to it.
+    exchange.scope.OnRejected(end->reason);
+    exchange.scope.OnReady(end->status.code());
+    exchange.scope.End(0);
+  } else {
+    exchange.scope.EndGone(NoteGone());
+  }
 }
 
 void ClassifyStream::OnWriteDone(bool ok) {
   Exchange& written = *writing_;
   if (ok) {
-    CountSent(written);
+    written.scope.End(written.bytes.Length());
   } else {
-    CountGivenUp(written, NoteGone());
+    written.scope.EndGone(NoteGone());
   }
-  written.Clear();
+  written.bytes.Clear();
   StreamSession::Steps steps;
   {
     MutexLock lock(&mutex_);
@@ -116,9 +124,7 @@ void ClassifyStream::OnCancel() {
   Take(steps);
 }
 
-void ClassifyStream::OnDone() {
-  if (batcher_ != nullptr) serving_->admission->Leave(this);
-}
+void ClassifyStream::OnDone() { ticket_ = {}; }
 
 void ClassifyStream::Drain() {
   StreamSession::Steps steps;
@@ -134,33 +140,29 @@ void ClassifyStream::Handle(Exchange& exchange) {
       &exchange.bytes, serving_->description.limits().max_images_per_request(),
       exchange.answer.arena());
   if (!request.ok()) {
-    serving_->events->OnRejected(serving_->ids.classify_stream,
-                                 serving_->ids.Of(*RefusalOf(request.status())));
-    serving_->events->OnEnd({.method = serving_->ids.classify_stream,
-                             .code = request.status().code(),
-                             .duration = serving_->clock->Now() - exchange.start});
+    const Rejection rejection = Rejection::Invalid(request.status());
+    exchange.scope.OnRejected(rejection.reason);
+    exchange.scope.OnReady(rejection.status.code());
+    exchange.scope.End(0);
     StreamSession::Steps steps;
     {
       MutexLock lock(&mutex_);
-      steps = session_.OnMalformed(exchange.slot, request.status());
+      steps = session_.OnMalformed(exchange.slot, rejection);
     }
     return Take(steps);
   }
   exchange.id = request->id;
-  const absl::Status status = Submit(*request, exchange);
-  if (status.ok()) return;
-  if (const auto refusal = RefusalOf(status)) {
-    serving_->events->OnRejected(serving_->ids.classify_stream, serving_->ids.Of(*refusal));
-  }
-  Respond(exchange, status);
+  Submit(*request, exchange);
 }
 
-absl::Status ClassifyStream::Submit(const Request& request, Exchange& exchange) {
-  if (!request.timeout.ok()) return request.timeout.status();
-  if (!request.images.ok()) return request.images.status();
+void ClassifyStream::Submit(const Request& request, Exchange& exchange) {
+  if (!request.timeout.ok()) {
+    return Reject(exchange, Rejection::Invalid(request.timeout.status()));
+  }
+  if (!request.images.ok()) return Reject(exchange, Rejection::Invalid(request.images.status()));
   const std::span<ImageView> images = *request.images;
   exchange.Prepare(images, PredictionsFor(images, exchange.answer.arena()),
-                   std::min(deadline_, exchange.start + *request.timeout));
+                   std::min(deadline_, exchange.scope.start() + *request.timeout));
   StreamSession::MayCompute may_compute;
   {
     // After Prepare, which undoes a Cancel that the session asks for from now on.
@@ -169,33 +171,35 @@ absl::Status ClassifyStream::Submit(const Request& request, Exchange& exchange) 
   }
   switch (may_compute) {
     case StreamSession::MayCompute::kDraining:
-      return DrainingError();
+      return Reject(exchange, Rejection::Draining());
     case StreamSession::MayCompute::kGone:
-      return absl::CancelledError("the stream was cancelled");
+      return Respond(exchange, absl::CancelledError("the stream was cancelled"));
     case StreamSession::MayCompute::kYes:
       break;
   }
   Hold();  // until it is computed
-  absl::Status status = batcher_->Submit(&exchange);
-  if (!status.ok()) Release();
-  return status;
+  absl::Status status = ticket_.batcher()->Submit(&exchange);
+  if (status.ok()) return;
+  Release();
+  Reject(exchange, Rejection::OfSubmit(std::move(status)));
 }
 
-void ClassifyStream::OnAccepted(const Exchange& exchange) const {
-  serving_->events->OnAccepted(serving_->ids.classify_stream, serving_->ids.model,
-                               static_cast<int>(exchange.images().size()));
+void ClassifyStream::Reject(Exchange& exchange, const Rejection& rejection) {
+  exchange.scope.OnRejected(rejection.reason);
+  Respond(exchange, rejection.status);
 }
 
 void ClassifyStream::OnComputed(Exchange& exchange) {
   if (exchange.status().ok()) {
     EncodeClassification(exchange.predictions(), serving_->description.model(), exchange.timing(),
                          exchange.answer.response()->mutable_result());
-    exchange.computed_images = static_cast<int>(exchange.predictions().size());
-    if (serving_->events->wants_statistics()) {
-      ListConfidences(exchange.predictions(), &exchange.confidences);
+    exchange.scope.OnComputed(static_cast<int>(exchange.images().size()));
+    if (exchange.scope.wants_confidences()) {
+      ListConfidences(exchange.predictions(), exchange.scope.confidences());
     }
   }
-  Respond(exchange, JobOutcome(exchange.status(), exchange.deadline(), serving_->clock->Now()));
+  Respond(exchange,
+          JobOutcome(exchange.status(), exchange.deadline(), serving_->accounting.clock->Now()));
   Release();
 }
 
@@ -205,8 +209,7 @@ void ClassifyStream::Respond(Exchange& exchange, const absl::Status& status) {
   if (!status.ok()) EncodeError(status, response->mutable_error());
   exchange.bytes = Serialize(*response);
   exchange.answer.Clear();
-  exchange.code = ToProtocol(status).code();
-  exchange.duration = serving_->clock->Now() - exchange.start;
+  exchange.scope.OnReady(ToProtocol(status).code());
   StreamSession::Steps steps;
   {
     MutexLock lock(&mutex_);
@@ -215,36 +218,11 @@ void ClassifyStream::Respond(Exchange& exchange, const absl::Status& status) {
   Take(steps);
 }
 
-void ClassifyStream::CountRejectedByEnd(const absl::Status& end) const {
-  if (const auto refusal = RefusalOf(end)) {
-    serving_->events->OnRejected(serving_->ids.classify_stream, serving_->ids.Of(*refusal));
-  }
-  serving_->events->OnEnd({.method = serving_->ids.classify_stream, .code = end.code()});
-}
-
-void ClassifyStream::CountSent(const Exchange& exchange) const {
-  serving_->events->OnEnd({.method = serving_->ids.classify_stream,
-                           .code = exchange.code,
-                           .duration = exchange.duration,
-                           .sent_bytes = exchange.bytes.Length(),
-                           .model = serving_->ids.model,
-                           .sent_images = exchange.computed_images,
-                           .confidences = exchange.confidences});
-}
-
-void ClassifyStream::CountGivenUp(const Exchange& exchange, absl::StatusCode code) const {
-  serving_->events->OnEnd({.method = serving_->ids.classify_stream,
-                           .code = code,
-                           .duration = exchange.duration,
-                           .model = serving_->ids.model,
-                           .discarded_images = exchange.computed_images});
-}
-
 void ClassifyStream::Take(const StreamSession::Steps& steps) {
   steps.cancel.ForEach([this](int slot) { ExchangeOf(slot).Cancel(); });
   if (!steps.discard.empty()) {
     const absl::StatusCode code = NoteGone();
-    steps.discard.ForEach([&](int slot) { CountGivenUp(ExchangeOf(slot), code); });
+    steps.discard.ForEach([&](int slot) { ExchangeOf(slot).scope.EndGone(code); });
   }
   if (steps.read.has_value()) StartReading(*steps.read);
   if (steps.write.has_value()) {
@@ -282,7 +260,7 @@ void ClassifyStream::DropSurplus() {
 }
 
 absl::StatusCode ClassifyStream::NoteGone() {
-  const Instant now = serving_->clock->Now();
+  const Instant now = serving_->accounting.clock->Now();
   MutexLock lock(&mutex_);
   if (!gone_code_.has_value()) gone_code_ = CodeOfGoneCaller(start_, deadline_, now);
   return *gone_code_;

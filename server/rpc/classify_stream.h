@@ -7,22 +7,20 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
-#include "server/observability/events.h"
 #include "server/rpc/admission.h"
 #include "server/rpc/answer.h"
 #include "server/rpc/async_call.h"
+#include "server/rpc/core/call_scope.h"
+#include "server/rpc/core/rejection.h"
 #include "server/rpc/core/stream_session.h"
 #include "server/rpc/request.h"
 #include "server/rpc/serving_context.h"
-#include "server/runtime/batcher.h"
 #include "server/scheduling/job.h"
 
 namespace hellocnn::server {
@@ -42,7 +40,7 @@ class ClassifyStream final : public BidiCall,
   void Drain() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  // A request, the job to compute it, its response and what to report of that. It is used
+  // A request, its account, the job to compute it and its response. It is used
   // again for a later request in the same slot of the session.
   //
   // Whoever has the slot has the exchange: the thread that starts its read, gRPC, the thread that
@@ -52,23 +50,14 @@ class ClassifyStream final : public BidiCall,
    public:
     Exchange(ClassifyStream* stream, int number) : slot(number), stream_(stream) {}
 
-    void Accepted() override { stream_->OnAccepted(*this); }
+    void Accepted() override { scope.OnAccepted(static_cast<int>(images().size())); }
     void Done() override { stream_->OnComputed(*this); }
-    void Clear() {
-      bytes.Clear();
-      computed_images = 0;
-      confidences.clear();
-    }
 
     const int slot;
     grpc::ByteBuffer bytes;                     // the request, and once it is ready the response
     std::uint64_t id = 0;                       // of the request
     Answer<v1::ClassifyStreamResponse> answer;  // until it is ready
-    Instant start;
-    absl::StatusCode code = absl::StatusCode::kOk;
-    absl::Duration duration;
-    int computed_images = 0;              // none unless code is OK
-    std::vector<Confidence> confidences;  // of these; kept for the next request
+    CallScope scope;
 
    private:
     ClassifyStream* const stream_;
@@ -85,20 +74,15 @@ class ClassifyStream final : public BidiCall,
 
   // Submits or rejects a request that was read, or ends the stream if the bytes are none.
   void Handle(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
-  // UNAVAILABLE when draining. After OK, the exchange may be anything when it returns.
-  absl::Status Submit(const Request& request, Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Accepted and Done of the exchange's job.
-  void OnAccepted(const Exchange& exchange) const;
+  // Queues the request's job, or responds to it: with a rejection, or in vain if the client is
+  // gone. The exchange may be anything when it returns.
+  void Submit(const Request& request, Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Reject(Exchange& exchange, const Rejection& rejection) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Done of the exchange's job.
   void OnComputed(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_);
   // Makes the response of a request. The client may take its time to read it, so the memory that
   // the request took is given back.
   void Respond(Exchange& exchange, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
-  // A message was read after the stream had been finished with `end`, which is its response.
-  void CountRejectedByEnd(const absl::Status& end) const;
-  // Report a request's end: its response is sent, or its caller has gone.
-  void CountSent(const Exchange& exchange) const;
-  void CountGivenUp(const Exchange& exchange, absl::StatusCode code) const;
-
   // Takes the steps that the session returned. The stream may have ended when it returns.
   void Take(const StreamSession::Steps& steps) ABSL_LOCKS_EXCLUDED(mutex_);
   void StartReading(int slot) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -116,7 +100,7 @@ class ClassifyStream final : public BidiCall,
   // These are set before the first read.
   Instant start_;
   Instant deadline_;
-  Batcher* batcher_ = nullptr;
+  Admission::Ticket ticket_;              // until OnDone
   std::shared_ptr<ClassifyStream> self_;  // until Dispose
 
   std::array<std::unique_ptr<Exchange>, StreamSession::kMaxInFlight> exchanges_;  // by slot

@@ -5,15 +5,12 @@
 #include <grpc/support/time.h>
 #include <grpcpp/server_context.h>
 
-#include <array>
-#include <cstddef>
-
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/observability/events.h"
 #include "server/rpc/admission.h"
-#include "server/rpc/status.h"
+#include "server/rpc/core/call_scope.h"
 
 namespace hellocnn::server {
 
@@ -22,27 +19,20 @@ using AsyncClassifier =
     v1::ClassifierService::WithRawMethod_Classify<v1::ClassifierService::WithRawMethod_GetModel<
         v1::ClassifierService::WithRawMethod_ClassifyStream<v1::ClassifierService::Service>>>;
 
-// What the calls report by.
-struct EventIds {
-  // Registers the methods and reasons.
-  EventIds(Events* events, ModelId served);
-
-  ReasonId Of(Refusal refusal) const { return reasons[static_cast<std::size_t>(refusal)]; }
+struct MethodIds {
+  explicit MethodIds(Events* events);  // registers the methods
 
   MethodId classify;
   MethodId classify_stream;
   MethodId get_model;
-  ModelId model;
-  std::array<ReasonId, 5> reasons;  // by Refusal
 };
 
 // Immutable but for what it points to, which is thread-safe. Outlives every call.
 struct ServingContext {
   v1::GetModelResponse description;
-  Events* events;
-  EventIds ids;
+  Accounting accounting;
+  MethodIds methods;
   Admission* admission;
-  const Clock* clock;
 };
 
 // The deadline of a call; InfiniteFuture if the client has set none. gRPC keeps it on its monotonic

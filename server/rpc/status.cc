@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <string>
 
-#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 
 namespace hellocnn::server {
 namespace {
-
-constexpr char kLoadingPayload[] = "type.hellocnn/loading";
 
 constexpr absl::Duration kMaxMargin = absl::Milliseconds(50);
 
@@ -38,30 +35,6 @@ grpc::Status ToGrpc(const absl::Status& status) {
   // Both enumerations have the numbers of google.rpc.Code.
   return grpc::Status(static_cast<grpc::StatusCode>(protocol.raw_code()),
                       std::string(protocol.message()));
-}
-
-absl::Status LoadingError() {
-  absl::Status status = absl::UnavailableError("the model is loading");
-  status.SetPayload(kLoadingPayload, absl::Cord());
-  return status;
-}
-
-absl::Status DrainingError() { return absl::UnavailableError("server is draining"); }
-
-std::optional<Refusal> RefusalOf(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kResourceExhausted:
-      return Refusal::kQueueFull;
-    case absl::StatusCode::kUnavailable:
-      return status.GetPayload(kLoadingPayload).has_value() ? Refusal::kLoading
-                                                            : Refusal::kDraining;
-    case absl::StatusCode::kInvalidArgument:
-      return Refusal::kInvalid;
-    case absl::StatusCode::kDeadlineExceeded:
-      return Refusal::kDeadline;
-    default:
-      return std::nullopt;
-  }
 }
 
 absl::StatusCode CodeOfGoneCaller(Instant start, Instant deadline, Instant gone) {

@@ -4,8 +4,6 @@
 
 #include <grpcpp/support/status.h>
 
-#include <optional>
-
 #include "absl/status/status.h"
 #include "base/clock.h"
 
@@ -23,18 +21,6 @@ absl::Status ToProtocol(const absl::Status& status);
 
 // ToProtocol, in gRPC's type.
 grpc::Status ToGrpc(const absl::Status& status);
-
-// Both UNAVAILABLE: the server takes no work yet, or no more. They carry their reason as a payload,
-// which RefusalOf reads and no client sees.
-absl::Status LoadingError();
-absl::Status DrainingError();
-
-// Why a request is answered without having been queued.
-enum class Refusal { kQueueFull, kDraining, kLoading, kInvalid, kDeadline };
-
-// As what a request counts that was answered with `status`, not OK, before it was queued. None: it
-// was not refused, its caller had gone.
-std::optional<Refusal> RefusalOf(const absl::Status& status);
 
 // What a caller has seen whose call started at `start` and whose end the server noticed at `gone`:
 // DEADLINE_EXCEEDED or CANCELLED. A client that runs out of time ends the call in the same way as

@@ -3,8 +3,6 @@
 #include <cstddef>
 #include <utility>
 
-#include "server/rpc/status.h"
-
 namespace hellocnn::server {
 
 int StreamSession::Open() {
@@ -47,12 +45,12 @@ StreamSession::Steps StreamSession::OnReadEnded() {
   return steps;
 }
 
-StreamSession::Steps StreamSession::OnMalformed(int slot, const absl::Status& error) {
+StreamSession::Steps StreamSession::OnMalformed(int slot, const Rejection& rejection) {
   Steps steps;
   Free(slot);
   --in_flight_;
   reading_ended_ = true;
-  if (error_.ok()) error_ = error;
+  if (!std::exchange(malformed_, true)) end_ = rejection;
   PlanRest(&steps);
   return steps;
 }
@@ -106,8 +104,7 @@ StreamSession::Steps StreamSession::OnDrain() {
 
 absl::Status StreamSession::EndStatus() const {
   if (gone_) return absl::CancelledError();
-  if (!error_.ok()) return error_;
-  return reading_ended_ ? absl::OkStatus() : DrainingError();
+  return reading_ended_ && !malformed_ ? absl::OkStatus() : end_.status;
 }
 
 void StreamSession::PlanRead(Steps* steps) {

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "server/rpc/core/rejection.h"
 
 namespace hellocnn::server {
 
@@ -88,9 +89,9 @@ class StreamSession {
   // The last read has found no message: the client has half-closed the stream, or is gone.
   Steps OnReadEnded();
 
-  // The message in `slot` is no request, so there is nothing to respond to. `error` is the status
-  // of the stream, unless an earlier message was malformed too. Its slot is free.
-  Steps OnMalformed(int slot, const absl::Status& error);
+  // The message in `slot` is no request, so there is nothing to respond to. The stream ends with
+  // this rejection, unless an earlier message was malformed too. The slot is free.
+  Steps OnMalformed(int slot, const Rejection& rejection);
   // Whether the request in `slot` may be computed. If the result is kYes, it counts as a job until
   // OnReady.
   enum class MayCompute { kYes, kDraining, kGone };
@@ -111,10 +112,11 @@ class StreamSession {
   const Slots& used() const { return used_; }
   // No request is in flight.
   bool idle() const { return in_flight_ == 0; }
-  // The status that the stream ends with, as far as is known.
-  absl::Status EndStatus() const;
+  // Why the stream ends before the client has half-closed it, if the client is there to be told.
+  const Rejection& end() const { return end_; }
 
  private:
+  absl::Status EndStatus() const;
   // Plans a read if the rules allow one.
   void PlanRead(Steps* steps);
   // Plans a write or the finish if the rules allow it. The last step to plan.
@@ -136,7 +138,8 @@ class StreamSession {
   int ready_count_ = 0;
 
   bool reading_ended_ = false;  // nothing more is to be read
-  absl::Status error_;          // why, unless the client has half-closed
+  bool malformed_ = false;      // because of a message that was no request
+  Rejection end_ = Rejection::Draining();
   bool draining_ = false;
   bool gone_ = false;
   bool finished_ = false;

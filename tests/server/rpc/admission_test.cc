@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <thread>
+#include <utility>
+#include <variant>
 
 #include "base/clock.h"
-#include "server/rpc/status.h"
+#include "server/rpc/core/rejection.h"
 #include "server/serving/lifecycle.h"
 
 namespace hellocnn::server {
@@ -14,38 +17,44 @@ namespace {
 // Ends as soon as it is told to, as an idle stream does.
 class FakeStream : public Drainable {
  public:
-  explicit FakeStream(Admission* admission) : admission_(admission) {}
   void Drain() override {
     ++drained;
-    admission_->Leave(this);
+    ticket = {};
   }
+  Admission::Ticket ticket;
   int drained = 0;
-
- private:
-  Admission* const admission_;
 };
+
+bool Admitted(const Admission::Result& result) {
+  return std::holds_alternative<Admission::Ticket>(result);
+}
+
+// How `admission` rejects a call now.
+RejectionReason Rejects(Admission& admission) {
+  const Admission::Result result = admission.Enter();
+  return std::get<Rejection>(result).reason;
+}
 
 TEST(AdmissionTest, AdmitsCallsOnlyWhileTheLifecycleIsServing) {
   Lifecycle lifecycle;
   Admission admission(&lifecycle, Clock::Monotonic());
-  EXPECT_EQ(admission.Enter().status(), LoadingError());
+  EXPECT_EQ(Rejects(admission), RejectionReason::kLoading);
   EXPECT_TRUE(admission.loading());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   EXPECT_FALSE(admission.loading());
-  EXPECT_TRUE(admission.Enter().ok());
-  admission.Leave();
+  EXPECT_TRUE(Admitted(admission.Enter()));
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
-  EXPECT_EQ(admission.Enter().status(), DrainingError());
+  EXPECT_EQ(Rejects(admission), RejectionReason::kDraining);
   EXPECT_FALSE(admission.loading());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kStopped).ok());
-  EXPECT_EQ(admission.Enter().status(), DrainingError());
+  EXPECT_EQ(Rejects(admission), RejectionReason::kDraining);
 }
 
 TEST(AdmissionTest, ServerThatDrainsBeforeItServedIsStillLoading) {
   Lifecycle lifecycle;
   Admission admission(&lifecycle, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
-  EXPECT_EQ(admission.Enter().status(), DrainingError());
+  EXPECT_EQ(Rejects(admission), RejectionReason::kDraining);
   EXPECT_TRUE(admission.loading());
 }
 
@@ -53,8 +62,10 @@ TEST(AdmissionTest, StreamsAreDrainedOnceAndMayLeaveInline) {
   Lifecycle lifecycle;
   Admission admission(&lifecycle, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
-  auto stream = std::make_shared<FakeStream>(&admission);
-  ASSERT_TRUE(admission.Enter(stream).ok());
+  auto stream = std::make_shared<FakeStream>();
+  Admission::Result admitted = admission.Enter(stream);
+  ASSERT_TRUE(Admitted(admitted));
+  stream->ticket = std::get<Admission::Ticket>(std::move(admitted));
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kStopped).ok());
   EXPECT_EQ(stream->drained, 1);
@@ -65,10 +76,11 @@ TEST(AdmissionTest, WaitUntilIdleEndsWhenTheLastCallLeaves) {
   Lifecycle lifecycle;
   Admission admission(&lifecycle, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
-  ASSERT_TRUE(admission.Enter().ok());
+  Admission::Result admitted = admission.Enter();
+  ASSERT_TRUE(Admitted(admitted));
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
   EXPECT_FALSE(admission.WaitUntilIdle(Clock::Monotonic()->Now()));
-  std::thread call([&] { admission.Leave(); });
+  std::thread call([ticket = std::get<Admission::Ticket>(std::move(admitted))] {});
   EXPECT_TRUE(admission.WaitUntilIdle(Instant::InfiniteFuture()));
   call.join();
 }
@@ -82,7 +94,7 @@ TEST(AdmissionTest, IsQuietOnlyWhenNoCallHasComeForAWhile) {
   EXPECT_FALSE(admission.WaitUntilQuiet(absl::Hours(1), Clock::Monotonic()->Now()));
   EXPECT_TRUE(admission.WaitUntilQuiet(absl::ZeroDuration(), Instant::InfinitePast()));
   const Instant refused = Clock::Monotonic()->Now();
-  EXPECT_FALSE(admission.Enter().ok());
+  EXPECT_FALSE(Admitted(admission.Enter()));
   EXPECT_TRUE(admission.WaitUntilQuiet(absl::Milliseconds(5), Instant::InfiniteFuture()));
   EXPECT_GE(Clock::Monotonic()->Now(), refused + absl::Milliseconds(5));
 }

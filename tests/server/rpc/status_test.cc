@@ -34,17 +34,6 @@ TEST(StatusTest, CancelledAfterTheDeadlineIsDeadlineExceeded) {
   EXPECT_TRUE(JobOutcome(absl::OkStatus(), deadline, deadline).ok());
 }
 
-TEST(StatusTest, RefusalsAreToldApart) {
-  EXPECT_EQ(RefusalOf(LoadingError()), Refusal::kLoading);
-  EXPECT_EQ(RefusalOf(DrainingError()), Refusal::kDraining);
-  // The reason is not read from the text.
-  EXPECT_EQ(RefusalOf(absl::UnavailableError(LoadingError().message())), Refusal::kDraining);
-  EXPECT_EQ(RefusalOf(absl::ResourceExhaustedError("")), Refusal::kQueueFull);
-  EXPECT_EQ(RefusalOf(absl::InvalidArgumentError("")), Refusal::kInvalid);
-  EXPECT_EQ(RefusalOf(absl::DeadlineExceededError("")), Refusal::kDeadline);
-  EXPECT_EQ(RefusalOf(absl::CancelledError("")), std::nullopt);
-}
-
 TEST(StatusTest, CallerWhoGoesAtTheDeadlineHasSeenDeadlineExceeded) {
   const Instant start = Instant() + absl::Seconds(100);
   // `left` before the deadline of a call that may take `time`.

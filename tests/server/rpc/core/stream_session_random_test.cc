@@ -159,7 +159,8 @@ bool Environment::Happen(int what) {
       if (!slot.has_value()) return false;
       if (Pick(50) == 0) {
         End(*slot);
-        Take(session_.OnMalformed(*slot, absl::InvalidArgumentError("malformed")));
+        Take(session_.OnMalformed(*slot,
+                                  Rejection::Invalid(absl::InvalidArgumentError("malformed"))));
         return true;
       }
       if (Pick(4) > 0 && session_.StartComputing(*slot) == StreamSession::MayCompute::kYes) {

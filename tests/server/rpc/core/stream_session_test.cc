@@ -81,9 +81,11 @@ TEST_F(StreamSessionTest, MalformedMessageEndsTheStreamAfterTheResponsesBefore) 
   Compute(0);
   session_.OnRead();
   session_.OnReadStarted();
-  EXPECT_FALSE(session_.OnMalformed(1, absl::InvalidArgumentError("first")).finish.has_value());
+  EXPECT_FALSE(session_.OnMalformed(1, Rejection::Invalid(absl::InvalidArgumentError("first")))
+                   .finish.has_value());
   EXPECT_TRUE(session_.OnRead().accepted);
-  EXPECT_FALSE(session_.OnMalformed(2, absl::InvalidArgumentError("second")).finish.has_value());
+  EXPECT_FALSE(session_.OnMalformed(2, Rejection::Invalid(absl::InvalidArgumentError("second")))
+                   .finish.has_value());
   EXPECT_EQ(session_.OnReady(0).write, 0);
   EXPECT_EQ(session_.OnWritten(true).finish, absl::InvalidArgumentError("first"));
 }
@@ -110,8 +112,9 @@ TEST_F(StreamSessionTest, DoesNotFinishWhileAReadIsAboutToStart) {
   ASSERT_EQ(message.steps.read, 1);
   ASSERT_EQ(session_.OnRead().steps.read, 2);
   session_.OnReadStarted();  // of slot 1
-  session_.OnMalformed(0, absl::InvalidArgumentError(""));
-  EXPECT_FALSE(session_.OnMalformed(1, absl::InvalidArgumentError("")).finish.has_value());
+  session_.OnMalformed(0, Rejection::Invalid(absl::InvalidArgumentError("")));
+  EXPECT_FALSE(session_.OnMalformed(1, Rejection::Invalid(absl::InvalidArgumentError("")))
+                   .finish.has_value());
   EXPECT_TRUE(session_.OnReadStarted().finish.has_value());
 }
 

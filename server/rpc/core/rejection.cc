@@ -1,0 +1,36 @@
+#include "server/rpc/core/rejection.h"
+
+namespace hellocnn::server {
+namespace {
+
+RejectionReason ReasonOfSubmit(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kResourceExhausted:
+      return RejectionReason::kQueueFull;
+    case absl::StatusCode::kUnavailable:
+      return RejectionReason::kDraining;
+    case absl::StatusCode::kInvalidArgument:
+      return RejectionReason::kInvalid;
+    case absl::StatusCode::kDeadlineExceeded:
+      return RejectionReason::kDeadline;
+    default:
+      return RejectionReason::kInternal;
+  }
+}
+
+}  // namespace
+
+Rejection Rejection::Loading() {
+  return {absl::UnavailableError("the model is loading"), RejectionReason::kLoading};
+}
+
+Rejection Rejection::Draining() {
+  return {absl::UnavailableError("server is draining"), RejectionReason::kDraining};
+}
+
+Rejection Rejection::OfSubmit(absl::Status status) {
+  const RejectionReason reason = ReasonOfSubmit(status.code());
+  return {std::move(status), reason};
+}
+
+}  // namespace hellocnn::server

@@ -1,0 +1,136 @@
+#include "server/rpc/core/call_scope.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "server/serving/lifecycle.h"
+#include "tests/testing/fake_clock.h"
+
+namespace hellocnn::server {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr MethodId kMethod{3};
+constexpr ModelId kModel{5};
+
+// Keeps what it is told, in order.
+class RecordingEvents final : public IgnoredEvents {
+ public:
+  ReasonId AddReason(ReasonOf what, const std::string& label) override {
+    EXPECT_EQ(what, ReasonOf::kRejection);
+    reasons_.push_back(label);
+    return ReasonId{reasons_.size() - 1};
+  }
+  bool wants_statistics() const override { return true; }
+  void OnReceived(MethodId method, std::size_t bytes) override {
+    EXPECT_EQ(method, kMethod);
+    told.push_back("received " + std::to_string(bytes));
+  }
+  void OnAccepted(MethodId /*method*/, ModelId model, int images) override {
+    EXPECT_EQ(model, kModel);
+    told.push_back("accepted " + std::to_string(images));
+  }
+  void OnRejected(MethodId method, ReasonId reason) override {
+    EXPECT_EQ(method, kMethod);
+    told.push_back("rejected " + reasons_[static_cast<std::size_t>(reason)]);
+  }
+  void OnEnd(const RequestEnd& end) override {
+    EXPECT_EQ(end.method, kMethod);
+    EXPECT_EQ(end.model, kModel);
+    told.push_back(absl::StatusCodeToString(end.code) + " after " +
+                   absl::FormatDuration(end.duration) + ", bytes " +
+                   std::to_string(end.sent_bytes) + ", sent " + std::to_string(end.sent_images) +
+                   ", discarded " + std::to_string(end.discarded_images) + ", confidences " +
+                   std::to_string(end.confidences.size()));
+  }
+  std::vector<std::string> told;
+
+ private:
+  std::vector<std::string> reasons_;
+};
+
+class CallScopeTest : public ::testing::Test {
+ protected:
+  void Begin(std::size_t bytes) {
+    scope_.Begin(&accounting_, kMethod, clock_.Now() + absl::Seconds(1), bytes);
+  }
+
+  RecordingEvents events_;
+  testing::FakeClock clock_;
+  Accounting accounting_{&events_, kModel, &clock_};
+  CallScope scope_;
+};
+
+TEST_F(CallScopeTest, RequestThatIsAnswered) {
+  Begin(100);
+  EXPECT_EQ(scope_.start(), clock_.Now());
+  EXPECT_EQ(scope_.deadline(), clock_.Now() + absl::Seconds(1));
+  scope_.OnAccepted(2);
+  scope_.OnComputed(2);
+  scope_.confidences()->resize(2);
+  clock_.Advance(absl::Milliseconds(5));
+  scope_.OnReady(absl::StatusCode::kOk);
+  clock_.Advance(absl::Milliseconds(5));  // the client takes its time, which is not the server's
+  scope_.End(70);
+  EXPECT_THAT(events_.told,
+              ElementsAre("received 100", "accepted 2",
+                          "OK after 5ms, bytes 70, sent 2, discarded 0, confidences 2"));
+}
+
+TEST_F(CallScopeTest, RequestThatIsRejected) {
+  Begin(100);
+  scope_.OnRejected(RejectionReason::kQueueFull);
+  scope_.OnReady(absl::StatusCode::kResourceExhausted);
+  scope_.End(0);
+  EXPECT_THAT(
+      events_.told,
+      ElementsAre("received 100", "rejected queue_full",
+                  "RESOURCE_EXHAUSTED after 0, bytes 0, sent 0, discarded 0, confidences 0"));
+}
+
+TEST_F(CallScopeTest, ImagesOfACallerWhoHasGoneAreDiscarded) {
+  Begin(100);
+  scope_.OnAccepted(2);
+  scope_.OnComputed(2);
+  scope_.confidences()->resize(2);
+  scope_.OnReady(absl::StatusCode::kOk);
+  scope_.EndGone(absl::StatusCode::kCancelled);
+  EXPECT_THAT(events_.told,
+              ElementsAre("received 100", "accepted 2",
+                          "CANCELLED after 0, bytes 0, sent 0, discarded 2, confidences 0"));
+}
+
+TEST_F(CallScopeTest, NothingOfARequestIsLeftForTheNextOne) {
+  Begin(100);
+  scope_.OnComputed(2);
+  scope_.confidences()->resize(2);
+  clock_.Advance(absl::Milliseconds(5));
+  scope_.OnReady(absl::StatusCode::kInternal);
+  scope_.End(70);
+  events_.told.clear();
+  Begin(1);
+  scope_.End(0);
+  EXPECT_THAT(events_.told,
+              ElementsAre("received 1", "OK after 0, bytes 0, sent 0, discarded 0, confidences 0"));
+}
+
+TEST_F(CallScopeTest, CallKeepsItsPlaceInTheServerUntilItHasEnded) {
+  Lifecycle lifecycle;
+  Admission admission(&lifecycle, &clock_);
+  ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
+  Begin(100);
+  scope_.Hold(std::get<Admission::Ticket>(admission.Enter()));
+  ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
+  EXPECT_FALSE(admission.WaitUntilIdle(Instant::InfinitePast()));
+  scope_.End(0);
+  EXPECT_TRUE(admission.WaitUntilIdle(Instant::InfinitePast()));
+}
+
+}  // namespace
+}  // namespace hellocnn::server
