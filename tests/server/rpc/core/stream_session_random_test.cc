@@ -136,7 +136,8 @@ bool Environment::Happen(int what) {
     case 2: {  // a read ends
       const std::optional<int> slot = Find(State::kReading);
       if (!slot.has_value()) return false;
-      if (gone_ || messages_ == 0) {
+      // Messages that came before the client went may still be read.
+      if (messages_ == 0 || (gone_ && Pick(2) == 0)) {
         slots_[static_cast<std::size_t>(*slot)] = State::kFree;
         Take(session_.OnReadEnded());
         return true;
