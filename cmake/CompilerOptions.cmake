@@ -22,6 +22,12 @@ if(HELLOCNN_SANITIZERS)
   list(JOIN HELLOCNN_SANITIZERS "," _sanitizers)
   add_compile_options(-fsanitize=${_sanitizers} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${_sanitizers})
+  # Nobody installs these programs, so they may take a faster linker than the compiler's own, where there is one.
+  include(CheckLinkerFlag)
+  check_linker_flag(CXX -fuse-ld=mold HELLOCNN_HAS_MOLD)
+  if(HELLOCNN_HAS_MOLD)
+    add_link_options(-fuse-ld=mold)
+  endif()
 endif()
 
 function(hellocnn_compile_options target)

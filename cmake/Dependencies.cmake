@@ -36,5 +36,4 @@ endif()
 
 if(HELLOCNN_BUILD_TESTS)
   find_package(GTest REQUIRED)
-  include(GoogleTest)
 endif()

@@ -20,6 +20,8 @@ build_packages=(
 )
 test_packages=(
   clang clang-tidy clang-format
+  libclang-rt-dev                                               # Clang's sanitizers
+  mold                                                          # links programs with sanitizers in less time
   python3 python3-grpcio python3-protobuf python3-numpy python3-torch
   util-linux
   chromium chromium-driver python3-selenium                     # looks at the load generator's page
