@@ -20,7 +20,7 @@ build_packages=(
 )
 test_packages=(
   clang clang-tidy clang-format
-  libclang-rt-dev                                               # Clang's sanitizers
+  libclang-rt-dev                                               # Clang's sanitizers and libFuzzer
   mold                                                          # links programs with sanitizers in less time
   python3 python3-grpcio python3-protobuf python3-numpy python3-torch
   util-linux

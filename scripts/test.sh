@@ -12,6 +12,7 @@
 #   tsan      ThreadSanitizer, with Clang, on the tests that have threads of ours and do not run gRPC
 #   tidy      all but LibTorch's users through Clang with its thread-safety analysis as errors: what is shipped through
 #             clang-tidy (14, likewise), which says what the compiler says and more; tests through the compiler
+#   fuzz      each parser of bytes that come from others, for 30 s
 #   deploy    the images and deploy/compose.yaml, built and run for real, where there is docker. HELLOCNN_WITH_DOCKER may
 #             name a program that runs a command with docker at hand
 set -uo pipefail
@@ -122,7 +123,7 @@ format_stage() {
     echo "Debian 12's, version 14, decides"
     return
   fi
-  check clang-format xargs -a <(own_files base hellocnn server client loadgen cli benchmarks tests) clang-format --dry-run --Werror
+  check clang-format xargs -a <(own_files base hellocnn server client loadgen cli benchmarks fuzz tests) clang-format --dry-run --Werror
 }
 
 release_stage() { build release && run_ctest release; }
@@ -150,6 +151,8 @@ tidy_stage() {
   check "check with Clang" tests/check_with_clang.py build/tidy "${arguments[@]}"
 }
 
+fuzz_stage() { build fuzz && check "fuzz targets" scripts/fuzz.sh; }
+
 deploy_stage() {
   local log status good bad
   log=$(mktemp)
@@ -172,7 +175,7 @@ scripts/install-deps.sh --test && scripts/fetch-promtool.sh || exit 1
 if [[ " ${only[*]} " == *" unit "* ]]; then
   stage unit
 else
-  for name in format release dev tsan tidy deploy; do stage $name; done
+  for name in format release dev tsan tidy fuzz deploy; do stage $name; done
 fi
 
 say "summary"

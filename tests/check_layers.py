@@ -64,6 +64,18 @@ LAYERS = {
     "client/examples/": ["client/"],  # like a stranger's: the installed headers only
     "loadgen/": ["base/", "client/", "hellocnn/", "protos/"],
     "cli/": ["base/", "client/", "loadgen/", "hellocnn/", "protos/"],
+    "fuzz/": [
+        "base/",
+        "hellocnn/",
+        "hellocnn/formats/",
+        "hellocnn/formats/pytorch/",
+        "hellocnn/formats/safetensors/",
+        "server/config/",
+        "server/rpc/",
+        "loadgen/",
+        "cli/",
+        "protos/",
+    ],
     "benchmarks/": [
         "base/",
         "hellocnn/",
@@ -82,8 +94,8 @@ LIBRARIES = [
     (r"prometheus/", "prometheus-cpp", r"server/observability/prometheus/\w+\.cc|server/observability/prometheus/(metric_series|sharded_metrics)\.h|loadgen/\w+/\w+\.cc", "the .cc files of server/observability/prometheus/ and loadgen/, and the headers between the former"),
     (r"httplib\.h", "cpp-httplib", r"loadgen/run/http_get\.cc", "loadgen/run/http_get.cc"),
     (r"microhttpd\.h", "libmicrohttpd", r"server/observability/admin_http/http_server\.cc", "server/observability/admin_http/http_server.cc"),
-    (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/|loadgen/|benchmarks/echo_server\.cc", "server/rpc/, server/server.*, client/, loadgen/ and the echo server"),
-    (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/|loadgen/", "server/rpc/, client/ and loadgen/"),
+    (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/|server/server\.|client/|loadgen/|benchmarks/echo_server\.cc|fuzz/request_fuzzer\.cc", "server/rpc/, server/server.*, client/, loadgen/, the echo server and the fuzz target of requests"),
+    (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/|loadgen/|fuzz/request_fuzzer\.cc", "server/rpc/, client/, loadgen/ and the fuzz target of requests"),
     (r"CLI/", "CLI11", r"server/config/sources\.cc|benchmarks/(main|echo_server)\.cc|cli/|hellocnn/(train/train|formats/convert)_main\.cc", "command lines"),
     (r"zip\.h", "libzip", r"hellocnn/formats/pytorch/", "hellocnn/formats/pytorch/"),
     (r"hwy/", "Highway", r"hellocnn/simd/|benchmarks/", "hellocnn/simd/ and benchmarks/"),
@@ -92,7 +104,7 @@ LIBRARIES = [
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
-OWN_ROOTS = ("base", "hellocnn", "server", "client", "loadgen", "cli", "benchmarks")
+OWN_ROOTS = ("base", "hellocnn", "server", "client", "loadgen", "cli", "benchmarks", "fuzz")
 # Installed headers lie in a folder of their own, and are included relative to it: <hellocnn/client/client.h>.
 PUBLIC_HEADERS = "client/include"
 
@@ -176,6 +188,8 @@ def self_test():
         ("loadgen/run/run.cc", "#include <httplib.h>"),
         ("client/client.cc", '#include "loadgen/run/run.h"'),
         ("client/examples/classify_digits.cc", '#include "hellocnn/data/idx.h"'),
+        ("hellocnn/weights.cc", '#include "fuzz/check.h"'),
+        ("fuzz/pickle_fuzzer.cc", "#include <grpcpp/grpcpp.h>"),
     ]
     right = [
         ("hellocnn/weights.cc", '#include "hellocnn/topology.h"'),
@@ -191,6 +205,7 @@ def self_test():
         ("client/client.cc", "#include <grpcpp/grpcpp.h>"),
         ("loadgen/report/prometheus_exporter.cc", "#include <prometheus/counter.h>"),
         ("cli/commands/load.cc", '#include "loadgen/run/run.h"'),
+        ("fuzz/request_fuzzer.cc", "#include <grpcpp/support/byte_buffer.h>"),
     ]
     failures = []
     for path, line in wrong:

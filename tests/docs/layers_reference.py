@@ -24,6 +24,10 @@ def layers():
         shown = allowed
         if len(inside) > 3 and set(inside) <= set(allowed):
             shown = [f"every folder in {layer}"] + [name for name in allowed if name not in inside]
+        for folder in allowed:
+            inner = [name for name in allowed if name.startswith(folder) and name != folder]
+            if folder in shown and len(inner) > 1 and all(name in allowed for name in LAYERS if name.startswith(folder)):
+                shown = [f"{name} with its folders" if name == folder else name for name in shown if name not in inner]
         rows.append(f"| `{layer}` | {', '.join(shown) or 'nothing of ours'} |")
     return "\n".join(rows) + "\n"
 
