@@ -156,20 +156,26 @@ void ReadEnvironment(const OptionNames& names, Sources* sources) {
 }
 
 // Rejects what CLI11's parser would change without a word: it skips lines of one or two characters,
-// and cuts a value at a '#', even within quotes.
+// cuts a value at a '#', even within quotes, knows no escaped quotes, and takes a name alone for
+// "true".
 absl::Status CheckLine(absl::string_view line) {
   const absl::string_view text = absl::StripAsciiWhitespace(line);
   if (text.empty() || text.front() == '#') return absl::OkStatus();
-  if (text.size() < 3) return absl::InvalidArgumentError("wanted option = value");
   const std::size_t hash = text.find('#');
-  if (hash == absl::string_view::npos) return absl::OkStatus();
   const absl::string_view before = text.substr(0, hash);
-  const bool starts_comment =
-      absl::ascii_isspace(before.back()) && std::count(before.begin(), before.end(), '"') % 2 == 0;
-  return starts_comment ? absl::OkStatus()
-                        : absl::InvalidArgumentError(
-                              "a value in a file cannot contain #; use the flag or the "
-                              "environment, or put a space before a comment");
+  const bool quotes_match = std::count(before.begin(), before.end(), '"') % 2 == 0;
+  if (hash != absl::string_view::npos && !(absl::ascii_isspace(before.back()) && quotes_match)) {
+    return absl::InvalidArgumentError(
+        "a value in a file cannot contain #; use the flag or the environment, or put a space "
+        "before a comment");
+  }
+  if (!quotes_match) {
+    return absl::InvalidArgumentError("a quote is not closed, and a value cannot contain one");
+  }
+  if (text.size() < 3 || text.front() == '[' || !absl::StrContains(before, "=")) {
+    return absl::InvalidArgumentError("wanted option = value");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ReadFile(const OptionNames& names, const std::string& path, Sources* sources) {

@@ -144,6 +144,12 @@ TEST_F(OptionSourcesTest, FileIsNeverReadAsSomethingElseThanItSays) {
   EXPECT_THAT(Rejection({WriteFile("model = a#b\n")}), HasSubstr("cannot contain #"));
   EXPECT_THAT(Rejection({WriteFile("x\n")}),
               AllOf(HasSubstr("line 1"), HasSubstr("option = value")));
+  EXPECT_THAT(Rejection({WriteFile("threads = 1\nmodel # = x\n")}),
+              AllOf(HasSubstr("line 2"), HasSubstr("option = value")));
+  EXPECT_THAT(Rejection({WriteFile("model\n")}), HasSubstr("option = value"));
+  EXPECT_THAT(Rejection({WriteFile("[server]\n")}), HasSubstr("option = value"));
+  EXPECT_THAT(Rejection({WriteFile("model = \"a\n")}), HasSubstr("quote is not closed"));
+  EXPECT_THAT(Rejection({WriteFile("model = \"a \\\" b\"\n")}), HasSubstr("quote"));
   const auto parsed = Parse({WriteFile("# all\n\n  # of\nmodel = \"a\" # it\n")});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_EQ(parsed->options.model, "a");
