@@ -43,7 +43,9 @@ bool IsHostPort(absl::string_view value) {
 
 bool Allows(const WholeNumber& type, const Options& options) {
   const int value = options.*type.member;
-  return type.low.In(options) <= value && value <= type.high.In(options);
+  return type.low <= value && value <= type.high &&
+         (type.low_option == nullptr || options.*type.low_option <= value) &&
+         (type.high_option == nullptr || value <= options.*type.high_option);
 }
 bool Allows(const TimeSpan& type, const Options& options) {
   const absl::Duration value = options.*type.member;
@@ -68,18 +70,21 @@ const OptionRow& RowOf(int Options::*member, OptionRows rows) {
   });
 }
 
-std::string InWords(const Bound& bound, OptionRows rows, const Options* values) {
-  if (bound.option == nullptr) return absl::StrCat(bound.number);
-  const absl::string_view name = RowOf(bound.option, rows).name;
-  return values == nullptr ? std::string(name) : absl::StrCat(name, " (", bound.In(*values), ")");
+std::string InWords(int Options::*option, OptionRows rows, const Options* values) {
+  const absl::string_view name = RowOf(option, rows).name;
+  return values == nullptr ? std::string(name) : absl::StrCat(name, " (", values->*option, ")");
 }
 
 std::string RangeOf(const WholeNumber& type, OptionRows rows, const Options* values) {
-  const std::string low = InWords(type.low, rows, values);
-  if (type.high.option == nullptr && type.high.number == std::numeric_limits<int>::max()) {
-    return absl::StrCat("at least ", low, " ", type.unit);
+  const bool bounded = type.high != std::numeric_limits<int>::max();
+  const std::string low =
+      type.low_option == nullptr ? absl::StrCat(type.low) : InWords(type.low_option, rows, values);
+  if (type.high_option != nullptr) {
+    return absl::StrCat(low, " to ", InWords(type.high_option, rows, values), " ", type.unit,
+                        bounded ? absl::StrCat(", at most ", type.high) : "");
   }
-  return absl::StrCat(low, " to ", InWords(type.high, rows, values), " ", type.unit);
+  return bounded ? absl::StrCat(low, " to ", type.high, " ", type.unit)
+                 : absl::StrCat("at least ", low, " ", type.unit);
 }
 std::string RangeOf(const TimeSpan& type, OptionRows /*rows*/, const Options* /*values*/) {
   return absl::StrCat(Show(type.low), " to ", Show(type.high), type.or_zero ? ", or 0s" : "");
@@ -129,9 +134,9 @@ void SetDefaultHere(const OptionRow& row, Options* options) {
 
 void LowerDefaultToBound(const OptionRow& row, Options* options) {
   const auto* number = std::get_if<WholeNumber>(&row.type);
-  if (number == nullptr || number->high.option == nullptr) return;
+  if (number == nullptr || number->high_option == nullptr) return;
   int& value = options->*number->member;
-  value = std::min(value, number->high.In(*options));
+  value = std::min(value, options->*number->high_option);
 }
 
 std::string Placeholder(const OptionRow& row) {
@@ -143,8 +148,8 @@ std::string DefaultInWords(const OptionRow& row, OptionRows rows) {
   const auto* number = std::get_if<WholeNumber>(&row.type);
   if (number == nullptr) return shown;
   if (!number->default_in_words.empty()) return std::string(number->default_in_words);
-  if (number->high.option == nullptr) return shown;
-  return absl::StrCat(shown, ", or ", RowOf(number->high.option, rows).name, " if that is less");
+  if (number->high_option == nullptr) return shown;
+  return absl::StrCat(shown, ", or ", RowOf(number->high_option, rows).name, " if that is less");
 }
 
 std::string Range(const OptionRow& row, OptionRows rows, const Options* values) {

@@ -16,21 +16,15 @@
 
 namespace hellocnn::server {
 
-// A bound of a whole number: a number, or the value of another option.
-struct Bound {
-  int number = 0;
-  int Options::*option = nullptr;  // not null: the value of this option is the bound
-
-  int In(const Options& options) const { return option == nullptr ? number : options.*option; }
-};
-
-// A whole number from `low` to `high`. If `high` is another option, a default above it is lowered
-// to it, so that lowering the other option needs no second flag; a given value above it is
-// rejected.
+// A whole number from `low` to `high`, and within the values of other options where there are some.
+// A default above `high_option` is lowered to it, so that lowering that option needs no second
+// flag; a given value above it is rejected.
 struct WholeNumber {
   int Options::*member = nullptr;
-  Bound low;
-  Bound high{std::numeric_limits<int>::max()};
+  int low = 1;
+  int high = std::numeric_limits<int>::max();
+  int Options::*low_option = nullptr;
+  int Options::*high_option = nullptr;
   absl::string_view unit;
   // For a default that depends on the machine: computes it, and describes it in the documents.
   int (*default_here)() = nullptr;

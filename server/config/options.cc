@@ -39,8 +39,8 @@ OptionRows Table() {
           "slim image does not have."},
       OptionRow{"Model and engine", "threads",
                 WholeNumber{.member = &Options::threads,
-                            .low = {1},
-                            .high = {1024},
+                            .low = 1,
+                            .high = 1024,
                             .unit = "threads",
                             .default_here = GrantedCpus,
                             .default_in_words = "the CPUs that the cgroup grants"},
@@ -48,13 +48,12 @@ OptionRows Table() {
 
       OptionRow{
           "Batching and queue", "max-batch-size",
-          WholeNumber{
-              .member = &Options::max_batch_size, .low = {1}, .high = {1024}, .unit = "images"},
+          WholeNumber{.member = &Options::max_batch_size, .low = 1, .high = 1024, .unit = "images"},
           "The most images that are computed together.",
           "The server warms up every batch size before it is ready."},
       OptionRow{"Batching and queue", "queue-capacity",
                 WholeNumber{.member = &Options::queue_capacity,
-                            .low = {.option = &Options::max_batch_size},
+                            .low_option = &Options::max_batch_size,
                             .unit = "images"},
                 "The most images that may wait.",
                 "Requests that do not fit in the queue fail with RESOURCE_EXHAUSTED."},
@@ -66,8 +65,9 @@ OptionRows Table() {
                 "How long an idle worker waits for a batch to fill.", ""},
       OptionRow{"Batching and queue", "max-images-per-request",
                 WholeNumber{.member = &Options::max_images_per_request,
-                            .low = {1},
-                            .high = {.option = &Options::queue_capacity},
+                            .low = 1,
+                            .high = 500000,  // a message has at most 2 GiB, and an image 4 KiB
+                            .high_option = &Options::queue_capacity,
                             .unit = "images"},
                 "The most images in one request.",
                 "A request with more images fails with INVALID_ARGUMENT."},

@@ -179,6 +179,11 @@ class BadOptionTest(unittest.TestCase):
                 self.assertIn(value, run.stderr)
                 self.assertEqual(run.stdout, "")
 
+    def test_requests_that_no_message_can_hold_are_rejected_by_name(self):
+        run = run_server("--max-images-per-request=600000", "--queue-capacity=600000")
+        self.assertEqual(run.returncode, 2, run.stderr)
+        self.assertIn("option max-images-per-request (flag)", run.stderr)
+
     def test_an_unknown_flag_is_refused_by_name(self):
         run = run_server("--max-batch=3")
         self.assertEqual(run.returncode, 2)

@@ -83,7 +83,7 @@ TEST_F(OptionsTest, EndsOfEveryRangeAreAccepted) {
            {"--threads=1", "--max-batch-size=1", "--queue-capacity=1", "--max-images-per-request=1",
             "--max-queue-delay=0", "--drain-timeout=0s", "--max-connection-age=0", "--listen=h:0"},
            {"--threads=1024", "--max-batch-size=1024", "--queue-capacity=2147483647",
-            "--max-images-per-request=2147483647", "--max-queue-delay=1s", "--drain-timeout=1h",
+            "--max-images-per-request=500000", "--max-queue-delay=1s", "--drain-timeout=1h",
             "--max-connection-age=24h", "--listen=h:65535"},
            {"--max-connection-age=1s", "--queue-capacity=32", "--max-images-per-request=32"}}) {
     EXPECT_TRUE(Parse(flags).ok()) << flags[0] << " …: " << Parse(flags).status();
@@ -100,7 +100,10 @@ TEST_F(OptionsTest, BoundsThatAreOptionsAreShownWithTheirValue) {
             "option queue-capacity (flag) is \"31\", wanted at least max-batch-size (32) images");
   EXPECT_EQ(Rejection({"--max-images-per-request=65", "--queue-capacity=64"}),
             "option max-images-per-request (flag) is \"65\", wanted 1 to queue-capacity (64) "
-            "images");
+            "images, at most 500000");
+  EXPECT_EQ(Rejection({"--max-images-per-request=500001", "--queue-capacity=600000"}),
+            "option max-images-per-request (flag) is \"500001\", wanted 1 to queue-capacity "
+            "(600000) images, at most 500000");
 }
 
 TEST_F(OptionsTest, ValidateNamesTheOption) {

@@ -48,8 +48,8 @@ TEST_F(OptionReferenceTest, MarkdownHasARowForEachOptionAndSaysNothingOfThisMach
               AllOf(HasSubstr("| `--threads` | `HELLOCNN_THREADS` | The number of worker threads | "
                               "1 to 1024 threads | the CPUs that the cgroup grants |\n"),
                     HasSubstr(" | 1s to 24h, or 0s | 0s |\n"),
-                    HasSubstr(" | 1 to queue-capacity images | 1024, or queue-capacity if that is "
-                              "less |\n"),
+                    HasSubstr(" | 1 to queue-capacity images, at most 500000 | 1024, or "
+                              "queue-capacity if that is less |\n"),
                     HasSubstr("\n- `--queue-capacity`: Requests that")));
   unsetenv("HELLOCNN_THREADS");
   for (const std::string& name : AllOptions()) {
