@@ -142,7 +142,7 @@ void ReadEnvironment(const OptionNames& names, Sources* sources) {
     const std::string option =
         absl::AsciiStrToLower(absl::StrReplaceAll(absl::StripPrefix(name, kPrefix), {{"_", "-"}}));
     const std::string nearest = Nearest(option, WithConfig(names));
-    sources->warnings.push_back(absl::StrCat("environment variable ", name,
+    sources->warnings.push_back(absl::StrCat("environment variable ", Shown(name),
                                              " is ignored, because it is not an option; ",
                                              Hint(nearest, EnvironmentName(nearest))));
   }
@@ -151,7 +151,8 @@ void ReadEnvironment(const OptionNames& names, Sources* sources) {
     sources->warnings.push_back(absl::StrCat(
         "environment variables that are not options, but look like those that Kubernetes sets for "
         "a Service, are ignored (enableServiceLinks: false keeps them out of a pod): ",
-        absl::StrJoin(of_services, ", ")));
+        absl::StrJoin(of_services, ", ",
+                      [](std::string* out, const std::string& name) { *out += Shown(name); })));
   }
 }
 

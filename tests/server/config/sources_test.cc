@@ -95,6 +95,15 @@ TEST_F(OptionSourcesTest, UnknownVariablesAreWarningsThatNameTheNearestOption) {
   EXPECT_EQ(parsed->options.threads, GrantedCpus());
 }
 
+TEST_F(OptionSourcesTest, NamesOfVariablesAreEscapedInWarnings) {
+  SetEnvironment("HELLOCNN_A\nB\x1b", "");
+  SetEnvironment("HELLOCNN_\n_PORT", "");
+  const auto parsed = Parse({});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_THAT(parsed->warnings, ElementsAre(HasSubstr("HELLOCNN_A\\nB\\x1b is ignored"),
+                                            EndsWith("HELLOCNN_\\n_PORT")));
+}
+
 TEST_F(OptionSourcesTest, KnownVariablesAreStillCheckedBesideUnknownOnes) {
   SetEnvironment("HELLOCNN_TREADS", "3");
   SetEnvironment("HELLOCNN_THREADS", "0");
