@@ -249,6 +249,8 @@ class LinkTest(unittest.TestCase):
         for document in documents():
             text = re.sub(r"^```.*?^```$", "", read(document), flags=re.MULTILINE | re.DOTALL)
             for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", text):
+                if re.search(r"NAME|TARGET", path):  # a placeholder
+                    continue
                 found += 1
                 with self.subTest(document=document, path=path):
                     # Installed headers are named as programs include them.
