@@ -18,7 +18,7 @@
 #include "hellocnn/model_card.h"
 #include "hellocnn/reference/reference_engine.h"
 #include "hellocnn/simd/simd_engine.h"
-#include "server/observability/admin_http/metrics_endpoint.h"
+#include "server/observability/admin_http/admin_server.h"
 #include "server/observability/events.h"
 #include "server/observability/prometheus/prometheus_metrics.h"
 #include "server/rpc/classifier_service.h"
@@ -117,7 +117,9 @@ class Server::Parts {
   const std::string& metrics_address() const { return metrics_address_; }
 
  private:
-  absl::Status StartMetrics(const ModelCard& card, const std::string& engine);
+  // Reports to metrics from here on, unless they are off.
+  void MakeMetrics(const ServerInfo& info);
+  absl::Status StartAdmin(const ServerInfo& info);
   absl::Status StartGrpc(const v1::Limits& limits);
   absl::Status StartWorkers(const EngineFactory& engines, const Notification* stop);
   // Rejects calls while the model is loading. If loading fails, no worker answers, so this goes on
@@ -128,10 +130,9 @@ class Server::Parts {
   Lifecycle lifecycle_;
   std::string grpc_address_;
   std::string metrics_address_ = "off";
-  // These two are null, and nothing is counted, if metrics are off.
-  std::unique_ptr<PrometheusMetrics> metrics_;
-  std::unique_ptr<MetricsEndpoint> endpoint_;
+  std::unique_ptr<PrometheusMetrics> metrics_;           // null if metrics are off
   std::unique_ptr<Lifecycle::Observation> ready_gauge_;  // ends before metrics_ goes
+  std::unique_ptr<AdminServer> admin_;                   // null if it has no port
   Reporting reporting_;                                  // to metrics_, if there are any
   HealthService health_{{v1::ClassifierService::service_full_name()}, &lifecycle_};
   std::unique_ptr<ClassifierService> service_;
@@ -160,8 +161,8 @@ absl::Status Server::Parts::Start(const Notification* stop) {
   if (!engines.ok()) return engines.status();
   spdlog::info("engine {}", engines->name);
 
-  absl::Status status = StartMetrics(*card, engines->name);
-  if (!status.ok()) return status;
+  const ServerInfo info = Describe(options_, *card, engines->name);
+  MakeMetrics(info);
   reporting_.normalization = card->normalization;
   reporting_.model = reporting_.events->AddModel(
       {.name = card->name,
@@ -171,6 +172,8 @@ absl::Status Server::Parts::Start(const Notification* stop) {
        .class_labels = {card->class_labels.begin(), card->class_labels.end()}});
   service_ = std::make_unique<ClassifierService>(*card, *limits, reporting_.events,
                                                  reporting_.model, &lifecycle_, Clock::Monotonic());
+  absl::Status status = StartAdmin(info);
+  if (!status.ok()) return status;
   status = StartGrpc(*limits);
   if (!status.ok()) return status;
 
@@ -220,24 +223,31 @@ void Server::Parts::AnswerWhileLoading() {
   }
 }
 
-absl::Status Server::Parts::StartMetrics(const ModelCard& card, const std::string& engine) {
-  if (options_.metrics_listen == "off") return absl::OkStatus();
-  const ServerInfo info = Describe(options_, card, engine);
+void Server::Parts::MakeMetrics(const ServerInfo& info) {
+  // Without a port nobody could read what is counted.
+  if (options_.metrics == "off" || options_.metrics_listen == "off") return;
   metrics_ = std::make_unique<PrometheusMetrics>(info);
   reporting_.events = metrics_.get();
   metrics_->SetGauges({.connections = &CountConnections});
   ready_gauge_ = lifecycle_.Observe([metrics = metrics_.get()](LifecycleState state) {
     metrics->SetReady(state == LifecycleState::kServing);
   });
-  const auto readiness = [this]() -> MetricsEndpoint::Readiness {
+}
+
+absl::Status Server::Parts::StartAdmin(const ServerInfo& info) {
+  if (options_.metrics_listen == "off") return absl::OkStatus();
+  const auto readiness = [this]() -> AdminServer::Readiness {
     const LifecycleState state = lifecycle_.state();
     return {.ready = state == LifecycleState::kServing, .state = NameOf(state)};
   };
-  absl::StatusOr<std::unique_ptr<MetricsEndpoint>> endpoint =
-      MetricsEndpoint::Start(options_.metrics_listen, info, readiness, metrics_.get());
-  if (!endpoint.ok()) return endpoint.status();
-  endpoint_ = *std::move(endpoint);
-  metrics_address_ = WithPort(options_.metrics_listen, endpoint_->port());
+  absl::StatusOr<std::unique_ptr<AdminServer>> admin =
+      AdminServer::Start({.address = options_.metrics_listen,
+                          .info = info,
+                          .readiness = readiness,
+                          .metrics = metrics_.get()});
+  if (!admin.ok()) return admin.status();
+  admin_ = *std::move(admin);
+  metrics_address_ = WithPort(options_.metrics_listen, admin_->port());
   return absl::OkStatus();
 }
 

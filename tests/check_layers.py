@@ -176,7 +176,7 @@ def self_test():
         ("server/runtime/batcher.h", '#include "server/rpc/request.h"'),
         ("server/runtime/batcher.cc", '  #  include "hellocnn/v1/classifier_service.grpc.pb.h"'),
         ("server/observability/events.h", "#include <prometheus/counter.h>"),
-        ("server/observability/admin_http/metrics_endpoint.cc", "#include <microhttpd.h>"),
+        ("server/observability/admin_http/admin_server.cc", "#include <microhttpd.h>"),
         ("hellocnn/image.cc", "#include <hwy/highway.h>"),
         ("hellocnn/simd/kernels.cc", '#include "hellocnn/torch/torch_engine.h"'),
         ("server/server.cc", '#include "benchmarks/roofline.h"'),

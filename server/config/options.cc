@@ -25,6 +25,10 @@ OptionRows Table() {
                 "The HTTP address for Prometheus, probes and the status page.",
                 "Port 0 picks a free port. With off there is no such port, and nothing is "
                 "counted."},
+      OptionRow{"Addresses", "metrics", Choice{&Options::metrics, {"on", "off"}},
+                "Whether the server counts what it does.",
+                "With off, /metrics answers 404. The probes and the status page of "
+                "--metrics-listen still work."},
 
       OptionRow{"Model and engine", "model", Folder{&Options::model},
                 "The folder with model_card.json and the weights.", ""},

@@ -23,16 +23,31 @@ std::string CountAndRate(std::int64_t count, double seconds) {
   return absl::StrFormat("%d (%.1f a second)", count, static_cast<double>(count) / seconds);
 }
 
-}  // namespace
-
-std::string StatusPage(const ServerInfo& info, const std::string& state, const Overview& overview,
-                       absl::Duration uptime) {
+// What has been counted, for people.
+std::string Numbers(const ServerInfo& info, const Overview& overview, absl::Duration uptime) {
   const double seconds = absl::ToDoubleSeconds(uptime);
   const double per_batch = overview.batches == 0 ? 0
                                                  : static_cast<double>(overview.images) /
                                                        static_cast<double>(overview.batches);
   const double busy =
       absl::FDivDuration(overview.busy, uptime) / static_cast<double>(std::max(info.workers, 1));
+  return absl::StrCat(
+      "<h2>Now</h2>\n<table>\n",
+      Row("Images in the queue", absl::StrCat(overview.queued_images, " of ", info.queue_capacity)),
+      Row("Requests in flight", absl::StrCat(overview.requests_in_flight)),
+      Row("Connections", absl::StrCat(overview.connections)),
+      "</table>\n<h2>Since the start</h2>\n<table>\n",
+      Row("Requests answered", CountAndRate(overview.requests, seconds)),
+      Row("of these not OK", CountAndRate(overview.failed_requests, seconds)),
+      Row("Images answered", CountAndRate(overview.images, seconds)),
+      Row("Images a batch", absl::StrFormat("%.1f", per_batch)),
+      Row("Workers busy", absl::StrFormat("%.1f%%", busy * 100)), "</table>\n");
+}
+
+}  // namespace
+
+std::string StatusPage(const ServerInfo& info, const std::string& state,
+                       const std::optional<Overview>& overview, absl::Duration uptime) {
   return absl::StrCat(
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width\">\n"
@@ -43,19 +58,10 @@ std::string StatusPage(const ServerInfo& info, const std::string& state, const O
       "font-weight:normal;color:#555}</style>\n</head><body>\n<h1>hellocnn-server is ",
       state, "</h1>\n<table>\n", Row("Version", info.version), Row("Model", info.model),
       Row("Engine", absl::StrCat(info.engine, ", ", info.workers, " workers")),
-      Row("Up for", absl::FormatDuration(absl::Trunc(uptime, absl::Seconds(1)))),
-      "</table>\n<h2>Now</h2>\n<table>\n",
-      Row("Images in the queue", absl::StrCat(overview.queued_images, " of ", info.queue_capacity)),
-      Row("Requests in flight", absl::StrCat(overview.requests_in_flight)),
-      Row("Connections", absl::StrCat(overview.connections)),
-      "</table>\n<h2>Since the start</h2>\n<table>\n",
-      Row("Requests answered", CountAndRate(overview.requests, seconds)),
-      Row("of these not OK", CountAndRate(overview.failed_requests, seconds)),
-      Row("Images answered", CountAndRate(overview.images, seconds)),
-      Row("Images a batch", absl::StrFormat("%.1f", per_batch)),
-      Row("Workers busy", absl::StrFormat("%.1f%%", busy * 100)),
-      "</table>\n<p><a href=\"/metrics\">/metrics</a> for Prometheus, <a "
-      "href=\"/livez\">/livez</a> "
+      Row("Up for", absl::FormatDuration(absl::Trunc(uptime, absl::Seconds(1)))), "</table>\n",
+      overview.has_value() ? Numbers(info, *overview, uptime)
+                           : "<p>Metrics are off, so there are no numbers.</p>\n",
+      "<p><a href=\"/metrics\">/metrics</a> for Prometheus, <a href=\"/livez\">/livez</a> "
       "and <a href=\"/readyz\">/readyz</a> for probes.</p>\n</body></html>\n");
 }
 

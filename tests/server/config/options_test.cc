@@ -25,19 +25,21 @@ TEST_F(OptionsTest, DefaultsAreValidAndThreadsAreTheGrantedCpus) {
   EXPECT_EQ(parsed->options.max_queue_delay, absl::ZeroDuration());
   EXPECT_EQ(SourceOf(*parsed, "threads"), "default");
   EXPECT_EQ(parsed->options.engine, "auto");
-  EXPECT_EQ(parsed->sources.size(), 12);
+  EXPECT_EQ(parsed->options.metrics, "on");
+  EXPECT_EQ(parsed->sources.size(), 13);
 }
 
 TEST_F(OptionsTest, EveryOptionIsReadFromItsFlag) {
   const auto parsed =
-      Parse({"--listen=[::]:1", "--metrics-listen=off", "--model=m", "--engine=simd", "--threads=2",
-             "--max-batch-size=3", "--queue-capacity=4", "--max-queue-delay=200us",
-             "--max-images-per-request=4", "--drain-timeout=1m30s", "--max-connection-age=5m",
-             "--log-level", "debug"});
+      Parse({"--listen=[::]:1", "--metrics-listen=off", "--metrics=off", "--model=m",
+             "--engine=simd", "--threads=2", "--max-batch-size=3", "--queue-capacity=4",
+             "--max-queue-delay=200us", "--max-images-per-request=4", "--drain-timeout=1m30s",
+             "--max-connection-age=5m", "--log-level", "debug"});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   const Options& options = parsed->options;
   EXPECT_EQ(options.listen, "[::]:1");
   EXPECT_EQ(options.metrics_listen, "off");
+  EXPECT_EQ(options.metrics, "off");
   EXPECT_EQ(options.model, "m");
   EXPECT_EQ(options.engine, "simd");
   EXPECT_EQ(options.threads, 2);

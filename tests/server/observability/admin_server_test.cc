@@ -1,4 +1,4 @@
-#include "server/observability/admin_http/metrics_endpoint.h"
+#include "server/observability/admin_http/admin_server.h"
 
 #include <atomic>
 #include <string>
@@ -16,35 +16,37 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-class MetricsEndpointTest : public ::testing::Test {
+class AdminServerTest : public ::testing::Test {
  protected:
-  MetricsEndpointTest() {
-    auto endpoint = MetricsEndpoint::Start(
-        "127.0.0.1:0", info_,
-        [this]() -> MetricsEndpoint::Readiness {
-          const std::string state = state_.load();
-          return {.ready = state == "serving", .state = state};
-        },
-        &metrics_);
-    EXPECT_TRUE(endpoint.ok()) << endpoint.status();
-    endpoint_ = *std::move(endpoint);
+  AdminServerTest() : admin_(Start(&metrics_)) {}
+
+  std::unique_ptr<AdminServer> Start(const PrometheusMetrics* metrics) {
+    auto admin = AdminServer::Start({.address = "127.0.0.1:0",
+                                     .info = info_,
+                                     .readiness = [this]() -> AdminServer::Readiness {
+                                       const std::string state = state_.load();
+                                       return {.ready = state == "serving", .state = state};
+                                     },
+                                     .metrics = metrics});
+    EXPECT_TRUE(admin.ok()) << admin.status();
+    return *std::move(admin);
   }
-  std::string Get(const std::string& path) const { return Request(endpoint_->port(), "GET", path); }
+  std::string Get(const std::string& path) const { return Request(admin_->port(), "GET", path); }
 
   const ServerInfo info_ = {.version = "1.2.3", .workers = 1, .queue_capacity = 128};
   PrometheusMetrics metrics_{info_};
   std::atomic<const char*> state_ = "loading";
-  std::unique_ptr<MetricsEndpoint> endpoint_;
+  std::unique_ptr<AdminServer> admin_;
 };
 
-TEST_F(MetricsEndpointTest, ServesTheMetricsInPrometheusFormat) {
+TEST_F(AdminServerTest, ServesTheMetricsInPrometheusFormat) {
   const std::string answer = Get("/metrics");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain; version=0.0.4"));
   EXPECT_THAT(answer, HasSubstr("\nhellocnn_queue_capacity_images 128\n"));
 }
 
-TEST_F(MetricsEndpointTest, LivesFromTheStartAndIsReadyWhileItServes) {
+TEST_F(AdminServerTest, LivesFromTheStartAndIsReadyWhileItServes) {
   EXPECT_THAT(Get("/livez"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 503"));
   EXPECT_THAT(Get("/readyz"), EndsWith("\r\n\r\nloading\n"));
@@ -56,7 +58,7 @@ TEST_F(MetricsEndpointTest, LivesFromTheStartAndIsReadyWhileItServes) {
   EXPECT_THAT(Get("/livez"), StartsWith("HTTP/1.1 200"));
 }
 
-TEST_F(MetricsEndpointTest, RootIsAPageForPeople) {
+TEST_F(AdminServerTest, RootIsAPageForPeople) {
   const std::string answer = Get("/");
   EXPECT_THAT(answer, HasSubstr("Content-Type: text/html"));
   EXPECT_THAT(answer, HasSubstr("1.2.3"));
@@ -64,7 +66,23 @@ TEST_F(MetricsEndpointTest, RootIsAPageForPeople) {
   EXPECT_THAT(answer, Not(HasSubstr("<script")));
 }
 
-TEST_F(MetricsEndpointTest, OtherPathsAreNotFound) {
+TEST_F(AdminServerTest, ProbesAndPageWorkWithoutMetrics) {
+  admin_ = Start(nullptr);
+  EXPECT_THAT(Get("/livez"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 503"));
+  state_ = "serving";
+  EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 200"));
+  const std::string page = Get("/");
+  EXPECT_THAT(page, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(page, HasSubstr("hellocnn-server is serving"));
+  EXPECT_THAT(page, HasSubstr("Metrics are off"));
+  EXPECT_THAT(page, Not(HasSubstr("Requests answered")));
+  const std::string metrics = Get("/metrics");
+  EXPECT_THAT(metrics, StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(metrics, EndsWith("metrics are off: the server was started with --metrics=off\n"));
+}
+
+TEST_F(AdminServerTest, OtherPathsAreNotFound) {
   EXPECT_THAT(Get("/other"), StartsWith("HTTP/1.1 404"));
   EXPECT_THAT(Get("/metrics/"), StartsWith("HTTP/1.1 404"));
 }

@@ -1,0 +1,52 @@
+#include "server/observability/admin_http/admin_server.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "server/observability/admin_http/status_page.h"
+
+namespace hellocnn::server {
+namespace {
+
+HttpResponse MetricsPage(const PrometheusMetrics* metrics) {
+  if (metrics == nullptr) {
+    return {.status = 404, .body = "metrics are off: the server was started with --metrics=off\n"};
+  }
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics->Text()};
+}
+
+HttpResponse ReadinessPage(const AdminServer::Readiness& now) {
+  return {.status = now.ready ? 200U : 503U, .body = absl::StrCat(now.state, "\n")};
+}
+
+HttpResponse PageForPeople(const AdminServer::Options& options, absl::Duration uptime) {
+  std::optional<Overview> overview;
+  if (options.metrics != nullptr) overview = options.metrics->overview();
+  return {.content_type = "text/html; charset=utf-8",
+          .body = StatusPage(options.info, options.readiness().state, overview,
+                             std::max(uptime, absl::Milliseconds(1)))};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(Options options) {
+  const std::string address = options.address;
+  const auto answer = [options = std::move(options),
+                       start = Clock::Monotonic()->Now()](std::string_view path) -> HttpResponse {
+    if (path == "/livez") return {.body = "ok\n"};
+    if (path == "/readyz") return ReadinessPage(options.readiness());
+    if (path == "/metrics") return MetricsPage(options.metrics);
+    if (path == "/") return PageForPeople(options, Clock::Monotonic()->Now() - start);
+    return {.status = 404, .body = "known are /, /metrics, /livez and /readyz\n"};
+  };
+  absl::StatusOr<std::unique_ptr<HttpServer>> http = HttpServer::Start(address, answer);
+  if (!http.ok()) return http.status();
+  return std::unique_ptr<AdminServer>(new AdminServer(*std::move(http)));
+}
+
+}  // namespace hellocnn::server

@@ -1,0 +1,51 @@
+// The HTTP port for those who run the server: probes, Prometheus and people.
+#ifndef HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_ADMIN_SERVER_H_
+#define HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_ADMIN_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/observability/admin_http/http_server.h"
+#include "server/observability/prometheus/prometheus_metrics.h"
+#include "server/observability/server_info.h"
+
+namespace hellocnn::server {
+
+// Serves these pages, on a thread of its own, until it is destroyed:
+//   /livez    200 while the process works
+//   /readyz   200 while the server is ready, otherwise 503; the body is the server's state
+//   /metrics  Prometheus' text format, or 404 if metrics are off
+//   /         a page for people
+// Every other path gets 404.
+class AdminServer {
+ public:
+  struct Readiness {
+    bool ready;
+    std::string state;  // "loading", "serving", "draining" or "stopped"
+  };
+
+  struct Options {
+    std::string address;  // as HttpServer::Start takes it
+    ServerInfo info;
+    // Called on the server's thread. It must be thread-safe and not block.
+    std::function<Readiness()> readiness;
+    // Null if metrics are off. Otherwise it outlives the server.
+    const PrometheusMetrics* metrics = nullptr;
+  };
+
+  // Errors are those of HttpServer::Start.
+  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(Options options);
+
+  int port() const { return http_->port(); }
+
+ private:
+  explicit AdminServer(std::unique_ptr<HttpServer> http) : http_(std::move(http)) {}
+
+  const std::unique_ptr<HttpServer> http_;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_ADMIN_SERVER_H_
