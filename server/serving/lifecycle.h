@@ -90,7 +90,7 @@ class Lifecycle {
   // Tells all observers what they have not been told, or leaves it to this thread's own call of
   // this function that is under way further up the stack.
   void Tell() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The observer that is furthest behind, or null if all know the current state.
+  // Returns the observer that has missed the most states, or null if all know the current one.
   Registered* FurthestBehind() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remove(const void* observer) ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -24,7 +24,8 @@ namespace hellocnn::server {
 namespace {
 
 constexpr std::size_t kMaxConnections = 64;
-// Of the library, which accepts a few at a time before those that make room are gone.
+// The library's own limit is higher, because it accepts several connections before those that make
+// room for them have gone.
 constexpr unsigned kConnectionLimit = 128;
 constexpr unsigned kTimeoutSeconds = 10;
 constexpr std::size_t kBytesPerConnection = 16384;  // bounds the headers
@@ -36,8 +37,8 @@ struct Bound {
 
 std::string ErrnoText() { return std::generic_category().message(errno); }
 
-// Listens on the first of the host's addresses that can be listened on. Those of IPv4 come first:
-// whether "localhost" is 127.0.0.1 or ::1 must not depend on how the machine looks names up.
+// Listens on the first of the host's addresses that it can. IPv4 addresses come first, so that the
+// meaning of "localhost" does not depend on how the machine looks names up.
 absl::StatusOr<Bound> Listen(const std::string& address) {
   const std::size_t colon = address.rfind(':');
   if (colon == std::string::npos) {
@@ -110,7 +111,7 @@ class SocketIdentity {
 };
 
 MHD_Result Send(MHD_Connection* connection, const HttpResponse& response) {
-  // The library copies the body only; it does not write to it.
+  // The library copies the body and does not write to it.
   MHD_Response* answer = MHD_create_response_from_buffer(
       response.body.size(), const_cast<char*>(response.body.data()), MHD_RESPMEM_MUST_COPY);
   if (answer == nullptr) return MHD_NO;
@@ -148,7 +149,7 @@ struct HttpServer::Callbacks {
       return;
     }
     if (connections.size() >= kMaxConnections) {
-      // The library sees the end of the stream, and closes it.
+      // The library sees the end of the stream and closes the connection.
       shutdown(connections.front(), SHUT_RDWR);
       connections.erase(connections.begin());
     }

@@ -1,4 +1,4 @@
-// A small HTTP server for pages that are ready at once, on a port that anyone may come to.
+// A small HTTP server for pages that take no time to make, on a port that anyone may connect to.
 #ifndef HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_HTTP_SERVER_H_
 #define HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_HTTP_SERVER_H_
 
@@ -20,10 +20,10 @@ struct HttpResponse {
   std::string body;
 };
 
-// One thread for all connections, none of which can hold it up: it waits for whichever has
-// something to read or takes something. So a client that is slow, silent or gone costs a socket and
-// 16 KiB, for 10 s of silence at most. At 64 connections a new one ends the oldest: however many
-// there are that only hold on, one that asks and reads is answered.
+// One thread serves all connections and never waits for one of them. So a client that is slow,
+// silent or gone costs a socket and 16 KiB, until it has been silent for 10 s. With 64 connections
+// open, a new one ends the oldest: a client that asks and reads gets its response, however many
+// others hold on to theirs.
 class HttpServer {
  public:
   // Called with the path of a GET or HEAD, without the query, on the server's thread. It must not
@@ -31,9 +31,9 @@ class HttpServer {
   // other methods, which get 405, nor for headers that are too large, which get 431.
   using Handler = std::function<HttpResponse(std::string_view path)>;
 
-  // `address` is host:port, the host a name or an address, in brackets if it is of IPv6; port 0
-  // picks a free one. A name with addresses of both kinds stands for its first of IPv4. UNAVAILABLE
-  // names the address that cannot be listened on, and why.
+  // `address` is host:port. The host is a name or an address; IPv6 addresses are in brackets. Port
+  // 0 picks a free port. A name that has IPv4 and IPv6 addresses means its first IPv4 address.
+  // UNAVAILABLE names the address and says why the server cannot listen on it.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address,
                                                            Handler handler);
   // Closes all connections and ends the thread.
@@ -49,7 +49,7 @@ class HttpServer {
   HttpResponse Answer(std::string_view path, std::string_view method) const;
 
   const Handler handler_;
-  std::vector<int> connections_;  // sockets, oldest first; the server's thread alone uses it
+  std::vector<int> connections_;  // sockets, oldest first; only the server's thread uses it
   MHD_Daemon* daemon_ = nullptr;
   int port_ = 0;
 };

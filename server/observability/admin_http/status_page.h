@@ -11,7 +11,7 @@
 
 namespace hellocnn::server {
 
-// HTML that needs neither JavaScript nor another file. Reloads itself. `uptime` > 0.
+// Returns HTML that needs neither JavaScript nor another file and reloads itself. `uptime` > 0.
 // `state` completes the sentence "hellocnn-server is …". There is no overview if metrics are off.
 std::string StatusPage(const ServerInfo& info, const std::string& state,
                        const std::optional<Overview>& overview, absl::Duration uptime);

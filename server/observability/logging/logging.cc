@@ -11,8 +11,7 @@
 namespace hellocnn::server {
 
 absl::Status SetUpLogging(const std::string& level) {
-  // spdlog::level::from_str turns what it does not know into "off": a typo would silence the
-  // server.
+  // spdlog::level::from_str takes an unknown name for "off", so a typo would silence the server.
   spdlog::level::level_enum threshold;
   if (level == "debug") {
     threshold = spdlog::level::debug;

@@ -7,13 +7,14 @@
 namespace hellocnn::server {
 namespace {
 
-// 10 us to 10 s, three a decade: a factor of about two between neighbours, for quantiles to that
-// accuracy.
+// From 10 us to 10 s, three bounds for each power of ten. Neighbours differ by a factor of about
+// two, which is how accurate quantiles are.
 constexpr std::array kSeconds = {1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2,
                                  2e-2, 5e-2, 0.1,  0.2,  0.5,  1.0,  2.0,  5.0,  10.0};
 constexpr std::array kImages = {1.0,   2.0,   4.0,   8.0,    16.0,   32.0,  64.0,
                                 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0};
-// Finest where digits are: a mean of about 0.1, a contrast of about 0.27.
+// The bounds are closest where digits are: they have a mean of about 0.1 and a contrast of about
+// 0.27.
 constexpr std::array kGreyLevels = {0.025, 0.05,  0.075, 0.1,   0.125, 0.15,  0.175, 0.2, 0.225,
                                     0.25,  0.275, 0.3,   0.325, 0.35,  0.375, 0.4,   0.5, 1.0};
 

@@ -15,8 +15,7 @@
 
 namespace hellocnn::server {
 
-// gRPC's names, by number: absl spells them the same way, but not for the numbers that it does not
-// know.
+// gRPC's names of status codes, by number.
 inline constexpr std::array kCodes = {
     "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
     "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
@@ -38,8 +37,8 @@ struct ModelSeries {
   std::vector<ShardedMetrics::Counter> predictions;  // by class index
 };
 
-// What changes with requests and images is counted in shards; what a server sets once or reads at a
-// scrape are gauges of the registry. Thread-safe.
+// Numbers that change with requests and images are counted in shards. Gauges that the server sets
+// once, or reads at a scrape, are in the registry. Thread-safe.
 struct MetricSeries {
   explicit MetricSeries(const ServerInfo& info);
   // The handles point into it.

@@ -17,7 +17,7 @@
 namespace hellocnn::server {
 namespace {
 
-// Of /proc/self/stat, see proc(5).
+// Some fields of /proc/self/stat, which proc(5) describes.
 struct Stat {
   double threads = 0;
   double start_ticks = 0;  // since boot
@@ -72,7 +72,7 @@ std::optional<double> CountOpenFiles() {
   std::error_code error;
   const std::filesystem::directory_iterator files("/proc/self/fd", error);
   if (error) return std::nullopt;
-  // One of them is the iterator's own.
+  // One of the descriptors belongs to the iterator.
   return static_cast<double>(std::distance(begin(files), end(files)) - 1);
 }
 
@@ -92,7 +92,7 @@ std::vector<prometheus::MetricFamily> CollectProcessMetrics() {
   const auto gauge = [&families](const char* name, const char* help, std::optional<double> value) {
     if (value.has_value()) families.push_back(Family(name, help, MetricType::Gauge, *value));
   };
-  // Not from /proc/self/stat, which counts in hundredths of a second.
+  // /proc/self/stat has the CPU time too, but in hundredths of a second.
   timespec cpu{};
   if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0) {
     families.push_back(

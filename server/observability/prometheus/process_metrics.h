@@ -10,7 +10,8 @@ struct MetricFamily;
 
 namespace hellocnn::server {
 
-// Read from /proc and getrlimit now; what cannot be read is left out. Thread-safe.
+// Reads the values from /proc and getrlimit and returns them. Leaves out what it cannot read.
+// Thread-safe.
 std::vector<prometheus::MetricFamily> CollectProcessMetrics();
 
 }  // namespace hellocnn::server

@@ -31,11 +31,11 @@ std::size_t CodeIndex(absl::StatusCode code) {
 
 double Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration); }
 
-// The rows of what was registered, found by labels or by id.
+// Rows that are found by their labels or by their id.
 template <typename Labels, typename Row>
 class Registered {
  public:
-  // The id of these labels; `make` makes the row if they are new.
+  // Returns the id of these labels. If they are new, `make` makes their row.
   template <typename Make>
   std::size_t FindOrAdd(const Labels& labels, Make make) {
     const auto known = ids_.find(labels);
@@ -71,8 +71,7 @@ struct PrometheusMetrics::Series : MetricSeries {
   Registered<std::pair<ReasonOf, std::string>, Counter> reasons;
   std::vector<Counter> released ABSL_GUARDED_BY(registry_mutex);  // those of ReasonOf::kRelease
 
-  // Held while the functions are called, by scrapes alone: that is what lets SetGauges promise that
-  // no call is left.
+  // Scrapes hold it while they call the functions, so SetGauges can promise that no call is left.
   Mutex gauges_mutex;
   Gauges gauges ABSL_GUARDED_BY(gauges_mutex);
 };
@@ -200,7 +199,7 @@ Overview PrometheusMetrics::overview() const {
       overview.requests += requests;
       if (c != Index(absl::StatusCode::kOk)) overview.failed_requests += requests;
     }
-    // 0 at least, as for the gauge: see AddGauge.
+    // Not below 0, for the reason that AddGauge gives.
     overview.requests_in_flight += std::max<std::int64_t>(value(methods[m].in_flight), 0);
   }
   overview.images = value(series_->answered);

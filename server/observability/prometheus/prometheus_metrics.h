@@ -28,16 +28,15 @@ struct Overview {
   absl::Duration busy;  // of all workers together
 };
 
-// Clients cannot make labels: whoever registers them has a bounded number, so the number of series
-// is bounded whatever clients send. Every series exists, at 0, from when its labels are registered:
-// rates and alerts need no special case for what has not happened yet. Models share a series if its
-// labels are the same.
+// Nothing that a client sends becomes a label, so clients cannot make the number of series grow.
+// Every series exists, at 0, as soon as its labels are registered, so rates and alerts need no
+// special case for what has not happened yet. Models whose labels are the same share a series.
 //
 // Thread-safe. Counting finds its series by index, takes no lock, and allocates nothing after a
 // thread's first time: see sharded_metrics.h.
 class PrometheusMetrics : public Events {
  public:
-  // Read at each scrape; thread-safe.
+  // Functions that each scrape calls for the gauges' values. They must be thread-safe.
   struct Gauges {
     std::function<int()> queued_images;
     std::function<int()> connections;
@@ -62,14 +61,14 @@ class PrometheusMetrics : public Events {
   void OnDiscarded(ModelId model, int images) override;
   void OnModelLoaded(ModelId model, absl::Duration load) override;
 
-  // Whether the server serves now.
+  // Sets the gauge that says whether the server serves.
   void SetReady(bool ready);
 
-  // A gauge without a function is 0. Returns when no scrape still calls those before: after
-  // SetGauges({}) what they read may go.
+  // Replaces the functions of the gauges. A gauge without a function is 0. Blocks until no scrape
+  // calls the earlier functions any more, so what they read may be destroyed after SetGauges({}).
   void SetGauges(Gauges gauges);
 
-  // In Prometheus' text format, with those of the process.
+  // Returns all metrics, and those of the process, in Prometheus' text format.
   std::string Text() const;
   Overview overview() const;
 

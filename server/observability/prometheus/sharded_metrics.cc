@@ -77,7 +77,7 @@ const ShardedMetrics::Shard& ShardedMetrics::FindOrGrowShard() {
   }
   Shard& shard = **found;
   if (shard.size < cells_) {
-    // Nobody else writes to the cells, and who reads them holds the lock.
+    // No other thread writes to the cells, and threads that read them hold the lock.
     auto cells = std::make_unique<Cell[]>(cells_);
     for (std::size_t i = 0; i < shard.size; ++i) {
       cells[i].store(shard.cells[i].load(std::memory_order_relaxed), std::memory_order_relaxed);

@@ -1,5 +1,5 @@
-// Counters, gauges and histograms that cost the counting thread next to nothing: no lock, no atomic
-// operation that other threads could contend for.
+// Counters, gauges and histograms that cost the counting thread next to nothing: it takes no lock
+// and contends with no other thread for a cache line.
 #ifndef HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_SHARDED_METRICS_H_
 #define HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_SHARDED_METRICS_H_
 
@@ -99,7 +99,7 @@ class ShardedMetrics {
     std::size_t size = 0;
   };
 
-  // One writer, so no read-modify-write is needed.
+  // Each cell has one writer, so this needs no atomic read-modify-write.
   static void Add(Cell& cell, double by) {
     cell.store(cell.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
@@ -108,7 +108,7 @@ class ShardedMetrics {
                         prometheus::MetricType type, const prometheus::Labels& labels,
                         std::span<const double> bounds, std::size_t more)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // The cells of the calling thread, at least up to the one numbered `last`.
+  // Returns the cells of the calling thread, at least up to the one numbered `last`.
   Cell* Mine(std::size_t last) {
     thread_local struct {
       std::uint64_t owner = 0;
@@ -121,11 +121,11 @@ class ShardedMetrics {
     }
     return mine.cells;
   }
-  // The shard of the calling thread, with a cell for each series that there is.
+  // Returns the shard of the calling thread, with cells for all series that there are now.
   const Shard& FindOrGrowShard() ABSL_LOCKS_EXCLUDED(mutex_);
   double Sum(std::size_t cell) const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  const std::uint64_t id_;  // of no other one in this process, before or after; never 0
+  const std::uint64_t id_;  // unique in this process for all time; never 0
   mutable Mutex mutex_;
   std::vector<Family> families_ ABSL_GUARDED_BY(mutex_);
   std::size_t cells_ ABSL_GUARDED_BY(mutex_) = 0;  // of all series together
