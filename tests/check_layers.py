@@ -101,6 +101,8 @@ LIBRARIES = [
     (r"hwy/", "Highway", r"hellocnn/simd/|benchmarks/", "hellocnn/simd/ and benchmarks/"),
     (r"benchmark/", "Google Benchmark", r"benchmarks/", "benchmarks/"),
     (r"spdlog/", "spdlog", r"server/", "server/"),
+    # What calls do and say is apart from what carries them.
+    (r"(grpc|grpcpp|grpc\+\+)/", "gRPC in the server's calls", r"(?!server/rpc/(core|classifier_v1)/)", "server/rpc/ outside of core/ and classifier_v1/"),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
@@ -181,6 +183,8 @@ def self_test():
         ("hellocnn/simd/kernels.cc", '#include "hellocnn/torch/torch_engine.h"'),
         ("server/server.cc", '#include "benchmarks/roofline.h"'),
         ("server/rpc/service.cc", '#include "hellocnn/torch/torch_engine.h"'),
+        ("server/rpc/core/call_scope.h", "#include <grpcpp/server_context.h>"),
+        ("server/rpc/classifier_v1/request_reader.cc", "#include <grpcpp/support/byte_buffer.h>"),
         ("client/client.cc", '#include "server/config/options.h"'),
         ("client/client.h", '#include "hellocnn/data/idx.h"'),
         ("cli/main.cc", '#include "hellocnn/torch/module.h"'),

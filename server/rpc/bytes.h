@@ -9,7 +9,7 @@
 #include <cstddef>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "server/rpc/classifier_v1/malformed.h"
 
 namespace hellocnn::server {
 
@@ -20,13 +20,6 @@ grpc::ByteBuffer Serialize(const Message& message) {
   bool own = false;
   grpc::SerializationTraits<Message>::Serialize(message, &bytes, &own);
   return bytes;
-}
-
-// INVALID_ARGUMENT: so many bytes that are no Message.
-template <typename Message>
-absl::Status NotA(std::size_t bytes) {
-  return absl::InvalidArgumentError(absl::StrCat("the request has ", bytes, " bytes that are no ",
-                                                 Message::descriptor()->full_name()));
 }
 
 // Takes the bytes out of `bytes`. NotA<Message> if they are none; `message` is then of no use.

@@ -1,8 +1,7 @@
-#include "server/rpc/request.h"
+#include "server/rpc/classifier_v1/request_reader.h"
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>
-#include <grpcpp/support/proto_buffer_reader.h>
 
 #include <algorithm>
 #include <bit>
@@ -14,7 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hellocnn/topology.h"
-#include "server/rpc/bytes.h"
+#include "server/rpc/classifier_v1/malformed.h"
 
 namespace hellocnn::server {
 namespace {
@@ -109,13 +108,13 @@ constexpr int kMost32BitBytes = 5;
 // Reads one message. False: the bytes are none.
 class Reader {
  public:
-  Reader(grpc::ByteBuffer* bytes, const Tags& tags, int max_images, google::protobuf::Arena* arena)
+  Reader(const RequestBytes& bytes, const Tags& tags, int max_images,
+         google::protobuf::Arena* arena)
       : tags_(tags),
         max_images_(max_images),
         arena_(arena),
-        size_(bytes->Length()),
-        slices_(bytes),
-        input_(&slices_) {
+        size_(bytes.size),
+        input_(bytes.slices) {
     // No more images than that can have all their pixels: so there is room for all, or it is not
     // needed.
     const std::size_t room =
@@ -266,7 +265,6 @@ class Reader {
   const int max_images_;
   google::protobuf::Arena* const arena_;
   const std::size_t size_;
-  grpc::ProtoBufferReader slices_;
   google::protobuf::io::CodedInputStream input_;
 
   std::span<ImageView> views_;
@@ -275,17 +273,17 @@ class Reader {
 };
 
 template <typename Message>
-absl::StatusOr<Request> ReadMessage(grpc::ByteBuffer* bytes, const Tags& tags, int max_images,
+absl::StatusOr<Request> ReadMessage(const RequestBytes& bytes, const Tags& tags, int max_images,
                                     google::protobuf::Arena* arena) {
   Request request;
-  if (!Reader(bytes, tags, max_images, arena).Read(&request)) return NotA<Message>(bytes->Length());
+  if (!Reader(bytes, tags, max_images, arena).Read(&request)) return NotA<Message>(bytes.size);
   return request;
 }
 
 }  // namespace
 
 template <>
-absl::StatusOr<Request> ReadRequest<v1::ClassifyRequest>(grpc::ByteBuffer* bytes, int max_images,
+absl::StatusOr<Request> ReadRequest<v1::ClassifyRequest>(const RequestBytes& bytes, int max_images,
                                                          google::protobuf::Arena* arena) {
   using Message = v1::ClassifyRequest;
   return ReadMessage<Message>(bytes, {.images = TagOfBytes(Message::kImagesFieldNumber)},
@@ -293,7 +291,7 @@ absl::StatusOr<Request> ReadRequest<v1::ClassifyRequest>(grpc::ByteBuffer* bytes
 }
 
 template <>
-absl::StatusOr<Request> ReadRequest<v1::ClassifyStreamRequest>(grpc::ByteBuffer* bytes,
+absl::StatusOr<Request> ReadRequest<v1::ClassifyStreamRequest>(const RequestBytes& bytes,
                                                                int max_images,
                                                                google::protobuf::Arena* arena) {
   using Message = v1::ClassifyStreamRequest;
