@@ -3,6 +3,7 @@
 #
 #   scripts/install-deps.sh          what building and running needs
 #   scripts/install-deps.sh --test   that, and what scripts/test.sh needs
+#   scripts/install-deps.sh --neon   that of the first line, and what its stage "neon" needs: a compiler for AArch64 and qemu
 #
 # Works as root or through sudo, on Debian 12 and 13. On anything else it changes nothing and names what is needed.
 set -euo pipefail
@@ -29,14 +30,17 @@ test_packages=(
   python3-yaml python3-kubernetes                               # the Kubernetes manifests, read and type-checked
 )
 
-usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; }
+neon_packages=(g++-aarch64-linux-gnu qemu-user-static)
+
+usage() { sed -n '2,8s/^# \{0,1\}//p' "$0"; }
 
 packages=("${build_packages[@]}")
 for argument in "$@"; do
   case $argument in
     --test) packages+=("${test_packages[@]}") ;;
+    --neon) packages+=("${neon_packages[@]}") ;;
     -h | --help) usage; exit 0 ;;
-    *) echo "install-deps.sh: unknown argument '$argument'; --test and --help are known" >&2; exit 2 ;;
+    *) echo "install-deps.sh: unknown argument '$argument'; --test, --neon and --help are known" >&2; exit 2 ;;
   esac
 done
 

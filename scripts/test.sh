@@ -13,6 +13,8 @@
 #   tidy      all but LibTorch's users through Clang with its thread-safety analysis as errors: what is shipped through
 #             clang-tidy (14, likewise), which says what the compiler says and more; tests through the compiler
 #   fuzz      each parser of bytes that come from others, for 30 s
+#   neon      the SIMD engine's tests, built for AArch64 and run in qemu, where g++-aarch64-linux-gnu and qemu-user-static
+#             can be installed and Debian's packages for arm64 can be fetched; else it is skipped
 #   deploy    the images and deploy/compose.yaml, built and run for real, where there is docker. HELLOCNN_WITH_DOCKER may
 #             name a program that runs a command with docker at hand
 set -uo pipefail
@@ -153,6 +155,14 @@ tidy_stage() {
 
 fuzz_stage() { build fuzz && check "fuzz targets" scripts/fuzz.sh; }
 
+neon_stage() {
+  if ! { scripts/install-deps.sh --neon && scripts/fetch-arm64.sh; }; then
+    echo "neon: skipped, because what is named above is missing"
+    return
+  fi
+  build neon && run_ctest neon
+}
+
 deploy_stage() {
   local log status good bad
   log=$(mktemp)
@@ -175,7 +185,7 @@ scripts/install-deps.sh --test && scripts/fetch-promtool.sh || exit 1
 if [[ " ${only[*]} " == *" unit "* ]]; then
   stage unit
 else
-  for name in format release dev tsan tidy fuzz deploy; do stage $name; done
+  for name in format release dev tsan tidy fuzz neon deploy; do stage $name; done
 fi
 
 say "summary"
