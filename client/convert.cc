@@ -1,6 +1,5 @@
 #include "client/convert.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,12 +7,21 @@
 namespace hellocnn::client {
 namespace {
 
+constexpr int kMinClasses = 2;
+constexpr int kMaxClasses = 1024;
+
 absl::Duration FromProto(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
 
 absl::Status Broken(const std::string& what) {
-  return absl::InternalError(absl::StrCat("the server's answer breaks the protocol: ", what));
+  return absl::InternalError(absl::StrCat("the server's response breaks the protocol: ", what));
+}
+
+absl::Status CheckClasses(const char* what, int count) {
+  if (count >= kMinClasses && count <= kMaxClasses) return absl::OkStatus();
+  return Broken(absl::StrCat("it has ", count, " ", what, "; a model has ", kMinClasses, " to ",
+                             kMaxClasses, " classes"));
 }
 
 }  // namespace
@@ -75,18 +83,20 @@ absl::StatusOr<ClassifyResult> FromProto(const v1::ClassifyResponse& response,
   ClassifyResult result;
   result.predictions.reserve(response.predictions_size());
   for (const v1::Prediction& from : response.predictions()) {
-    if (from.log_probabilities_size() != kClasses) {
-      return Broken(
-          absl::StrCat(from.log_probabilities_size(), " log-probabilities instead of ", kClasses));
+    const int classes = from.log_probabilities_size();
+    if (absl::Status valid = CheckClasses("log-probabilities", classes); !valid.ok()) return valid;
+    if (classes != response.predictions(0).log_probabilities_size()) {
+      return Broken(absl::StrCat(classes, " log-probabilities for one image and ",
+                                 response.predictions(0).log_probabilities_size(), " for another"));
     }
-    if (from.class_index() < 0 || from.class_index() >= kClasses) {
+    if (from.class_index() < 0 || from.class_index() >= classes) {
       return Broken(
-          absl::StrCat("class index ", from.class_index(), " is not within 0 to ", kClasses - 1));
+          absl::StrCat("class index ", from.class_index(), " is not within 0 to ", classes - 1));
     }
-    Prediction prediction{from.class_index(), from.label(), {}};
-    std::copy(from.log_probabilities().begin(), from.log_probabilities().end(),
-              prediction.log_probabilities.begin());
-    result.predictions.push_back(std::move(prediction));
+    result.predictions.push_back(
+        {from.class_index(),
+         from.label(),
+         {from.log_probabilities().begin(), from.log_probabilities().end()}});
   }
   result.model_name = response.model().name();
   result.model_version = response.model().version();
@@ -97,8 +107,8 @@ absl::StatusOr<ClassifyResult> FromProto(const v1::ClassifyResponse& response,
 
 absl::StatusOr<ModelInfo> FromProto(const v1::GetModelResponse& response) {
   const v1::Model& model = response.model();
-  if (model.class_labels_size() != kClasses) {
-    return Broken(absl::StrCat(model.class_labels_size(), " class labels instead of ", kClasses));
+  if (absl::Status valid = CheckClasses("class labels", model.class_labels_size()); !valid.ok()) {
+    return valid;
   }
   ModelInfo info;
   info.name = model.version().name();
@@ -128,7 +138,7 @@ StreamAnswer FromProto(const v1::ClassifyStreamResponse& response) {
     return {response.id(), absl::Status(static_cast<absl::StatusCode>(response.error().code()),
                                         response.error().message())};
   }
-  return {response.id(), Broken("a stream answer with neither a result nor a valid error")};
+  return {response.id(), Broken("a stream response with neither a result nor a valid error")};
 }
 
 }  // namespace hellocnn::client

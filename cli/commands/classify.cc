@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "cli/app.h"
 #include "cli/images/decode.h"
 #include "cli/images/fit.h"
@@ -30,6 +31,8 @@ Examples:
   hellocnn classify --invert --top 5 scan-*.jpg
   hellocnn classify --index 42 data/mnist-test/t10k-images-idx3-ubyte.gz
   hellocnn classify --output json digit.png | jq '.results[0].label')";
+
+constexpr int kMostClasses = 1024;  // that any model has
 
 struct Options {
   std::vector<std::string> files;
@@ -92,7 +95,7 @@ class Report {
                const client::Timing& timing) {
     Json top = Json::array();
     const auto ranking = Ranking(prediction);
-    for (int rank = 0; rank < std::min(options_.top, client::kClasses); ++rank) {
+    for (int rank = 0; rank < std::min<int>(options_.top, std::ssize(ranking)); ++rank) {
       const int class_index = ranking[rank];
       top.push_back({{"class_index", class_index},
                      {"label", model_.labels[class_index]},
@@ -129,11 +132,17 @@ absl::Status ClassifyFile(const client::Client& client, const client::ModelInfo&
   }
   const std::size_t most = std::max(1, model.limits.max_images_per_request);
   for (std::size_t begin = 0; begin < images.size(); begin += most) {
-    const absl::Time start = absl::Now();
+    const Instant start = Clock::Monotonic()->Now();
     const absl::StatusOr<client::ClassifyResult> result =
         client.Classify(absl::MakeConstSpan(images).subspan(begin, most));
-    const absl::Duration took = absl::Now() - start;
+    const absl::Duration took = Clock::Monotonic()->Now() - start;
     if (!result.ok()) return result.status();
+    const std::size_t classes = result->predictions[0].log_probabilities.size();
+    if (classes != model.labels.size()) {
+      return absl::FailedPreconditionError(absl::StrCat("the server's model has changed from ",
+                                                        model.labels.size(), " classes to ",
+                                                        classes, "; retry"));
+    }
     for (std::size_t i = 0; i < result->predictions.size(); ++i) {
       report.Answer(file, decoded, begin + i, result->predictions[i], result->timing, took);
     }
@@ -179,8 +188,8 @@ void AddClassify(CLI::App& app, const GlobalOptions& global, Action& action) {
   auto options = std::make_shared<Options>();
   command->add_option("files", options->files, "pictures")->required()->type_name("FILE");
   command->add_flag("--invert", options->decode.invert, "the digit is dark on light");
-  command->add_option("--top", options->top, "classes to show")
-      ->check(CLI::Range(1, client::kClasses))
+  command->add_option("--top", options->top, "how many of the likeliest classes to show")
+      ->check(CLI::Range(1, kMostClasses))
       ->type_name("N")
       ->capture_default_str();
   CLI::Option* index =

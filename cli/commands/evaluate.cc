@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
+#include "base/clock.h"
 #include "cli/app.h"
 #include "cli/commands/evaluation.h"
 #include "cli/images/fit.h"
@@ -102,14 +102,15 @@ int Run(const GlobalOptions& global, const Options& options) {
   if (!images.ok()) return Fail(images.status());
 
   EvaluationOptions evaluation_options;
+  evaluation_options.classes = static_cast<int>(model->labels.size());
   evaluation_options.batch = options.batch > 0 ? options.batch : std::min(kDefaultBatch, most);
   evaluation_options.concurrency = options.concurrency;
   const bool draw_progress = isatty(STDERR_FILENO) == 1;
-  const absl::Time start = absl::Now();
-  absl::Time drawn = absl::InfinitePast();
+  const Instant start = Clock::Monotonic()->Now();
+  Instant drawn = Instant::InfinitePast();
   const absl::StatusOr<Evaluation> evaluation =
       Evaluate(*client, *images, set->labels, evaluation_options, [&](std::int64_t done) {
-        const absl::Time now = absl::Now();
+        const Instant now = Clock::Monotonic()->Now();
         if (!draw_progress || now - drawn < absl::Milliseconds(100)) return;
         drawn = now;
         std::cerr << "\r\x1b[K" << ProgressLine(done, set->count(), now - start) << std::flush;

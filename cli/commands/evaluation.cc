@@ -6,9 +6,10 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 
 namespace hellocnn::cli {
 namespace {
@@ -18,44 +19,54 @@ struct Chunk {
   std::size_t begin;
   std::size_t size;
   int attempts = 0;
-  absl::Time not_before = absl::InfinitePast();
+  Instant not_before = Instant::InfinitePast();
 };
 
-struct Completion {
+// A call that has ended.
+struct EndedCall {
   Chunk chunk;
   absl::StatusOr<client::ClassifyResult> result;
 };
 
 // From gRPC's threads to the one that evaluates. Shared with the callbacks, so that the last of
 // them may still be leaving the lock when the evaluation is over.
-class Completions {
+class EndedCalls {
  public:
-  void Push(Completion completion) {
-    absl::MutexLock lock(&mutex_);
-    completions_.push_back(std::move(completion));
+  void Push(EndedCall call) {
+    const MutexLock lock(&mutex_);
+    calls_.push_back(std::move(call));
+    pushed_.Signal();
   }
 
-  // Blocks until there is one, or until `deadline`: then empty.
-  std::deque<Completion> Take(absl::Time deadline) {
-    absl::MutexLock lock(&mutex_);
-    const auto any = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !completions_.empty(); };
-    mutex_.AwaitWithDeadline(absl::Condition(&any), deadline);
-    return std::exchange(completions_, {});
+  // Blocks until there is one, and returns all. Returns none if `deadline` comes first.
+  std::deque<EndedCall> Take(Instant deadline) {
+    const MutexLock lock(&mutex_);
+    while (calls_.empty() && !pushed_.WaitUntil(&mutex_, deadline)) {
+    }
+    return std::exchange(calls_, {});
   }
 
  private:
-  absl::Mutex mutex_;
-  std::deque<Completion> completions_ ABSL_GUARDED_BY(mutex_);
+  Mutex mutex_;
+  CondVar pushed_;
+  std::deque<EndedCall> calls_ ABSL_GUARDED_BY(mutex_);
 };
 
-void Count(const client::ClassifyResult& result, absl::Span<const std::uint8_t> labels,
-           Evaluation& evaluation) {
+absl::Status Count(const client::ClassifyResult& result, absl::Span<const std::uint8_t> labels,
+                   Evaluation& evaluation) {
+  const std::size_t classes = result.predictions[0].log_probabilities.size();
+  if (classes != evaluation.confusion.size()) {
+    return absl::FailedPreconditionError(absl::StrCat("the server's model has changed from ",
+                                                      evaluation.confusion.size(), " classes to ",
+                                                      classes, "; evaluate again"));
+  }
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const int said = result.predictions[i].class_index;
     ++evaluation.images;
     evaluation.correct += said == labels[i] ? 1 : 0;
     ++evaluation.confusion[labels[i]][said];
   }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -64,51 +75,62 @@ absl::StatusOr<Evaluation> Evaluate(const client::Client& client,
                                     const std::vector<client::Image>& images,
                                     const std::vector<std::uint8_t>& labels,
                                     const EvaluationOptions& options, const Progress& progress) {
+  const auto label = std::find_if(labels.begin(), labels.end(),
+                                  [&](std::uint8_t value) { return value >= options.classes; });
+  if (label != labels.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("label ", label - labels.begin(), " is ",
+                                                   int{*label}, "; the model has ", options.classes,
+                                                   " classes, counted from 0"));
+  }
   std::deque<Chunk> waiting;
   for (std::size_t begin = 0; begin < images.size(); begin += options.batch) {
     waiting.push_back({begin, std::min<std::size_t>(options.batch, images.size() - begin)});
   }
-  const auto completions = std::make_shared<Completions>();
-  const absl::Time start = absl::Now();
+  const auto ended_calls = std::make_shared<EndedCalls>();
+  const Clock& clock = *Clock::Monotonic();
+  const Instant start = clock.Now();
   Evaluation evaluation;
+  evaluation.confusion.assign(options.classes, std::vector<std::int64_t>(options.classes));
   absl::Status failure;
   int in_flight = 0;
   while (in_flight > 0 || (failure.ok() && !waiting.empty())) {
     // Those that must pause go to the back; it is enough to look at the front, since pauses are
     // short.
     while (failure.ok() && !waiting.empty() && in_flight < options.concurrency &&
-           waiting.front().not_before <= absl::Now()) {
+           waiting.front().not_before <= clock.Now()) {
       const Chunk chunk = waiting.front();
       waiting.pop_front();
       ++in_flight;
       client.ClassifyAsync(absl::MakeConstSpan(images).subspan(chunk.begin, chunk.size), {},
-                           [completions, chunk](absl::StatusOr<client::ClassifyResult> result) {
-                             completions->Push({chunk, std::move(result)});
+                           [ended_calls, chunk](absl::StatusOr<client::ClassifyResult> result) {
+                             ended_calls->Push({chunk, std::move(result)});
                            });
     }
     const bool pausing = failure.ok() && !waiting.empty() && in_flight < options.concurrency;
-    for (Completion& done :
-         completions->Take(pausing ? waiting.front().not_before : absl::InfiniteFuture())) {
+    const Instant until = pausing ? waiting.front().not_before : Instant::InfiniteFuture();
+    for (EndedCall& ended : ended_calls->Take(until)) {
       --in_flight;
-      Chunk& chunk = done.chunk;
-      if (done.result.ok()) {
-        Count(*done.result, absl::MakeConstSpan(labels).subspan(chunk.begin, chunk.size),
-              evaluation);
+      Chunk& chunk = ended.chunk;
+      if (ended.result.ok()) {
+        absl::Status counted =
+            Count(*ended.result, absl::MakeConstSpan(labels).subspan(chunk.begin, chunk.size),
+                  evaluation);
+        failure.Update(counted);
         progress(evaluation.images);
-      } else if (done.result.status().code() == absl::StatusCode::kResourceExhausted &&
+      } else if (ended.result.status().code() == absl::StatusCode::kResourceExhausted &&
                  ++chunk.attempts < options.most_attempts) {
         ++evaluation.retries;
         const absl::Duration pause =
             options.first_pause * (std::int64_t{1} << std::min(chunk.attempts - 1, 20));
-        chunk.not_before = absl::Now() + std::min(pause, options.longest_pause);
+        chunk.not_before = clock.Now() + std::min(pause, options.longest_pause);
         waiting.push_back(chunk);
       } else if (failure.ok()) {
-        failure = done.result.status();
+        failure = ended.result.status();
       }
     }
   }
   if (!failure.ok()) return failure;
-  evaluation.elapsed = absl::Now() - start;
+  evaluation.elapsed = clock.Now() - start;
   return evaluation;
 }
 

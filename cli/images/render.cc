@@ -16,10 +16,36 @@ namespace {
 constexpr char kShades[] = " .:-=+*#%@";
 constexpr int kBarWidth = 30;
 
+constexpr std::size_t kRoomyMatrix = 16;   // up to so many classes, columns have some space
+constexpr std::size_t kWidestMatrix = 30;  // classes that a terminal of 120 columns has room for
+
 std::string Repeat(const std::string& what, int times) {
   std::string repeated;
   for (int i = 0; i < times; ++i) repeated += what;
   return repeated;
+}
+
+std::string RenderAsList(const ConfusionMatrix& matrix, const std::vector<std::string>& labels) {
+  std::size_t widest = 5;
+  for (const std::string& label : labels) widest = std::max(widest, label.size());
+  const int column = static_cast<int>(widest);
+  std::string text =
+      absl::StrFormat("%*s%10s%9s  %s\n", column, "class", "images", "right", "commonest mistake");
+  for (std::size_t row = 0; row < matrix.size(); ++row) {
+    const std::int64_t images =
+        std::accumulate(matrix[row].begin(), matrix[row].end(), std::int64_t{0});
+    if (images == 0) continue;
+    std::vector<std::int64_t> mistakes = matrix[row];
+    mistakes[row] = 0;
+    const auto commonest = std::max_element(mistakes.begin(), mistakes.end());
+    text += absl::StrFormat(
+        "%*s%10s%8.2f%%  %s\n", column, labels[row], Grouped(images),
+        100.0 * static_cast<double>(matrix[row][row]) / static_cast<double>(images),
+        *commonest == 0
+            ? "-"
+            : absl::StrCat(labels[commonest - mistakes.begin()], ", ", Grouped(*commonest)));
+  }
+  return text;
 }
 
 }  // namespace
@@ -52,8 +78,8 @@ std::string Draw(absl::Span<const std::uint8_t> grey, Style style) {
   return drawing;
 }
 
-std::array<int, client::kClasses> Ranking(const client::Prediction& prediction) {
-  std::array<int, client::kClasses> ranking{};
+std::vector<int> Ranking(const client::Prediction& prediction) {
+  std::vector<int> ranking(prediction.log_probabilities.size());
   std::iota(ranking.begin(), ranking.end(), 0);
   std::stable_sort(ranking.begin(), ranking.end(), [&](int a, int b) {
     return prediction.log_probabilities[a] > prediction.log_probabilities[b];
@@ -63,11 +89,11 @@ std::array<int, client::kClasses> Ranking(const client::Prediction& prediction) 
 
 std::string Bars(const client::Prediction& prediction, const std::vector<std::string>& labels,
                  int top, Style style) {
-  const std::array<int, client::kClasses> ranking = Ranking(prediction);
+  const std::vector<int> ranking = Ranking(prediction);
   std::size_t widest = 1;
   for (const std::string& label : labels) widest = std::max(widest, label.size());
   std::string bars;
-  for (int rank = 0; rank < std::min(top, client::kClasses); ++rank) {
+  for (int rank = 0; rank < std::min<int>(top, std::ssize(ranking)); ++rank) {
     const int index = ranking[rank];
     const double probability = prediction.Probability(index);
     const int length = static_cast<int>(std::lround(std::clamp(probability, 0.0, 1.0) * kBarWidth));
@@ -94,14 +120,20 @@ std::string ProgressLine(std::int64_t done, std::int64_t total, absl::Duration e
 }
 
 std::string Render(const ConfusionMatrix& matrix, const std::vector<std::string>& labels) {
-  std::size_t width = 5;
-  for (const std::string& label : labels) width = std::max(width, label.size() + 1);
-  const int column = static_cast<int>(width);
-  std::string text = "true \\ said";
+  if (matrix.size() > kWidestMatrix) return RenderAsList(matrix, labels);
+  std::size_t widest_label = 0;
+  for (const std::string& label : labels) widest_label = std::max(widest_label, label.size());
+  std::size_t widest = std::max<std::size_t>(widest_label, matrix.size() > kRoomyMatrix ? 2 : 4);
+  for (const std::vector<std::int64_t>& row : matrix) {
+    for (const std::int64_t count : row) widest = std::max(widest, absl::StrCat(count).size());
+  }
+  const int column = static_cast<int>(widest) + 1;
+  const int first = static_cast<int>(std::max<std::size_t>(widest_label, 11));
+  std::string text = absl::StrFormat("%*s", first, "true \\ said");
   for (const std::string& label : labels) text += absl::StrFormat("%*s", column, label);
   text += "\n";
   for (std::size_t row = 0; row < matrix.size(); ++row) {
-    text += absl::StrFormat("%11s", labels[row]);
+    text += absl::StrFormat("%*s", first, labels[row]);
     for (const std::int64_t count : matrix[row]) {
       text += absl::StrFormat("%*s", column, count == 0 ? "." : absl::StrCat(count));
     }

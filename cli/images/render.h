@@ -2,7 +2,6 @@
 #ifndef HELLOCNN_CLI_IMAGES_RENDER_H_
 #define HELLOCNN_CLI_IMAGES_RENDER_H_
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -25,18 +24,23 @@ Style StyleOf(int fd);
 // one above the other.
 std::string Draw(absl::Span<const std::uint8_t> grey, Style style);
 
-// The `top` most likely classes, one line each: label, probability, bar.
+// Returns a line for each of the `top` most likely classes, or for all if there are fewer: label,
+// probability, bar. `labels` has as many as the prediction has classes.
 std::string Bars(const client::Prediction& prediction, const std::vector<std::string>& labels,
                  int top, Style style);
 
-// The classes from the most to the least likely; of equal ones, the lowest first.
-std::array<int, client::kClasses> Ranking(const client::Prediction& prediction);
+// Returns the class indices from the most to the least likely; of equally likely ones, the lowest
+// first.
+std::vector<int> Ranking(const client::Prediction& prediction);
 
 // One line without an end: bar, share, counts, and the time left if `done` > 0.
 std::string ProgressLine(std::int64_t done, std::int64_t total, absl::Duration elapsed);
 
-// Rows are true classes, columns what the model said.
-using ConfusionMatrix = std::array<std::array<std::int64_t, client::kClasses>, client::kClasses>;
+// Rows are true classes, columns what the model said. Square.
+using ConfusionMatrix = std::vector<std::vector<std::int64_t>>;
+// Returns the matrix as a table. Of more than 30 classes, which no terminal has room for, a line
+// for each class instead: how many images, the share that was right, and its commonest mistake.
+// `labels` has one for each row.
 std::string Render(const ConfusionMatrix& matrix, const std::vector<std::string>& labels);
 
 // "1.24 ms", "310 us", "2.05 s".

@@ -146,6 +146,53 @@ TEST_F(CliTest, EvaluateRefusesABatchThatTheServerWould) {
   EXPECT_THAT(outcome.err, HasSubstr("--batch is 17; the server takes at most 16"));
 }
 
+TEST_F(CliTest, ModelsMayHaveOtherNumbersOfClasses) {
+  for (const int classes : {2, 26}) {
+    server_.classify = [classes](auto&, const v1::ClassifyRequest& request,
+                                 v1::ClassifyResponse& response) {
+      response = FakeServer::Answer(request.images(), classes);
+      return grpc::Status::OK;
+    };
+    server_.get_model = [classes](auto&, v1::GetModelResponse& response) {
+      response = FakeServer::ModelMessage(classes);
+      return grpc::Status::OK;
+    };
+    const Outcome classified =
+        Run({"classify", "--top", "1024", "--output", "json", WriteDigit(25)});
+    EXPECT_EQ(classified.code, kExitOk) << classified.err;
+    const Json result = Json::parse(classified.out)["results"][0];
+    EXPECT_EQ(result["class_index"], 25 % classes);
+    EXPECT_EQ(std::ssize(result["log_probabilities"]), classes);
+    EXPECT_EQ(std::ssize(result["top"]), classes);
+    EXPECT_THAT(Run({"classify", WriteDigit(1)}).out, HasSubstr(" 1  91.00%  #####"));
+    WriteTestSet({0, 1, 0});
+    const Outcome evaluated = Run({"evaluate", "--data", folder_.path(), "--output", "json"});
+    EXPECT_EQ(evaluated.code, kExitOk) << evaluated.err;
+    EXPECT_EQ(std::ssize(Json::parse(evaluated.out)["confusion"]), classes);
+  }
+}
+
+TEST_F(CliTest, EvaluateRejectsLabelsThatTheModelDoesNotHave) {
+  server_.get_model = [](auto&, v1::GetModelResponse& response) {
+    response = FakeServer::ModelMessage(2);
+    return grpc::Status::OK;
+  };
+  WriteTestSet({0, 2});
+  const Outcome outcome = Run({"evaluate", "--data", folder_.path()});
+  EXPECT_EQ(outcome.code, kExitFailed);
+  EXPECT_THAT(outcome.err, HasSubstr("label 1 is 2; the model has 2 classes"));
+}
+
+TEST_F(CliTest, ClassifySaysThatTheModelHasChanged) {
+  server_.get_model = [](auto&, v1::GetModelResponse& response) {
+    response = FakeServer::ModelMessage(9);
+    return grpc::Status::OK;
+  };
+  const Outcome outcome = Run({"classify", WriteDigit(3)});
+  EXPECT_EQ(outcome.code, kExitFailed);
+  EXPECT_THAT(outcome.err, HasSubstr("changed from 9 classes to 10"));
+}
+
 TEST_F(CliTest, DescribeShowsModelAndLimits) {
   const Outcome outcome = Run({"describe"});
   EXPECT_EQ(outcome.code, kExitOk) << outcome.err;

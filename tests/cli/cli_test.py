@@ -28,7 +28,7 @@ class Usage(unittest.TestCase):
         self.assert_usage(says='subcommand')
         self.assert_usage('bake', says='bake')
         self.assert_usage('classify', says='files')
-        self.assert_usage('classify', '--top', '11', 'x.png', says='11')
+        self.assert_usage('classify', '--top', '1025', 'x.png', says='1025')
         self.assert_usage('classify', '--index', '-1', 'x.png')
         self.assert_usage('classify', '--index', '1', '--limit', '2', 'x.png', says='--limit')
         self.assert_usage('classify', '--output', 'xml', 'x.png', says='xml')

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace hellocnn::cli {
@@ -14,8 +15,7 @@ using ::testing::Not;
 const std::vector<std::string> kLabels{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
 
 client::Prediction Seven() {
-  client::Prediction prediction{7, "7", {}};
-  prediction.log_probabilities.fill(std::log(0.01F));
+  client::Prediction prediction{7, "7", std::vector<float>(10, std::log(0.01F))};
   prediction.log_probabilities[7] = std::log(0.9F);
   prediction.log_probabilities[1] = std::log(0.02F);
   return prediction;
@@ -59,10 +59,33 @@ TEST(ProgressLine, EstimatesTheTimeLeft) {
 }
 
 TEST(ConfusionMatrix, HasTrueClassesAsRows) {
-  ConfusionMatrix matrix{};
+  ConfusionMatrix matrix(10, std::vector<std::int64_t>(10));
   matrix[3][5] = 17;
   const std::string text = Render(matrix, kLabels);
   EXPECT_THAT(text, HasSubstr("          3    .    .    .    .    .   17    .    .    .    .\n"));
+}
+
+TEST(ConfusionMatrix, OfTheAlphabetFitsIntoATerminal) {
+  std::vector<std::string> labels;
+  for (char letter = 'A'; letter <= 'Z'; ++letter) labels.emplace_back(1, letter);
+  ConfusionMatrix matrix(26, std::vector<std::int64_t>(26));
+  matrix[25][0] = 800;
+  const std::string text = Render(matrix, labels);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 27);
+  EXPECT_LE(text.find('\n'), 120U);
+  EXPECT_THAT(text, HasSubstr("          Z 800   .   ."));
+}
+
+TEST(ConfusionMatrix, OfManyClassesIsAList) {
+  std::vector<std::string> labels;
+  for (int i = 0; i < 1024; ++i) labels.push_back("class " + std::to_string(i));
+  ConfusionMatrix matrix(1024, std::vector<std::int64_t>(1024));
+  matrix[3] = std::vector<std::int64_t>(1024);
+  matrix[3][3] = 3;
+  matrix[3][1023] = 1;
+  matrix[4][4] = 2;
+  EXPECT_THAT(Render(matrix, labels), HasSubstr("   class 3         4   75.00%  class 1023, 1\n"
+                                                "   class 4         2  100.00%  -\n"));
 }
 
 TEST(Text, PicksUnitsAndGroupsDigits) {

@@ -206,6 +206,46 @@ TEST(Client, RefusesAnswersThatBreakTheProtocol) {
   EXPECT_THAT(Message(client.Classify({Uniform(0)}).status()), HasSubstr("class index 10"));
 }
 
+TEST(Client, TakesAnyNumberOfClassesThatAModelMayHave) {
+  FakeServer server;
+  const Client client = server.Connect();
+  for (const int classes : {1, 2, 26, 1024, 1025}) {
+    server.classify = [classes](auto&, const v1::ClassifyRequest& request,
+                                v1::ClassifyResponse& response) {
+      response = FakeServer::Answer(request.images(), classes);
+      return grpc::Status::OK;
+    };
+    server.get_model = [classes](auto&, v1::GetModelResponse& response) {
+      response = FakeServer::ModelMessage(classes);
+      return grpc::Status::OK;
+    };
+    const absl::StatusOr<ClassifyResult> result = client.Classify({Uniform(25)});
+    const absl::StatusOr<ModelInfo> model = client.GetModel();
+    if (classes == 1 || classes == 1025) {
+      EXPECT_THAT(Message(result.status()), HasSubstr("2 to 1024 classes"));
+      EXPECT_THAT(Message(model.status()), HasSubstr("2 to 1024 classes"));
+      continue;
+    }
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(std::ssize(result->predictions[0].log_probabilities), classes);
+    EXPECT_EQ(result->predictions[0].class_index, 25 % classes);
+    EXPECT_NEAR(result->predictions[0].Probability(25 % classes), 0.91, 1e-6);
+    ASSERT_TRUE(model.ok()) << model.status();
+    EXPECT_EQ(std::ssize(model->labels), classes);
+  }
+}
+
+TEST(Client, RejectsImagesOfDifferentNumbersOfClasses) {
+  FakeServer server;
+  server.classify = [](auto&, const v1::ClassifyRequest& request, v1::ClassifyResponse& response) {
+    response = FakeServer::Answer(request.images());
+    response.mutable_predictions(1)->add_log_probabilities(-3);
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(Message(server.Connect().Classify({Uniform(0), Uniform(1)}).status()),
+              HasSubstr("11 log-probabilities for one image and 10 for another"));
+}
+
 TEST(Client, AsyncCallOutlivesTheClient) {
   FakeServer server;
   absl::Notification release;

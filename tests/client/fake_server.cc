@@ -4,11 +4,26 @@
 #include <grpcpp/server_builder.h>
 
 #include <cmath>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/mutex.h"
 
 namespace hellocnn::client {
+namespace {
+
+// Returns true if no earlier server of this process had the port. gRPC keeps a throttle of retries
+// for each target as long as the process lives, so that tests which shared a port would share it.
+bool IsNewPort(int port) {
+  static Mutex mutex;
+  static std::set<int>* const used = new std::set<int>();
+  const MutexLock lock(&mutex);
+  return used->insert(port).second;
+}
+
+}  // namespace
 
 FakeServer::FakeServer()
     : classify([](grpc::ServerContext&, const v1::ClassifyRequest& request,
@@ -26,11 +41,16 @@ FakeServer::FakeServer()
             return true;
           }) {
   grpc::EnableDefaultHealthCheckService(true);
-  grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-  builder.RegisterService(this);
-  server_ = builder.BuildAndStart();
+  std::vector<std::unique_ptr<grpc::Server>> of_used_ports;
+  while (true) {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+    if (IsNewPort(port)) break;
+    of_used_ports.push_back(std::move(server_));  // holds the port, so that another is found
+  }
   server_->GetHealthCheckService()->SetServingStatus("asleep", false);
   target_ = absl::StrCat("127.0.0.1:", port);
 }
@@ -46,17 +66,18 @@ Client FakeServer::Connect(absl::Duration timeout) const {
   return Client::Create({.target = target_, .default_timeout = timeout}).value();
 }
 
-v1::ClassifyResponse FakeServer::Answer(
-    const google::protobuf::RepeatedPtrField<v1::Image>& images) {
+v1::ClassifyResponse FakeServer::Answer(const google::protobuf::RepeatedPtrField<v1::Image>& images,
+                                        int classes) {
   v1::ClassifyResponse response;
   for (const v1::Image& image : images) {
     const std::string& bytes = image.has_gray8() ? image.gray8() : image.float32();
-    const int index = static_cast<unsigned char>(bytes[0]) % kClasses;
+    const int index = static_cast<unsigned char>(bytes[0]) % classes;
     v1::Prediction& prediction = *response.add_predictions();
     prediction.set_class_index(index);
     prediction.set_label(absl::StrCat(index));
-    for (int i = 0; i < kClasses; ++i)
-      prediction.add_log_probabilities(std::log(i == index ? 0.91F : 0.01F));
+    const float other = 0.09F / static_cast<float>(classes - 1);
+    for (int i = 0; i < classes; ++i)
+      prediction.add_log_probabilities(std::log(i == index ? 0.91F : other));
   }
   response.mutable_model()->set_name("fake");
   response.mutable_model()->set_version("7");
@@ -66,12 +87,12 @@ v1::ClassifyResponse FakeServer::Answer(
   return response;
 }
 
-v1::GetModelResponse FakeServer::ModelMessage() {
+v1::GetModelResponse FakeServer::ModelMessage(int classes) {
   v1::GetModelResponse response;
   v1::Model& model = *response.mutable_model();
   model.mutable_version()->set_name("fake");
   model.mutable_version()->set_version("7");
-  for (int i = 0; i < kClasses; ++i) model.add_class_labels(absl::StrCat(i));
+  for (int i = 0; i < classes; ++i) model.add_class_labels(absl::StrCat(i));
   v1::Layer& layer = *model.add_layers();
   layer.set_name("conv.0");
   layer.set_operator_("Conv2d(1, 6, kernel 5x5)");

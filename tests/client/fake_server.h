@@ -32,10 +32,11 @@ class FakeServer : public v1::ClassifierService::Service {
   const std::string& target() const { return target_; }
   Client Connect(absl::Duration timeout = absl::Seconds(5)) const;
 
-  // Each image is taken for the class that its first grey level says, modulo 10, with probability
-  // 0.91.
-  static v1::ClassifyResponse Answer(const google::protobuf::RepeatedPtrField<v1::Image>& images);
-  static v1::GetModelResponse ModelMessage();
+  // Each image is taken for the class that its first grey level says, modulo `classes`, with
+  // probability 0.91.
+  static v1::ClassifyResponse Answer(const google::protobuf::RepeatedPtrField<v1::Image>& images,
+                                     int classes = 10);
+  static v1::GetModelResponse ModelMessage(int classes = 10);
 
  private:
   grpc::Status Classify(grpc::ServerContext* context, const v1::ClassifyRequest* request,

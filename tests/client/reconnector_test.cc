@@ -27,8 +27,8 @@ TEST(Reconnector, LeavesTheCpuAloneWhileTheServerIsAway) {
   ASSERT_TRUE(absl::IsUnavailable(client.Classify({Uniform(1)}).status()));
   const long before = Waits();
   absl::SleepFor(absl::Seconds(2));
-  // Looking every 20 ms took 100 wake-ups in these two seconds, before anything of gRPC's.
-  EXPECT_LT(Waits() - before, 60);
+  // Looking every 20 ms took 467 waits in these two seconds; now they are about 60, most of gRPC's.
+  EXPECT_LT(Waits() - before, 250);
 }
 
 TEST(Reconnector, EndsAtOnceWithItsClient) {

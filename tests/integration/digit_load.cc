@@ -43,7 +43,8 @@ KnownDigits::KnownDigits(const std::string& address) {
 
 bool KnownDigits::IsAnswerTo(int index, const client::Prediction& prediction) const {
   const client::Prediction& wanted = answers_[index];
-  for (int i = 0; i < client::kClasses; ++i) {
+  if (prediction.log_probabilities.size() != wanted.log_probabilities.size()) return false;
+  for (std::size_t i = 0; i < wanted.log_probabilities.size(); ++i) {
     if (std::abs(prediction.log_probabilities[i] - wanted.log_probabilities[i]) > kTolerance)
       return false;
   }

@@ -2,7 +2,6 @@
 #ifndef HELLOCNN_CLIENT_CLIENT_TYPES_H_
 #define HELLOCNN_CLIENT_CLIENT_TYPES_H_
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -16,17 +15,17 @@ namespace hellocnn::client {
 
 inline constexpr int kImageSide = 32;
 inline constexpr int kImagePixels = kImageSide * kImageSide;
-inline constexpr int kClasses = 10;
 
 // One 32x32 image with one channel, row by row from the top left. A value: copies are independent.
+// Distinct images may be used from several threads, and one image may be read from several.
 class Image {
  public:
-  // 1,024 grey levels, 0 (black) to 255, digits light on dark. INVALID_ARGUMENT: another number of
-  // them.
+  // Makes an image of 1,024 grey levels, 0 (black) to 255, light on dark. INVALID_ARGUMENT: another
+  // number of them.
   static absl::StatusOr<Image> Gray8(absl::Span<const std::uint8_t> pixels);
 
-  // 1,024 values, already normalised as ModelInfo::preprocessing says. INVALID_ARGUMENT: another
-  // number of them, or one that is not finite.
+  // Makes an image of 1,024 values, already normalised as ModelInfo::preprocessing says.
+  // INVALID_ARGUMENT: another number of them, or one that is not finite.
   static absl::StatusOr<Image> Float32(absl::Span<const float> pixels);
 
   bool is_float32() const { return is_float32_; }
@@ -40,13 +39,15 @@ class Image {
   std::string bytes_;
 };
 
-// The answer to one image.
+// What the model says of one image. How many classes there are is a property of the model: 2 to
+// 1,024, as many as ModelInfo::labels.
 struct Prediction {
-  int class_index = 0;  // the most likely class, 0 to 9; of equal ones, the lowest
-  std::string label;
-  std::array<float, kClasses> log_probabilities{};  // natural logarithms, by class index
+  int class_index = 0;  // the most likely class; of equally likely ones, the lowest index
+  std::string label;    // of that class, as in ModelInfo::labels
+  std::vector<float> log_probabilities;  // one natural logarithm for each class, by class index
 
-  // 0 to 1. `index` must be 0 to 9.
+  // Returns the probability of a class, 0 to 1. `index` must be 0 or more, and less than
+  // log_probabilities.size().
   double Probability(int index) const;
 };
 
@@ -91,7 +92,7 @@ struct Limits {
 struct ModelInfo {
   std::string name;
   std::string version;
-  std::vector<std::string> labels;  // by class index
+  std::vector<std::string> labels;  // by class index; 2 to 1,024
   std::vector<LayerInfo> layers;    // from input to output
   std::int64_t parameters = 0;
   std::int64_t multiply_adds = 0;  // for one image
