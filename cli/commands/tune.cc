@@ -14,7 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
+#include "base/clock.h"
 #include "base/cpu_quota.h"
 #include "cli/app.h"
 #include "cli/commands/load_options.h"
@@ -227,7 +227,7 @@ int Run(const GlobalOptions& global, const Options& options) {
   plan.max_queue_delays = options.max_queue_delays;
   plan.first_rate = options.rate;
   const std::string limited = options.slo->text.substr(0, options.slo->text.find('='));
-  const absl::Time until = absl::Now() + options.budget;
+  const Instant until = Clock::Monotonic()->Now() + options.budget;
   const Interrupt interrupt;
   Servers servers(global, options, interrupt.happened());
   const absl::StatusOr<load::Tuned> tuned = load::Tune(
@@ -239,7 +239,7 @@ int Run(const GlobalOptions& global, const Options& options) {
           (options.json ? std::cerr : std::cout) << Line(*trial, limited) << std::flush;
         return trial;
       },
-      [&] { return absl::Now() < until; });
+      [&] { return Clock::Monotonic()->Now() < until; });
   if (!tuned.ok()) return Fail(tuned.status());
   std::cout << (options.json ? ToJson(*tuned, plan, options.slo->text)
                              : Conclusion(*tuned, plan, options.slo->text));

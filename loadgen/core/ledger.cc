@@ -33,7 +33,7 @@ void Ledger::HandOver() {
   if (page_->empty()) return;
   std::unique_ptr<Page> next;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     full_.push_back(std::move(page_));
     if (!empty_.empty()) {
       next = std::move(empty_.back());
@@ -44,7 +44,7 @@ void Ledger::HandOver() {
 }
 
 std::vector<std::unique_ptr<Page>> Ledger::Collect() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return std::exchange(full_, {});
 }
 
@@ -53,7 +53,7 @@ void Ledger::Recycle(std::vector<std::unique_ptr<Page>> pages) {
     page->warm_up.Clear();
     page->measured.Clear();
   }
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   for (std::unique_ptr<Page>& page : pages) empty_.push_back(std::move(page));
 }
 

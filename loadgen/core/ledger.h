@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "loadgen/core/tally.h"
 
 namespace hellocnn::load {
@@ -45,7 +45,7 @@ class Ledger {
   const Nanos warm_up_;
   const Nanos interval_;
   std::unique_ptr<Page> page_;  // of the recording thread
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<std::unique_ptr<Page>> full_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Page>> empty_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,5 +1,6 @@
 #include "loadgen/run/run.h"
 
+#include <grpc/support/time.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
@@ -124,7 +125,8 @@ absl::StatusOr<Channels> Connect(const std::string& target, int count, Nanos pat
         grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
     channels.back()->GetState(/*try_to_connect=*/true);
   }
-  const auto until = std::chrono::system_clock::now() + patience;
+  const gpr_timespec until = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                          gpr_time_from_nanos(patience.count(), GPR_TIMESPAN));
   for (int i = 0; i < count; ++i) {
     if (!channels[i]->WaitForConnected(until)) {
       return absl::UnavailableError(absl::StrCat("only ", i, " of ", count, " connections to ",

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "base/clock.h"
 
 namespace hellocnn::load {
 namespace {
@@ -29,12 +30,13 @@ constexpr char kReady[] = " ready grpc=";
 constexpr int kCannotPin = 126;
 constexpr int kCannotRun = 127;
 
-// Up to the end of the line, which is not part of it, or of the output, or until then.
-std::string ReadLine(int file, absl::Time until) {
+// Reads up to the end of the line, which is left out, or to the end of the output, or until
+// `until`.
+std::string ReadLine(int file, Instant until) {
   std::string line;
   for (;;) {
     pollfd readable{file, POLLIN, 0};
-    const auto left = absl::ToInt64Milliseconds(until - absl::Now());
+    const auto left = absl::ToInt64Milliseconds(until - hellocnn::Clock::Monotonic()->Now());
     char byte = 0;
     if (left <= 0 || poll(&readable, 1, static_cast<int>(left)) <= 0 || read(file, &byte, 1) != 1 ||
         byte == '\n') {
@@ -107,13 +109,15 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(
         absl::StrCat("no process for ", command, ": ", strerror(fork_error)));
   }
   std::unique_ptr<ServerProcess> server(new ServerProcess(pid));
-  const std::string line = ReadLine(output[0], absl::Now() + options.patience);
+  const std::string line =
+      ReadLine(output[0], hellocnn::Clock::Monotonic()->Now() + options.patience);
   close(output[0]);  // it writes nothing after that line
   const std::size_t ready = line.find(kReady);
   if (ready == std::string::npos) {
     // What has closed its output without a word is about to end; or else a signal was handled here.
     const std::optional<int> end =
-        line.empty() ? server->WaitUntil(absl::Now() + kEndPatience) : std::nullopt;
+        line.empty() ? server->WaitUntil(hellocnn::Clock::Monotonic()->Now() + kEndPatience)
+                     : std::nullopt;
     return absl::UnavailableError(absl::StrCat(
         command, " ",
         end.has_value() ? EndInWords(*end)
@@ -151,10 +155,10 @@ void ServerProcess::Signal(int number) const {
 absl::Status ServerProcess::Stop() {
   if (pid_ == 0) return absl::OkStatus();
   Signal(SIGTERM);
-  std::optional<int> end = WaitUntil(absl::Now() + kStopPatience);
+  std::optional<int> end = WaitUntil(hellocnn::Clock::Monotonic()->Now() + kStopPatience);
   if (!end.has_value()) {
     Signal(SIGKILL);
-    end = WaitUntil(absl::InfiniteFuture());
+    end = WaitUntil(Instant::InfiniteFuture());
   }
   if (*end == 0) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("the server at ", address_, " ", EndInWords(*end)));
@@ -163,13 +167,13 @@ absl::Status ServerProcess::Stop() {
 void ServerProcess::Kill() {
   if (pid_ == 0) return;
   Signal(SIGKILL);
-  WaitUntil(absl::InfiniteFuture());
+  WaitUntil(Instant::InfiniteFuture());
 }
 
-std::optional<int> ServerProcess::WaitUntil(absl::Time until) {
+std::optional<int> ServerProcess::WaitUntil(Instant until) {
   int status = 0;
   while (waitpid(pid_, &status, WNOHANG) == 0) {
-    if (absl::Now() > until) return std::nullopt;
+    if (hellocnn::Clock::Monotonic()->Now() > until) return std::nullopt;
     absl::SleepFor(absl::Milliseconds(5));
   }
   pid_ = 0;

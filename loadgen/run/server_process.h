@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 
 namespace hellocnn::load {
 
@@ -55,7 +56,7 @@ class ServerProcess {
   explicit ServerProcess(pid_t pid) : pid_(pid) {}
 
   // What waitpid says of its end, or none if it still runs at `until`.
-  std::optional<int> WaitUntil(absl::Time until);
+  std::optional<int> WaitUntil(Instant until);
 
   pid_t pid_;  // 0 once it has ended
   std::string address_;

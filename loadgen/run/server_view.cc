@@ -91,7 +91,7 @@ absl::StatusOr<Look> LookAt(const std::string& url) {
           absl::StrCat(url, ": there is no ", kImages, " in it, which a HelloCNN server has"));
     }
     if (look == kLooks || page->Sum("hellocnn_requests_in_flight").value_or(0) == 0) {
-      return Look{*std::move(page), absl::Now()};
+      return Look{*std::move(page), hellocnn::Clock::Monotonic()->Now()};
     }
     absl::SleepFor(kBetweenLooks);
   }

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
+#include "base/clock.h"
 #include "loadgen/run/metrics_page.h"
 
 namespace hellocnn::load {
@@ -29,7 +29,7 @@ struct ServerView {
 
 struct Look {
   MetricsPage page;
-  absl::Time at;
+  Instant at;
 };
 
 // The differences from `before` to `after`, two looks at the same server. INVALID_ARGUMENT: a

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "loadgen/core/caller.h"
 
 namespace hellocnn::load {
@@ -38,7 +38,7 @@ struct Stream {
   Tag finish{this, Operation::kFinish};
 
   // Between the thread that sends and the one that handles.
-  mutable absl::Mutex mutex;
+  mutable Mutex mutex;
   State state ABSL_GUARDED_BY(mutex) = State::kClosed;
   bool reading ABSL_GUARDED_BY(mutex) = false;
   bool writing ABSL_GUARDED_BY(mutex) = false;
@@ -71,7 +71,7 @@ class Streams : public Caller {
   void Send(int slot, std::size_t index) override {
     Stream& stream = streams_[next_];
     if (++next_ == streams_.size()) next_ = 0;
-    absl::MutexLock lock(&stream.mutex);
+    MutexLock lock(&stream.mutex);
     Request& request = requests_[slot];
     request.index = index;
     ++request.use;
@@ -103,14 +103,14 @@ class Streams : public Caller {
   void Close() override {
     closing_since_ = SteadyClock::now();
     for (Stream& stream : streams_) {
-      absl::MutexLock lock(&stream.mutex);
-      if (stream.state == Stream::State::kOpen && !stream.writing) HalfClose(stream);
+      MutexLock lock(&stream.mutex);
+      if (stream.state == Stream::State::kOpen && !stream.writing) CloseSending(stream);
     }
   }
 
   bool open() const override {
     for (const Stream& stream : streams_) {
-      absl::MutexLock lock(&stream.mutex);
+      MutexLock lock(&stream.mutex);
       if (stream.state != Stream::State::kClosed) return true;
     }
     return false;
@@ -119,7 +119,7 @@ class Streams : public Caller {
   void Tick() override {
     const SteadyClock::time_point oldest = SteadyClock::now() - timeout_ - kGrace;
     for (Stream& stream : streams_) {
-      absl::MutexLock lock(&stream.mutex);
+      MutexLock lock(&stream.mutex);
       if (stream.state == Stream::State::kClosed || stream.expired) continue;
       bool expired = closing_since_.has_value() && *closing_since_ < oldest;
       for (const Request& request : requests_) {
@@ -158,7 +158,7 @@ class Streams : public Caller {
     stream.call->Write(protocol_->Request(request.index, id), &stream.write);
   }
 
-  void HalfClose(Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stream.mutex) {
+  void CloseSending(Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stream.mutex) {
     if (stream.half_closed) return;
     stream.half_closed = true;
     stream.writing = true;
@@ -172,7 +172,7 @@ class Streams : public Caller {
   }
 
   void Started(Stream& stream, bool ok) {
-    absl::MutexLock lock(&stream.mutex);
+    MutexLock lock(&stream.mutex);
     if (!ok) return End(stream);
     stream.state = Stream::State::kOpen;
     stream.reading = true;
@@ -181,7 +181,7 @@ class Streams : public Caller {
   }
 
   void Written(Stream& stream, bool ok) {
-    absl::MutexLock lock(&stream.mutex);
+    MutexLock lock(&stream.mutex);
     stream.writing = false;
     // A failed write fails the read that is under way, too, and that ends the stream.
     if (stream.state == Stream::State::kEnding) return End(stream);
@@ -189,13 +189,13 @@ class Streams : public Caller {
     if (!stream.to_write.empty()) {
       WriteNext(stream);
     } else if (closing_since_.has_value()) {
-      HalfClose(stream);
+      CloseSending(stream);
     }
   }
 
   void Read(Stream& stream, bool ok) {
     if (!ok) {
-      absl::MutexLock lock(&stream.mutex);
+      MutexLock lock(&stream.mutex);
       stream.reading = false;
       return End(stream);
     }
@@ -205,7 +205,7 @@ class Streams : public Caller {
                        requests_[slot].use == static_cast<std::uint32_t>(verdict_.id >> 32);
     if (known && verdict_.code == grpc::OK) judge_->Compare(requests_[slot].index, verdict_);
     {
-      absl::MutexLock lock(&stream.mutex);
+      MutexLock lock(&stream.mutex);
       if (known) {
         requests_[slot].stream = nullptr;
       } else {
@@ -228,7 +228,7 @@ class Streams : public Caller {
     }
     std::vector<int> lost;
     {
-      absl::MutexLock lock(&stream.mutex);
+      MutexLock lock(&stream.mutex);
       if (stream.expired) {
         verdict_.code = grpc::DEADLINE_EXCEEDED;
         verdict_.message = "no answer on the stream, which was given up";

@@ -9,7 +9,7 @@ namespace {
 using ::testing::HasSubstr;
 
 Look At(int seconds, const std::string& text) {
-  return {MetricsPage::Parse(text).value(), absl::UnixEpoch() + absl::Seconds(seconds)};
+  return {MetricsPage::Parse(text).value(), Instant() + absl::Seconds(seconds)};
 }
 
 constexpr char kBefore[] = R"(
