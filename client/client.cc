@@ -7,10 +7,10 @@
 
 #include "base/mutex.h"
 #include "client/channel_options.h"
-#include "client/classify_call.h"
 #include "client/connection_pool.h"
 #include "client/convert.h"
 #include "client/health/health.pb.h"
+#include "client/hedged_call.h"
 #include "client/stream.h"
 
 namespace hellocnn::client {
@@ -72,8 +72,8 @@ void Client::ClassifyAsync(absl::Span<const Image> images, const CallOptions& op
     callback(std::move(ready));
     return;
   }
-  ClassifyCall::Start(pool_, std::move(request), *deadline, options.cancellation,
-                      std::move(callback));
+  HedgedCall::Start(pool_, std::move(request), *deadline, options.cancellation,
+                    std::move(callback));
 }
 
 std::future<absl::StatusOr<ClassifyResult>> Client::ClassifyFuture(

@@ -1,6 +1,6 @@
 // One Classify call that does not block: its attempts, and which of them counts.
-#ifndef HELLOCNN_CLIENT_CLASSIFY_CALL_H_
-#define HELLOCNN_CLIENT_CLASSIFY_CALL_H_
+#ifndef HELLOCNN_CLIENT_HEDGED_CALL_H_
+#define HELLOCNN_CLIENT_HEDGED_CALL_H_
 
 #include <grpcpp/alarm.h>
 #include <grpcpp/client_context.h>
@@ -21,7 +21,7 @@ namespace hellocnn::client {
 
 // The first attempt that succeeds is the answer, and the others are cancelled. One that fails
 // decides only if no other is under way. Lives until its last attempt has ended. Thread-safe.
-class ClassifyCall : public std::enable_shared_from_this<ClassifyCall> {
+class HedgedCall : public std::enable_shared_from_this<HedgedCall> {
  public:
   // `callback` runs exactly once, on a thread of gRPC's.
   static void Start(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
@@ -29,8 +29,8 @@ class ClassifyCall : public std::enable_shared_from_this<ClassifyCall> {
                     Client::ClassifyCallback callback);
 
   // For Start alone.
-  ClassifyCall(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request, Instant deadline,
-               Client::ClassifyCallback callback);
+  HedgedCall(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request, Instant deadline,
+             Client::ClassifyCallback callback);
 
  private:
   struct Attempt {
@@ -64,4 +64,4 @@ class ClassifyCall : public std::enable_shared_from_this<ClassifyCall> {
 
 }  // namespace hellocnn::client
 
-#endif  // HELLOCNN_CLIENT_CLASSIFY_CALL_H_
+#endif  // HELLOCNN_CLIENT_HEDGED_CALL_H_

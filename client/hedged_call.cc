@@ -1,4 +1,4 @@
-#include "client/classify_call.h"
+#include "client/hedged_call.h"
 
 #include <utility>
 
@@ -8,13 +8,13 @@
 
 namespace hellocnn::client {
 
-void ClassifyCall::Start(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
-                         Instant deadline, const std::optional<Cancellation>& cancellation,
-                         Client::ClassifyCallback callback) {
+void HedgedCall::Start(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
+                       Instant deadline, const std::optional<Cancellation>& cancellation,
+                       Client::ClassifyCallback callback) {
   KeepCallbackThreads();
-  const auto call = std::make_shared<ClassifyCall>(std::move(pool), std::move(request), deadline,
-                                                   std::move(callback));
-  const std::weak_ptr<ClassifyCall> weak = call;
+  const auto call = std::make_shared<HedgedCall>(std::move(pool), std::move(request), deadline,
+                                                 std::move(callback));
+  const std::weak_ptr<HedgedCall> weak = call;
   call->registration_.emplace(cancellation, [weak] {
     if (const auto alive = weak.lock()) alive->Cancel();
   });
@@ -22,22 +22,22 @@ void ClassifyCall::Start(std::shared_ptr<ConnectionPool> pool, v1::ClassifyReque
   if (call->pool_->options().hedge.has_value()) call->SetAlarms();
 }
 
-ClassifyCall::ClassifyCall(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
-                           Instant deadline, Client::ClassifyCallback callback)
+HedgedCall::HedgedCall(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
+                       Instant deadline, Client::ClassifyCallback callback)
     : pool_(std::move(pool)),
       request_(std::move(request)),
       deadline_(deadline),
       turn_(pool_->TakeTurn()),
       callback_(std::move(callback)) {}
 
-void ClassifyCall::SetAlarms() {
+void HedgedCall::SetAlarms() {
   pool_->hedge_budget().OnCall();
   const HedgeOptions& hedge = *pool_->options().hedge;
   const Instant now = Clock::Monotonic()->Now();
   alarms_ = std::vector<grpc::Alarm>(hedge.max_attempts - 1);
   for (std::size_t i = 0; i < alarms_.size(); ++i) {
     // An alarm keeps its function as long as it lives itself, and that is as long as this.
-    const std::weak_ptr<ClassifyCall> weak = weak_from_this();
+    const std::weak_ptr<HedgedCall> weak = weak_from_this();
     alarms_[i].Set(ToGrpcTime(now + hedge.after * (i + 1.0)), [weak](bool rang) {
       const auto call = rang ? weak.lock() : nullptr;
       if (call != nullptr && call->pool_->hedge_budget().TakeHedge()) call->Send();
@@ -45,7 +45,7 @@ void ClassifyCall::SetAlarms() {
   }
 }
 
-void ClassifyCall::Send() {
+void HedgedCall::Send() {
   auto attempt = std::make_shared<Attempt>();
   attempt->context.set_deadline(ToGrpcTime(deadline_));
   attempt->start = Clock::Monotonic()->Now();
@@ -67,7 +67,7 @@ void ClassifyCall::Send() {
                  });
 }
 
-void ClassifyCall::OnEnd(Attempt& attempt, const grpc::Status& status) {
+void HedgedCall::OnEnd(Attempt& attempt, const grpc::Status& status) {
   absl::StatusOr<ClassifyResult> result = status.ok()
                                               ? FromProto(attempt.response, request_.images_size())
                                               : FromGrpc(status, pool_->options().target);
@@ -94,7 +94,7 @@ void ClassifyCall::OnEnd(Attempt& attempt, const grpc::Status& status) {
   if (decisive) callback_(std::move(result));
 }
 
-void ClassifyCall::Cancel() {
+void HedgedCall::Cancel() {
   Attempts attempts;
   {
     const MutexLock lock(&mutex_);
