@@ -27,6 +27,7 @@ test_packages=(
   util-linux
   chromium chromium-driver python3-selenium                     # looks at the load generator's page
   zsh fish mandoc                                               # completions and manual pages
+  faketime                                                      # programs whose wall clock is set while they run
   python3-yaml python3-kubernetes                               # the Kubernetes manifests, read and type-checked
 )
 
