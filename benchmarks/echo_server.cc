@@ -3,6 +3,7 @@
 // it costs is what gRPC costs. Exit status: 0 after SIGTERM or SIGINT, 1 if it could not start, 2
 // for wrong usage.
 #include <CLI/CLI.hpp>
+#include <array>
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
@@ -28,6 +29,7 @@ namespace {
 
 using server::GrpcServer;
 
+constexpr int kClasses = 10;  // as the shipped model
 constexpr int kMaxImages = 1024;
 constexpr int kMaxMessageBytes = 4096 + kMaxImages * (4096 + 64);
 
@@ -35,7 +37,7 @@ v1::GetModelResponse Description() {
   ModelCard card;
   card.name = "echo";
   card.version = "1";
-  for (int i = 0; i < kClasses; ++i) card.class_labels[i] = std::to_string(i);
+  for (int i = 0; i < kClasses; ++i) card.class_labels.push_back(std::to_string(i));
   card.normalization = {0.1307F, 0.3081F};
   v1::GetModelResponse description;
   *description.mutable_model() = server::DescribeModel(card);
@@ -49,13 +51,13 @@ v1::GetModelResponse Description() {
 
 // Of as many bytes as an answer of hellocnn-server.
 v1::ClassifyResponse Answer(const v1::Model& model) {
-  Prediction prediction{};
-  prediction.log_probabilities.fill(-8);
-  prediction.log_probabilities[7] = -0.003F;
+  std::array<float, kClasses> log_probabilities;
+  log_probabilities.fill(-8);
+  log_probabilities[7] = -0.003F;
   const server::JobTiming timing{
       .queue = absl::Microseconds(20), .compute = absl::Microseconds(100), .largest_batch = 16};
   v1::ClassifyResponse answer;
-  server::EncodeClassification({&prediction, 1}, model, timing, &answer);
+  server::EncodeClassification(log_probabilities, model, timing, &answer);
   return answer;
 }
 

@@ -1,15 +1,16 @@
 #include "hellocnn/model_card.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/shown.h"
+#include "hellocnn/topology.h"
 
 namespace hellocnn {
 namespace {
@@ -79,24 +80,24 @@ class CardReader {
   void ReadLabels(const Json& object, ModelCard& card) {
     const Json* found = Find(object, "class_labels");
     if (found == nullptr) return;
-    const std::string wanted = absl::StrCat("an array of ", kClasses, " strings, none empty");
+    const std::string wanted =
+        absl::StrCat("an array of ", kMinClasses, " to ", kMaxClasses, " strings, none empty");
     if (!found->is_array()) return Wrong("class_labels", *found, wanted).IgnoreError();
-    if (found->size() != card.class_labels.size()) {
+    if (found->size() < kMinClasses || found->size() > kMaxClasses) {
       return Wrong("class_labels", *found, absl::StrCat(wanted, ", not ", found->size()))
           .IgnoreError();
     }
+    std::set<std::string> seen;
     for (std::size_t i = 0; i < found->size(); ++i) {
       const Json& label = (*found)[i];
-      std::string& text = card.class_labels[i];
-      if (label.is_string()) text = label.get<std::string>();
-      const auto before = card.class_labels.begin() + static_cast<std::ptrdiff_t>(i);
-      // They tell series of metrics apart.
-      if (text.empty() || text.find('\0') != std::string::npos ||
-          std::find(card.class_labels.begin(), before, text) != before) {
-        Wrong(absl::StrCat("class_labels[", i, "]"), label,
-              "a string that is not empty, has no NUL and is not there before")
+      const std::string text = label.is_string() ? label.get<std::string>() : "";
+      // Labels tell the series of a metric apart, so they must differ.
+      if (text.empty() || text.find('\0') != std::string::npos || !seen.insert(text).second) {
+        return Wrong(absl::StrCat("class_labels[", i, "]"), label,
+                     "a string that is not empty, has no NUL and is not there before")
             .IgnoreError();
       }
+      card.class_labels.push_back(text);
     }
   }
 
@@ -174,6 +175,15 @@ absl::StatusOr<ModelCard> LoadModelCard(const std::string& directory) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": found ", Shown(error.what(), kMaxShown), "; wanted a JSON object"));
   }
+}
+
+absl::Status CheckLabelsFit(const ModelCard& card, const Weights& weights) {
+  if (card.class_labels.size() == static_cast<std::size_t>(weights.classes())) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the card of model ", card.name, " has ", card.class_labels.size(), " class_labels; wanted ",
+      weights.classes(), ", one for each row of ", kClassWeights, " in ", card.weights));
 }
 
 }  // namespace hellocnn

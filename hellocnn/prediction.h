@@ -1,29 +1,28 @@
-// What comes out of an engine.
+// What comes out of an engine: rows of log-probabilities, one row for each image, one value for
+// each class.
 #ifndef HELLOCNN_PREDICTION_H_
 #define HELLOCNN_PREDICTION_H_
 
 #include <algorithm>
-#include <array>
 #include <span>
 
 #include "absl/status/status.h"
-#include "hellocnn/topology.h"
 
 namespace hellocnn {
 
-struct Prediction {
-  std::array<float, kClasses> log_probabilities;  // natural logarithms, by class index
+// Returns the index of the greatest value, which is the most likely class; of equal ones, the
+// lowest. `log_probabilities` is one row, not empty.
+inline int MostLikelyClass(std::span<const float> log_probabilities) {
+  return static_cast<int>(std::max_element(log_probabilities.begin(), log_probabilities.end()) -
+                          log_probabilities.begin());
+}
 
-  // The most likely class; of equal ones, the lowest.
-  int ClassIndex() const {
-    return static_cast<int>(std::max_element(log_probabilities.begin(), log_probabilities.end()) -
-                            log_probabilities.begin());
-  }
-};
-
-// What an engine says when it is done. INVALID_ARGUMENT: a log-probability is not finite. The
-// weights are finite, so that is what pixels have done that are finite, but too large.
-absl::Status CheckFinite(std::span<const Prediction> predictions);
+// For implementations of Engine::Classify, as their last step: sets the status of each row. OK if
+// every value of the row is finite, otherwise INVALID_ARGUMENT. Weights are always finite, so a row
+// that is not finite comes from an image whose pixels are too large or not numbers.
+//
+// `log_probabilities` is row-major, [statuses.size(), classes].
+void CheckRows(std::span<const float> log_probabilities, std::span<absl::Status> statuses);
 
 }  // namespace hellocnn
 

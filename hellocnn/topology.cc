@@ -12,9 +12,9 @@ std::int64_t TensorSpec::size() const {
   return product;
 }
 
-std::vector<TensorSpec> WeightTensors() {
+std::vector<TensorSpec> WeightTensors(int classes) {
   std::vector<TensorSpec> specs;
-  for (const PlacedLayer& placed : PlaceLayers()) {
+  for (const PlacedLayer& placed : PlaceLayers(classes)) {
     if (placed.parameters == 0) continue;
     const std::string name(placed.layer.name);
     const std::int64_t outputs = placed.layer.outputs;

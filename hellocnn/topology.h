@@ -1,6 +1,8 @@
-// HelloCNN's layer table as data. Everything that can be computed from it is: shapes, parameters,
-// multiply-adds, and the names and shapes of the weight tensors. Nothing else in the project states
-// any of these.
+// HelloCNN's layer table as data. Shapes, numbers of parameters, multiply-adds, and the names and
+// shapes of the weight tensors are all computed from it; nothing else in the project states them.
+//
+// The table is the same for every model but for one number: how many classes the last dense layer
+// tells apart. The weights decide it (Weights::classes()).
 #ifndef HELLOCNN_TOPOLOGY_H_
 #define HELLOCNN_TOPOLOGY_H_
 
@@ -26,7 +28,10 @@ struct Shape {
 inline constexpr int kImageSide = 32;
 inline constexpr int kImagePixels = kImageSide * kImageSide;
 inline constexpr Shape kInputShape{1, kImageSide, kImageSide};
-inline constexpr int kClasses = 10;
+
+// How many classes a model may have.
+inline constexpr int kMinClasses = 2;
+inline constexpr int kMaxClasses = 1024;
 
 // One row of the table. Convolutions and pools have stride 1 and no padding.
 struct Layer {
@@ -38,22 +43,27 @@ struct Layer {
   int window = 0;         // side of the square kernel of a convolution or a pool
 };
 
-inline constexpr std::array<Layer, 12> kLayers{{
-    {Layer::Kind::kConv2d, "conv.0", 6, 5},
-    {Layer::Kind::kReLU, "conv.1"},
-    {Layer::Kind::kMaxPool2d, "conv.2", 0, 15},
-    {Layer::Kind::kConv2d, "conv.3", 16, 5},
-    {Layer::Kind::kReLU, "conv.4"},
-    {Layer::Kind::kMaxPool2d, "conv.5", 0, 6},
-    {Layer::Kind::kConv2d, "conv.6", 120, 5},
-    {Layer::Kind::kReLU, "conv.7"},
-    {Layer::Kind::kLinear, "linear.0", 84},
-    {Layer::Kind::kReLU, "linear.1"},
-    {Layer::Kind::kLinear, "linear.2", kClasses},
-    {Layer::Kind::kLogSoftmax, "linear.3"},
-}};
+inline constexpr std::size_t kLayers = 12;
 
-// Shape after `layer` has been applied to an activation of shape `in`.
+// Returns the layer table of a model with so many classes.
+constexpr std::array<Layer, kLayers> Layers(int classes) {
+  return {{
+      {Layer::Kind::kConv2d, "conv.0", 6, 5},
+      {Layer::Kind::kReLU, "conv.1"},
+      {Layer::Kind::kMaxPool2d, "conv.2", 0, 15},
+      {Layer::Kind::kConv2d, "conv.3", 16, 5},
+      {Layer::Kind::kReLU, "conv.4"},
+      {Layer::Kind::kMaxPool2d, "conv.5", 0, 6},
+      {Layer::Kind::kConv2d, "conv.6", 120, 5},
+      {Layer::Kind::kReLU, "conv.7"},
+      {Layer::Kind::kLinear, "linear.0", 84},
+      {Layer::Kind::kReLU, "linear.1"},
+      {Layer::Kind::kLinear, "linear.2", classes},
+      {Layer::Kind::kLogSoftmax, "linear.3"},
+  }};
+}
+
+// Returns the shape after `layer` has been applied to an activation of shape `in`.
 constexpr Shape OutputShape(const Layer& layer, Shape in) {
   switch (layer.kind) {
     case Layer::Kind::kConv2d:
@@ -69,7 +79,7 @@ constexpr Shape OutputShape(const Layer& layer, Shape in) {
   return in;
 }
 
-// Trained numbers of `layer`, weights and biases, on input of shape `in`.
+// Returns how many trained numbers, weights and biases, `layer` has on input of shape `in`.
 constexpr std::int64_t Parameters(const Layer& layer, Shape in) {
   switch (layer.kind) {
     case Layer::Kind::kConv2d:
@@ -81,8 +91,8 @@ constexpr std::int64_t Parameters(const Layer& layer, Shape in) {
   }
 }
 
-// Multiply-adds of `layer` for one image of input shape `in`; additions of the bias are not
-// counted.
+// Returns the multiply-adds of `layer` for one image of input shape `in`. Additions of the bias are
+// not counted.
 constexpr std::int64_t MultiplyAdds(const Layer& layer, Shape in) {
   const Shape out = OutputShape(layer, in);
   switch (layer.kind) {
@@ -95,7 +105,7 @@ constexpr std::int64_t MultiplyAdds(const Layer& layer, Shape in) {
   }
 }
 
-// A layer in its place.
+// A layer in its place in the network.
 struct PlacedLayer {
   Layer layer;
   Shape input;
@@ -104,12 +114,13 @@ struct PlacedLayer {
   std::int64_t multiply_adds;
 };
 
-// The whole table with every shape and count filled in.
-constexpr std::array<PlacedLayer, kLayers.size()> PlaceLayers() {
-  std::array<PlacedLayer, kLayers.size()> placed{};
+// Returns the whole table with every shape and count filled in.
+constexpr std::array<PlacedLayer, kLayers> PlaceLayers(int classes) {
+  const std::array<Layer, kLayers> layers = Layers(classes);
+  std::array<PlacedLayer, kLayers> placed{};
   Shape shape = kInputShape;
-  for (std::size_t i = 0; i < kLayers.size(); ++i) {
-    const Layer& layer = kLayers[i];
+  for (std::size_t i = 0; i < kLayers; ++i) {
+    const Layer& layer = layers[i];
     const Shape out = OutputShape(layer, shape);
     placed[i] = {layer, shape, out, Parameters(layer, shape), MultiplyAdds(layer, shape)};
     shape = out;
@@ -117,15 +128,15 @@ constexpr std::array<PlacedLayer, kLayers.size()> PlaceLayers() {
   return placed;
 }
 
-constexpr std::int64_t TotalParameters() {
+constexpr std::int64_t TotalParameters(int classes) {
   std::int64_t total = 0;
-  for (const PlacedLayer& placed : PlaceLayers()) total += placed.parameters;
+  for (const PlacedLayer& placed : PlaceLayers(classes)) total += placed.parameters;
   return total;
 }
 
-constexpr std::int64_t TotalMultiplyAdds() {
+constexpr std::int64_t TotalMultiplyAdds(int classes) {
   std::int64_t total = 0;
-  for (const PlacedLayer& placed : PlaceLayers()) total += placed.multiply_adds;
+  for (const PlacedLayer& placed : PlaceLayers(classes)) total += placed.multiply_adds;
   return total;
 }
 
@@ -137,14 +148,19 @@ struct TensorSpec {
   std::int64_t size() const;
 };
 
-// The tensors in the order of the layers, weight before bias: ten. Thread-safe, computed on each
-// call.
-std::vector<TensorSpec> WeightTensors();
+// The tensors of the last dense layer, whose first dimension is the number of classes.
+inline constexpr char kClassWeights[] = "linear.2.weight";
+inline constexpr char kClassBias[] = "linear.2.bias";
 
-// "Conv2d(1, 6, kernel 5x5)", "MaxPool2d(15x15)", "ReLU", "Linear(120, 84)", "LogSoftmax".
+// Returns the ten tensors of a model with so many classes, in the order of the layers, weight
+// before bias. Thread-safe; computed on each call.
+std::vector<TensorSpec> WeightTensors(int classes);
+
+// Returns "Conv2d(1, 6, kernel 5x5)", "MaxPool2d(15x15, stride 1)", "ReLU", "Linear(120, 84)" or
+// "LogSoftmax".
 std::string Describe(const PlacedLayer& placed);
 
-// "[6, 1, 5, 5]".
+// Returns "[6, 1, 5, 5]".
 std::string ShapeToString(const std::vector<std::int64_t>& shape);
 
 }  // namespace hellocnn

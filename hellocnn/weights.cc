@@ -23,6 +23,49 @@ absl::Status CheckValues(const std::string& name, const Tensor& tensor) {
   return absl::OkStatus();
 }
 
+absl::Status Missing(const std::string& name, const std::string& wanted,
+                     const std::map<std::string, Tensor>& tensors) {
+  const auto key = [](std::string* out, const auto& entry) { out->append(entry.first); };
+  return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " is missing; wanted ", wanted,
+                                                 "; found ", tensors.size(),
+                                                 " tensors: ", absl::StrJoin(tensors, ", ", key)));
+}
+
+absl::Status Misshaped(const std::string& name, const Tensor& tensor, const std::string& wanted) {
+  return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " has shape ",
+                                                 ShapeToString(tensor.shape), " and ",
+                                                 tensor.values.size(), " values; wanted ", wanted));
+}
+
+std::string WantedClassWeights() {
+  const int inputs = PlaceLayers(kMinClasses)[kLayers - 2].input.size();
+  return absl::StrCat("[classes, ", inputs, "] with ", kMinClasses, " to ", kMaxClasses,
+                      " classes");
+}
+
+// In the order of the layers, so that the error for a file of another network is about the first.
+absl::Status CheckNames(const std::map<std::string, Tensor>& tensors) {
+  for (const TensorSpec& spec : WeightTensors(kMinClasses)) {
+    if (tensors.count(spec.name) > 0) continue;
+    std::string wanted = ShapeToString(spec.shape);
+    if (spec.name == kClassWeights) wanted = WantedClassWeights();
+    if (spec.name == kClassBias) wanted = "[classes]";
+    return Missing(spec.name, wanted, tensors);
+  }
+  return absl::OkStatus();
+}
+
+// Every model has as many classes as linear.2.weight, which is there, has rows.
+absl::StatusOr<int> CountClasses(const std::map<std::string, Tensor>& tensors) {
+  const Tensor& tensor = tensors.at(kClassWeights);
+  const std::vector<std::int64_t>& shape = tensor.shape;
+  const int inputs = PlaceLayers(kMinClasses)[kLayers - 2].input.size();
+  if (shape.size() != 2 || shape[0] < kMinClasses || shape[0] > kMaxClasses || shape[1] != inputs) {
+    return Misshaped(kClassWeights, tensor, WantedClassWeights());
+  }
+  return static_cast<int>(shape[0]);
+}
+
 }  // namespace
 
 std::int64_t CountValues(const std::vector<std::int64_t>& shape, std::int64_t most) {
@@ -36,22 +79,16 @@ std::int64_t CountValues(const std::vector<std::int64_t>& shape, std::int64_t mo
 }
 
 absl::StatusOr<Weights> Weights::Create(std::map<std::string, Tensor> tensors) {
-  const std::vector<TensorSpec> specs = WeightTensors();
+  if (absl::Status status = CheckNames(tensors); !status.ok()) return status;
+  const absl::StatusOr<int> classes = CountClasses(tensors);
+  if (!classes.ok()) return classes.status();
+  const std::vector<TensorSpec> specs = WeightTensors(*classes);
   for (const TensorSpec& spec : specs) {
-    const auto found = tensors.find(spec.name);
-    if (found == tensors.end()) {
-      const auto name = [](std::string* out, const auto& entry) { out->append(entry.first); };
-      return absl::InvalidArgumentError(absl::StrCat(
-          "tensor ", spec.name, " is missing; wanted ", ShapeToString(spec.shape), "; found ",
-          tensors.size(), " tensors: ", absl::StrJoin(tensors, ", ", name)));
-    }
-    const Tensor& tensor = found->second;
+    const Tensor& tensor = tensors.at(spec.name);
     if (tensor.shape != spec.shape ||
         static_cast<std::int64_t>(tensor.values.size()) != spec.size()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor ", spec.name, " has shape ", ShapeToString(tensor.shape), " and ",
-                       tensor.values.size(), " values; wanted ", ShapeToString(spec.shape), " and ",
-                       spec.size()));
+      return Misshaped(spec.name, tensor,
+                       absl::StrCat(ShapeToString(spec.shape), " and ", spec.size()));
     }
     if (absl::Status status = CheckValues(spec.name, tensor); !status.ok()) return status;
   }
@@ -64,7 +101,7 @@ absl::StatusOr<Weights> Weights::Create(std::map<std::string, Tensor> tensors) {
                        " is not part of HelloCNN, which has ", specs.size(), " tensors"));
     }
   }
-  return Weights(std::move(tensors));
+  return Weights(std::move(tensors), *classes);
 }
 
 std::span<const float> Weights::operator[](std::string_view name) const {

@@ -153,6 +153,7 @@ absl::Status Server::Parts::Start(const Notification* stop) {
   absl::StatusOr<Weights> weights =
       LoadWeightFile(absl::StrCat(options_.model, "/", card->weights));
   if (!weights.ok()) return weights.status();
+  if (absl::Status status = CheckLabelsFit(*card, *weights); !status.ok()) return status;
 
   spdlog::info("model {} version {} loaded from {}: test accuracy {:.2f}%", card->name,
                card->version, options_.model, card->test_accuracy * 100);

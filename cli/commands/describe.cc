@@ -23,6 +23,9 @@ Examples:
   hellocnn describe --offline           the network as this program was built with it; needs no server
   hellocnn describe --output json | jq .limits)";
 
+// Without a server the network is described as for digits.
+constexpr int kClasses = 10;
+
 struct Options {
   bool offline = false;
   bool json = false;
@@ -30,7 +33,7 @@ struct Options {
 
 client::ModelInfo CompiledIn() {
   client::ModelInfo info;
-  for (const PlacedLayer& placed : PlaceLayers()) {
+  for (const PlacedLayer& placed : PlaceLayers(kClasses)) {
     std::vector<int> shape{placed.output.channels};
     if (placed.output.height != 1 || placed.output.width != 1) {
       shape.insert(shape.end(), {placed.output.height, placed.output.width});
@@ -38,8 +41,8 @@ client::ModelInfo CompiledIn() {
     info.layers.push_back({std::string(placed.layer.name), Describe(placed), std::move(shape),
                            placed.parameters, placed.multiply_adds});
   }
-  info.parameters = TotalParameters();
-  info.multiply_adds = TotalMultiplyAdds();
+  info.parameters = TotalParameters(kClasses);
+  info.multiply_adds = TotalMultiplyAdds(kClasses);
   return info;
 }
 

@@ -130,7 +130,8 @@ absl::StatusOr<IdxArray> ParseIdx(const std::string& name, const std::string& by
   return array;
 }
 
-absl::StatusOr<LabeledImages> ReadMnist(const std::string& directory, const std::string& prefix) {
+absl::StatusOr<LabeledImages> ReadMnist(const std::string& directory, const std::string& prefix,
+                                        int classes) {
   std::string images_path;
   std::string labels_path;
   absl::StatusOr<IdxArray> images =
@@ -158,10 +159,10 @@ absl::StatusOr<LabeledImages> ReadMnist(const std::string& directory, const std:
                                                    ", one for each image of ", images_path));
   }
   for (std::size_t i = 0; i < labels->values.size(); ++i) {
-    if (labels->values[i] >= kClasses) {
+    if (labels->values[i] >= classes) {
       return absl::InvalidArgumentError(absl::StrCat(labels_path, ": label ", i, " is ",
                                                      static_cast<int>(labels->values[i]),
-                                                     "; wanted 0 to ", kClasses - 1));
+                                                     "; wanted 0 to ", classes - 1));
     }
   }
   return LabeledImages{static_cast<int>(shape[1]), static_cast<int>(shape[2]),

@@ -25,7 +25,7 @@ absl::StatusOr<IdxArray> ReadIdx(const std::string& path);
 // As ReadIdx, of bytes in memory that are not gzipped. `name` stands for the file in messages.
 absl::StatusOr<IdxArray> ParseIdx(const std::string& name, const std::string& bytes);
 
-// Images and their labels: as many of the one as of the other, each label 0 to 9.
+// Images and their labels: as many of the one as of the other, each label the index of a class.
 struct LabeledImages {
   int rows = 0;
   int columns = 0;
@@ -35,9 +35,14 @@ struct LabeledImages {
   std::int64_t count() const { return static_cast<std::int64_t>(labels.size()); }
 };
 
+// MNIST has the ten digits.
+inline constexpr int kMnistClasses = 10;
+
 // Reads `directory`/`prefix`-images-idx3-ubyte[.gz] and …-labels-idx1-ubyte[.gz]; `prefix` is
-// "train" or "t10k". Errors as ReadIdx; INVALID_ARGUMENT too if the two do not belong together.
-absl::StatusOr<LabeledImages> ReadMnist(const std::string& directory, const std::string& prefix);
+// "train" or "t10k". Each label must be 0 to `classes` - 1. Errors as ReadIdx; INVALID_ARGUMENT too
+// if a label is not, or if the two files do not belong together.
+absl::StatusOr<LabeledImages> ReadMnist(const std::string& directory, const std::string& prefix,
+                                        int classes = kMnistClasses);
 
 }  // namespace hellocnn
 

@@ -46,8 +46,8 @@ int Main(const Flags& flags) {
     return Fail(std::string(status.message()));
   }
   std::printf("read %s: %zu tensors, %jd values; wrote %s\n", flags.in.c_str(),
-              weights->tensors().size(), static_cast<std::intmax_t>(TotalParameters()),
-              flags.out.c_str());
+              weights->tensors().size(),
+              static_cast<std::intmax_t>(TotalParameters(weights->classes())), flags.out.c_str());
   return 0;
 }
 

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 
 namespace hellocnn {
 namespace {
@@ -104,25 +104,25 @@ class ReferenceEngine : public Engine {
   ReferenceEngine(std::shared_ptr<const Weights> weights, const Normalization& normalization)
       : weights_(std::move(weights)), normalization_(normalization) {}
 
-  absl::Status Classify(std::span<const ImageView> images,
-                        std::span<Prediction> predictions) override {
-    if (images.empty() || images.size() != predictions.size()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("batch of ", images.size(), " images for ", predictions.size(),
-                       " predictions; wanted at least 1, and as many of each"));
-    }
-    for (std::size_t i = 0; i < images.size(); ++i) {
+  int classes() const override { return weights_->classes(); }
+
+  void Classify(std::span<const ImageView> images, std::span<float> log_probabilities,
+                std::span<absl::Status> statuses) override {
+    constexpr std::size_t kAnyNumber = std::numeric_limits<std::size_t>::max();
+    if (!CheckBatch(classes(), kAnyNumber, images, log_probabilities, statuses)) return;
+    float* row = log_probabilities.data();
+    for (const ImageView& image : images) {
       std::vector<float> pixels(kImagePixels);
-      NormalizeImage(images[i], normalization_, pixels.data());
+      NormalizeImage(image, normalization_, pixels.data());
       const Activation output = Run(Activation(pixels.begin(), pixels.end()));
-      std::copy(output.begin(), output.end(), predictions[i].log_probabilities.begin());
+      row = std::copy(output.begin(), output.end(), row);
     }
-    return CheckFinite(predictions);
+    CheckRows(log_probabilities, statuses);
   }
 
  private:
   Activation Run(Activation values) const {
-    for (const PlacedLayer& placed : PlaceLayers()) {
+    for (const PlacedLayer& placed : PlaceLayers(classes())) {
       switch (placed.layer.kind) {
         case Layer::Kind::kConv2d:
           values = Convolve(placed, ParametersOf(placed.layer), values);

@@ -20,7 +20,8 @@ namespace HWY_NAMESPACE {
 inline constexpr int kConv1Channels = RoundUp(kConv1.output.channels, kRowMultiple);
 inline constexpr int kConv2Channels = RoundUp(kConv2.output.channels, kRowMultiple);
 
-// Activations of one image; of convolutions and pools, the last dimension is the channel.
+// Activations of one image but the logits, which follow it; of convolutions and pools, the last
+// dimension is the channel.
 struct ImageScratch {
   alignas(HWY_ALIGNMENT) float image[kImagePixels];
   float conv1_row[kConv1.output.width * kConv1Channels];
@@ -31,9 +32,15 @@ struct ImageScratch {
   float pool2[kPool2.output.height * kPool2.output.width * kConv2Channels];
   float conv3[RoundUp(kConv3.output.channels, kRowMultiple)];
   float linear1[RoundUp(kLinear1.output.channels, kRowMultiple)];
-  float linear2[RoundUp(kClasses, kRowMultiple)];
-  alignas(HWY_ALIGNMENT) float logits[kClasses * kLanes];
 };
+static_assert(sizeof(ImageScratch) % HWY_ALIGNMENT == 0);
+
+// Floats of the logits: [classes, kLanes] of as many images, then those of one image, which are
+// padded to a multiple of kClassRowMultiple.
+constexpr std::size_t ImageLogits(int classes) {
+  return std::size_t{kLanes} * classes + RoundUp(classes, kClassRowMultiple);
+}
+
 // What is loaded in whole vectors of more than 8.
 static_assert(offsetof(ImageScratch, conv2_row) % (kLanes * sizeof(float)) == 0 &&
               offsetof(ImageScratch, pool2_head) % (kLanes * sizeof(float)) == 0 &&
@@ -97,42 +104,65 @@ HWY_INLINE void PoolChannels(D d, M maximum, const float* row, int y, float* hea
   }
 }
 
-// A dense layer of kOutputs outputs, rounded up. Input i of [kOuter, kInner] is at
-// in[i / kInner + i % kInner * kInnerStride].
-template <int kOutputs, int kOuter, int kInner, int kInnerStride, bool kReLU, class M>
+// A register tile of a dense layer: kVectors vectors of outputs from `first` on, out of `padded`.
+// Input i of [kOuter, kInner] is at in[i / kInner + i % kInner * kInnerStride].
+template <int kVectors, int kOuter, int kInner, int kInnerStride, bool kReLU, class M>
+HWY_INLINE void DenseTile(M maximum, const PackedLayer& layer, int first, int padded,
+                          const float* HWY_RESTRICT in, float* HWY_RESTRICT out) {
+  const Tag8 d;
+  hn::Vec<Tag8> sums[kVectors];
+  HELLOCNN_UNROLL
+  for (int v = 0; v < kVectors; ++v) sums[v] = hn::Load(d, layer.bias.get() + first + v * kLanes8);
+  const float* HWY_RESTRICT row = layer.rows.get() + first;
+  for (int outer = 0; outer < kOuter; ++outer) {
+    for (int inner = 0; inner < kInner; ++inner) {
+      const auto value = hn::Set(d, in[outer + inner * kInnerStride]);
+      HELLOCNN_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        sums[v] = hn::MulAdd(hn::Load(d, row + v * kLanes8), value, sums[v]);
+      }
+      row += padded;
+    }
+  }
+  HELLOCNN_UNROLL
+  for (int v = 0; v < kVectors; ++v) {
+    const auto sum = kReLU ? maximum(sums[v], hn::Zero(d)) : sums[v];
+    hn::Store(sum, d, out + first + v * kLanes8);
+  }
+}
+
+// A dense layer of kOutputs outputs, rounded up, with ReLU. Inputs as in DenseTile.
+template <int kOutputs, int kOuter, int kInner, int kInnerStride, class M>
 HWY_INLINE void DenseOne(M maximum, const PackedLayer& layer, const float* HWY_RESTRICT in,
                          float* HWY_RESTRICT out) {
   constexpr int kPadded = RoundUp(kOutputs, kRowMultiple);
   // As many sums as there are vectors of 8 in a row, 15 at most, stay in registers.
   constexpr int kVectors = kPadded / kRowMultiple;
-  const Tag8 d;
   for (int o = 0; o < kPadded; o += kVectors * kLanes8) {
-    hn::Vec<Tag8> sums[kVectors];
-    HELLOCNN_UNROLL
-    for (int v = 0; v < kVectors; ++v) sums[v] = hn::Load(d, layer.bias.get() + o + v * kLanes8);
-    const float* HWY_RESTRICT row = layer.rows.get() + o;
-    for (int outer = 0; outer < kOuter; ++outer) {
-      for (int inner = 0; inner < kInner; ++inner) {
-        const auto value = hn::Set(d, in[outer + inner * kInnerStride]);
-        HELLOCNN_UNROLL
-        for (int v = 0; v < kVectors; ++v) {
-          sums[v] = hn::MulAdd(hn::Load(d, row + v * kLanes8), value, sums[v]);
-        }
-        row += kPadded;
-      }
-    }
-    HELLOCNN_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      const auto sum = kReLU ? maximum(sums[v], hn::Zero(d)) : sums[v];
-      hn::Store(sum, d, out + o + v * kLanes8);
-    }
+    DenseTile<kVectors, kOuter, kInner, kInnerStride, true>(maximum, layer, o, kPadded, in, out);
   }
 }
 
-// From an image to `scratch.linear2`.
+// The last dense layer, of any number of outputs: in large tiles first, then in small ones.
 template <class M>
-HWY_INLINE void Logits(const PackedWeights& weights, const ImageView& image,
-                       ImageScratch& scratch) {
+HWY_INLINE void DenseClasses(M maximum, const PackedLayer& layer, int classes,
+                             const float* HWY_RESTRICT in, float* HWY_RESTRICT out) {
+  constexpr int kLarge = 8;
+  constexpr int kSmall = kClassRowMultiple / kRowMultiple;
+  const int padded = RoundUp(classes, kClassRowMultiple);
+  int o = 0;
+  for (; o + kLarge * kLanes8 <= padded; o += kLarge * kLanes8) {
+    DenseTile<kLarge, 1, kLinear2Inputs, 1, false>(maximum, layer, o, padded, in, out);
+  }
+  for (; o < padded; o += kSmall * kLanes8) {
+    DenseTile<kSmall, 1, kLinear2Inputs, 1, false>(maximum, layer, o, padded, in, out);
+  }
+}
+
+// From an image to its logits.
+template <class M>
+HWY_INLINE void Logits(const PackedWeights& weights, const ImageView& image, ImageScratch& scratch,
+                       float* HWY_RESTRICT logits) {
   const M maximum;
   ReadPixels(weights, image, 0, kImagePixels, scratch.image);
 
@@ -158,25 +188,27 @@ HWY_INLINE void Logits(const PackedWeights& weights, const ImageView& image,
   }
   constexpr Shape kFeatures = kPool2.output;
   DenseOne<kConv3.output.channels, kFeatures.channels, kFeatures.height * kFeatures.width,
-           kConv2Channels, true>(maximum, weights.conv3, scratch.pool2, scratch.conv3);
-  DenseOne<kLinear1.output.channels, 1, kConv3.output.channels, 1, true>(
-      maximum, weights.linear1, scratch.conv3, scratch.linear1);
-  DenseOne<kClasses, 1, kLinear1.output.channels, 1, false>(maximum, weights.linear2,
-                                                            scratch.linear1, scratch.linear2);
+           kConv2Channels>(maximum, weights.conv3, scratch.pool2, scratch.conv3);
+  DenseOne<kLinear1.output.channels, 1, kConv3.output.channels, 1>(maximum, weights.linear1,
+                                                                   scratch.conv3, scratch.linear1);
+  DenseClasses(maximum, weights.linear2, weights.classes, scratch.linear1, logits);
 }
 
 template <class M>
-void ClassifyEach(const PackedWeights& weights, const ImageView* images, int count, void* memory,
-                  Prediction* predictions) {
+void ClassifyEach(const PackedWeights& weights, const ImageView* images, const int* which,
+                  int count, void* memory, float* log_probabilities) {
   auto& scratch = *static_cast<ImageScratch*>(memory);
+  const int classes = weights.classes;
+  auto* const together = reinterpret_cast<float*>(&scratch + 1);  // [classes, kLanes]
+  float* const alone = together + classes * kLanes;
   for (int first = 0; first < count; first += kLanes) {
     const int some = HWY_MIN(kLanes, count - first);
-    std::memset(scratch.logits, 0, sizeof(scratch.logits));
+    std::memset(together, 0, sizeof(float) * classes * kLanes);
     for (int i = 0; i < some; ++i) {
-      Logits<M>(weights, images[first + i], scratch);
-      for (int k = 0; k < kClasses; ++k) scratch.logits[k * kLanes + i] = scratch.linear2[k];
+      Logits<M>(weights, images[which[first + i]], scratch, alone);
+      for (int k = 0; k < classes; ++k) together[k * kLanes + i] = alone[k];
     }
-    LogSoftmax(scratch.logits, some, predictions + first);
+    LogSoftmax(together, classes, which + first, some, log_probabilities);
   }
 }
 

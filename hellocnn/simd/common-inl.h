@@ -1,9 +1,9 @@
 // What both paths share. Compiled once for each instruction set: see kernels.cc.
 
+#include <cstddef>
 #include <cstring>
 
 #include "hellocnn/image.h"
-#include "hellocnn/prediction.h"
 #include "hellocnn/simd/packed_weights.h"
 
 // A guard for each instruction set.
@@ -158,28 +158,29 @@ inline bool IsSafe(const PackedWeights& weights, const ImageView& image) {
   return true;
 }
 
-// From logits [kClasses, kLanes], one image in each lane, to the predictions of the first `count`
-// lanes. Overwrites the logits.
-inline void LogSoftmax(float* HWY_RESTRICT logits, int count, Prediction* predictions) {
+// From logits [classes, kLanes], one image in each lane, to log-probabilities. The first `count`
+// lanes are written: lane i to row which[i] of `log_probabilities`, [images, classes]. Overwrites
+// the logits.
+inline void LogSoftmax(float* HWY_RESTRICT logits, int classes, const int* which, int count,
+                       float* HWY_RESTRICT log_probabilities) {
   const Tag d;
   auto greatest = hn::Load(d, logits);
-  for (int k = 1; k < kClasses; ++k) {
+  for (int k = 1; k < classes; ++k) {
     greatest = hn::Max(greatest, hn::Load(d, logits + k * kLanes));
   }
   auto sum = hn::Zero(d);
-  for (int k = 0; k < kClasses; ++k) {
+  for (int k = 0; k < classes; ++k) {
     const auto shifted = hn::Sub(hn::Load(d, logits + k * kLanes), greatest);
     hn::Store(shifted, d, logits + k * kLanes);
     sum = hn::Add(sum, hn::Exp(d, shifted));
   }
   const auto log_sum = hn::Log(d, sum);
-  for (int k = 0; k < kClasses; ++k) {
+  for (int k = 0; k < classes; ++k) {
     hn::Store(hn::Sub(hn::Load(d, logits + k * kLanes), log_sum), d, logits + k * kLanes);
   }
   for (int i = 0; i < count; ++i) {
-    for (int k = 0; k < kClasses; ++k) {
-      predictions[i].log_probabilities[k] = logits[k * kLanes + i];
-    }
+    float* HWY_RESTRICT row = log_probabilities + std::ptrdiff_t{which[i]} * classes;
+    for (int k = 0; k < classes; ++k) row[k] = logits[k * kLanes + i];
   }
 }
 

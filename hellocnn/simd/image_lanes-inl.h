@@ -24,7 +24,7 @@ inline constexpr int kBlockFrom = kLanes == 16 ? 10 : kLanes == 8 ? 6 : kLanes;
 // Dense layers compute two blocks at once, so that each weight is loaded once for both.
 inline constexpr int kBlocks = 2;
 
-// All activations; the last dimension of each is the lane.
+// All activations but the logits, which follow it; the last dimension of each is the lane.
 struct BlockScratch {
   alignas(HWY_ALIGNMENT) float image[kImagePixels * kLanes];
   float conv1_row[kConv1.output.channels * kConv1.output.width * kLanes];
@@ -33,17 +33,23 @@ struct BlockScratch {
   float conv2_row[kConv2Group * kConv2.output.width * kLanes];
   float pool2_head[kConv2.output.channels * kPool2.output.width * kLanes];
   float pool2[kBlocks * kPool2.output.size() * kLanes];
-  float conv3[kBlocks * RoundUp(kConv3.output.channels, 2 * kDenseGroup) * kLanes];
-  float linear1[kBlocks * RoundUp(kLinear1.output.channels, 2 * kDenseGroup) * kLanes];
-  float logits[kBlocks * RoundUp(kClasses, 2 * kDenseGroup) * kLanes];
+  float conv3[kBlocks * RoundUp(kConv3.output.channels, kDenseMultiple) * kLanes];
+  float linear1[kBlocks * RoundUp(kLinear1.output.channels, kDenseMultiple) * kLanes];
 };
+static_assert(sizeof(BlockScratch) % HWY_ALIGNMENT == 0);
 
-// Writes row `y` of `count` images to scratch.image; the lanes that are left repeat the last one.
-HWY_INLINE void ReadRow(const PackedWeights& weights, const ImageView* images, int count, int y,
-                        float* HWY_RESTRICT to) {
+// Floats of the logits, [kBlocks, classes rounded up to kDenseMultiple, kLanes].
+constexpr std::size_t BlockLogits(int classes) {
+  return std::size_t{kBlocks} * kLanes * RoundUp(classes, kDenseMultiple);
+}
+
+// Writes row `y` of the `count` images of `which` to scratch.image; the lanes that are left repeat
+// the last one.
+HWY_INLINE void ReadRow(const PackedWeights& weights, const ImageView* images, const int* which,
+                        int count, int y, float* HWY_RESTRICT to) {
   alignas(HWY_ALIGNMENT) float rows[kLanes][kImageSide];
   for (int i = 0; i < kLanes; ++i) {
-    ReadPixels(weights, images[HWY_MIN(i, count - 1)], y * kImageSide, kImageSide, rows[i]);
+    ReadPixels(weights, images[which[HWY_MIN(i, count - 1)]], y * kImageSide, kImageSide, rows[i]);
   }
 #if HWY_TARGET == HWY_SCALAR
   for (int x = 0; x < kImageSide; ++x) to[x] = rows[0][x];
@@ -122,15 +128,15 @@ HWY_INLINE void ConvTile(const PlacedLayer& placed, const float* HWY_RESTRICT in
 
 // Convolution 1, ReLU and pool 1: a row of the convolution is pooled while it is in the nearest
 // cache.
-inline void Band1(const PackedWeights& weights, const ImageView* images, int count,
-                  BlockScratch& scratch) {
+inline void Band1(const PackedWeights& weights, const ImageView* images, const int* which,
+                  int count, BlockScratch& scratch) {
   constexpr int kColumns = kManyRegisters ? 4 : 2;
   static_assert(kConv1.output.width % kColumns == 0 && kConv1.output.channels == kConv1Group);
   constexpr int kRow = kImageSide * kLanes;
   int read = 0;
   for (int y = 0; y < kConv1.output.height; ++y) {
     for (; read < y + kConv1.layer.window; ++read) {
-      ReadRow(weights, images, count, read, scratch.image + read * kRow);
+      ReadRow(weights, images, which, count, read, scratch.image + read * kRow);
     }
     for (int x = 0; x < kConv1.output.width; x += kColumns) {
       ConvTile<kConv1Group, kColumns, kConv1Group>(
@@ -175,13 +181,13 @@ inline void Band2(const PackedWeights& weights, BlockScratch& scratch, float* ou
 }
 
 // A dense layer over kCount blocks: `in` is [kCount, inputs], `out` [kCount, outputs rounded up to
-// 2 * kDenseGroup].
+// kDenseMultiple].
 template <int kCount, bool kReLU>
 HWY_INLINE void Dense(const PackedLayer& layer, int inputs, int outputs,
                       const float* HWY_RESTRICT in, float* HWY_RESTRICT out) {
   constexpr int kGroups = kManyRegisters || kCount == 1 ? 2 : 1;
   const Tag d;
-  const int padded = RoundUp(outputs, 2 * kDenseGroup);
+  const int padded = RoundUp(outputs, kDenseMultiple);
   for (int o = 0; o < outputs; o += kGroups * kDenseGroup) {
     hn::Vec<Tag> sums[kGroups][kDenseGroup][kCount];
     const float* HWY_RESTRICT groups = layer.groups.get() + o * inputs;
@@ -226,35 +232,36 @@ HWY_INLINE void Dense(const PackedLayer& layer, int inputs, int outputs,
 }
 
 template <int kCount>
-HWY_INLINE void DenseLayers(const PackedWeights& weights, BlockScratch& scratch) {
+HWY_INLINE void DenseLayers(const PackedWeights& weights, BlockScratch& scratch,
+                            float* HWY_RESTRICT logits) {
   constexpr int kInputs = kPool2.output.size();
-  static_assert(kConv3.output.channels % (2 * kDenseGroup) == 0 &&
-                    kLinear1.output.channels % (2 * kDenseGroup) == 0,
+  static_assert(kConv3.output.channels % (kDenseMultiple) == 0 &&
+                    kLinear1.output.channels % (kDenseMultiple) == 0,
                 "the outputs of one layer are the inputs of the next, without padding");
   Dense<kCount, true>(weights.conv3, kInputs, kConv3.output.channels, scratch.pool2, scratch.conv3);
   Dense<kCount, true>(weights.linear1, kConv3.output.channels, kLinear1.output.channels,
                       scratch.conv3, scratch.linear1);
-  Dense<kCount, false>(weights.linear2, kLinear1.output.channels, kClasses, scratch.linear1,
-                       scratch.logits);
+  Dense<kCount, false>(weights.linear2, kLinear2Inputs, weights.classes, scratch.linear1, logits);
 }
 
-inline void ClassifyBlocks(const PackedWeights& weights, const ImageView* images, int count,
-                           void* memory, Prediction* predictions) {
+inline void ClassifyBlocks(const PackedWeights& weights, const ImageView* images, const int* which,
+                           int count, void* memory, float* log_probabilities) {
   auto& scratch = *static_cast<BlockScratch*>(memory);
+  auto* const logits = reinterpret_cast<float*>(&scratch + 1);
   const int blocks = count > kLanes ? 2 : 1;
   for (int b = 0; b < blocks; ++b) {
-    Band1(weights, images + b * kLanes, HWY_MIN(kLanes, count - b * kLanes), scratch);
+    Band1(weights, images, which + b * kLanes, HWY_MIN(kLanes, count - b * kLanes), scratch);
     Band2(weights, scratch, scratch.pool2 + b * kPool2.output.size() * kLanes);
   }
   if (blocks == 2) {
-    DenseLayers<2>(weights, scratch);
+    DenseLayers<2>(weights, scratch, logits);
   } else {
-    DenseLayers<1>(weights, scratch);
+    DenseLayers<1>(weights, scratch, logits);
   }
+  const int padded = RoundUp(weights.classes, kDenseMultiple);
   for (int b = 0; b < blocks; ++b) {
-    constexpr int kPadded = RoundUp(kClasses, 2 * kDenseGroup);
-    LogSoftmax(scratch.logits + b * kPadded * kLanes, HWY_MIN(kLanes, count - b * kLanes),
-               predictions + b * kLanes);
+    LogSoftmax(logits + b * padded * kLanes, weights.classes, which + b * kLanes,
+               HWY_MIN(kLanes, count - b * kLanes), log_probabilities);
   }
 }
 

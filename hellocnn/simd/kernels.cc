@@ -16,11 +16,17 @@ HWY_BEFORE_NAMESPACE();
 namespace hellocnn::simd {
 namespace HWY_NAMESPACE {
 
+// The logits follow the activations, whose number does not depend on the classes.
+std::size_t ScratchBytes(int classes) {
+  return HWY_MAX(sizeof(BlockScratch) + BlockLogits(classes) * sizeof(float),
+                 sizeof(ImageScratch) + ImageLogits(classes) * sizeof(float));
+}
+
 const Kernels* TargetKernels() {
   static const Kernels kKernels{
       hwy::TargetName(HWY_TARGET),
       kLanes,
-      HWY_MAX(sizeof(BlockScratch), sizeof(ImageScratch)),
+      ScratchBytes,
       kBlockFrom,
       ClassifyBlocks,
       ClassifyEach<Maximum>,

@@ -5,40 +5,44 @@
 #include <cstddef>
 
 #include "hellocnn/image.h"
-#include "hellocnn/prediction.h"
 #include "hellocnn/simd/packed_weights.h"
 
 namespace hellocnn::simd {
 
-// Two ways to the same answer. None of these allocates, locks or fails; what is not finite is
-// written as it comes out. `scratch` has scratch_bytes bytes, aligned to HWY_ALIGNMENT, of any
+// Two ways to the same result. None of these functions allocates, locks or fails; what is not
+// finite is written as it comes out.
+//
+// The functions that classify take `count` images: images[which[i]] gives row which[i] of
+// `log_probabilities`, [images, classes]. So a caller can put the images of a batch in any order
+// without moving them. `scratch` has scratch_bytes(classes) bytes, aligned to HWY_ALIGNMENT, of any
 // content.
 struct Kernels {
   const char* target;  // Highway's name of the instruction set: "AVX2"
   int lanes;           // floats in a register: images in a block
-  std::size_t scratch_bytes;
+  std::size_t (*scratch_bytes)(int classes);
 
-  // From so many images up, a block is cheaper than one by one, even if lanes are empty.
+  // From this number of images on, a block is cheaper than one by one, even if lanes are empty.
   int block_from;
 
-  // Image lanes: `count` images, 1 to 2 * lanes, an image in each lane of one or two blocks. Needs
-  // safe images.
-  void (*classify_blocks)(const PackedWeights& weights, const ImageView* images, int count,
-                          void* scratch, Prediction* predictions);
+  // Image lanes: 1 to 2 * lanes images, an image in each lane of one or two blocks. Needs safe
+  // images.
+  void (*classify_blocks)(const PackedWeights& weights, const ImageView* images, const int* which,
+                          int count, void* scratch, float* log_probabilities);
 
   // Channel lanes: one image after the other, output channels in the lanes. Needs safe images.
-  void (*classify_each)(const PackedWeights& weights, const ImageView* images, int count,
-                        void* scratch, Prediction* predictions);
+  void (*classify_each)(const PackedWeights& weights, const ImageView* images, const int* which,
+                        int count, void* scratch, float* log_probabilities);
 
-  // As classify_each, of any images: what is not a number stays so through ReLU and pools.
-  void (*classify_each_unsafe)(const PackedWeights& weights, const ImageView* images, int count,
-                               void* scratch, Prediction* predictions);
+  // As classify_each, for any images: what is not a number stays so through ReLU and pools.
+  void (*classify_each_unsafe)(const PackedWeights& weights, const ImageView* images,
+                               const int* which, int count, void* scratch,
+                               float* log_probabilities);
 
-  // Whether nothing in the network can overflow, given this image.
+  // Returns true if nothing in the network can overflow, given this image.
   bool (*is_safe)(const PackedWeights& weights, const ImageView& image);
 };
 
-// Those for the best instruction set that this CPU has. Thread-safe.
+// Returns the kernels for the best instruction set that this CPU has. Thread-safe.
 const Kernels& BestKernels();
 
 }  // namespace hellocnn::simd

@@ -15,14 +15,16 @@ hwy::AlignedFreeUniquePtr<float[]> Zeros(int count) {
   return values;
 }
 
-PackedLayer Pack(const Weights& weights, const PlacedLayer& placed, int group) {
-  const std::string name(placed.layer.name);
+// `group`, `multiple` and `row_multiple` say how the outputs are grouped and padded; see
+// PackedLayer.
+PackedLayer Pack(const Weights& weights, const std::string& name, int group, int multiple,
+                 int row_multiple = kRowMultiple) {
   const std::span<const float> matrix = weights[name + ".weight"];
   const std::span<const float> bias = weights[name + ".bias"];
-  const int outputs = placed.layer.outputs;
+  const int outputs = static_cast<int>(bias.size());
   const int inputs = static_cast<int>(matrix.size()) / outputs;
-  const int padded = RoundUp(outputs, kRowMultiple);
-  PackedLayer packed{Zeros(RoundUp(outputs, group) * inputs), Zeros(inputs * padded),
+  const int padded = RoundUp(outputs, row_multiple);
+  PackedLayer packed{Zeros(RoundUp(outputs, multiple) * inputs), Zeros(inputs * padded),
                      Zeros(padded)};
   for (int o = 0; o < outputs; ++o) {
     packed.bias[o] = bias[o];
@@ -41,18 +43,16 @@ struct Gain {
   double bias = 0;
 };
 
-Gain GainOf(const Weights& weights, const PlacedLayer& placed) {
-  const std::string name(placed.layer.name);
+Gain GainOf(const Weights& weights, const std::string& name) {
   const std::span<const float> matrix = weights[name + ".weight"];
-  const int inputs = static_cast<int>(matrix.size()) / placed.layer.outputs;
+  const std::span<const float> bias = weights[name + ".bias"];
+  const std::size_t inputs = matrix.size() / bias.size();
   Gain bound;
-  for (int o = 0; o < placed.layer.outputs; ++o) {
+  for (std::size_t o = 0; o < bias.size(); ++o) {
     double sum = 0;
     for (const float weight : matrix.subspan(o * inputs, inputs)) sum += std::abs(weight);
     bound.gain = std::max(bound.gain, sum);
-  }
-  for (const float bias : weights[name + ".bias"]) {
-    bound.bias = std::max<double>(bound.bias, std::abs(bias));
+    bound.bias = std::max<double>(bound.bias, std::abs(bias[o]));
   }
   return bound;
 }
@@ -61,9 +61,9 @@ Gain GainOf(const Weights& weights, const PlacedLayer& placed) {
 // the rounding of some hundred additions is far less than that.
 float SafeMagnitude(const Weights& weights) {
   constexpr double kLimit = 3e35;
-  const std::array<Gain, 5> gains{GainOf(weights, kConv1), GainOf(weights, kConv2),
-                                  GainOf(weights, kConv3), GainOf(weights, kLinear1),
-                                  GainOf(weights, kLinear2)};
+  const std::array<Gain, 5> gains{GainOf(weights, "conv.0"), GainOf(weights, "conv.3"),
+                                  GainOf(weights, "conv.6"), GainOf(weights, "linear.0"),
+                                  GainOf(weights, "linear.2")};
   for (float magnitude = 0x1p110F; magnitude >= 0x1p-120F; magnitude /= 2) {
     double bound = magnitude;
     bool safe = true;
@@ -79,11 +79,12 @@ float SafeMagnitude(const Weights& weights) {
 }  // namespace
 
 PackedWeights::PackedWeights(const Weights& weights, const Normalization& normalization)
-    : conv1(Pack(weights, kConv1, kConv1Group)),
-      conv2(Pack(weights, kConv2, kConv2Group)),
-      conv3(Pack(weights, kConv3, kDenseGroup)),
-      linear1(Pack(weights, kLinear1, kDenseGroup)),
-      linear2(Pack(weights, kLinear2, kDenseGroup)),
+    : classes(weights.classes()),
+      conv1(Pack(weights, "conv.0", kConv1Group, kConv1Group)),
+      conv2(Pack(weights, "conv.3", kConv2Group, kConv2Group)),
+      conv3(Pack(weights, "conv.6", kDenseGroup, kDenseMultiple)),
+      linear1(Pack(weights, "linear.0", kDenseGroup, kDenseMultiple)),
+      linear2(Pack(weights, "linear.2", kDenseGroup, kDenseMultiple, kClassRowMultiple)),
       scale(static_cast<float>(1 / (255.0 * normalization.standard_deviation))),
       offset(static_cast<float>(-static_cast<double>(normalization.mean) /
                                 normalization.standard_deviation)),

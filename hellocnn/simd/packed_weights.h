@@ -12,7 +12,8 @@
 
 namespace hellocnn::simd {
 
-inline constexpr auto kLayerTable = PlaceLayers();
+// All layers but the last dense one are the same for every number of classes.
+inline constexpr auto kLayerTable = PlaceLayers(kMinClasses);
 inline constexpr PlacedLayer kConv1 = kLayerTable[0];
 inline constexpr PlacedLayer kPool1 = kLayerTable[2];
 inline constexpr PlacedLayer kConv2 = kLayerTable[3];
@@ -20,9 +21,9 @@ inline constexpr PlacedLayer kPool2 = kLayerTable[5];
 // Its kernel covers all of its input, so it is computed as a dense layer.
 inline constexpr PlacedLayer kConv3 = kLayerTable[6];
 inline constexpr PlacedLayer kLinear1 = kLayerTable[8];
-inline constexpr PlacedLayer kLinear2 = kLayerTable[10];
+// Its outputs are the classes, a number that is known at run time: PackedWeights::classes.
+inline constexpr int kLinear2Inputs = kLayerTable[10].input.size();
 static_assert(kConv3.output.height == 1 && kConv3.output.width == 1);
-static_assert(kLinear2.output == Shape{kClasses, 1, 1});
 
 constexpr int RoundUp(int value, int multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -33,18 +34,22 @@ constexpr int RoundUp(int value, int multiple) {
 inline constexpr int kConv1Group = 6;
 inline constexpr int kConv2Group = 4;
 inline constexpr int kDenseGroup = 6;
-// Channel-lane rows are padded with zeros to a multiple of this.
+// A tile may take two groups, so dense layers are padded to that.
+inline constexpr int kDenseMultiple = 2 * kDenseGroup;
+// Channel-lane rows are padded with zeros to a multiple of this, and those of the last layer, whose
+// length is known at run time, to two of it: the smallest register tile.
 inline constexpr int kRowMultiple = 8;
+inline constexpr int kClassRowMultiple = 2 * kRowMultiple;
 
 // One convolution or dense layer as a matrix [outputs, inputs], where the inputs of a convolution
 // are the taps of its kernel in the order (channel, y, x). Both paths add products up in this
 // order, which makes their sums the same to the last bit.
 struct PackedLayer {
-  // For image lanes: [outputs / group, inputs, group], zeros after the last output.
+  // For image lanes: [padded outputs / group, inputs, group], zeros after the last output.
   hwy::AlignedFreeUniquePtr<float[]> groups;
-  // For channel lanes: [inputs, outputs rounded up to kRowMultiple], zeros after the last output.
+  // For channel lanes: [inputs, padded outputs], zeros after the last output.
   hwy::AlignedFreeUniquePtr<float[]> rows;
-  // [outputs rounded up to kRowMultiple], zeros after the last output.
+  // [padded outputs of a row], zeros after the last output.
   hwy::AlignedFreeUniquePtr<float[]> bias;
 };
 
@@ -52,6 +57,7 @@ struct PackedLayer {
 struct PackedWeights {
   PackedWeights(const Weights& weights, const Normalization& normalization);
 
+  int classes;
   PackedLayer conv1;
   PackedLayer conv2;
   PackedLayer conv3;

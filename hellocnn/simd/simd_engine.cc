@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -21,50 +22,55 @@ class SimdEngine : public Engine {
              int max_batch_size)
       : kernels_(kernels),
         weights_(std::move(weights)),
-        max_batch_size_(static_cast<std::size_t>(max_batch_size)),
-        scratch_(hwy::AllocateAligned<std::byte>(kernels.scratch_bytes)) {}
+        order_(static_cast<std::size_t>(max_batch_size)),
+        scratch_(hwy::AllocateAligned<std::byte>(kernels.scratch_bytes(weights_->classes))) {}
 
-  absl::Status Classify(std::span<const ImageView> images,
-                        std::span<Prediction> predictions) override {
-    if (images.empty() || images.size() > max_batch_size_ || predictions.size() != images.size()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("batch of ", images.size(), " images for ", predictions.size(),
-                       " predictions; wanted 1 to ", max_batch_size_, " of each"));
-    }
-    const bool safe = std::all_of(images.begin(), images.end(), [this](const ImageView& image) {
-      return kernels_.is_safe(*weights_, image);
-    });
+  int classes() const override { return weights_->classes; }
+
+  // An image that is not safe would not disturb the others in the lanes beside it, but needs slower
+  // kernels for its own sake. So the safe ones are put together first, as if it were not there.
+  void Classify(std::span<const ImageView> images, std::span<float> log_probabilities,
+                std::span<absl::Status> statuses) override {
+    if (!CheckBatch(classes(), order_.size(), images, log_probabilities, statuses)) return;
     const int count = static_cast<int>(images.size());
-    if (safe) {
-      ClassifySafe(images.data(), count, predictions.data());
-    } else {
-      kernels_.classify_each_unsafe(*weights_, images.data(), count, scratch_.get(),
-                                    predictions.data());
+    int safe = 0;
+    int unsafe = count;
+    for (int i = 0; i < count; ++i) {
+      const bool is_safe = kernels_.is_safe(*weights_, images[static_cast<std::size_t>(i)]);
+      order_[static_cast<std::size_t>(is_safe ? safe++ : --unsafe)] = i;
     }
-    return CheckFinite(predictions);
+    const int* const order = order_.data();
+    ClassifySafe(images.data(), order, safe, log_probabilities.data());
+    if (safe < count) {
+      kernels_.classify_each_unsafe(*weights_, images.data(), order + safe, count - safe,
+                                    scratch_.get(), log_probabilities.data());
+    }
+    CheckRows(log_probabilities, statuses);
   }
 
  private:
-  // Full blocks first, two at a time; then what is left in a block with empty lanes or one by one,
+  // Full blocks first, two at a time; then the rest in a block with empty lanes or one by one,
   // whichever is cheaper.
-  void ClassifySafe(const ImageView* images, int count, Prediction* predictions) {
+  void ClassifySafe(const ImageView* images, const int* order, int count,
+                    float* log_probabilities) {
     const int left = count % kernels_.lanes;
     const int in_blocks = left < kernels_.block_from ? count - left : count;
     int done = 0;
     while (done < in_blocks) {
       const int some = std::min(2 * kernels_.lanes, in_blocks - done);
-      kernels_.classify_blocks(*weights_, images + done, some, scratch_.get(), predictions + done);
+      kernels_.classify_blocks(*weights_, images, order + done, some, scratch_.get(),
+                               log_probabilities);
       done += some;
     }
     if (done < count) {
-      kernels_.classify_each(*weights_, images + done, count - done, scratch_.get(),
-                             predictions + done);
+      kernels_.classify_each(*weights_, images, order + done, count - done, scratch_.get(),
+                             log_probabilities);
     }
   }
 
   const simd::Kernels& kernels_;
   const std::shared_ptr<const simd::PackedWeights> weights_;
-  const std::size_t max_batch_size_;
+  std::vector<int> order_;  // [max_batch_size]: the images of a batch, safe ones first
   const hwy::AlignedFreeUniquePtr<std::byte[]> scratch_;
 };
 

@@ -79,8 +79,8 @@ torch::Tensor MaxPoolByDoubling(torch::Tensor images, int window) {
   return SlidingMax(SlidingMax(std::move(images), window, 2), window, 3);
 }
 
-HelloCnnImpl::HelloCnnImpl(Kernels kernels) {
-  auto layers = PlaceLayers();
+HelloCnnImpl::HelloCnnImpl(int classes, Kernels kernels) : classes_(classes) {
+  auto layers = PlaceLayers(classes);
   if (kernels == Kernels::kFast) {
     for (std::size_t i = 1; i < layers.size(); ++i) {
       if (layers[i].layer.kind == Layer::Kind::kMaxPool2d) std::swap(layers[i - 1], layers[i]);

@@ -24,12 +24,15 @@ enum class Kernels {
 // Not thread-safe while parameters change; forward() may then run on several threads.
 class HelloCnnImpl : public torch::nn::Module {
  public:
-  explicit HelloCnnImpl(Kernels kernels = Kernels::kFast);
+  explicit HelloCnnImpl(int classes, Kernels kernels = Kernels::kFast);
 
-  // [N, 1, 32, 32] to [N, 10] log-probabilities, N >= 1.
+  int classes() const { return classes_; }
+
+  // From [N, 1, 32, 32] to log-probabilities, [N, classes()], for N >= 1.
   torch::Tensor forward(const torch::Tensor& images);
 
  private:
+  const int classes_;
   torch::nn::Sequential conv_;
   torch::nn::Sequential linear_;
 };
@@ -38,7 +41,7 @@ TORCH_MODULE(HelloCnn);
 // MaxPool2d(window x window, stride 1) of [N, C, H, W] by doubling. Differentiable.
 torch::Tensor MaxPoolByDoubling(torch::Tensor images, int window);
 
-// Copies between the module's parameters and the checked tensors.
+// Copy between the module's parameters and the checked tensors, of as many classes.
 void SetWeights(HelloCnn& network, const Weights& weights);
 absl::StatusOr<Weights> GetWeights(const HelloCnn& network);
 

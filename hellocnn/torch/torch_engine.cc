@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <string>
@@ -36,32 +35,30 @@ class TorchEngine : public Engine {
     network_->eval();
   }
 
-  absl::Status Classify(std::span<const ImageView> images,
-                        std::span<Prediction> predictions) override {
-    const auto count = static_cast<std::int64_t>(images.size());
-    if (count < 1 || count > input_.size(0) || predictions.size() != images.size()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("batch of ", count, " images for ", predictions.size(),
-                       " predictions; wanted 1 to ", input_.size(0), " of each"));
-    }
+  int classes() const override { return network_->classes(); }
+
+  void Classify(std::span<const ImageView> images, std::span<float> log_probabilities,
+                std::span<absl::Status> statuses) override {
+    const auto most = static_cast<std::size_t>(input_.size(0));
+    if (!CheckBatch(classes(), most, images, log_probabilities, statuses)) return;
     try {
       const c10::InferenceMode inference;
       float* input = input_.data_ptr<float>();
       for (std::size_t i = 0; i < images.size(); ++i) {
         NormalizeImage(images[i], normalization_, input + i * kImagePixels);
       }
+      const auto count = static_cast<std::int64_t>(images.size());
+      float* row = log_probabilities.data();
       for (std::int64_t first = 0; first < count; first += images_together_) {
         const std::int64_t part = std::min(images_together_, count - first);
         const torch::Tensor output = network_->forward(input_.narrow(0, first, part)).contiguous();
-        const float* values = output.data_ptr<float>();
-        for (std::int64_t i = 0; i < part; ++i) {
-          std::memcpy(predictions[first + i].log_probabilities.data(), values + i * kClasses,
-                      sizeof(Prediction::log_probabilities));
-        }
+        row = std::copy_n(output.data_ptr<float>(), output.numel(), row);
       }
-      return CheckFinite(predictions);
+      CheckRows(log_probabilities, statuses);
     } catch (const std::exception& error) {
-      return absl::InternalError(absl::StrCat("LibTorch: ", std::string(error.what())));
+      const absl::Status failure =
+          absl::InternalError(absl::StrCat("LibTorch: ", std::string(error.what())));
+      std::fill(statuses.begin(), statuses.end(), failure);
     }
   }
 
@@ -81,7 +78,7 @@ absl::StatusOr<EngineFactory> MakeFactory(const Weights& weights,
   }
   return EngineFactory([=]() -> absl::StatusOr<std::unique_ptr<Engine>> {
     try {
-      HelloCnn network(kernels);
+      HelloCnn network(weights.classes(), kernels);
       SetWeights(network, weights);
       return std::make_unique<TorchEngine>(
           std::move(network), normalization, max_batch_size,

@@ -18,8 +18,9 @@ torch::Tensor Uniform(std::int64_t count, double limit) {
 
 }  // namespace
 
-absl::StatusOr<Dataset> LoadDataset(const std::string& directory, const std::string& prefix) {
-  absl::StatusOr<LabeledImages> read = ReadMnist(directory, prefix);
+absl::StatusOr<Dataset> LoadDataset(const std::string& directory, const std::string& prefix,
+                                    int classes) {
+  absl::StatusOr<LabeledImages> read = ReadMnist(directory, prefix, classes);
   if (!read.ok()) return read.status();
   if (read->rows != kDigitSide || read->columns != kDigitSide) {
     return absl::InvalidArgumentError(absl::StrCat(directory, ": ", prefix, " images are ",

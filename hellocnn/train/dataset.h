@@ -1,4 +1,5 @@
-// MNIST as tensors, split by a seed, and the random distortions of training.
+// MNIST, or a set in its format, as tensors, split by a seed, and the random distortions of
+// training.
 #ifndef HELLOCNN_TRAIN_DATASET_H_
 #define HELLOCNN_TRAIN_DATASET_H_
 
@@ -20,9 +21,10 @@ struct Dataset {
   std::int64_t size() const { return labels.size(0); }
 };
 
-// Reads `directory`'s `prefix` ("train" or "t10k") images and pads them from 28x28 to 32x32. Errors
-// as ReadMnist; INVALID_ARGUMENT too for images of another size.
-absl::StatusOr<Dataset> LoadDataset(const std::string& directory, const std::string& prefix);
+// Reads `directory`'s `prefix` ("train" or "t10k") images and pads them from 28x28 to 32x32. Labels
+// must be 0 to `classes` - 1. Errors as ReadMnist; INVALID_ARGUMENT too for images of another size.
+absl::StatusOr<Dataset> LoadDataset(const std::string& directory, const std::string& prefix,
+                                    int classes);
 
 struct Split {
   Dataset training;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/version.h"
 #include "hellocnn/formats/weight_file.h"
+#include "hellocnn/topology.h"
 #include "hellocnn/torch/torch_engine.h"
 #include "hellocnn/train/dataset.h"
 #include "hellocnn/train/trainer.h"
@@ -34,6 +35,7 @@ struct Flags {
   std::string output;
   std::string name = "mnist";
   std::string version = "1";
+  std::vector<std::string> class_labels{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
   std::string format = "pt";
   std::uint64_t seed = 1;
   std::int64_t validation_size = 5000;
@@ -95,7 +97,8 @@ absl::StatusOr<std::vector<std::pair<Hyperparameters, double>>> Search(
 int Main(const Flags& flags) {
   namespace fs = std::filesystem;
   SetUpLibTorch();  // one thread gives the same sums in the same order, whatever the machine
-  absl::StatusOr<Dataset> all = LoadDataset(flags.data, "train");
+  const int classes = static_cast<int>(flags.class_labels.size());
+  absl::StatusOr<Dataset> all = LoadDataset(flags.data, "train", classes);
   if (!all.ok()) return Fail(all.status());
   if (flags.validation_size + flags.batch_size > all->size()) {
     std::cerr << "hellocnn-train: --validation-size " << flags.validation_size
@@ -118,11 +121,13 @@ int Main(const Flags& flags) {
   report.name = flags.name;
   report.version = flags.version;
   report.weights_file = absl::StrCat("weights.", flags.format);
+  report.class_labels = flags.class_labels;
   report.data_directory = flags.data;
   report.training_size = data.training.size();
   report.validation_size = data.validation.size();
   RunOptions& options = report.options;
   options.name = "final";
+  options.classes = classes;
   options.epochs = flags.epochs;
   options.batch_size = flags.batch_size;
   options.weight_decay = flags.weight_decay;
@@ -146,7 +151,7 @@ int Main(const Flags& flags) {
   report.final_run = *result;
 
   // Only now, and only once: no choice above has seen these digits.
-  absl::StatusOr<Dataset> test = LoadDataset(flags.data, "t10k");
+  absl::StatusOr<Dataset> test = LoadDataset(flags.data, "t10k", classes);
   if (!test.ok()) return Fail(test.status());
   report.test_classes = Classify(report.final_run.network, *test, options.normalization);
   report.test_labels = test->labels;
@@ -180,6 +185,10 @@ int main(int argc, char** argv) {
       ->required();
   app.add_option("--name", flags.name, "Name of the model in its card");
   app.add_option("--version-label", flags.version, "Version of the model in its card");
+  app.add_option("--class-labels", flags.class_labels,
+                 "Labels of the classes, by index; as many as the data has")
+      ->delimiter(',')
+      ->expected(hellocnn::kMinClasses, hellocnn::kMaxClasses);
   app.add_option("--format", flags.format,
                  "Of the weights: pt, a state_dict as torch.save writes it, or safetensors")
       ->check(CLI::IsMember({"pt", "safetensors"}));

@@ -26,7 +26,7 @@ std::string Fingerprint(const RunOptions& o, const Split& data) {
   return absl::StrCat("lr=", o.hyperparameters.learning_rate,
                       " distortion=", o.hyperparameters.distortion, " epochs=", o.epochs,
                       " batch=", o.batch_size, " decay=", o.weight_decay, " patience=", o.patience,
-                      " seed=", o.seed, " training=", data.training.size(),
+                      " seed=", o.seed, " classes=", o.classes, " training=", data.training.size(),
                       " validation=", data.validation.size());
 }
 
@@ -40,8 +40,8 @@ class Run {
         path_(std::filesystem::path(options.checkpoint_directory) /
               (options.name + ".checkpoint")) {
     torch::manual_seed(options.seed);
-    network_ = HelloCnn();
-    best_ = HelloCnn();
+    network_ = HelloCnn(options.classes);
+    best_ = HelloCnn(options.classes);
     optimizer_ = std::make_unique<torch::optim::AdamW>(
         network_->parameters(), torch::optim::AdamWOptions(options.hyperparameters.learning_rate)
                                     .weight_decay(options.weight_decay));

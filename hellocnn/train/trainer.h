@@ -23,6 +23,7 @@ struct Hyperparameters {
 
 struct RunOptions {
   std::string name;  // names the checkpoint: NAME.checkpoint
+  int classes = 0;   // kMinClasses to kMaxClasses
   Hyperparameters hyperparameters;
   int epochs = 1;
   int batch_size = 64;
@@ -47,7 +48,7 @@ struct ProgressObserver {
 };
 
 struct RunResult {
-  HelloCnn network;  // the best epoch's
+  HelloCnn network{nullptr};  // the best epoch's
   int best_epoch = 0;
   double best_validation_accuracy = 0;
   std::vector<EpochReport> epochs;

@@ -45,8 +45,8 @@ absl::StatusOr<Json> Checksums(const std::filesystem::path& directory) {
 }
 
 // confusion[label][class]
-Json ConfusionMatrix(const torch::Tensor& labels, const torch::Tensor& classes) {
-  std::vector<std::vector<int>> counts(kClasses, std::vector<int>(kClasses));
+Json ConfusionMatrix(std::size_t size, const torch::Tensor& labels, const torch::Tensor& classes) {
+  std::vector<std::vector<int>> counts(size, std::vector<int>(size));
   const auto label = labels.accessor<std::int64_t, 1>();
   const auto chosen = classes.accessor<std::int64_t, 1>();
   for (std::int64_t i = 0; i < labels.size(0); ++i) {
@@ -66,8 +66,6 @@ absl::Status WriteModelCard(const TrainingReport& report, const std::string& dir
   if (!checksums.ok()) return checksums.status();
   const auto right = report.test_classes.eq(report.test_labels).sum().item<std::int64_t>();
   const std::int64_t total = report.test_labels.size(0);
-  Json labels = Json::array();
-  for (int i = 0; i < kClasses; ++i) labels.push_back(std::to_string(i));
   Json search = Json::array();
   for (const auto& [tried, accuracy] : report.search) {
     Json entry = ToJson(tried);
@@ -83,14 +81,15 @@ absl::Status WriteModelCard(const TrainingReport& report, const std::string& dir
       {"name", report.name},
       {"version", report.version},
       {"weights", report.weights_file},
-      {"class_labels", labels},
+      {"class_labels", report.class_labels},
       {"preprocessing",
        {{"content_size", 28}, {"padding", 2}, {"mean", 0.1307}, {"standard_deviation", 0.3081}}},
       {"test_accuracy", static_cast<double>(right) / static_cast<double>(total)},
       {"test_correct", right},
       {"test_size", total},
       {"validation_accuracy", report.final_run.best_validation_accuracy},
-      {"confusion_matrix", ConfusionMatrix(report.test_labels, report.test_classes)},
+      {"confusion_matrix",
+       ConfusionMatrix(report.class_labels.size(), report.test_labels, report.test_classes)},
       {"data", {{"name", "MNIST"}, {"sha256", *checksums}}},
       {"training",
        {{"seed", options.seed},

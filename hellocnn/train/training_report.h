@@ -15,6 +15,7 @@ struct TrainingReport {
   std::string name;
   std::string version;
   std::string weights_file;
+  std::vector<std::string> class_labels;  // as many as the network has classes
   std::string data_directory;
   std::int64_t training_size = 0;
   std::int64_t validation_size = 0;

@@ -48,7 +48,8 @@ std::optional<Rejection> ClassifyCall::Submit() {
   if (!read.ok()) return Rejection::Invalid(read.status());
   if (!read->images.ok()) return Rejection::Invalid(read->images.status());
   const std::span<ImageView> images = *read->images;
-  Prepare(images, PredictionsFor(images, answer_.arena()), scope_.deadline());
+  Prepare(images, LogProbabilitiesFor(images, serving_->description.model(), answer_.arena()),
+          scope_.deadline());
   absl::Status status = batcher->Submit(this);
   if (!status.ok()) return Rejection::OfSubmit(std::move(status));
   return std::nullopt;
@@ -58,10 +59,12 @@ void ClassifyCall::Accepted() { scope_.OnAccepted(static_cast<int>(images().size
 
 void ClassifyCall::Done() {
   if (status().ok()) {
-    EncodeClassification(predictions(), serving_->description.model(), timing(),
-                         answer_.response());
+    const v1::Model& model = serving_->description.model();
+    EncodeClassification(log_probabilities(), model, timing(), answer_.response());
     scope_.OnComputed(static_cast<int>(images().size()));
-    if (scope_.wants_confidences()) ListConfidences(predictions(), scope_.confidences());
+    if (scope_.wants_confidences()) {
+      ListConfidences(log_probabilities(), model.class_labels_size(), scope_.confidences());
+    }
   }
   Respond(JobOutcome(status(), deadline(), serving_->accounting.clock->Now()));
 }

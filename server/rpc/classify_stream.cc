@@ -161,8 +161,9 @@ void ClassifyStream::Submit(const Request& request, Exchange& exchange) {
   }
   if (!request.images.ok()) return Reject(exchange, Rejection::Invalid(request.images.status()));
   const std::span<ImageView> images = *request.images;
-  exchange.Prepare(images, PredictionsFor(images, exchange.answer.arena()),
-                   std::min(deadline_, exchange.scope.start() + *request.timeout));
+  exchange.Prepare(
+      images, LogProbabilitiesFor(images, serving_->description.model(), exchange.answer.arena()),
+      std::min(deadline_, exchange.scope.start() + *request.timeout));
   StreamSession::MayCompute may_compute;
   {
     // After Prepare, which undoes a Cancel that the session asks for from now on.
@@ -191,11 +192,13 @@ void ClassifyStream::Reject(Exchange& exchange, const Rejection& rejection) {
 
 void ClassifyStream::OnComputed(Exchange& exchange) {
   if (exchange.status().ok()) {
-    EncodeClassification(exchange.predictions(), serving_->description.model(), exchange.timing(),
+    const v1::Model& model = serving_->description.model();
+    EncodeClassification(exchange.log_probabilities(), model, exchange.timing(),
                          exchange.answer.response()->mutable_result());
     exchange.scope.OnComputed(static_cast<int>(exchange.images().size()));
     if (exchange.scope.wants_confidences()) {
-      ListConfidences(exchange.predictions(), exchange.scope.confidences());
+      ListConfidences(exchange.log_probabilities(), model.class_labels_size(),
+                      exchange.scope.confidences());
     }
   }
   Respond(exchange,

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "hellocnn/prediction.h"
 #include "hellocnn/topology.h"
 #include "server/rpc/status.h"
 
@@ -20,33 +21,36 @@ void EncodeDuration(absl::Duration duration, google::protobuf::Duration* proto) 
 
 }  // namespace
 
-std::span<Prediction> PredictionsFor(std::span<const ImageView> images,
+std::span<float> LogProbabilitiesFor(std::span<const ImageView> images, const v1::Model& model,
                                      google::protobuf::Arena* arena) {
-  return {google::protobuf::Arena::CreateArray<Prediction>(arena, images.size()), images.size()};
+  const std::size_t values = images.size() * static_cast<std::size_t>(model.class_labels_size());
+  return {google::protobuf::Arena::CreateArray<float>(arena, values), values};
 }
 
-void ListConfidences(std::span<const Prediction> predictions,
+void ListConfidences(std::span<const float> log_probabilities, int classes,
                      std::vector<Confidence>* confidences) {
   confidences->clear();
-  for (const Prediction& prediction : predictions) {
-    const int class_index = prediction.ClassIndex();
-    const auto logarithm =
-        static_cast<double>(prediction.log_probabilities[static_cast<std::size_t>(class_index)]);
+  const std::size_t width = static_cast<std::size_t>(classes);
+  for (std::size_t at = 0; at < log_probabilities.size(); at += width) {
+    const std::span<const float> row = log_probabilities.subspan(at, width);
+    const int class_index = MostLikelyClass(row);
+    const auto logarithm = static_cast<double>(row[static_cast<std::size_t>(class_index)]);
     // Rounding can exceed 1.
     confidences->push_back({class_index, std::min(std::exp(logarithm), 1.0)});
   }
 }
 
-void EncodeClassification(std::span<const Prediction> predictions, const v1::Model& model,
+void EncodeClassification(std::span<const float> log_probabilities, const v1::Model& model,
                           const JobTiming& timing, v1::ClassifyResponse* response) {
-  response->mutable_predictions()->Reserve(static_cast<int>(predictions.size()));
-  for (const Prediction& prediction : predictions) {
-    v1::Prediction* proto = response->add_predictions();
-    const int class_index = prediction.ClassIndex();
-    proto->set_class_index(class_index);
-    proto->set_label(model.class_labels(class_index));
-    proto->mutable_log_probabilities()->Add(prediction.log_probabilities.begin(),
-                                            prediction.log_probabilities.end());
+  const std::size_t classes = static_cast<std::size_t>(model.class_labels_size());
+  response->mutable_predictions()->Reserve(static_cast<int>(log_probabilities.size() / classes));
+  for (std::size_t at = 0; at < log_probabilities.size(); at += classes) {
+    const std::span<const float> row = log_probabilities.subspan(at, classes);
+    v1::Prediction* prediction = response->add_predictions();
+    const int class_index = MostLikelyClass(row);
+    prediction->set_class_index(class_index);
+    prediction->set_label(model.class_labels(class_index));
+    prediction->mutable_log_probabilities()->Add(row.begin(), row.end());
   }
   *response->mutable_model() = model.version();
   EncodeDuration(timing.queue, response->mutable_timing()->mutable_queue_duration());
@@ -65,7 +69,8 @@ v1::Model DescribeModel(const ModelCard& card) {
   model.mutable_version()->set_name(card.name);
   model.mutable_version()->set_version(card.version);
   for (const std::string& label : card.class_labels) model.add_class_labels(label);
-  for (const PlacedLayer& placed : PlaceLayers()) {
+  const int classes = model.class_labels_size();
+  for (const PlacedLayer& placed : PlaceLayers(classes)) {
     v1::Layer* layer = model.add_layers();
     layer->set_name(std::string(placed.layer.name));
     layer->set_operator_(Describe(placed));
@@ -79,8 +84,8 @@ v1::Model DescribeModel(const ModelCard& card) {
     layer->set_parameter_count(placed.parameters);
     layer->set_multiply_adds(placed.multiply_adds);
   }
-  model.set_parameter_count(TotalParameters());
-  model.set_multiply_adds(TotalMultiplyAdds());
+  model.set_parameter_count(TotalParameters(classes));
+  model.set_multiply_adds(TotalMultiplyAdds(classes));
   model.set_test_accuracy(card.test_accuracy);
   v1::Preprocessing* preprocessing = model.mutable_preprocessing();
   preprocessing->set_content_size(card.content_size);

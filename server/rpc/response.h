@@ -11,24 +11,24 @@
 #include "absl/time/time.h"
 #include "hellocnn/image.h"
 #include "hellocnn/model_card.h"
-#include "hellocnn/prediction.h"
 #include "hellocnn/v1/classifier_service.pb.h"
 #include "server/observability/events.h"
 #include "server/scheduling/job.h"
 
 namespace hellocnn::server {
 
-// Room for what is computed of the images.
-std::span<Prediction> PredictionsFor(std::span<const ImageView> images,
+// Returns room for the log-probabilities of the images, [images.size(), classes of `model`].
+std::span<float> LogProbabilitiesFor(std::span<const ImageView> images, const v1::Model& model,
                                      google::protobuf::Arena* arena);
 
 // Writes each image's most likely class and its probability to `confidences`, in place of what it
-// holds. Allocates only if it has no room for them.
-void ListConfidences(std::span<const Prediction> predictions, std::vector<Confidence>* confidences);
+// holds. `log_probabilities` is row-major, [images, classes]. Allocates only if it has no room.
+void ListConfidences(std::span<const float> log_probabilities, int classes,
+                     std::vector<Confidence>* confidences);
 
-// Writes the answer to `response`, which must be empty. The labels and version are those of
-// `model`.
-void EncodeClassification(std::span<const Prediction> predictions, const v1::Model& model,
+// Writes the response to `response`, which must be empty. The classes, labels and version are those
+// of `model`; `log_probabilities` is row-major, [images, classes].
+void EncodeClassification(std::span<const float> log_probabilities, const v1::Model& model,
                           const JobTiming& timing, v1::ClassifyResponse* response);
 
 // Writes the error, which must not be OK, as the protocol has it.

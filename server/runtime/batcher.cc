@@ -22,34 +22,45 @@ thread_local const Batcher* works_for = nullptr;
 // allocation once it has grown to the largest.
 class Scratch {
  public:
-  // Sets the status of each slice. What one job's images do to the engine is not the others' fault:
-  // if it fails on all together, each slice gets a try of its own.
+  // Runs the engine once. Each slice gets its rows and its status: what one job's images do to the
+  // engine is not the others' fault.
   void Classify(Engine& engine, BatchQueue::Taken& batch) {
     images_.clear();
     for (const Slice& slice : batch.slices) {
       const auto first = slice.job->images().begin() + slice.first;
       images_.insert(images_.end(), first, first + slice.count);
     }
-    predictions_.resize(images_.size());
-    const absl::Status together = engine.Classify(images_, predictions_);
+    const std::size_t classes = static_cast<std::size_t>(engine.classes());
+    log_probabilities_.resize(images_.size() * classes);
+    statuses_.resize(images_.size());
+    engine.Classify(images_, log_probabilities_, statuses_);
     std::size_t from = 0;
     for (Slice& slice : batch.slices) {
       const std::size_t count = static_cast<std::size_t>(slice.count);
-      const std::span predictions = std::span(predictions_).subspan(from, count);
-      slice.status = together.ok() || batch.slices.size() == 1
-                         ? together
-                         : engine.Classify(std::span(images_).subspan(from, count), predictions);
-      if (slice.status.ok()) {
-        std::copy(predictions.begin(), predictions.end(),
-                  slice.job->predictions().begin() + slice.first);
-      }
+      const std::size_t first = static_cast<std::size_t>(slice.first);
+      slice.status = StatusOf(std::span(statuses_).subspan(from, count), first);
+      const std::span rows =
+          std::span<const float>(log_probabilities_).subspan(from * classes, count * classes);
+      std::copy(rows.begin(), rows.end(),
+                slice.job->log_probabilities().subspan(first * classes, rows.size()).begin());
       from += count;
     }
   }
 
  private:
+  // The first that is not OK, and which image of the job it is about: the first one is `first`.
+  static absl::Status StatusOf(std::span<const absl::Status> statuses, std::size_t first) {
+    for (std::size_t i = 0; i < statuses.size(); ++i) {
+      if (statuses[i].ok()) continue;
+      return absl::Status(statuses[i].code(),
+                          absl::StrCat("images[", first + i, "]: ", statuses[i].message()));
+    }
+    return absl::OkStatus();
+  }
+
   std::vector<ImageView> images_;
-  std::vector<Prediction> predictions_;
+  std::vector<float> log_probabilities_;
+  std::vector<absl::Status> statuses_;
 };
 
 }  // namespace

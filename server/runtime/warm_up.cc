@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/mutex.h"
-#include "hellocnn/prediction.h"
 
 namespace hellocnn::server {
 
@@ -26,14 +25,18 @@ absl::Status WarmUp::Run(Engine& engine) {
 }
 
 absl::Status WarmUp::RunAllSizes(Engine& engine) {
-  std::vector<Prediction> predictions(images_.size());
+  const std::size_t classes = static_cast<std::size_t>(engine.classes());
+  std::vector<float> log_probabilities(images_.size() * classes);
+  std::vector<absl::Status> statuses(images_.size());
   for (std::size_t size = 1; size <= images_.size(); ++size) {
     if (stop_ != nullptr && stop_->HasBeenNotified()) {
       return absl::CancelledError("stopped during warm-up");
     }
-    const absl::Status status =
-        engine.Classify(std::span(images_).first(size), std::span(predictions).first(size));
-    if (!status.ok()) {
+    engine.Classify(std::span(images_).first(size),
+                    std::span(log_probabilities).first(size * classes),
+                    std::span(statuses).first(size));
+    for (const absl::Status& status : std::span(statuses).first(size)) {
+      if (status.ok()) continue;
       return absl::Status(status.code(),
                           absl::StrCat("warm-up with ", size, " images: ", status.message()));
     }

@@ -12,11 +12,11 @@
 
 namespace hellocnn::server {
 
-void Job::Prepare(std::span<const ImageView> images, std::span<Prediction> predictions,
+void Job::Prepare(std::span<const ImageView> images, std::span<float> log_probabilities,
                   Instant deadline) {
-  assert(images.size() == predictions.size() && !queued_ && outstanding_ == 0);
+  assert(log_probabilities.size() >= images.size() && !queued_ && outstanding_ == 0);
   images_ = images;
-  predictions_ = predictions;
+  log_probabilities_ = log_probabilities;
   deadline_ = deadline;
   cancelled_.store(false, std::memory_order_relaxed);
   status_ = absl::OkStatus();

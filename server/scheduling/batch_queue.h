@@ -18,13 +18,13 @@
 
 namespace hellocnn::server {
 
-// Images [first, first + count) of a job, all in one batch. Whoever computes them writes as many of
-// the job's predictions, or why there are none, before it calls Finish.
+// Images [first, first + count) of a job, all in one batch. Whoever computes them writes their rows
+// of the job's log-probabilities, or why there are none, before it calls Finish.
 struct Slice {
   Job* job;
   int first;
   int count;
-  absl::Status status = absl::OkStatus();  // of Engine::Classify
+  absl::Status status = absl::OkStatus();  // the first that is not OK of Engine::Classify's
 
   // Whether the engine did its part: INVALID_ARGUMENT is what it says of images.
   bool computed() const { return status.ok() || absl::IsInvalidArgument(status); }

@@ -11,7 +11,6 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "hellocnn/image.h"
-#include "hellocnn/prediction.h"
 
 namespace hellocnn::server {
 
@@ -30,9 +29,10 @@ class Job {
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
 
-  // What Submit is to queue: the images, at least 1, and room for as many predictions. Both, and
-  // the pixels, stay until Done is called.
-  void Prepare(std::span<const ImageView> images, std::span<Prediction> predictions,
+  // Sets what Submit is to queue: the images, at least 1, and room for their log-probabilities,
+  // row-major, [images.size(), classes of the engine]. Both, and the pixels, stay until Done is
+  // called.
+  void Prepare(std::span<const ImageView> images, std::span<float> log_probabilities,
                Instant deadline);
 
   // What is still queued is dropped before compute. From any thread, at any time; without effect
@@ -51,11 +51,12 @@ class Job {
 
   std::span<const ImageView> images() const { return images_; }
   Instant deadline() const { return deadline_; }
-  // Written if the job succeeds.
-  std::span<Prediction> predictions() const { return predictions_; }
+  // All rows are written if the job succeeds; some may be if it fails.
+  std::span<float> log_probabilities() const { return log_probabilities_; }
 
-  // How it ended, for Done. OK: every image has its prediction. DEADLINE_EXCEEDED or CANCELLED:
-  // dropped before compute. INTERNAL: the engine failed.
+  // How it ended, for Done. OK: every image has its log-probabilities. DEADLINE_EXCEEDED or
+  // CANCELLED: dropped before compute. INVALID_ARGUMENT: an image's pixels are too large. INTERNAL:
+  // the engine failed.
   const absl::Status& status() const { return status_; }
   const JobTiming& timing() const { return timing_; }
   // Images of it that an engine has computed: fewer than all if it failed.
@@ -71,7 +72,7 @@ class Job {
   int size() const { return static_cast<int>(images_.size()); }
 
   std::span<const ImageView> images_;
-  std::span<Prediction> predictions_;
+  std::span<float> log_probabilities_;
   Instant deadline_;
   std::atomic<bool> cancelled_{false};
 

@@ -18,6 +18,10 @@ namespace {
 
 constexpr int kImages = 48;
 
+bool Stopped(const StopCheck& stop) { return stop && stop(); }
+
+absl::Status StoppedError() { return absl::CancelledError("stopped while an engine was verified"); }
+
 // Blank, full, and strokes on a dark ground, as digits are; every third one as floats.
 struct FixedImages {
   FixedImages() {
@@ -52,65 +56,92 @@ struct FixedImages {
   std::vector<ImageView> views;
 };
 
-absl::Status Compare(const Prediction& found, const Prediction& wanted, int image, int batch_size) {
+const FixedImages& Images() {
+  static const auto* const images = new FixedImages();
+  return *images;
+}
+
+absl::Status Compare(std::span<const float> found, std::span<const float> wanted, int image,
+                     int batch_size) {
   double greatest = 1;
-  for (const float value : wanted.log_probabilities) {
-    greatest = std::max<double>(greatest, std::abs(value));
-  }
-  for (int k = 0; k < kClasses; ++k) {
-    const double value = found.log_probabilities[k];
-    const double apart = std::abs(value - wanted.log_probabilities[k]);
+  for (const float value : wanted) greatest = std::max<double>(greatest, std::abs(value));
+  for (std::size_t k = 0; k < wanted.size(); ++k) {
+    const double value = found[k];
+    const double apart = std::abs(value - wanted[k]);
     if (apart <= kAgreement * greatest) continue;  // false for NaN
-    return absl::FailedPreconditionError(
-        absl::StrCat("image ", image, " of a batch of ", batch_size, ", class ", k,
-                     ": log-probability ", value, ", the reference has ",
-                     wanted.log_probabilities[k], "; wanted within ", kAgreement * greatest));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "image ", image, " of a batch of ", batch_size, ", class ", k, ": log-probability ", value,
+        ", the reference has ", wanted[k], "; wanted within ", kAgreement * greatest));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::Status CheckAgreement(const EngineFactory& candidate, const EngineFactory& reference,
-                            int max_batch_size) {
-  const absl::StatusOr<std::unique_ptr<Engine>> engine = candidate();
-  if (!engine.ok()) return engine.status();
-  const absl::StatusOr<std::unique_ptr<Engine>> other = reference();
-  if (!other.ok()) return other.status();
-
-  const FixedImages images;
-  std::vector<Prediction> wanted(kImages);
-  for (int i = 0; i < kImages; ++i) {
-    absl::Status status = (*other)->Classify({&images.views[i], 1}, {&wanted[i], 1});
+absl::StatusOr<ReferenceResults> ReferenceResults::Compute(Engine& reference,
+                                                           const StopCheck& stop) {
+  const std::size_t classes = static_cast<std::size_t>(reference.classes());
+  std::vector<float> rows(kImages * classes);
+  for (std::size_t i = 0; i < kImages; ++i) {
+    if (Stopped(stop)) return StoppedError();
+    absl::Status status;
+    reference.Classify({&Images().views[i], 1}, std::span(rows).subspan(i * classes, classes),
+                       {&status, 1});
     if (!status.ok()) return status;
   }
+  return ReferenceResults(reference.classes(), std::move(rows));
+}
 
+absl::Status ReferenceResults::Check(Engine& candidate, int max_batch_size,
+                                     const StopCheck& stop) const {
+  if (candidate.classes() != classes_) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "has ", candidate.classes(), " classes; wanted those of the reference, ", classes_));
+  }
+  const std::size_t classes = static_cast<std::size_t>(classes_);
+  const std::size_t most = static_cast<std::size_t>(max_batch_size);
+  // A batch is a part of this, and starts at any of the images.
+  std::vector<ImageView> repeated(kImages + most);
+  for (std::size_t i = 0; i < repeated.size(); ++i) repeated[i] = Images().views[i % kImages];
+  std::vector<float> found(most * classes);
+  std::vector<absl::Status> statuses(most);
   // Each batch starts where the last one ended, so that an image comes to many places.
-  int next = 0;
-  for (int size = 1; size <= max_batch_size; ++size) {
-    std::vector<ImageView> views;
-    std::vector<int> which;
-    for (int i = 0; i < size; ++i, next = (next + 1) % kImages) {
-      views.push_back(images.views[next]);
-      which.push_back(next);
-    }
-    std::vector<Prediction> found(views.size());
-    if (absl::Status status = (*engine)->Classify(views, found); !status.ok()) return status;
-    for (int i = 0; i < size; ++i) {
-      absl::Status status = Compare(found[i], wanted[which[i]], i, size);
+  std::size_t first = 0;
+  for (std::size_t size = 1; size <= most; ++size) {
+    if (Stopped(stop)) return StoppedError();
+    candidate.Classify(std::span(repeated).subspan(first, size),
+                       std::span(found).first(size * classes), std::span(statuses).first(size));
+    for (std::size_t i = 0; i < size; ++i) {
+      if (!statuses[i].ok()) return statuses[i];
+      const std::span<const float> wanted =
+          std::span(rows_).subspan((first + i) % kImages * classes, classes);
+      absl::Status status = Compare(std::span(found).subspan(i * classes, classes), wanted,
+                                    static_cast<int>(i), static_cast<int>(size));
       if (!status.ok()) return status;
     }
+    first = (first + size) % kImages;
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<NamedEngines> SelectEngines(const std::vector<EngineCandidate>& candidates,
-                                           const EngineFactory& reference, int max_batch_size) {
+                                           const EngineFactory& reference, int max_batch_size,
+                                           const StopCheck& stop) {
+  const absl::StatusOr<std::unique_ptr<Engine>> made = reference();
+  if (!made.ok()) return made.status();
+  const absl::StatusOr<ReferenceResults> results = ReferenceResults::Compute(**made, stop);
+  if (!results.ok()) return results.status();
+  const auto check = [&](const absl::StatusOr<EngineFactory>& factory) {
+    if (!factory.ok()) return factory.status();
+    const absl::StatusOr<std::unique_ptr<Engine>> engine = (*factory)();
+    return engine.ok() ? results->Check(**engine, max_batch_size, stop) : engine.status();
+  };
   absl::Status status;
   for (const EngineCandidate& candidate : candidates) {
     absl::StatusOr<EngineFactory> factory = candidate.make();
-    status = factory.ok() ? CheckAgreement(*factory, reference, max_batch_size) : factory.status();
+    status = check(factory);
     if (status.ok()) return NamedEngines{candidate.name, *std::move(factory)};
+    if (Stopped(stop)) return StoppedError();
     status = absl::Status(status.code(),
                           absl::StrCat("engine ", candidate.name, ": ", status.message()));
     spdlog::warn("not used: {}", std::string(status.message()));

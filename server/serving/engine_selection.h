@@ -1,9 +1,10 @@
-// Which engine serves: the first of those wanted whose answers are the reference's.
+// Which engine serves: the first of those wanted whose results are the reference's.
 #ifndef HELLOCNN_SERVER_SERVING_ENGINE_SELECTION_H_
 #define HELLOCNN_SERVER_SERVING_ENGINE_SELECTION_H_
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -12,35 +13,60 @@
 
 namespace hellocnn::server {
 
-// How far apart two log-probabilities may be: in proportion to the greatest of the image, by
-// magnitude, if that is above 1. Engines add in different orders, which moves a value of -50 by up
-// to 1e-4; a wrong weight or a lost image moves it by far more.
+// How far apart two log-probabilities may be, in proportion to the greatest log-probability of the
+// image, by magnitude, if that is above 1. Engines add in different orders, which moves a value of
+// -50 by up to 1e-4; a wrong weight or a lost image moves it by far more.
 inline constexpr double kAgreement = 1e-4;
 
-// Has `candidate` classify a fixed set of grey and float images in batches of every size from 1 to
-// `max_batch_size`, and compares with `reference`, which gets them one at a time. Blocks for as
-// long as that takes. FAILED_PRECONDITION says which image of which batch is how far off. Other
-// errors are the engines'.
-absl::Status CheckAgreement(const EngineFactory& candidate, const EngineFactory& reference,
-                            int max_batch_size);
+// Asked between two batches whether to give up; true ends a verification with CANCELLED. May be
+// null, which never stops. It is called on the verifying thread and must not block.
+using StopCheck = std::function<bool()>;
+
+// What the reference engine makes of a fixed set of grey and float images. Computed once, it
+// verifies any number of engines, at the same time too: each worker can check its own engine, on
+// its own thread and so in the floating-point mode in which it serves. Immutable; thread-safe.
+class ReferenceResults {
+ public:
+  // Has `reference` classify the images one at a time: some 20 ms for the reference engine of
+  // hellocnn/reference. Blocks. CANCELLED: stopped. Other errors are the engine's.
+  static absl::StatusOr<ReferenceResults> Compute(Engine& reference,
+                                                  const StopCheck& stop = nullptr);
+
+  // Has `candidate` classify the images in batches of every size from 1 to `max_batch_size`, and
+  // compares. Blocks for as long as the engine takes for max_batch_size * (max_batch_size + 1) / 2
+  // images, but obeys `stop` after each batch. So it warms the engine up as well.
+  //
+  // FAILED_PRECONDITION: the engine has another number of classes, or a log-probability differs by
+  // more than kAgreement; says which image of which batch is how far off. CANCELLED: stopped. Other
+  // errors are the engine's.
+  absl::Status Check(Engine& candidate, int max_batch_size, const StopCheck& stop = nullptr) const;
+
+ private:
+  ReferenceResults(int classes, std::vector<float> rows)
+      : classes_(classes), rows_(std::move(rows)) {}
+
+  int classes_;
+  std::vector<float> rows_;  // [images, classes]
+};
 
 struct NamedEngines {
   std::string name;  // "simd"
   EngineFactory factory;
 };
 
-// Engines that may be had. `make` is called if it comes to them and not before: it may have to load
-// a library first.
+// A kind of engine that could serve. `make` is called only if the candidates before it have failed:
+// it may have to load a library first.
 struct EngineCandidate {
   std::string name;
   std::function<absl::StatusOr<EngineFactory>()> make;
 };
 
-// The first of `candidates` that can be made and agrees with `reference`. The others before it are
-// logged as warnings, with the reason. None: the error of the last one, with its name. At least one
-// candidate.
+// Returns the first of `candidates` that can be made and agrees with `reference`. The ones before
+// it are logged as warnings, with the reason. If none agrees: the error of the last one, with its
+// name. CANCELLED: stopped. Needs at least one candidate. Blocks; any thread may call it.
 absl::StatusOr<NamedEngines> SelectEngines(const std::vector<EngineCandidate>& candidates,
-                                           const EngineFactory& reference, int max_batch_size);
+                                           const EngineFactory& reference, int max_batch_size,
+                                           const StopCheck& stop = nullptr);
 
 }  // namespace hellocnn::server
 

@@ -3,6 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hellocnn/topology.h"
 #include "tests/testing/files.h"
 
 namespace hellocnn {
@@ -98,8 +104,48 @@ TEST_F(ModelCardTest, MembersMustBeInRange) {
   ErrorWith("0.1307", "1e999");
 }
 
-TEST_F(ModelCardTest, LabelsAreTenAndNotEmpty) {
-  EXPECT_THAT(ErrorWith("\"zero\", ", ""), AllOf(HasSubstr("class_labels"), HasSubstr("not 9")));
+std::string Labels(int count) {
+  std::string labels = "[";
+  for (int i = 0; i < count; ++i) labels += (i > 0 ? ", \"" : "\"") + std::to_string(i) + '"';
+  return labels + "]";
+}
+
+TEST_F(ModelCardTest, LabelsAreTwoToAThousandAndTwentyFour) {
+  const std::string labels = R"(["zero", "1", "2", "3", "4", "5", "6", "7", "8", "nine"])";
+  for (const int count : {2, 26, 1024}) {
+    std::string card = kGoodCard;
+    const absl::StatusOr<ModelCard> read =
+        Load(card.replace(card.find(labels), labels.size(), Labels(count)));
+    ASSERT_TRUE(read.ok()) << read.status();
+    ASSERT_EQ(read->class_labels.size(), static_cast<std::size_t>(count));
+    EXPECT_EQ(read->class_labels.back(), std::to_string(count - 1));
+  }
+  for (const int count : {0, 1, 1025}) {
+    EXPECT_THAT(ErrorWith(labels, Labels(count)),
+                AllOf(HasSubstr("class_labels"), HasSubstr("2 to 1024"),
+                      HasSubstr("not " + std::to_string(count))));
+  }
+}
+
+TEST_F(ModelCardTest, LabelsMustFitTheWeights) {
+  std::map<std::string, Tensor> tensors;
+  for (const TensorSpec& spec : WeightTensors(26)) {
+    tensors[spec.name] = {spec.shape, std::vector<float>(static_cast<std::size_t>(spec.size()))};
+  }
+  const absl::StatusOr<Weights> weights = Weights::Create(std::move(tensors));
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  absl::StatusOr<ModelCard> card = Load(kGoodCard);
+  ASSERT_TRUE(card.ok()) << card.status();
+  const absl::Status status = CheckLabelsFit(*card, *weights);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("mnist"), HasSubstr("has 10 class_labels"), HasSubstr("wanted 26"),
+                    HasSubstr("weights.pt")));
+  card->class_labels.resize(26);
+  EXPECT_TRUE(CheckLabelsFit(*card, *weights).ok());
+}
+
+TEST_F(ModelCardTest, LabelsAreNotEmptyAndAllDifferent) {
   EXPECT_THAT(ErrorWith("\"zero\"", "\"\""), HasSubstr("class_labels[0] is \"\""));
   EXPECT_THAT(ErrorWith("\"zero\"", "\"a\\u0000\""), HasSubstr("class_labels[0] is"));
   EXPECT_THAT(ErrorWith("\"nine\"", "\"zero\""),

@@ -3,7 +3,6 @@
 #define HELLOCNN_TESTS_ORACLE_H_
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <map>
 #include <random>
@@ -17,10 +16,10 @@
 namespace hellocnn::testing {
 
 // Weights of about the size that training gives.
-inline std::map<std::string, Tensor> RandomTensors(unsigned seed) {
+inline std::map<std::string, Tensor> RandomTensors(unsigned seed, int classes = 10) {
   std::mt19937 random(seed);
   std::map<std::string, Tensor> tensors;
-  for (const TensorSpec& spec : WeightTensors()) {
+  for (const TensorSpec& spec : WeightTensors(classes)) {
     const auto fan_in = spec.shape.size() == 1 ? 100 : spec.size() / spec.shape[0];
     std::normal_distribution<float> normal(0, std::sqrt(2.0F / static_cast<float>(fan_in)));
     Tensor& tensor = tensors[spec.name];
@@ -33,7 +32,7 @@ inline std::map<std::string, Tensor> RandomTensors(unsigned seed) {
 class Oracle {
  public:
   explicit Oracle(const Weights& weights) : weights_(weights) {
-    for (const PlacedLayer& placed : PlaceLayers()) {
+    for (const PlacedLayer& placed : PlaceLayers(weights_.classes())) {
       if (placed.layer.kind != Layer::Kind::kConv2d) continue;
       const std::string name(placed.layer.name);
       matrices_[name] = UnrollKernels(weights_[name + ".weight"], placed.layer.outputs,
@@ -43,9 +42,9 @@ class Oracle {
 
   // `input` is [1, 32, 32], normalised. Activations between layers are rounded to float, as every
   // engine does.
-  std::array<double, kClasses> LogProbabilities(std::vector<float> input) const {
+  std::vector<double> LogProbabilities(std::vector<float> input) const {
     std::vector<double> output;
-    for (const PlacedLayer& placed : PlaceLayers()) {
+    for (const PlacedLayer& placed : PlaceLayers(weights_.classes())) {
       const std::string name(placed.layer.name);
       switch (placed.layer.kind) {
         case Layer::Kind::kConv2d: {
@@ -76,9 +75,8 @@ class Oracle {
     const double greatest = *std::max_element(output.begin(), output.end());
     double sum = 0;
     for (const double value : output) sum += std::exp(value - greatest);
-    std::array<double, kClasses> result{};
-    for (int k = 0; k < kClasses; ++k) result[k] = output[k] - greatest - std::log(sum);
-    return result;
+    for (double& value : output) value = value - greatest - std::log(sum);
+    return output;
   }
 
  private:

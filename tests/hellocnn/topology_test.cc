@@ -8,8 +8,8 @@ namespace hellocnn {
 namespace {
 
 TEST(TopologyTest, TotalsAreThoseOfTheSpecification) {
-  EXPECT_EQ(TotalParameters(), 61'706);
-  EXPECT_EQ(TotalMultiplyAdds(), 416'520);
+  EXPECT_EQ(TotalParameters(10), 61'706);
+  EXPECT_EQ(TotalMultiplyAdds(10), 416'520);
 }
 
 TEST(TopologyTest, EveryLayerHasTheShapesAndCountsOfTheSpecification) {
@@ -34,7 +34,7 @@ TEST(TopologyTest, EveryLayerHasTheShapesAndCountsOfTheSpecification) {
       {"linear.2", {10, 1, 1}, 850, 840, "Linear(84, 10)"},
       {"linear.3", {10, 1, 1}, 0, 0, "LogSoftmax"},
   }};
-  const auto placed = PlaceLayers();
+  const auto placed = PlaceLayers(10);
   ASSERT_EQ(placed.size(), rows.size());
   Shape input{1, 32, 32};
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -57,7 +57,7 @@ TEST(TopologyTest, WeightTensorsAreThoseOfTheStateDict) {
       {"linear.0.weight", {84, 120}},     {"linear.0.bias", {84}},
       {"linear.2.weight", {10, 84}},      {"linear.2.bias", {10}},
   };
-  const std::vector<TensorSpec> found = WeightTensors();
+  const std::vector<TensorSpec> found = WeightTensors(10);
   ASSERT_EQ(found.size(), wanted.size());
   std::int64_t total = 0;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -66,6 +66,24 @@ TEST(TopologyTest, WeightTensorsAreThoseOfTheStateDict) {
     total += found[i].size();
   }
   EXPECT_EQ(total, 61'706);
+}
+
+TEST(TopologyTest, ClassesDecideTheLastDenseLayerAlone) {
+  for (const int classes : {kMinClasses, 26, kMaxClasses}) {
+    EXPECT_EQ(TotalParameters(classes), 61'706 - 850 + 85 * classes);
+    EXPECT_EQ(TotalMultiplyAdds(classes), 416'520 - 840 + 84 * classes);
+    const auto placed = PlaceLayers(classes);
+    const auto digits = PlaceLayers(10);
+    for (std::size_t i = 0; i < 10; ++i) {
+      EXPECT_EQ(placed[i].output, digits[i].output);
+      EXPECT_EQ(placed[i].parameters, digits[i].parameters);
+    }
+    EXPECT_EQ(placed[10].output, (Shape{classes, 1, 1}));
+    EXPECT_EQ(placed[11].output, (Shape{classes, 1, 1}));
+    const std::vector<TensorSpec> tensors = WeightTensors(classes);
+    EXPECT_EQ(tensors[8].shape, (std::vector<std::int64_t>{classes, 84}));
+    EXPECT_EQ(tensors[9].shape, (std::vector<std::int64_t>{classes}));
+  }
 }
 
 TEST(TopologyTest, ShapesAreWrittenAsPythonWritesLists) {

@@ -14,10 +14,10 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-std::map<std::string, Tensor> GoodTensors() {
+std::map<std::string, Tensor> GoodTensors(int classes = 10) {
   std::map<std::string, Tensor> tensors;
   float next = 0;
-  for (const TensorSpec& spec : WeightTensors()) {
+  for (const TensorSpec& spec : WeightTensors(classes)) {
     Tensor& tensor = tensors[spec.name];
     tensor.shape = spec.shape;
     for (std::int64_t i = 0; i < spec.size(); ++i) tensor.values.push_back(next += 0.5F);
@@ -66,8 +66,38 @@ TEST(WeightsTest, ExtraTensorIsNamed) {
 TEST(WeightsTest, ShapeMustBeRightEvenIfTheCountIs) {
   auto tensors = GoodTensors();
   tensors["linear.2.weight"].shape = {84, 10};
+  EXPECT_THAT(ErrorOf(tensors), AllOf(HasSubstr("linear.2.weight"), HasSubstr("[84, 10]"),
+                                      HasSubstr("[classes, 84]")));
+}
+
+TEST(WeightsTest, TheLastLayerSaysHowManyClassesThereAre) {
+  for (const int classes : {kMinClasses, 26, kMaxClasses}) {
+    const absl::StatusOr<Weights> weights = Weights::Create(GoodTensors(classes));
+    ASSERT_TRUE(weights.ok()) << weights.status();
+    EXPECT_EQ(weights->classes(), classes);
+    EXPECT_EQ((*weights)["linear.2.bias"].size(), static_cast<std::size_t>(classes));
+  }
+}
+
+TEST(WeightsTest, ClassesAreTwoToAThousandAndTwentyFour) {
+  EXPECT_THAT(ErrorOf(GoodTensors(1)),
+              AllOf(HasSubstr("linear.2.weight has shape [1, 84]"), HasSubstr("2 to 1024")));
+  EXPECT_THAT(ErrorOf(GoodTensors(1025)),
+              AllOf(HasSubstr("linear.2.weight has shape [1025, 84]"), HasSubstr("2 to 1024")));
+}
+
+TEST(WeightsTest, BiasMustHaveAsManyClassesAsTheWeight) {
+  auto tensors = GoodTensors(26);
+  tensors["linear.2.bias"] = GoodTensors(10).at("linear.2.bias");
   EXPECT_THAT(ErrorOf(tensors),
-              AllOf(HasSubstr("linear.2.weight"), HasSubstr("[84, 10]"), HasSubstr("[10, 84]")));
+              AllOf(HasSubstr("linear.2.bias has shape [10]"), HasSubstr("wanted [26] and 26")));
+}
+
+TEST(WeightsTest, MissingClassWeightsAreNamed) {
+  auto tensors = GoodTensors();
+  tensors.erase("linear.2.weight");
+  EXPECT_THAT(ErrorOf(tensors),
+              AllOf(HasSubstr("linear.2.weight is missing"), HasSubstr("[classes, 84]")));
 }
 
 TEST(WeightsTest, CountMustAgreeWithTheShape) {

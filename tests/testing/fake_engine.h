@@ -3,6 +3,8 @@
 #ifndef HELLOCNN_TESTS_TESTING_FAKE_ENGINE_H_
 #define HELLOCNN_TESTS_TESTING_FAKE_ENGINE_H_
 
+#include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <cstddef>
 #include <cstring>
@@ -25,14 +27,24 @@ inline int FirstPixel(const ImageView& image) {
   return static_cast<int>(pixel);
 }
 
-// The answer to an image whose first pixel is `pixel`: class pixel % 10, and different for each
-// pixel.
-inline Prediction FakePrediction(int pixel) {
-  Prediction prediction;
-  prediction.log_probabilities.fill(-1000.0F);
-  prediction.log_probabilities[static_cast<std::size_t>(pixel % kClasses)] =
-      -static_cast<float>(pixel) / 1000.0F;
-  return prediction;
+inline constexpr int kFakeClasses = 10;
+
+// The log-probabilities of an image whose first pixel is `pixel`: class pixel % 10, and different
+// for each pixel.
+inline std::array<float, kFakeClasses> FakeRow(int pixel) {
+  std::array<float, kFakeClasses> row;
+  row.fill(-1000.0F);
+  row[static_cast<std::size_t>(pixel % kFakeClasses)] = -static_cast<float>(pixel) / 1000.0F;
+  return row;
+}
+
+// Writes the rows of the images, as a fake engine does.
+inline void WriteFakeRows(std::span<const ImageView> images, std::span<float> log_probabilities) {
+  auto to = log_probabilities.begin();
+  for (const ImageView& image : images) {
+    const auto row = FakeRow(FirstPixel(image));
+    to = std::copy(row.begin(), row.end(), to);
+  }
 }
 
 // Makes fake engines and steers all of them together. Outlives them. Thread-safe.
@@ -56,17 +68,17 @@ class FakeEngines {
     make_status_ = std::move(status);
   }
 
-  // From now on Classify fails; OK ends that.
+  // From now on Classify fails for every image; OK ends that.
   void Fail(absl::Status status) {
     const std::scoped_lock lock(mutex_);
     status_ = std::move(status);
   }
 
-  // From now on Classify fails if the first pixel of an image is this one.
-  void Refuse(int pixel, absl::Status status) {
+  // From now on Classify fails for images with this first pixel.
+  void Reject(int pixel, absl::Status status) {
     const std::scoped_lock lock(mutex_);
-    refused_pixel_ = pixel;
-    refusal_ = std::move(status);
+    rejected_pixel_ = pixel;
+    rejection_ = std::move(status);
   }
 
   // From now on Classify blocks until Release.
@@ -106,20 +118,19 @@ class FakeEngines {
    public:
     explicit FakeEngine(FakeEngines* engines) : engines_(engines) {}
 
-    absl::Status Classify(std::span<const ImageView> images,
-                          std::span<Prediction> predictions) override {
-      if (absl::Status status = engines_->Enter(images); !status.ok()) return status;
-      for (std::size_t i = 0; i < images.size(); ++i) {
-        predictions[i] = FakePrediction(FirstPixel(images[i]));
-      }
-      return absl::OkStatus();
+    int classes() const override { return kFakeClasses; }
+
+    void Classify(std::span<const ImageView> images, std::span<float> log_probabilities,
+                  std::span<absl::Status> statuses) override {
+      engines_->Enter(images, statuses);
+      WriteFakeRows(images, log_probabilities);
     }
 
    private:
     FakeEngines* const engines_;
   };
 
-  absl::Status Enter(std::span<const ImageView> images) {
+  void Enter(std::span<const ImageView> images, std::span<absl::Status> statuses) {
     std::unique_lock lock(mutex_);
     batch_sizes_.push_back(static_cast<int>(images.size()));
     if (hold_) {
@@ -128,22 +139,20 @@ class FakeEngines {
       changed_.wait(lock, [&] { return !hold_; });
       --held_;
     }
-    for (const ImageView& image : images) {
-      if (FirstPixel(image) == refused_pixel_) {
-        return absl::Status(refusal_.code(), refusal_.message());
-      }
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      const absl::Status& status = FirstPixel(images[i]) == rejected_pixel_ ? rejection_ : status_;
+      // Not a copy, which would share its text with the other threads: where Abseil was built
+      // without ThreadSanitizer, their counting of its users looks like a race.
+      statuses[i] = absl::Status(status.code(), status.message());
     }
-    // Not a copy, which would share its text with the other threads: where Abseil was built without
-    // ThreadSanitizer, their counting of its users looks like a race.
-    return absl::Status(status_.code(), status_.message());
   }
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   absl::Status make_status_;
   absl::Status status_;
-  int refused_pixel_ = -1;
-  absl::Status refusal_;
+  int rejected_pixel_ = -1;
+  absl::Status rejection_;
   bool hold_ = false;
   int held_ = 0;
   int made_ = 0;

@@ -40,7 +40,7 @@ inline std::vector<float> ReadFloats(const std::string& path) {
 // A directory of a test's own, removed with all that is in it.
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() : path_(testing::TempDir() + "/hellocnn_XXXXXX") {
+  TemporaryDirectory() : path_(::testing::TempDir() + "/hellocnn_XXXXXX") {
     EXPECT_NE(mkdtemp(path_.data()), nullptr) << path_;
   }
   TemporaryDirectory(const TemporaryDirectory&) = delete;

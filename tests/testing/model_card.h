@@ -2,7 +2,6 @@
 #ifndef HELLOCNN_TESTS_TESTING_MODEL_CARD_H_
 #define HELLOCNN_TESTS_TESTING_MODEL_CARD_H_
 
-#include <cstddef>
 #include <string>
 
 #include "hellocnn/model_card.h"
@@ -14,9 +13,7 @@ inline ModelCard DigitsCard() {
   ModelCard card;
   card.name = "mnist";
   card.version = "1";
-  for (std::size_t i = 0; i < card.class_labels.size(); ++i) {
-    card.class_labels[i] = std::to_string(i);
-  }
+  for (int i = 0; i < 10; ++i) card.class_labels.push_back(std::to_string(i));
   return card;
 }
 

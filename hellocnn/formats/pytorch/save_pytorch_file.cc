@@ -97,7 +97,7 @@ absl::Status SavePytorchFile(const Weights& weights, const std::string& path) {
   Pickle pickle;
   pickle.EmptyOrderedDict();
   pickle.Op('(');
-  const std::vector<TensorSpec> specs = WeightTensors();
+  const std::vector<TensorSpec> specs = WeightTensors(weights.classes());
   for (std::size_t i = 0; i < specs.size(); ++i) {
     PickleTensor(pickle, specs[i], static_cast<int>(i));
   }

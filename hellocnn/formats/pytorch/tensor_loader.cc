@@ -14,8 +14,8 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-// Both far above HelloCNN's 61,706 values, so that a file of another network still gets the message
-// that says so.
+// Both far above the 147,896 values of HelloCNN with 1,024 classes, so that a file of another
+// network still gets the message that says so.
 constexpr std::size_t kMaxStorageBytes = std::size_t{64} << 20;
 constexpr std::int64_t kMaxValues = std::int64_t{16} << 20;
 constexpr std::size_t kMaxDimensions = 8;

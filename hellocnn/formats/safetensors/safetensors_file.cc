@@ -20,8 +20,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little,
               "length and values are read as they lie in the file");
 
-// Both far above HelloCNN's, 792 and 246,824 bytes, so that a file of another network still gets
-// the message about its tensors.
+// Both far above what HelloCNN with 1,024 classes needs, so that a file of another network still
+// gets the message about its tensors.
 constexpr std::size_t kMaxHeaderBytes = std::size_t{1} << 20;
 constexpr std::size_t kMaxDataBytes = std::size_t{64} << 20;
 constexpr std::size_t kMaxFileBytes = sizeof(std::uint64_t) + kMaxHeaderBytes + kMaxDataBytes;

@@ -155,6 +155,14 @@ TEST_F(MnistFilesTest, LabelsAreDigits) {
               HasSubstr("label 1 is 10"));
 }
 
+TEST_F(MnistFilesTest, LabelsMayBeThoseOfMoreClasses) {
+  directory_.Write("train-images-idx3-ubyte", Header({2, 1, 1}) + "ab");
+  directory_.Write("train-labels-idx1-ubyte", Header({2}) + "\x09\x19");
+  EXPECT_TRUE(ReadMnist(directory_.path(), "train", 26).ok());
+  EXPECT_EQ(ReadMnist(directory_.path(), "train", 25).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(MnistFilesTest, ImagesAndLabelsAreNotConfused) {
   EXPECT_THAT(ErrorOf(Header({2}) + "\1\2", Header({2}) + "\1\2"), HasSubstr("shape is [2]"));
   EXPECT_THAT(ErrorOf(Header({1, 1, 1}) + "a", Header({1, 1}) + "\1"), HasSubstr("[1, 1]"));

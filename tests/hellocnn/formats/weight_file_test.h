@@ -25,7 +25,7 @@ inline std::vector<float> LoadValues(const std::string& path) {
   EXPECT_TRUE(weights.ok()) << weights.status();
   std::vector<float> values;
   if (!weights.ok()) return values;
-  for (const TensorSpec& spec : WeightTensors()) {
+  for (const TensorSpec& spec : WeightTensors(weights->classes())) {
     const auto tensor = (*weights)[spec.name];
     values.insert(values.end(), tensor.begin(), tensor.end());
   }

@@ -1,19 +1,26 @@
 #include "hellocnn/reference/reference_engine.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <limits>
 #include <memory>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "tests/hellocnn/oracle.h"
+#include "tests/testing/classify.h"
 
 namespace hellocnn {
 namespace {
+
+using testing::Classified;
+using testing::Classify;
+using ::testing::Each;
+
+MATCHER(InvalidArgument, "") { return absl::IsInvalidArgument(arg); }
 
 std::unique_ptr<Engine> MakeEngine(std::map<std::string, Tensor> tensors) {
   const absl::StatusOr<Weights> weights = Weights::Create(std::move(tensors));
@@ -37,52 +44,62 @@ std::vector<float> RandomImage(unsigned seed) {
 }
 
 TEST(ReferenceEngineTest, IsTheNetworkWithConvolutionsAsMatrices) {
-  const auto engine = MakeEngine(testing::RandomTensors(1));
-  const testing::Oracle oracle(*Weights::Create(testing::RandomTensors(1)));
-  for (unsigned seed = 1; seed <= 5; ++seed) {
-    const std::vector<float> image = RandomImage(seed);
-    const ImageView view = View(image);
-    Prediction prediction;
-    ASSERT_TRUE(engine->Classify({&view, 1}, {&prediction, 1}).ok());
-    const std::array<double, kClasses> wanted = oracle.LogProbabilities(image);
-    for (int k = 0; k < kClasses; ++k) {
-      // Sums in another order, in double: apart by a rounding to float at most.
-      EXPECT_NEAR(prediction.log_probabilities[k], wanted[k], 2e-6 * std::max(1.0, -wanted[k]));
+  for (const int classes : {10, 2, 26, 1024}) {
+    const auto engine = MakeEngine(testing::RandomTensors(1, classes));
+    const testing::Oracle oracle(*Weights::Create(testing::RandomTensors(1, classes)));
+    ASSERT_EQ(engine->classes(), classes);
+    for (unsigned seed = 1; seed <= (classes == 10 ? 5 : 1); ++seed) {
+      const std::vector<float> image = RandomImage(seed);
+      const Classified found = Classify(*engine, View(image));
+      ASSERT_TRUE(found.status().ok());
+      const std::vector<double> wanted = oracle.LogProbabilities(image);
+      for (std::size_t k = 0; k < wanted.size(); ++k) {
+        // Sums in another order, in double: apart by a rounding to float at most.
+        EXPECT_NEAR(found.log_probabilities[k], wanted[k], 2e-6 * std::max(1.0, -wanted[k]));
+      }
     }
   }
 }
 
-TEST(ReferenceEngineTest, AnImageHasTheSameAnswerInAnyBatch) {
+TEST(ReferenceEngineTest, AnImageHasTheSameRowInAnyBatch) {
   const auto engine = MakeEngine(testing::RandomTensors(1));
   std::vector<std::vector<float>> images;
   std::vector<ImageView> views;
-  for (unsigned i = 0; i < 3; ++i) views.push_back(View(images.emplace_back(RandomImage(i))));
-  std::vector<Prediction> together(3);
-  ASSERT_TRUE(engine->Classify(views, together).ok());
-  for (int i = 0; i < 3; ++i) {
-    Prediction alone;
-    ASSERT_TRUE(engine->Classify({&views[i], 1}, {&alone, 1}).ok());
-    EXPECT_EQ(alone.log_probabilities, together[i].log_probabilities);
+  for (unsigned i = 0; i < 3; ++i) images.push_back(RandomImage(i));
+  for (const std::vector<float>& image : images) views.push_back(View(image));
+  const Classified together = Classify(*engine, views);
+  ASSERT_TRUE(together.status().ok());
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(Classify(*engine, views[i]).log_probabilities, together.row(i));
   }
 }
 
-TEST(ReferenceEngineTest, NotANumberIsAnError) {
+TEST(ReferenceEngineTest, NotANumberIsAnErrorOfItsOwnImage) {
   const auto engine = MakeEngine(testing::RandomTensors(1));
-  std::vector<float> image = RandomImage(1);
-  image[500] = std::numeric_limits<float>::quiet_NaN();
-  const ImageView view = View(image);
-  Prediction prediction;
-  EXPECT_EQ(engine->Classify({&view, 1}, {&prediction, 1}).code(),
-            absl::StatusCode::kInvalidArgument);
+  const std::vector<float> good = RandomImage(1);
+  std::vector<float> bad = good;
+  bad[500] = std::numeric_limits<float>::quiet_NaN();
+  const Classified found = Classify(*engine, std::vector{View(good), View(bad), View(good)});
+  EXPECT_TRUE(found.statuses[0].ok());
+  EXPECT_EQ(found.statuses[1].code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(found.statuses[2].ok());
+  EXPECT_EQ(found.row(2), Classify(*engine, View(good)).log_probabilities);
 }
 
-TEST(ReferenceEngineTest, RefusesABatchOfNoneAndAnotherNumberOfPredictions) {
+TEST(ReferenceEngineTest, RejectsABatchOfNoneAndSpansOfTheWrongSize) {
   const auto engine = MakeEngine(testing::RandomTensors(1));
-  EXPECT_EQ(engine->Classify({}, {}).code(), absl::StatusCode::kInvalidArgument);
+  std::vector<absl::Status> statuses(2);
+  engine->Classify({}, {}, statuses);
+  EXPECT_THAT(statuses, Each(InvalidArgument()));
   const std::vector<float> image = RandomImage(1);
   const ImageView view = View(image);
-  std::vector<Prediction> predictions(2);
-  EXPECT_EQ(engine->Classify({&view, 1}, predictions).code(), absl::StatusCode::kInvalidArgument);
+  std::vector<float> rows(20, 7);
+  engine->Classify({&view, 1}, rows, std::span(statuses).first(1));
+  EXPECT_THAT(statuses[0], InvalidArgument());
+  statuses.assign(2, absl::OkStatus());
+  engine->Classify({&view, 1}, std::span(rows).first(10), statuses);
+  EXPECT_THAT(statuses, Each(InvalidArgument()));
+  EXPECT_THAT(rows, Each(7.0F));
 }
 
 }  // namespace

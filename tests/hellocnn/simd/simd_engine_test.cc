@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
@@ -12,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,6 +20,7 @@
 #include "hellocnn/simd/kernels.h"
 #include "tests/hellocnn/oracle.h"
 #include "tests/hellocnn/simd/instruction_sets.h"
+#include "tests/testing/classify.h"
 
 // glibc lets a program define malloc; sanitizers define it themselves.
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -38,12 +39,14 @@ extern "C" void* malloc(std::size_t size) {
 namespace hellocnn {
 namespace {
 
+using testing::Classified;
+using testing::Classify;
 using testing::InstructionSetName;
 using testing::InstructionSets;
 using testing::OnInstructionSet;
 using testing::Oracle;
 using testing::RandomTensors;
-using Answer = std::array<double, kClasses>;
+using Answer = std::vector<double>;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
@@ -123,12 +126,22 @@ const Samples& GetSamples() {
 }
 
 // `tolerance` is in proportion to the greatest log-probability, by magnitude, if that is above 1.
-void ExpectNear(const Prediction& prediction, const Answer& wanted, double tolerance) {
+void ExpectNear(const std::vector<float>& row, const Answer& wanted, double tolerance) {
+  ASSERT_EQ(row.size(), wanted.size());
   double greatest = 1;
   for (const double value : wanted) greatest = std::max(greatest, std::abs(value));
-  for (int k = 0; k < kClasses; ++k) {
-    EXPECT_NEAR(prediction.log_probabilities[k], wanted[k], tolerance * greatest) << "class " << k;
+  for (std::size_t k = 0; k < wanted.size(); ++k) {
+    EXPECT_NEAR(row[k], wanted[k], tolerance * greatest) << "class " << k;
   }
+}
+
+// Classifies `count` copies of an image, which must give that answer each time.
+void ExpectAnswer(const Weights& weights, const std::vector<float>& image, std::size_t count,
+                  const Answer& wanted, double tolerance) {
+  const auto engine = MakeEngine(weights, static_cast<int>(count));
+  const Classified found = Classify(*engine, std::vector<ImageView>(count, View(image)));
+  ASSERT_TRUE(found.status().ok()) << found.status();
+  for (std::size_t i = 0; i < count; ++i) ExpectNear(found.row(i), wanted, tolerance);
 }
 
 class SimdEngineTest : public OnInstructionSet {};
@@ -139,66 +152,100 @@ INSTANTIATE_TEST_SUITE_P(, SimdEngineTest, ::testing::ValuesIn(InstructionSets()
 TEST_P(SimdEngineTest, AgreesWithUnrolledMatricesInEveryBatchSize) {
   const Samples& samples = GetSamples();
   const auto engine = MakeEngine(samples.weights, Samples::kCount);
-  std::vector<Prediction> alone(Samples::kCount);
-  for (int i = 0; i < Samples::kCount; ++i) {
-    ASSERT_TRUE(engine->Classify({&samples.views[i], 1}, {&alone[i], 1}).ok());
+  EXPECT_EQ(engine->classes(), 10);
+  std::vector<Classified> alone;
+  for (std::size_t i = 0; i < Samples::kCount; ++i) {
+    alone.push_back(Classify(*engine, samples.views[i]));
+    ASSERT_TRUE(alone[i].status().ok());
     SCOPED_TRACE(i);
-    ExpectNear(alone[i], samples.answers[i], 1e-5);
+    ExpectNear(alone[i].row(0), samples.answers[i], 1e-5);
   }
   for (std::size_t count = 2; count <= Samples::kCount; ++count) {
-    std::vector<Prediction> together(count);
     // The last ones, so that lanes hold other images each time.
-    const auto views = std::span(samples.views).last(count);
-    ASSERT_TRUE(engine->Classify(views, together).ok());
+    const Classified together = Classify(*engine, std::span(samples.views).last(count));
+    ASSERT_TRUE(together.status().ok());
     for (std::size_t i = 0; i < count; ++i) {
-      EXPECT_EQ(together[i].log_probabilities, alone[Samples::kCount - count + i].log_probabilities)
+      EXPECT_EQ(together.row(i), alone[Samples::kCount - count + i].log_probabilities)
           << "image " << i << " of " << count;
     }
   }
 }
 
-// Both paths, without the engine's choice between them.
+TEST_P(SimdEngineTest, AgreesForAnyNumberOfClasses) {
+  for (const int classes : {2, 3, 12, 13, 16, 17, 26, 47, 64, 65, 100, 1000, 1024}) {
+    SCOPED_TRACE(classes);
+    const Weights weights = MakeWeights(RandomTensors(11, classes));
+    const Oracle oracle(weights);
+    const auto engine = MakeEngine(weights, 40);
+    ASSERT_EQ(engine->classes(), classes);
+    std::vector<std::vector<float>> images;
+    std::vector<Answer> answers;
+    for (unsigned i = 0; i < 3; ++i) {
+      images.push_back(RandomImage(i));
+      answers.push_back(oracle.LogProbabilities(images.back()));
+    }
+    std::vector<ImageView> views;
+    for (std::size_t i = 0; i < 40; ++i) views.push_back(View(images[i % images.size()]));
+    // Some that are computed one by one, some in blocks, and some in both ways.
+    for (const std::size_t count : {1, 3, 16, 33, 40}) {
+      const Classified found = Classify(*engine, std::span(views).first(count));
+      ASSERT_TRUE(found.status().ok());
+      for (std::size_t i = 0; i < count; ++i) {
+        ExpectNear(found.row(i), answers[i % answers.size()], 1e-5);
+        EXPECT_EQ(found.row(i), found.row(i % images.size()));
+      }
+    }
+  }
+}
+
+// Both paths, without the engine's choice between them, on images in another order.
 TEST_P(SimdEngineTest, EmptyLanesDoNotMatter) {
   const Samples& samples = GetSamples();
   const simd::Kernels& kernels = simd::BestKernels();
   const simd::PackedWeights weights(samples.weights, Normalization());
-  const auto scratch = hwy::AllocateAligned<std::byte>(kernels.scratch_bytes);
+  const auto scratch = hwy::AllocateAligned<std::byte>(kernels.scratch_bytes(10));
+  constexpr std::size_t kValues = Samples::kCount * 10;
+  std::vector<int> backwards(Samples::kCount);
+  for (int i = 0; i < Samples::kCount; ++i) backwards[i] = Samples::kCount - 1 - i;
+  const auto row = [](const std::vector<float>& rows, int image) {
+    return std::vector<float>(rows.begin() + image * 10, rows.begin() + image * 10 + 10);
+  };
+  const std::vector<float> untouched(10, 7);
   for (int count = 1; count <= 2 * kernels.lanes; ++count) {
-    std::vector<Prediction> predictions(count);
-    kernels.classify_blocks(weights, samples.views.data(), count, scratch.get(),
-                            predictions.data());
-    for (int i = 0; i < count; ++i) ExpectNear(predictions[i], samples.answers[i], 1e-5);
+    std::vector<float> rows(kValues, 7);
+    kernels.classify_blocks(weights, samples.views.data(), backwards.data(), count, scratch.get(),
+                            rows.data());
+    for (int i = 0; i < Samples::kCount; ++i) {
+      if (i < Samples::kCount - count) {
+        EXPECT_EQ(row(rows, i), untouched);
+      } else {
+        ExpectNear(row(rows, i), samples.answers[i], 1e-5);
+      }
+    }
   }
-  std::vector<Prediction> predictions(Samples::kCount);
-  kernels.classify_each(weights, samples.views.data(), Samples::kCount, scratch.get(),
-                        predictions.data());
-  std::vector<Prediction> unsafe(Samples::kCount);
-  kernels.classify_each_unsafe(weights, samples.views.data(), Samples::kCount, scratch.get(),
-                               unsafe.data());
-  for (int i = 0; i < Samples::kCount; ++i) {
-    ExpectNear(predictions[i], samples.answers[i], 1e-5);
-    EXPECT_EQ(predictions[i].log_probabilities, unsafe[i].log_probabilities);
-  }
+  std::vector<float> rows(kValues);
+  kernels.classify_each(weights, samples.views.data(), backwards.data(), Samples::kCount,
+                        scratch.get(), rows.data());
+  std::vector<float> unsafe(kValues);
+  kernels.classify_each_unsafe(weights, samples.views.data(), backwards.data(), Samples::kCount,
+                               scratch.get(), unsafe.data());
+  for (int i = 0; i < Samples::kCount; ++i) ExpectNear(row(rows, i), samples.answers[i], 1e-5);
+  EXPECT_EQ(rows, unsafe);
 }
 
 TEST_P(SimdEngineTest, ScratchIsAsLargeAsTheHeaderSays) {
   const simd::Kernels& kernels = simd::BestKernels();
   if (kernels.lanes < 4) GTEST_SKIP() << "said of vectors only";
-  EXPECT_LE(kernels.scratch_bytes, 16'000U * kernels.lanes);
-  EXPECT_GE(kernels.scratch_bytes, 15'000U * kernels.lanes);
+  EXPECT_LE(kernels.scratch_bytes(10), 16'000U * kernels.lanes);
+  EXPECT_GE(kernels.scratch_bytes(10), 15'000U * kernels.lanes);
+  EXPECT_LE(kernels.scratch_bytes(1024), 24'000U * kernels.lanes);
 }
 
 TEST_P(SimdEngineTest, DenormalInputsAreNotTakenForZero) {
   const Weights weights = MakeWeights(Scaled(RandomTensors(3), "conv.0.weight", 1e37F));
   const std::vector<float> image = RandomImage(4, 1e-39F);
   const Answer wanted = Oracle(weights).LogProbabilities(image);
-  const auto engine = MakeEngine(weights, 33);
-  for (const std::size_t count : {1, 33}) {
-    const std::vector<ImageView> views(count, View(image));
-    std::vector<Prediction> predictions(count);
-    ASSERT_TRUE(engine->Classify(views, predictions).ok());
-    for (const Prediction& prediction : predictions) ExpectNear(prediction, wanted, 1e-5);
-  }
+  for (const std::size_t count : {1, 33}) ExpectAnswer(weights, image, count, wanted, 1e-5);
   // The images do make a difference, so the test can fail.
   const Answer of_zeros = Oracle(weights).LogProbabilities(std::vector<float>(kImagePixels));
   EXPECT_GT(std::abs(of_zeros[0] - wanted[0]), 1e-3);
@@ -210,49 +257,54 @@ TEST_P(SimdEngineTest, DenormalWeightsAndActivationsAreComputedWith) {
   const Weights weights = MakeWeights(std::move(tensors));
   const std::vector<float> image = RandomImage(4);
   const Answer wanted = Oracle(weights).LogProbabilities(image);
-  const auto engine = MakeEngine(weights, 1);
-  const ImageView view = View(image);
-  Prediction prediction;
-  ASSERT_TRUE(engine->Classify({&view, 1}, {&prediction, 1}).ok());
-  ExpectNear(prediction, wanted, 1e-4);  // denormals have fewer digits
+  ExpectAnswer(weights, image, 1, wanted, 1e-4);  // denormals have fewer digits
 }
 
 TEST_P(SimdEngineTest, LargeFiniteInputsGiveLargeFiniteAnswers) {
   const Weights& weights = GetSamples().weights;
-  const auto engine = MakeEngine(weights, 33);
   for (const float magnitude : {1e6F, 1e20F, 1e30F, 1e34F}) {
+    SCOPED_TRACE(magnitude);
     const std::vector<float> image = RandomImage(5, magnitude);
     const Answer wanted = Oracle(weights).LogProbabilities(image);
-    for (const std::size_t count : {1, 33}) {
-      const std::vector<ImageView> views(count, View(image));
-      std::vector<Prediction> predictions(count);
-      ASSERT_TRUE(engine->Classify(views, predictions).ok()) << magnitude;
-      for (const Prediction& prediction : predictions) {
-        ExpectNear(prediction, wanted, 1e-5);
+    for (const std::size_t count : {1, 33}) ExpectAnswer(weights, image, count, wanted, 1e-5);
+  }
+}
+
+// One image of a batch is bad. Wherever it stands, it gets the error, and the others' rows are the
+// same to the last bit as if they were alone.
+void ExpectOneIsInvalid(const Weights& weights, const std::vector<float>& bad) {
+  const std::vector<std::vector<float>> good{RandomImage(20), RandomImage(21), RandomImage(22),
+                                             std::vector<float>(kImagePixels)};
+  const auto engine = MakeEngine(weights, 35);
+  std::vector<Classified> alone;
+  for (const std::vector<float>& image : good) alone.push_back(Classify(*engine, View(image)));
+  // Alone, between others that are computed one by one, and in each lane of two blocks.
+  for (const std::size_t count : {1, 3, 35}) {
+    for (std::size_t place = 0; place < count; ++place) {
+      std::vector<ImageView> views;
+      for (std::size_t i = 0; i < count; ++i) {
+        views.push_back(View(i == place ? bad : good[i % good.size()]));
+      }
+      const Classified found = Classify(*engine, views);
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto& wanted = alone[i % good.size()];
+        EXPECT_EQ(found.statuses[i].code(),
+                  i == place ? absl::StatusCode::kInvalidArgument : wanted.statuses[0].code())
+            << "image " << i << " of " << count << ", bad: " << place;
+        if (i == place || !wanted.statuses[0].ok()) continue;
+        EXPECT_EQ(found.row(i), wanted.log_probabilities)
+            << "image " << i << " of " << count << ", bad: " << place;
       }
     }
   }
 }
 
-// Of 33 images one is bad; the whole batch fails, as its predictions would be unspecified.
-void ExpectInternal(const Weights& weights, const std::vector<float>& image) {
-  const std::vector<float> blank(kImagePixels);
-  const auto engine = MakeEngine(weights, 33);
-  for (const std::size_t count : {1, 2, 33}) {
-    std::vector<ImageView> views(count, View(blank));
-    views.back() = View(image);
-    std::vector<Prediction> predictions(count);
-    EXPECT_EQ(engine->Classify(views, predictions).code(), absl::StatusCode::kInvalidArgument)
-        << count;
-  }
-}
-
 TEST_P(SimdEngineTest, AnOutputThatIsNotFiniteIsAnError) {
   const Weights& weights = GetSamples().weights;
-  ExpectInternal(weights, std::vector<float>(kImagePixels, kInfinity));
-  ExpectInternal(weights, std::vector<float>(kImagePixels, 3e38F));
-  ExpectInternal(MakeWeights(Scaled(RandomTensors(1), "conv.6.weight", 1e38F)),
-                 RandomImage(6, 1e4F));
+  ExpectOneIsInvalid(weights, std::vector<float>(kImagePixels, kInfinity));
+  ExpectOneIsInvalid(weights, std::vector<float>(kImagePixels, 3e38F));
+  ExpectOneIsInvalid(MakeWeights(Scaled(RandomTensors(1), "conv.6.weight", 1e38F)),
+                     RandomImage(6, 1e4F));
 }
 
 // Maximum instructions drop a NaN or keep it as the order of their operands has it.
@@ -262,14 +314,14 @@ TEST_P(SimdEngineTest, OneNanAnywhereIsAnErrorInSpiteOfPoolsAndReLUs) {
     for (const float nan : {kNan, -kNan}) {
       std::vector<float> image = RandomImage(7);
       image[pixel] = nan;
-      ExpectInternal(weights, image);
+      ExpectOneIsInvalid(weights, image);
     }
   }
   // One position of convolution 1 has infinity minus infinity in it.
   const Weights large = MakeWeights(Scaled(RandomTensors(1), "conv.0.weight", 1e3F));
   std::vector<float> image(kImagePixels);
   for (int x = 12; x < 17; ++x) image[16 * kImageSide + x] = x % 2 == 0 ? 3e38F : -3e38F;
-  ExpectInternal(large, image);
+  ExpectOneIsInvalid(large, image);
 }
 
 TEST_P(SimdEngineTest, WeightsThatLeaveNoInputSafeStillGiveAnswers) {
@@ -285,11 +337,8 @@ TEST_P(SimdEngineTest, WeightsThatLeaveNoInputSafeStillGiveAnswers) {
   ASSERT_LT(simd::PackedWeights(weights, Normalization()).safe_magnitude, 0);
   const std::vector<float> blank(kImagePixels);
   const Answer wanted = Oracle(weights).LogProbabilities(blank);
-  const std::vector<ImageView> views(33, View(blank));
-  std::vector<Prediction> predictions(33);
-  ASSERT_TRUE(MakeEngine(weights, 33)->Classify(views, predictions).ok());
-  for (const Prediction& prediction : predictions) ExpectNear(prediction, wanted, 1e-5);
-  ExpectInternal(weights, RandomImage(9));
+  ExpectAnswer(weights, blank, 33, wanted, 1e-5);
+  ExpectOneIsInvalid(weights, RandomImage(9));
 }
 
 TEST_P(SimdEngineTest, EnginesOfOneFactoryRunAtTheSameTime) {
@@ -302,10 +351,10 @@ TEST_P(SimdEngineTest, EnginesOfOneFactoryRunAtTheSameTime) {
     threads.emplace_back([&] {
       const auto engine = (*factory)();
       ASSERT_TRUE(engine.ok());
-      std::vector<Prediction> predictions(Samples::kCount);
-      ASSERT_TRUE((*engine)->Classify(samples.views, predictions).ok());
-      for (int i = 0; i < Samples::kCount; ++i) {
-        ExpectNear(predictions[i], samples.answers[i], 1e-5);
+      const Classified found = Classify(**engine, samples.views);
+      ASSERT_TRUE(found.status().ok());
+      for (std::size_t i = 0; i < Samples::kCount; ++i) {
+        ExpectNear(found.row(i), samples.answers[i], 1e-5);
       }
     });
   }
@@ -318,13 +367,14 @@ TEST_P(SimdEngineTest, AllocatesNothingWhileClassifying) {
   const int before_engine = allocations;
   const auto engine = MakeEngine(samples.weights, Samples::kCount);
   ASSERT_GT(allocations, before_engine) << "nothing is counted";
-  std::vector<Prediction> predictions(Samples::kCount);
+  std::vector<float> rows(Samples::kCount * 10);
+  std::vector<absl::Status> statuses(Samples::kCount);
   for (const std::size_t count : {1, 7, 16, 37, 40}) {
     const int before = allocations;
-    const absl::Status status = engine->Classify(std::span(samples.views).first(count),
-                                                 std::span(predictions).first(count));
+    engine->Classify(std::span(samples.views).first(count), std::span(rows).first(count * 10),
+                     std::span(statuses).first(count));
     const int after = allocations;
-    EXPECT_TRUE(status.ok());
+    for (const absl::Status& status : statuses) EXPECT_TRUE(status.ok());
     EXPECT_EQ(after, before) << count;
   }
 #else
@@ -332,15 +382,19 @@ TEST_P(SimdEngineTest, AllocatesNothingWhileClassifying) {
 #endif
 }
 
-TEST(SimdEngineFactoryTest, RefusesBatchesOfTheWrongSize) {
+TEST(SimdEngineFactoryTest, RejectsBatchesOfTheWrongSize) {
   const Samples& samples = GetSamples();
   const auto engine = MakeEngine(samples.weights, 2);
-  std::vector<Prediction> predictions(3);
-  EXPECT_EQ(engine->Classify(std::span(samples.views).first(3), predictions).code(),
-            absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(engine->Classify(std::span(samples.views).first(2), predictions).code(),
-            absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(engine->Classify({}, {}).code(), absl::StatusCode::kInvalidArgument);
+  const Classified too_many = Classify(*engine, std::span(samples.views).first(3));
+  for (const absl::Status& status : too_many.statuses) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  }
+  std::vector<float> rows(30);
+  std::vector<absl::Status> statuses(2);
+  engine->Classify(std::span(samples.views).first(2), rows, statuses);
+  EXPECT_EQ(statuses[0].code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(statuses[1].code(), absl::StatusCode::kInvalidArgument);
+  engine->Classify({}, {}, {});  // there is no status to set
   EXPECT_EQ(SimdEngineFactory(samples.weights, Normalization(), 0).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
@@ -348,9 +402,9 @@ TEST(SimdEngineFactoryTest, RefusesBatchesOfTheWrongSize) {
 TEST(SimdEngineFactoryTest, EnginesOutliveTheirFactory) {
   const Samples& samples = GetSamples();
   const auto engine = MakeEngine(samples.weights, 1);
-  Prediction prediction;
-  ASSERT_TRUE(engine->Classify({samples.views.data(), 1}, {&prediction, 1}).ok());
-  ExpectNear(prediction, samples.answers[0], 1e-5);
+  const Classified found = Classify(*engine, samples.views[0]);
+  ASSERT_TRUE(found.status().ok());
+  ExpectNear(found.row(0), samples.answers[0], 1e-5);
 }
 
 }  // namespace

@@ -16,16 +16,20 @@
 #include "hellocnn/reference/reference_engine.h"
 #include "hellocnn/simd/simd_engine.h"
 #include "hellocnn/torch/torch_engine.h"
+#include "tests/hellocnn/oracle.h"
 #include "tests/hellocnn/simd/instruction_sets.h"
+#include "tests/testing/classify.h"
 
 namespace hellocnn {
 namespace {
 
+using testing::Classified;
 using testing::InstructionSetName;
 using testing::InstructionSets;
 using testing::OnInstructionSet;
 
 constexpr int kBatch = 50;
+constexpr std::size_t kDigits = 10'000;
 
 // The 10,000 test digits, padded to 32x32, and what LibTorch's modules as written make of
 // them.
@@ -54,24 +58,19 @@ class Digits {
     eager = Classify(TorchEagerEngineFactory(*weights, normalization, kBatch));
   }
 
-  std::vector<Prediction> Classify(const absl::StatusOr<EngineFactory>& factory) const {
+  Classified Classify(const absl::StatusOr<EngineFactory>& factory) const {
     EXPECT_TRUE(factory.ok()) << factory.status();
     const absl::StatusOr<std::unique_ptr<Engine>> engine = (*factory)();
     EXPECT_TRUE(engine.ok()) << engine.status();
-    std::vector<Prediction> predictions(views.size());
-    for (std::size_t i = 0; i < views.size(); i += kBatch) {
-      const std::size_t count = std::min<std::size_t>(kBatch, views.size() - i);
-      const absl::Status status = (*engine)->Classify(std::span(views).subspan(i, count),
-                                                      std::span(predictions).subspan(i, count));
-      EXPECT_TRUE(status.ok()) << status;
-    }
-    return predictions;
+    Classified found = testing::ClassifyInBatches(**engine, views, kBatch);
+    EXPECT_TRUE(found.status().ok()) << found.status();
+    return found;
   }
 
   absl::StatusOr<Weights> weights;
   Normalization normalization;
   std::vector<ImageView> views;
-  std::vector<Prediction> eager;
+  Classified eager;
 
  private:
   std::vector<std::uint8_t> pixels_;
@@ -82,22 +81,25 @@ const Digits& GetDigits() {
   return *digits;
 }
 
-void ExpectAgreement(const std::string& name, const std::vector<Prediction>& found,
-                     const std::vector<Prediction>& wanted) {
-  ASSERT_EQ(found.size(), 10'000U);
-  ASSERT_EQ(wanted.size(), 10'000U);
+void ExpectAgreement(const std::string& name, const Classified& found, const Classified& wanted,
+                     std::size_t images) {
+  ASSERT_EQ(found.statuses.size(), images);
+  ASSERT_EQ(wanted.statuses.size(), images);
+  ASSERT_EQ(found.classes, wanted.classes);
   double sum = 0;
   double squares = 0;
   double maximum = 0;
   double in_proportion = 0;  // to the greatest log-probability of the image, by magnitude
   int other_class = 0;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    other_class += found[i].ClassIndex() != wanted[i].ClassIndex();
+  for (std::size_t i = 0; i < images; ++i) {
+    const std::vector<float> found_row = found.row(i);
+    const std::vector<float> wanted_row = wanted.row(i);
+    other_class += MostLikelyClass(found_row) != MostLikelyClass(wanted_row);
     double greatest = 1;
     double greatest_apart = 0;
-    for (int k = 0; k < kClasses; ++k) {
-      const double value = wanted[i].log_probabilities[k];
-      const double apart = std::abs(found[i].log_probabilities[k] - value);
+    for (std::size_t k = 0; k < wanted.classes; ++k) {
+      const double value = wanted_row[k];
+      const double apart = std::abs(found_row[k] - value);
       sum += apart;
       squares += apart * apart;
       greatest = std::max(greatest, std::abs(value));
@@ -106,7 +108,7 @@ void ExpectAgreement(const std::string& name, const std::vector<Prediction>& fou
     maximum = std::max(maximum, greatest_apart);
     in_proportion = std::max(in_proportion, greatest_apart / greatest);
   }
-  const auto values = static_cast<double>(found.size() * kClasses);
+  const auto values = static_cast<double>(found.log_probabilities.size());
   const double l1 = sum / values;
   const double l2 = std::sqrt(squares / values);
   std::printf("[ parity   ] %s: L1 %.2e, L2 %.2e, maximum %.2e, in proportion %.2e\n", name.c_str(),
@@ -128,14 +130,14 @@ TEST_P(SimdParityTest, AgreesWithLibTorchOnAllTestDigits) {
   const Digits& digits = GetDigits();
   ExpectAgreement(SimdInstructionSet(),
                   digits.Classify(SimdEngineFactory(*digits.weights, digits.normalization, kBatch)),
-                  digits.eager);
+                  digits.eager, kDigits);
 }
 
 TEST(TorchParityTest, AgreesWithTheModulesAsWrittenOnAllTestDigits) {
   const Digits& digits = GetDigits();
   ExpectAgreement(
       "torch", digits.Classify(TorchEngineFactory(*digits.weights, digits.normalization, kBatch)),
-      digits.eager);
+      digits.eager, kDigits);
 }
 
 // The reference of the check at each start is LibTorch's equal.
@@ -143,7 +145,33 @@ TEST(ReferenceParityTest, AgreesWithLibTorchOnAllTestDigits) {
   const Digits& digits = GetDigits();
   ExpectAgreement("reference",
                   digits.Classify(ReferenceEngineFactory(*digits.weights, digits.normalization)),
-                  digits.eager);
+                  digits.eager, kDigits);
+}
+
+// Models with other numbers of classes than ten, of random weights, on some of the digits.
+TEST(ClassesParityTest, AllEnginesAgreeForAnyNumberOfClasses) {
+  const Digits& digits = GetDigits();
+  const std::span<const ImageView> views = std::span(digits.views).first(100);
+  for (const int classes : {2, 26, 1024}) {
+    const absl::StatusOr<Weights> weights = Weights::Create(testing::RandomTensors(1, classes));
+    ASSERT_TRUE(weights.ok()) << weights.status();
+    const auto classify = [&](const absl::StatusOr<EngineFactory>& factory) {
+      EXPECT_TRUE(factory.ok()) << factory.status();
+      const absl::StatusOr<std::unique_ptr<Engine>> engine = (*factory)();
+      EXPECT_EQ((*engine)->classes(), classes);
+      return testing::ClassifyInBatches(**engine, views, kBatch);
+    };
+    const Normalization normalization;
+    const Classified wanted = classify(ReferenceEngineFactory(*weights, normalization));
+    const std::string name = std::to_string(classes) + " classes, ";
+    ExpectAgreement(name + "simd", classify(SimdEngineFactory(*weights, normalization, kBatch)),
+                    wanted, views.size());
+    ExpectAgreement(name + "torch", classify(TorchEngineFactory(*weights, normalization, kBatch)),
+                    wanted, views.size());
+    ExpectAgreement(name + "torch-eager",
+                    classify(TorchEagerEngineFactory(*weights, normalization, kBatch)), wanted,
+                    views.size());
+  }
 }
 
 }  // namespace

@@ -41,12 +41,12 @@ TEST(NetworkTest, ConvolvesTheWorkedExampleOfTheAssignment) {
 // Every convolution of the network, as the module computes it, against its unrolled matrix.
 TEST(NetworkTest, EveryConvolutionEqualsItsUnrolledMatrix) {
   torch::manual_seed(4);
-  HelloCnn network;
+  HelloCnn network(10);
   const auto conv =
       std::dynamic_pointer_cast<torch::nn::SequentialImpl>(network->named_children()["conv"]);
   ASSERT_NE(conv, nullptr);
   int checked = 0;
-  const auto table = PlaceLayers();
+  const auto table = PlaceLayers(10);
   for (std::size_t i = 0; i < table.size(); ++i) {
     const PlacedLayer& placed = table[i];
     if (placed.layer.kind != Layer::Kind::kConv2d) continue;
@@ -72,9 +72,9 @@ TEST(NetworkTest, EveryConvolutionEqualsItsUnrolledMatrix) {
 }
 
 TEST(NetworkTest, HasTheTensorsOfTheLayerTableInItsOrder) {
-  HelloCnn network;
+  HelloCnn network(10);
   const auto parameters = network->named_parameters();
-  const std::vector<TensorSpec> specs = WeightTensors();
+  const std::vector<TensorSpec> specs = WeightTensors(10);
   ASSERT_EQ(parameters.size(), specs.size());
   std::int64_t total = 0;
   for (std::size_t i = 0; i < specs.size(); ++i) {
@@ -98,8 +98,8 @@ TEST(NetworkTest, PoolingByDoublingIsBitIdenticalToTheWindow) {
 
 TEST(NetworkTest, FastKernelsComputeTheSame) {
   torch::manual_seed(6);
-  HelloCnn as_written(Kernels::kAsWritten);
-  HelloCnn fast(Kernels::kFast);
+  HelloCnn as_written(10, Kernels::kAsWritten);
+  HelloCnn fast(10, Kernels::kFast);
   const absl::StatusOr<Weights> weights = GetWeights(as_written);
   ASSERT_TRUE(weights.ok()) << weights.status();
   SetWeights(fast, *weights);
@@ -111,7 +111,7 @@ TEST(NetworkTest, FastKernelsComputeTheSame) {
 
 TEST(NetworkTest, OneImageWorksAsWellAsMany) {
   torch::manual_seed(7);
-  HelloCnn network;
+  HelloCnn network(10);
   const torch::NoGradGuard no_grad;
   const torch::Tensor images = torch::randn({9, 1, 32, 32});
   const torch::Tensor together = network->forward(images);

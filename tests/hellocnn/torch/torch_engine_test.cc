@@ -14,10 +14,14 @@
 #include "hellocnn/data/idx.h"
 #include "hellocnn/formats/weight_file.h"
 #include "hellocnn/model_card.h"
+#include "tests/hellocnn/oracle.h"
+#include "tests/testing/classify.h"
 #include "tests/testing/files.h"
 
 namespace hellocnn {
 namespace {
+
+using testing::Classified;
 
 const std::string kModel = HELLOCNN_SOURCE_DIR "/models/mnist/1";
 const std::string kPyTorchFiles = HELLOCNN_PYTORCH_FILES;
@@ -31,16 +35,11 @@ std::vector<ImageView> Views(const void* pixels, PixelFormat format, std::size_t
   return views;
 }
 
-std::vector<Prediction> ClassifyAll(Engine& engine, const std::vector<ImageView>& images,
-                                    std::size_t batch) {
-  std::vector<Prediction> predictions(images.size());
-  for (std::size_t i = 0; i < images.size(); i += batch) {
-    const std::size_t count = std::min(batch, images.size() - i);
-    const absl::Status status = engine.Classify(std::span(images).subspan(i, count),
-                                                std::span(predictions).subspan(i, count));
-    EXPECT_TRUE(status.ok()) << status;
-  }
-  return predictions;
+// Log-probabilities, [images, classes], of all images, `batch` of them at a time.
+Classified ClassifyAll(Engine& engine, const std::vector<ImageView>& images, std::size_t batch) {
+  Classified found = testing::ClassifyInBatches(engine, images, batch);
+  EXPECT_TRUE(found.status().ok()) << found.status();
+  return found;
 }
 
 struct Difference {
@@ -49,16 +48,14 @@ struct Difference {
   double maximum = 0;
 };
 
-Difference Compare(const std::vector<Prediction>& a, const std::vector<float>& b) {
+Difference Compare(const std::vector<float>& a, const std::vector<float>& b) {
   Difference difference;
   std::size_t i = 0;
-  for (const Prediction& prediction : a) {
-    for (const float value : prediction.log_probabilities) {
-      const double apart = std::abs(static_cast<double>(value) - b.at(i++));
-      difference.l1 += apart;
-      difference.l2 += apart * apart;
-      difference.maximum = std::max(difference.maximum, apart);
-    }
+  for (const float value : a) {
+    const double apart = std::abs(static_cast<double>(value) - b.at(i++));
+    difference.l1 += apart;
+    difference.l2 += apart * apart;
+    difference.maximum = std::max(difference.maximum, apart);
   }
   difference.l1 /= static_cast<double>(i);
   difference.l2 = std::sqrt(difference.l2 / static_cast<double>(i));
@@ -96,7 +93,7 @@ std::vector<std::uint8_t> PaddedTestDigits(std::vector<std::uint8_t>* labels) {
 TEST(TorchEngineTest, AgreesWithPythonOnRealDigits) {
   const std::vector<float> images = ReadFloats(kPyTorchFiles + "/parity_inputs.f32");
   const std::vector<float> wanted = ReadFloats(kPyTorchFiles + "/parity_log_probabilities.f32");
-  ASSERT_EQ(images.size() / kImagePixels, wanted.size() / kClasses);
+  ASSERT_EQ(images.size() / kImagePixels, wanted.size() / 10);
   ASSERT_GE(wanted.size(), 640U);
   for (const char* file : {"state_dict.pt", "scripted.pt"}) {
     const absl::StatusOr<Weights> weights = LoadWeightFile(kPyTorchFiles + "/" + file);
@@ -107,8 +104,8 @@ TEST(TorchEngineTest, AgreesWithPythonOnRealDigits) {
       const auto engine = MakeEngine(factory);
       const Difference difference = Compare(
           ClassifyAll(*engine,
-                      Views(images.data(), PixelFormat::kFloat32, images.size() / kImagePixels),
-                      16),
+                      Views(images.data(), PixelFormat::kFloat32, images.size() / kImagePixels), 16)
+              .log_probabilities,
           wanted);
       Report(file, difference);
       EXPECT_LE(difference.maximum, 1e-5) << file << (eager ? ", eager" : "");
@@ -124,10 +121,11 @@ TEST(TorchEngineTest, ShippedModelIsAsGoodAsItsCardSays) {
   std::vector<std::uint8_t> labels;
   const std::vector<std::uint8_t> digits = PaddedTestDigits(&labels);
   const auto engine = MakeEngine(TorchEngineFactory(*weights, card->normalization, 50));
-  const auto predictions =
+  const Classified found =
       ClassifyAll(*engine, Views(digits.data(), PixelFormat::kGray8, labels.size()), 50);
   int right = 0;
-  for (std::size_t i = 0; i < labels.size(); ++i) right += predictions[i].ClassIndex() == labels[i];
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    right += MostLikelyClass(found.row(i)) == labels[i];
   EXPECT_DOUBLE_EQ(right / 10'000.0, card->test_accuracy);
   EXPECT_GE(right, 9650);
 }
@@ -143,35 +141,53 @@ TEST(TorchEngineTest, GreyLevelsAndNormalisedFloatsGiveTheSameAnswer) {
   const auto grey = ClassifyAll(*engine, Views(digits.data(), PixelFormat::kGray8, count), 64);
   const auto normalised =
       ClassifyAll(*engine, Views(floats.data(), PixelFormat::kFloat32, count), 64);
-  for (std::size_t i = 0; i < count; ++i) {
-    for (int k = 0; k < kClasses; ++k) {
-      EXPECT_NEAR(grey[i].log_probabilities[k], normalised[i].log_probabilities[k], 1e-5);
-    }
+  for (std::size_t i = 0; i < grey.log_probabilities.size(); ++i) {
+    EXPECT_NEAR(grey.log_probabilities[i], normalised.log_probabilities[i], 1e-5);
   }
 }
 
-TEST(TorchEngineTest, RefusesBatchesOfTheWrongSize) {
+TEST(TorchEngineTest, RejectsBatchesOfTheWrongSize) {
   const absl::StatusOr<Weights> weights = LoadWeightFile(kPyTorchFiles + "/state_dict.pt");
   ASSERT_TRUE(weights.ok()) << weights.status();
   const auto engine = MakeEngine(TorchEngineFactory(*weights, Normalization(), 2));
   const std::vector<std::uint8_t> pixels(3 * kImagePixels);
   const auto views = Views(pixels.data(), PixelFormat::kGray8, 3);
-  std::vector<Prediction> predictions(3);
-  EXPECT_EQ(engine->Classify(views, predictions).code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(engine->Classify({}, {}).code(), absl::StatusCode::kInvalidArgument);
+  for (const absl::Status& status : testing::Classify(*engine, views).statuses) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  }
   EXPECT_FALSE(TorchEngineFactory(*weights, Normalization(), 0).ok());
 }
 
-TEST(TorchEngineTest, ReportsAnOutputThatIsNotFinite) {
-  const absl::StatusOr<Weights> weights = LoadWeightFile(kPyTorchFiles + "/state_dict.pt");
+// Both engines: an image whose output is not finite gets the error, wherever it stands, and the
+// others' rows are the same to the last bit as if another good image stood there.
+TEST(TorchEngineTest, AnOutputThatIsNotFiniteIsAnErrorOfItsOwnImage) {
+  // So large that the pixels' products overflow.
+  const absl::StatusOr<Weights> weights = Weights::Create(testing::RandomTensors(1));
   ASSERT_TRUE(weights.ok()) << weights.status();
-  const auto engine = MakeEngine(TorchEngineFactory(*weights, Normalization(), 1));
-  const std::vector<float> pixels(kImagePixels, std::numeric_limits<float>::infinity());
-  Prediction prediction;
-  EXPECT_EQ(
-      engine->Classify(Views(pixels.data(), PixelFormat::kFloat32, 1), std::span(&prediction, 1))
-          .code(),
-      absl::StatusCode::kInvalidArgument);
+  const std::vector<float> good = ReadFloats(kPyTorchFiles + "/parity_inputs.f32");
+  constexpr std::size_t kCount = 17;
+  ASSERT_GE(good.size(), kCount * kImagePixels);
+  for (const float value : {std::numeric_limits<float>::infinity(), 3e38F}) {
+    const std::vector<float> bad(kImagePixels, value);
+    for (const auto& make : {TorchEngineFactory, TorchEagerEngineFactory}) {
+      const auto engine = MakeEngine(make(*weights, Normalization(), kCount));
+      const auto views = Views(good.data(), PixelFormat::kFloat32, kCount);
+      const Classified wanted = ClassifyAll(*engine, views, kCount);
+      for (std::size_t place = 0; place < kCount; ++place) {
+        std::vector<ImageView> with_bad = views;
+        with_bad[place] = Views(bad.data(), PixelFormat::kFloat32, 1)[0];
+        const Classified found = testing::Classify(*engine, with_bad);
+        for (std::size_t i = 0; i < kCount; ++i) {
+          if (i == place) {
+            EXPECT_EQ(found.statuses[i].code(), absl::StatusCode::kInvalidArgument);
+          } else {
+            EXPECT_TRUE(found.statuses[i].ok());
+            EXPECT_EQ(found.row(i), wanted.row(i)) << "image " << i << ", bad: " << place;
+          }
+        }
+      }
+    }
+  }
 }
 
 TEST(SaveWeightFileTest, RoundTripsAndIsReproducible) {

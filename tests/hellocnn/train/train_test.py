@@ -8,6 +8,7 @@ import struct
 import subprocess
 import tempfile
 import unittest
+import zipfile
 
 from safetensors_format import read_safetensors, read_state_dict
 
@@ -63,6 +64,19 @@ class TrainTest(unittest.TestCase):
         self.assertEqual(state, read_state_dict(self.folder / "a" / "weights.pt"))
         self.assertFalse((self.folder / "b" / "weights.pt").exists())
         self.assertIn("weights.safetensors", done.stdout)
+
+    def test_the_labels_say_how_many_classes_there_are(self):
+        labels = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "none"]
+        done = self.run_train("a", f"--class-labels={','.join(labels)}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        card = json.loads(self.read("a", "model_card.json"))
+        self.assertEqual(card["class_labels"], labels)
+        self.assertEqual(len(card["confusion_matrix"]), len(labels))
+        with zipfile.ZipFile(self.folder / "a" / "weights.pt") as archive:
+            self.assertEqual(len(archive.read("archive/data/9")), 4 * len(labels))
+        too_few = self.run_train("b", "--class-labels=zero,one,two")
+        self.assertEqual(too_few.returncode, 1)
+        self.assertIn("wanted 0 to 2", too_few.stderr)
 
     def test_an_interrupted_training_ends_as_if_it_had_not_been(self):
         whole = self.run_train("whole")

@@ -41,19 +41,22 @@ static_assert(kCallers * kRequestsEach >
               AllocationsPerEvent::kWarmUp + AllocationsPerEvent::kEvents);
 constexpr int kMaxImages = 1024;
 
-Prediction SomePrediction() {
-  Prediction prediction;
-  prediction.log_probabilities.fill(-8);
-  prediction.log_probabilities[7] = -0.003F;
-  return prediction;
+constexpr int kClasses = 10;  // of DigitsCard()
+
+void WriteSomeRows(std::span<float> log_probabilities) {
+  std::fill(log_probabilities.begin(), log_probabilities.end(), -8.0F);
+  for (std::size_t i = 7; i < log_probabilities.size(); i += kClasses) {
+    log_probabilities[i] = -0.003F;
+  }
 }
 
 class SomeEngine : public Engine {
  public:
-  absl::Status Classify(std::span<const ImageView> /*images*/,
-                        std::span<Prediction> predictions) override {
-    std::fill(predictions.begin(), predictions.end(), SomePrediction());
-    return absl::OkStatus();
+  int classes() const override { return kClasses; }
+  void Classify(std::span<const ImageView> /*images*/, std::span<float> log_probabilities,
+                std::span<absl::Status> statuses) override {
+    WriteSomeRows(log_probabilities);
+    std::fill(statuses.begin(), statuses.end(), absl::OkStatus());
   }
 };
 
@@ -275,10 +278,10 @@ class BareServer {
 
   void Fill(std::span<const ImageView> images, google::protobuf::Arena* arena,
             v1::ClassifyResponse* response) const {
-    const std::span<Prediction> predictions = PredictionsFor(images, arena);
-    std::fill(predictions.begin(), predictions.end(), SomePrediction());
-    EncodeClassification(predictions, model_, {absl::Microseconds(20), absl::Microseconds(100), 16},
-                         response);
+    const std::span<float> log_probabilities = LogProbabilitiesFor(images, model_, arena);
+    WriteSomeRows(log_probabilities);
+    EncodeClassification(log_probabilities, model_,
+                         {absl::Microseconds(20), absl::Microseconds(100), 16}, response);
   }
 
   const v1::Model model_ = DescribeModel(DigitsCard());
@@ -320,9 +323,9 @@ TEST(AllocationTest, ReadingAndWritingMessagesTakesMemoryOfTheArenaOnly) {
 
   const std::int64_t before = Allocations();
   const auto request = ReadRequest<v1::ClassifyRequest>(&buffer, kMaxImages, &arena);
-  const std::span<Prediction> predictions = PredictionsFor(*request->images, &arena);
-  std::fill(predictions.begin(), predictions.end(), SomePrediction());
-  EncodeClassification(predictions, model, {}, response);
+  const std::span<float> log_probabilities = LogProbabilitiesFor(*request->images, model, &arena);
+  WriteSomeRows(log_probabilities);
+  EncodeClassification(log_probabilities, model, {}, response);
   EXPECT_EQ(Allocations() - before, 0);
   EXPECT_EQ(response->predictions_size(), 64);
 }

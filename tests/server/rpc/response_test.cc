@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -11,37 +12,48 @@ namespace {
 
 using ::testing::ElementsAre;
 
-ModelCard Card() {
+ModelCard Card(int classes = 10) {
   ModelCard card;
   card.name = "mnist";
   card.version = "7";
-  for (int i = 0; i < kClasses; ++i) card.class_labels[i] = "label" + std::to_string(i);
+  for (int i = 0; i < classes; ++i) card.class_labels.push_back("label" + std::to_string(i));
   card.test_accuracy = 0.99;
   return card;
 }
 
 TEST(EncodeTest, ClassificationHasPredictionsModelAndTiming) {
-  Prediction prediction;
-  for (int i = 0; i < kClasses; ++i) prediction.log_probabilities[i] = -10.0F + i;
-  prediction.log_probabilities[4] = -0.25F;
+  const std::vector<float> log_probabilities{-2, -1, -3, -4,   -5,   // the first image
+                                             -9, -8, -7, -0.5, -6};  // the second
   JobTiming timing;
   timing.queue = absl::Seconds(2) + absl::Nanoseconds(3);
   timing.compute = absl::Microseconds(7);
   timing.largest_batch = 5;
   v1::ClassifyResponse response;
-  EncodeClassification(std::vector{prediction, prediction}, DescribeModel(Card()), timing,
-                       &response);
+  EncodeClassification(log_probabilities, DescribeModel(Card(5)), timing, &response);
   ASSERT_EQ(response.predictions_size(), 2);
-  EXPECT_EQ(response.predictions(1).class_index(), 4);
-  EXPECT_EQ(response.predictions(1).label(), "label4");
-  EXPECT_THAT(response.predictions(1).log_probabilities(),
-              ElementsAre(-10, -9, -8, -7, -0.25, -5, -4, -3, -2, -1));
+  EXPECT_EQ(response.predictions(0).class_index(), 1);
+  EXPECT_EQ(response.predictions(0).label(), "label1");
+  EXPECT_THAT(response.predictions(0).log_probabilities(), ElementsAre(-2, -1, -3, -4, -5));
+  EXPECT_EQ(response.predictions(1).class_index(), 3);
+  EXPECT_EQ(response.predictions(1).label(), "label3");
+  EXPECT_THAT(response.predictions(1).log_probabilities(), ElementsAre(-9, -8, -7, -0.5, -6));
   EXPECT_EQ(response.model().name(), "mnist");
   EXPECT_EQ(response.model().version(), "7");
   EXPECT_EQ(response.timing().queue_duration().seconds(), 2);
   EXPECT_EQ(response.timing().queue_duration().nanos(), 3);
   EXPECT_EQ(response.timing().compute_duration().nanos(), 7000);
   EXPECT_EQ(response.timing().batch_size(), 5);
+}
+
+TEST(ListConfidencesTest, HasTheMostLikelyClassOfEachImageAndItsProbability) {
+  std::vector<Confidence> confidences{{7, 0.5}};
+  // Of the second image, rounding has left a probability above 1.
+  ListConfidences(std::vector<float>{-1, -2, -0.5F, -100, 1e-6F, -100}, 3, &confidences);
+  ASSERT_EQ(confidences.size(), 2);
+  EXPECT_EQ(confidences[0].class_index, 2);
+  EXPECT_NEAR(confidences[0].probability, std::exp(-0.5), 1e-6);
+  EXPECT_EQ(confidences[1].class_index, 1);
+  EXPECT_EQ(confidences[1].probability, 1);
 }
 
 TEST(EncodeTest, ErrorHasTheProtocolsCode) {
@@ -62,6 +74,13 @@ TEST(DescribeModelTest, HasTheLayerTableAndTheCard) {
   EXPECT_EQ(model.class_labels_size(), 10);
   EXPECT_EQ(model.preprocessing().content_size(), 28);
   EXPECT_FLOAT_EQ(model.preprocessing().mean(), 0.1307F);
+}
+
+TEST(DescribeModelTest, HasAsManyClassesAsTheCard) {
+  const v1::Model model = DescribeModel(Card(26));
+  EXPECT_THAT(model.layers(11).output_shape(), ElementsAre(26));
+  EXPECT_EQ(model.parameter_count(), 61'706 + 16 * 85);
+  EXPECT_EQ(model.class_labels_size(), 26);
 }
 
 }  // namespace

@@ -196,22 +196,22 @@ TEST_F(BatcherTest, EngineFailureIsInternalForThatBatchOnly) {
   EXPECT_EQ(good.Wait(), "OK");
 }
 
-TEST_F(BatcherTest, ImagesThatTheEngineRefusesFailTheirOwnJobOnly) {
+TEST_F(BatcherTest, ImagesThatTheEngineRejectsFailTheirOwnJobOnlyAndNothingRunsTwice) {
   Start(1, {.max_batch_size = 8, .capacity = 16});
-  engines_.Refuse(200, absl::InvalidArgumentError("not finite"));
+  engines_.Reject(200, absl::InvalidArgumentError("not finite"));
   Call first({0});
   Occupy(first);
-  Call before({1, 2}), refused({3, 200}), after({4});
-  for (Call* call : {&before, &refused, &after}) {
+  Call before({1, 2}), rejected({3, 200}), after({4});
+  for (Call* call : {&before, &rejected, &after}) {
     ASSERT_TRUE(batcher_->Submit(call->job()).ok());
   }
   engines_.Release();
   EXPECT_EQ(before.Wait(), "OK");
-  EXPECT_EQ(refused.Wait(), "INVALID_ARGUMENT");
-  EXPECT_EQ(refused.message(), "not finite");
+  EXPECT_EQ(rejected.Wait(), "INVALID_ARGUMENT");
+  EXPECT_EQ(rejected.message(), "images[1]: not finite");
   EXPECT_EQ(after.Wait(), "OK");
   batcher_->Drain();
-  EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 5, 2, 2, 1));
+  EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 5));
   // What the engine says of images is no failure of it.
   EXPECT_EQ(observer_.failed(), 0);
   EXPECT_EQ(observer_.discarded(), 2);

@@ -2,6 +2,8 @@
 #ifndef HELLOCNN_TESTS_SERVER_SCHEDULING_BATCH_QUEUE_FIXTURE_H_
 #define HELLOCNN_TESTS_SERVER_SCHEDULING_BATCH_QUEUE_FIXTURE_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,7 +19,7 @@ namespace hellocnn::server {
 // How a job was done.
 struct Outcome {
   absl::Status status;
-  std::vector<Prediction> predictions;
+  std::vector<float> log_probabilities;  // [images, classes]
   JobTiming timing;
 };
 
@@ -32,14 +34,14 @@ class BatchQueueTest : public ::testing::Test {
   struct Named : Job {
     Named(int count, Instant deadline)
         : pixels(static_cast<std::size_t>(count), {PixelFormat::kGray8, nullptr}),
-          answers(pixels.size()) {
+          answers(pixels.size() * hellocnn::testing::kFakeClasses) {
       Prepare(pixels, answers, deadline);
     }
     void Done() override {
-      outcomes.push_back({status(), status().ok() ? answers : std::vector<Prediction>(), timing()});
+      outcomes.push_back({status(), status().ok() ? answers : std::vector<float>(), timing()});
     }
     std::vector<ImageView> pixels;
-    std::vector<Prediction> answers;
+    std::vector<float> answers;     // [images, classes]
     std::vector<Outcome> outcomes;  // how often it was done, and how
     absl::Status pushed;
   };
@@ -79,8 +81,9 @@ class BatchQueueTest : public ::testing::Test {
     for (Slice& slice : batch.slices) {
       slice.status = status;
       for (int i = 0; i < slice.count; ++i) {
-        slice.job->predictions()[static_cast<std::size_t>(slice.first + i)] =
-            hellocnn::testing::FakePrediction(slice.first + i);
+        const auto row = hellocnn::testing::FakeRow(slice.first + i);
+        const std::size_t at = static_cast<std::size_t>(slice.first + i) * row.size();
+        std::copy(row.begin(), row.end(), slice.job->log_probabilities().subspan(at).begin());
       }
     }
     const BatchQueue::Finished finished = queue_->Finish(batch, now_, {});
