@@ -9,15 +9,11 @@
 
 namespace hellocnn::server {
 
-Admission::Admission(Lifecycle* lifecycle, const Clock* clock)
+Admission::Admission(Lifecycle* lifecycle, const ModelRegistry* registry, const Clock* clock)
     : lifecycle_(lifecycle),
+      registry_(registry),
       clock_(clock),
       observation_(lifecycle->Observe([this](LifecycleState state) { OnState(state); })) {}
-
-void Admission::SetBatcher(Batcher* batcher) {
-  MutexLock lock(&mutex_);
-  batcher_ = batcher;
-}
 
 void Admission::OnState(LifecycleState state) {
   if (state != LifecycleState::kDraining) return;
@@ -45,10 +41,12 @@ Admission::Result Admission::Enter(std::shared_ptr<Drainable> stream) {
     case LifecycleState::kServing:
       break;
   }
+  absl::StatusOr<ServableHandle> servable = registry_->Default();
+  if (!servable.ok()) return Rejection::Loading();
   ++calls_;
   const Drainable* const key = stream.get();
   if (key != nullptr) streams_.emplace(key, std::move(stream));
-  return Ticket(this, key, batcher_);
+  return Ticket(this, key, *std::move(servable));
 }
 
 void Admission::Leave(const Drainable* stream) {

@@ -12,8 +12,9 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "server/rpc/core/rejection.h"
-#include "server/runtime/batcher.h"
 #include "server/serving/lifecycle.h"
+#include "server/serving/model_registry.h"
+#include "server/serving/servable.h"
 
 namespace hellocnn::server {
 
@@ -30,44 +31,42 @@ class Drainable {
 // drain. Thread-safe. Nothing but the two waits blocks.
 class Admission {
  public:
-  // `lifecycle` and `clock` outlive this.
-  Admission(Lifecycle* lifecycle, const Clock* clock);
-
-  // Calls that are admitted get `batcher`, which must outlive every call. Before the lifecycle is
-  // serving.
-  void SetBatcher(Batcher* batcher) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Calls that are admitted get a handle on the default model of `registry`. All three outlive
+  // this.
+  Admission(Lifecycle* lifecycle, const ModelRegistry* registry, const Clock* clock);
 
   // A call's place in the server. Its destructor gives it back. Thread-compatible.
   class Ticket {
    public:
     Ticket() = default;  // no place
-    Ticket(Ticket&& other) noexcept : admission_(std::exchange(other.admission_, nullptr)) {
-      stream_ = other.stream_;
-      batcher_ = other.batcher_;
-    }
+    Ticket(Ticket&& other) noexcept
+        : admission_(std::exchange(other.admission_, nullptr)),
+          stream_(other.stream_),
+          servable_(std::move(other.servable_)) {}
     Ticket& operator=(Ticket&& other) noexcept {
       std::swap(admission_, other.admission_);
       std::swap(stream_, other.stream_);
-      std::swap(batcher_, other.batcher_);
+      std::swap(servable_, other.servable_);
       other.Return();
       return *this;
     }
     ~Ticket() { Return(); }
 
-    // What computes the call's images.
-    Batcher* batcher() const { return batcher_; }
+    // What answers the call. There must be a place.
+    const Servable& servable() const { return *servable_; }
 
    private:
     friend class Admission;
-    Ticket(Admission* admission, const Drainable* stream, Batcher* batcher)
-        : admission_(admission), stream_(stream), batcher_(batcher) {}
+    Ticket(Admission* admission, const Drainable* stream, ServableHandle servable)
+        : admission_(admission), stream_(stream), servable_(std::move(servable)) {}
     void Return() {
+      servable_.reset();
       if (admission_ != nullptr) std::exchange(admission_, nullptr)->Leave(stream_);
     }
 
     Admission* admission_ = nullptr;
     const Drainable* stream_ = nullptr;  // null: a call that ends by itself
-    Batcher* batcher_ = nullptr;
+    ServableHandle servable_;            // null: no place
   };
   using Result = std::variant<Ticket, Rejection>;
 
@@ -94,12 +93,12 @@ class Admission {
   void Leave(const Drainable* stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
   Lifecycle* const lifecycle_;
+  const ModelRegistry* const registry_;
   const Clock* const clock_;
   Mutex mutex_;
   CondVar idle_;
   Instant last_refusal_ ABSL_GUARDED_BY(mutex_) = Instant::InfinitePast();  // while draining
-  Batcher* batcher_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  int calls_ ABSL_GUARDED_BY(mutex_) = 0;  // streams too
+  int calls_ ABSL_GUARDED_BY(mutex_) = 0;                                   // streams too
   std::map<const Drainable*, std::shared_ptr<Drainable>> streams_ ABSL_GUARDED_BY(mutex_);
   const std::unique_ptr<Lifecycle::Observation> observation_;  // ends before the rest goes
 };

@@ -14,10 +14,13 @@
 namespace hellocnn::server {
 namespace {
 
-v1::GetModelResponse Description(const ModelCard& card, const v1::Limits& limits) {
+v1::GetModelResponse Description(const ModelCard& card, const RequestLimits& limits) {
   v1::GetModelResponse description;
   *description.mutable_model() = DescribeModel(card);
-  *description.mutable_limits() = limits;
+  description.mutable_limits()->set_max_images_per_request(limits.max_images_per_request);
+  description.mutable_limits()->set_max_batch_size(limits.max_batch_size);
+  description.mutable_limits()->set_queue_capacity(limits.queue_capacity);
+  description.mutable_limits()->set_max_message_bytes(limits.max_message_bytes);
   return description;
 }
 
@@ -79,11 +82,11 @@ MethodIds::MethodIds(Events* events)
       get_model(
           events->AddMethod({.service = kService, .method = "GetModel", .takes_images = false})) {}
 
-ClassifierService::ClassifierService(const ModelCard& card, const v1::Limits& limits,
-                                     Events* events, ModelId model, Lifecycle* lifecycle,
-                                     const Clock* clock)
-    : admission_(lifecycle, clock),
-      serving_{Description(card, limits), Accounting(events, model, clock), MethodIds(events),
+ClassifierService::ClassifierService(const ModelCard& card, const RequestLimits& limits,
+                                     Events* events, Lifecycle* lifecycle,
+                                     const ModelRegistry* registry, const Clock* clock)
+    : admission_(lifecycle, registry, clock),
+      serving_{Description(card, limits), Accounting(events, clock), MethodIds(events),
                &admission_} {}
 
 void ClassifierService::Listen(CompletionEvents* events) {

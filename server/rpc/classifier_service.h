@@ -1,4 +1,4 @@
-// hellocnn.v1.ClassifierService over a batcher.
+// hellocnn.v1.ClassifierService over the models of a registry.
 #ifndef HELLOCNN_SERVER_RPC_CLASSIFIER_SERVICE_H_
 #define HELLOCNN_SERVER_RPC_CLASSIFIER_SERVICE_H_
 
@@ -12,8 +12,9 @@
 #include "server/rpc/completion_events.h"
 #include "server/rpc/idle_calls.h"
 #include "server/rpc/serving_context.h"
-#include "server/runtime/batcher.h"
 #include "server/serving/lifecycle.h"
+#include "server/serving/model_registry.h"
+#include "server/serving/request_limits.h"
 
 namespace hellocnn::server {
 
@@ -22,15 +23,13 @@ namespace hellocnn::server {
 // server that it is registered with, and the queue that it takes calls from.
 class ClassifierService : public AsyncClassifier {
  public:
-  // `events`, which have given `model` its id, `lifecycle` and `clock` outlive the service.
-  ClassifierService(const ModelCard& card, const v1::Limits& limits, Events* events, ModelId model,
-                    Lifecycle* lifecycle, const Clock* clock);
+  // Calls are answered by the default model of `registry`, whose card is `card`. What is pointed to
+  // outlives the service.
+  ClassifierService(const ModelCard& card, const RequestLimits& limits, Events* events,
+                    Lifecycle* lifecycle, const ModelRegistry* registry, const Clock* clock);
 
   // Takes the calls of a server that has started. `events` outlives them. Once.
   void Listen(CompletionEvents* events);
-
-  // Once the lifecycle is serving, calls are answered by `batcher`, which must outlive every call.
-  void SetBatcher(Batcher* batcher) { admission_.SetBatcher(batcher); }
 
   // Once the server drains: blocks until every call that was accepted has ended. False: `deadline`
   // came first.

@@ -10,7 +10,6 @@
 #include "server/rpc/request.h"
 #include "server/rpc/response.h"
 #include "server/rpc/status.h"
-#include "server/runtime/batcher.h"
 
 namespace hellocnn::server {
 
@@ -39,7 +38,6 @@ void ClassifyCall::OnCall() {
 std::optional<Rejection> ClassifyCall::Submit() {
   Admission::Result admitted = serving_->admission->Enter();
   if (auto* const rejection = std::get_if<Rejection>(&admitted)) return std::move(*rejection);
-  Batcher* const batcher = std::get<Admission::Ticket>(admitted).batcher();
   scope_.Hold(std::get<Admission::Ticket>(std::move(admitted)));
 
   const int max_images = serving_->description.limits().max_images_per_request();
@@ -50,20 +48,22 @@ std::optional<Rejection> ClassifyCall::Submit() {
   const std::span<ImageView> images = *read->images;
   Prepare(images, LogProbabilitiesFor(images, serving_->description.model(), answer_.arena()),
           scope_.deadline());
-  absl::Status status = batcher->Submit(this);
+  absl::Status status = scope_.servable().Submit(this);
   if (!status.ok()) return Rejection::OfSubmit(std::move(status));
   return std::nullopt;
 }
 
-void ClassifyCall::Accepted() { scope_.OnAccepted(static_cast<int>(images().size())); }
+void ClassifyCall::Accepted() {
+  scope_.OnAccepted(scope_.servable().id(), static_cast<int>(images().size()));
+}
 
 void ClassifyCall::Done() {
   if (status().ok()) {
-    const v1::Model& model = serving_->description.model();
-    EncodeClassification(log_probabilities(), model, timing(), answer_.response());
+    EncodeClassification(log_probabilities(), serving_->description.model(), timing(),
+                         answer_.response());
     scope_.OnComputed(static_cast<int>(images().size()));
     if (scope_.wants_confidences()) {
-      ListConfidences(log_probabilities(), model.class_labels_size(), scope_.confidences());
+      ListConfidences(log_probabilities(), scope_.servable().classes(), scope_.confidences());
     }
   }
   Respond(JobOutcome(status(), deadline(), serving_->accounting.clock->Now()));

@@ -19,7 +19,7 @@
 namespace hellocnn::server {
 
 // It is its own job. The call cannot end before Finish, the last thing that Done does: so all that
-// the job needs outlives the batcher's use of it.
+// the job needs outlives the workers' use of it.
 class ClassifyCall final : public UnaryCall, private Job {
  public:
   // Takes the next call from `events`, and then another one, for as long as gRPC has calls. Objects

@@ -11,7 +11,6 @@
 #include "server/rpc/bytes.h"
 #include "server/rpc/response.h"
 #include "server/rpc/status.h"
-#include "server/runtime/batcher.h"
 
 namespace hellocnn::server {
 namespace {
@@ -179,7 +178,7 @@ void ClassifyStream::Submit(const Request& request, Exchange& exchange) {
       break;
   }
   Hold();  // until it is computed
-  absl::Status status = ticket_.batcher()->Submit(&exchange);
+  absl::Status status = ticket_.servable().Submit(&exchange);
   if (status.ok()) return;
   Release();
   Reject(exchange, Rejection::OfSubmit(std::move(status)));
@@ -192,12 +191,11 @@ void ClassifyStream::Reject(Exchange& exchange, const Rejection& rejection) {
 
 void ClassifyStream::OnComputed(Exchange& exchange) {
   if (exchange.status().ok()) {
-    const v1::Model& model = serving_->description.model();
-    EncodeClassification(exchange.log_probabilities(), model, exchange.timing(),
-                         exchange.answer.response()->mutable_result());
+    EncodeClassification(exchange.log_probabilities(), serving_->description.model(),
+                         exchange.timing(), exchange.answer.response()->mutable_result());
     exchange.scope.OnComputed(static_cast<int>(exchange.images().size()));
     if (exchange.scope.wants_confidences()) {
-      ListConfidences(exchange.log_probabilities(), model.class_labels_size(),
+      ListConfidences(exchange.log_probabilities(), ticket_.servable().classes(),
                       exchange.scope.confidences());
     }
   }

@@ -44,13 +44,15 @@ class ClassifyStream final : public BidiCall,
   // again for a later request in the same slot of the session.
   //
   // Whoever has the slot has the exchange: the thread that starts its read, gRPC, the thread that
-  // handles the request, the batcher, the worker that has computed it, gRPC again, and the thread
+  // handles the request, the queue, the worker that has computed it, gRPC again, and the thread
   // that has written or discards the response. The session hands slots on under the lock.
   class Exchange final : public Job {
    public:
     Exchange(ClassifyStream* stream, int number) : slot(number), stream_(stream) {}
 
-    void Accepted() override { scope.OnAccepted(static_cast<int>(images().size())); }
+    void Accepted() override {
+      scope.OnAccepted(stream_->ticket_.servable().id(), static_cast<int>(images().size()));
+    }
     void Done() override { stream_->OnComputed(*this); }
 
     const int slot;

@@ -123,6 +123,7 @@ BatchQueue::Taken BatchQueue::Take(Instant now, Taken reuse) {
     queued_images_ -= count;
     if (job.taken_ == job.size()) Remove(job);
   }
+  outstanding_slices_ += std::ssize(taken.slices);
   for (const Slice& slice : taken.slices) {
     int& largest = slice.job->timing_.largest_batch;
     largest = std::max(largest, taken.images);
@@ -134,6 +135,7 @@ BatchQueue::Finished BatchQueue::Finish(const Taken& batch, Instant now, Finishe
   Finished finished = std::move(reuse);
   finished.jobs.clear();
   finished.dropped.clear();
+  outstanding_slices_ -= std::ssize(batch.slices);
   for (const Slice& slice : batch.slices) {
     Job& job = *slice.job;
     --job.outstanding_;

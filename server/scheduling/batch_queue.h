@@ -4,6 +4,7 @@
 #ifndef HELLOCNN_SERVER_SCHEDULING_BATCH_QUEUE_H_
 #define HELLOCNN_SERVER_SCHEDULING_BATCH_QUEUE_H_
 
+#include <cstddef>
 #include <list>
 #include <memory_resource>
 #include <optional>
@@ -119,6 +120,8 @@ class BatchQueue {
 
   bool draining() const { return draining_; }
   bool empty() const { return jobs_.empty(); }
+  // Returns true if nothing is queued and every slice that was taken has come back.
+  bool idle() const { return jobs_.empty() && outstanding_slices_ == 0; }
   int queued_images() const { return queued_images_; }
 
  private:
@@ -134,6 +137,7 @@ class BatchQueue {
   std::pmr::list<Job*> jobs_{&memory_};            // by arrival
   std::pmr::set<std::pair<Instant, Job*>> deadlines_{&memory_};  // of those that have one
   int queued_images_ = 0;
+  std::ptrdiff_t outstanding_slices_ = 0;  // taken, and not back through Finish
   bool draining_ = false;
 };
 

@@ -11,8 +11,9 @@ namespace hellocnn::testing {
 // Of version 1 of "mnist", whose labels are the digits.
 inline ModelCard DigitsCard() {
   ModelCard card;
-  card.name = "mnist";
-  card.version = "1";
+  // Strings and not literals: GCC 12 warns by mistake of a copy of those that overlaps.
+  card.name = std::string("mnist");
+  card.version = std::string("1");
   for (int i = 0; i < 10; ++i) card.class_labels.push_back(std::to_string(i));
   return card;
 }

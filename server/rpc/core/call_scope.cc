@@ -5,8 +5,7 @@
 
 namespace hellocnn::server {
 
-Accounting::Accounting(Events* told, ModelId served, const Clock* time)
-    : events(told), model(served), clock(time) {
+Accounting::Accounting(Events* told, const Clock* time) : events(told), clock(time) {
   for (std::size_t i = 0; i < reasons.size(); ++i) {
     reasons[i] = events->AddReason(ReasonOf::kRejection, kRejectionLabels[i]);
   }
@@ -21,13 +20,15 @@ void CallScope::Begin(const Accounting* accounting, MethodId method, Instant dea
   deadline_ = deadline;
   code_ = absl::StatusCode::kOk;
   duration_ = absl::ZeroDuration();
+  model_ = {};
   images_ = 0;
   confidences_.clear();
   accounting->events->OnReceived(method, bytes);
 }
 
-void CallScope::OnAccepted(int images) const {
-  accounting_->events->OnAccepted(method_, accounting_->model, images);
+void CallScope::OnAccepted(ModelId model, int images) {
+  model_ = model;
+  accounting_->events->OnAccepted(method_, model, images);
 }
 
 void CallScope::OnRejected(RejectionReason reason) const {
@@ -44,7 +45,7 @@ void CallScope::End(std::size_t sent_bytes) {
          .code = code_,
          .duration = duration_,
          .sent_bytes = sent_bytes,
-         .model = accounting_->model,
+         .model = model_,
          .sent_images = images_,
          .confidences = confidences_});
 }
@@ -53,7 +54,7 @@ void CallScope::EndGone(absl::StatusCode code) {
   Close({.method = method_,
          .code = code,
          .duration = duration_,
-         .model = accounting_->model,
+         .model = model_,
          .discarded_images = images_});
 }
 

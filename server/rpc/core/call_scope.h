@@ -18,11 +18,10 @@ namespace hellocnn::server {
 // Where requests are accounted for. Immutable; what it points to is thread-safe and outlives every
 // request.
 struct Accounting {
-  // Registers the reasons for rejections. `events` have given `served` its id.
-  Accounting(Events* events, ModelId served, const Clock* clock);
+  // Registers the reasons for rejections.
+  Accounting(Events* events, const Clock* clock);
 
   Events* events;
-  ModelId model;
   const Clock* clock;
   std::array<ReasonId, kRejectionLabels.size()> reasons;  // by RejectionReason
 };
@@ -47,12 +46,14 @@ class CallScope {
   void Begin(const Accounting* accounting, MethodId method, Instant deadline, std::size_t bytes);
   // Keeps the call's place in the server until the request has ended.
   void Hold(Admission::Ticket ticket) { ticket_ = std::move(ticket); }
+  // What answers the call, once its place is held.
+  const Servable& servable() const { return ticket_.servable(); }
 
   Instant start() const { return start_; }
   Instant deadline() const { return deadline_; }
 
-  // The queue has taken the request's images, and no worker has one yet.
-  void OnAccepted(int images) const;
+  // The queue of `model` has taken the request's images, and no worker has one yet.
+  void OnAccepted(ModelId model, int images);
   void OnRejected(RejectionReason reason) const;
   // All images of the request are computed.
   void OnComputed(int images) { images_ = images; }
@@ -78,7 +79,8 @@ class CallScope {
   Instant deadline_;
   absl::StatusCode code_ = absl::StatusCode::kOk;
   absl::Duration duration_;
-  int images_ = 0;  // that were computed, all or none
+  ModelId model_{};  // once it is accepted
+  int images_ = 0;   // that were computed, all or none
   std::vector<Confidence> confidences_;
   Admission::Ticket ticket_;
 };

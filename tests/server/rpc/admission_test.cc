@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "server/rpc/core/rejection.h"
 #include "server/serving/lifecycle.h"
+#include "server/serving/model_registry.h"
+#include "tests/testing/model_card.h"
 
 namespace hellocnn::server {
 namespace {
@@ -25,6 +27,17 @@ class FakeStream : public Drainable {
   int drained = 0;
 };
 
+// A registry with a model that nobody asks for anything.
+struct OneModel {
+  OneModel() {
+    EXPECT_TRUE(registry
+                    .Publish(std::make_shared<Servable>(testing::DigitsCard(), "fake", ModelId{},
+                                                        nullptr, nullptr))
+                    .ok());
+  }
+  ModelRegistry registry;
+};
+
 bool Admitted(const Admission::Result& result) {
   return std::holds_alternative<Admission::Ticket>(result);
 }
@@ -37,7 +50,8 @@ RejectionReason Rejects(Admission& admission) {
 
 TEST(AdmissionTest, AdmitsCallsOnlyWhileTheLifecycleIsServing) {
   Lifecycle lifecycle;
-  Admission admission(&lifecycle, Clock::Monotonic());
+  const OneModel model;
+  Admission admission(&lifecycle, &model.registry, Clock::Monotonic());
   EXPECT_EQ(Rejects(admission), RejectionReason::kLoading);
   EXPECT_TRUE(admission.loading());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
@@ -52,7 +66,8 @@ TEST(AdmissionTest, AdmitsCallsOnlyWhileTheLifecycleIsServing) {
 
 TEST(AdmissionTest, ServerThatDrainsBeforeItServedIsStillLoading) {
   Lifecycle lifecycle;
-  Admission admission(&lifecycle, Clock::Monotonic());
+  const OneModel model;
+  Admission admission(&lifecycle, &model.registry, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
   EXPECT_EQ(Rejects(admission), RejectionReason::kDraining);
   EXPECT_TRUE(admission.loading());
@@ -60,7 +75,8 @@ TEST(AdmissionTest, ServerThatDrainsBeforeItServedIsStillLoading) {
 
 TEST(AdmissionTest, StreamsAreDrainedOnceAndMayLeaveInline) {
   Lifecycle lifecycle;
-  Admission admission(&lifecycle, Clock::Monotonic());
+  const OneModel model;
+  Admission admission(&lifecycle, &model.registry, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   auto stream = std::make_shared<FakeStream>();
   Admission::Result admitted = admission.Enter(stream);
@@ -74,7 +90,8 @@ TEST(AdmissionTest, StreamsAreDrainedOnceAndMayLeaveInline) {
 
 TEST(AdmissionTest, WaitUntilIdleEndsWhenTheLastCallLeaves) {
   Lifecycle lifecycle;
-  Admission admission(&lifecycle, Clock::Monotonic());
+  const OneModel model;
+  Admission admission(&lifecycle, &model.registry, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   Admission::Result admitted = admission.Enter();
   ASSERT_TRUE(Admitted(admitted));
@@ -88,7 +105,8 @@ TEST(AdmissionTest, WaitUntilIdleEndsWhenTheLastCallLeaves) {
 // A call that comes while gRPC shuts down is cut off, so the shutdown waits until none does.
 TEST(AdmissionTest, IsQuietOnlyWhenNoCallHasComeForAWhile) {
   Lifecycle lifecycle;
-  Admission admission(&lifecycle, Clock::Monotonic());
+  const OneModel model;
+  Admission admission(&lifecycle, &model.registry, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
   EXPECT_FALSE(admission.WaitUntilQuiet(absl::Hours(1), Clock::Monotonic()->Now()));

@@ -27,6 +27,7 @@
 #include "server/rpc/response.h"
 #include "tests/testing/count_allocations.h"
 #include "tests/testing/model_card.h"
+#include "tests/testing/served_model.h"
 
 namespace hellocnn::server {
 namespace {
@@ -150,23 +151,23 @@ double ServerAllocations(Call call) {
   CountingMetrics metrics(info);
   const auto labels = DigitsCard().class_labels;
   const ModelId model = metrics.AddModel({.class_labels = {labels.begin(), labels.end()}});
-  v1::Limits limits;
-  limits.set_max_images_per_request(kMaxImages);
   Lifecycle lifecycle;
-  ClassifierService service(DigitsCard(), limits, &metrics, model, &lifecycle, Clock::Monotonic());
+  ModelRegistry registry;
+  ClassifierService service(DigitsCard(), {.max_images_per_request = kMaxImages}, &metrics,
+                            &lifecycle, &registry, Clock::Monotonic());
   Server server(&service);
   CompletionEvents events(std::move(server.queue));
   service.Listen(&events);
   const EngineFactory engines = [] { return std::make_unique<SomeEngine>(); };
-  const auto batcher = Batcher::Start(1, {}, engines, &events, {.events = &metrics, .model = model},
-                                      Clock::Monotonic())
-                           .value();
-  service.SetBatcher(batcher.get());
+  const auto served =
+      testing::ServedModel::Start(1, {}, engines, &events, {.events = &metrics, .model = model})
+          .value();
+  EXPECT_TRUE(registry.Publish(served->registry().Default().value()).ok());
   EXPECT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   call(server.target);
   EXPECT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
   server.server->Shutdown();
-  batcher->Drain();
+  served->Drain();
   return metrics.PerRequest();
 }
 

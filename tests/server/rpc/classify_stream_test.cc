@@ -222,7 +222,7 @@ TEST_F(ClassifyStreamTest, EveryRequestOfACancelledStreamCountsAsCancelled) {
             2);
   EXPECT_EQ(metrics_.accepted(), 3);
   EXPECT_EQ(metrics_.sent_images(), 0);
-  EXPECT_EQ(metrics_.discarded(), 2);  // the third was dropped: the batcher tells that
+  EXPECT_EQ(metrics_.discarded(), 2);  // the third was dropped: the workers tell that
 }
 
 TEST_F(ClassifyStreamTest, IdleStreamEndsAtOnceWhenTheServerDrains) {
@@ -280,7 +280,7 @@ TEST_F(ClassifyStreamTest, StreamStopsReadingAtItsBoundAndGoesOnLater) {
   });
   WaitUntilQueued(StreamSession::kMaxInFlight - 1);
   WaitUntilServerHasSeenAll();
-  EXPECT_EQ(batcher_->queued_images(), StreamSession::kMaxInFlight - 1);
+  EXPECT_EQ(served_->queued_images(), StreamSession::kMaxInFlight - 1);
   engines_.Release();
   const Answers answers = ReadAll(*stream);
   writer.join();

@@ -1,5 +1,5 @@
-// The service in a real gRPC server on a loopback port, with a real batcher and fake engines. Calls
-// are received by threads of their own, not by the batcher's workers, so that they come in while
+// The service in a real gRPC server on a loopback port, with real workers and fake engines. Calls
+// are received by threads of their own, not by these workers, so that they come in while
 // engines are held.
 #ifndef HELLOCNN_TESTS_SERVER_RPC_SERVICE_FIXTURE_H_
 #define HELLOCNN_TESTS_SERVER_RPC_SERVICE_FIXTURE_H_
@@ -16,10 +16,13 @@
 #include "server/rpc/classifier_service.h"
 #include "server/rpc/completion_events.h"
 #include "server/serving/lifecycle.h"
+#include "server/serving/model_registry.h"
+#include "server/serving/request_limits.h"
 #include "tests/testing/fake_engine.h"
 #include "tests/testing/model_card.h"
 #include "tests/testing/quiet_events.h"
 #include "tests/testing/recording_events.h"
+#include "tests/testing/served_model.h"
 
 namespace hellocnn::server {
 
@@ -30,7 +33,7 @@ class ServiceTest : public ::testing::Test {
   static constexpr int kMaxImages = 6;
 
   ServiceTest()
-      : service_(testing::DigitsCard(), RequestLimits(), &metrics_, model_, &lifecycle_,
+      : service_(testing::DigitsCard(), Limits(), &metrics_, &lifecycle_, &registry_,
                  Clock::Monotonic()) {
     int port = 0;
     grpc::ServerBuilder builder;
@@ -52,28 +55,26 @@ class ServiceTest : public ::testing::Test {
     server_->Wait();
     events_->Close();
     for (std::thread& receiver : receivers_) receiver.join();
-    if (batcher_ != nullptr) batcher_->Drain();
+    if (served_ != nullptr) served_->Drain();
   }
 
   void Serve(int threads = 1, int capacity = kCapacity) {
-    auto batcher = Batcher::Start(threads, {.max_batch_size = kMaxBatch, .capacity = capacity},
-                                  engines_.Factory(), &worker_events_,
-                                  {.events = &metrics_, .model = model_}, Clock::Monotonic());
-    ASSERT_TRUE(batcher.ok()) << batcher.status();
-    batcher_ = *std::move(batcher);
-    service_.SetBatcher(batcher_.get());
+    auto model = testing::ServedModel::Start(
+        threads, {.max_batch_size = kMaxBatch, .capacity = capacity}, engines_.Factory(),
+        &worker_events_, {.events = &metrics_, .model = model_});
+    ASSERT_TRUE(model.ok()) << model.status();
+    served_ = *std::move(model);
+    ASSERT_TRUE(registry_.Publish(served_->registry().Default().value()).ok());
     ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kServing).ok());
   }
 
   // Idempotent.
   void Drain() { lifecycle_.Enter(LifecycleState::kDraining).IgnoreError(); }
 
-  static v1::Limits RequestLimits() {
-    v1::Limits limits;
-    limits.set_max_images_per_request(kMaxImages);
-    limits.set_max_batch_size(kMaxBatch);
-    limits.set_queue_capacity(kCapacity);
-    return limits;
+  static RequestLimits Limits() {
+    return {.max_images_per_request = kMaxImages,
+            .max_batch_size = kMaxBatch,
+            .queue_capacity = kCapacity};
   }
 
   // A request whose images have these first pixels.
@@ -110,9 +111,9 @@ class ServiceTest : public ::testing::Test {
     return call;
   }
 
-  // Until `images` wait in the batcher. There is no event to wait for: the network is in between.
+  // Until `images` wait in the queue. There is no event to wait for: the network is in between.
   void WaitUntilQueued(int images) {
-    while (batcher_->queued_images() != images) std::this_thread::yield();
+    while (served_->queued_images() != images) std::this_thread::yield();
   }
 
   // Calls on the same connection: the server sees what was sent before them first.
@@ -140,7 +141,8 @@ class ServiceTest : public ::testing::Test {
   testing::QuietEvents worker_events_;
   testing::RecordingEvents metrics_;  // of the calls and of the workers
   const ModelId model_ = metrics_.AddModel({.name = "digits", .version = "1"});
-  std::unique_ptr<Batcher> batcher_;
+  ModelRegistry registry_;
+  std::unique_ptr<testing::ServedModel> served_;
   ClassifierService service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<CompletionEvents> events_;

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "server/serving/lifecycle.h"
+#include "server/serving/model_registry.h"
 #include "tests/testing/fake_clock.h"
+#include "tests/testing/model_card.h"
 
 namespace hellocnn::server {
 namespace {
@@ -34,6 +36,7 @@ class RecordingEvents final : public IgnoredEvents {
   }
   void OnAccepted(MethodId /*method*/, ModelId model, int images) override {
     EXPECT_EQ(model, kModel);
+    accepted_ = true;
     told.push_back("accepted " + std::to_string(images));
   }
   void OnRejected(MethodId method, ReasonId reason) override {
@@ -42,7 +45,8 @@ class RecordingEvents final : public IgnoredEvents {
   }
   void OnEnd(const RequestEnd& end) override {
     EXPECT_EQ(end.method, kMethod);
-    EXPECT_EQ(end.model, kModel);
+    EXPECT_EQ(end.model, accepted_ ? kModel : ModelId{});
+    accepted_ = false;
     told.push_back(absl::StatusCodeToString(end.code) + " after " +
                    absl::FormatDuration(end.duration) + ", bytes " +
                    std::to_string(end.sent_bytes) + ", sent " + std::to_string(end.sent_images) +
@@ -53,6 +57,7 @@ class RecordingEvents final : public IgnoredEvents {
 
  private:
   std::vector<std::string> reasons_;
+  bool accepted_ = false;  // the request that is under way
 };
 
 class CallScopeTest : public ::testing::Test {
@@ -63,7 +68,7 @@ class CallScopeTest : public ::testing::Test {
 
   RecordingEvents events_;
   testing::FakeClock clock_;
-  Accounting accounting_{&events_, kModel, &clock_};
+  Accounting accounting_{&events_, &clock_};
   CallScope scope_;
 };
 
@@ -71,7 +76,7 @@ TEST_F(CallScopeTest, RequestThatIsAnswered) {
   Begin(100);
   EXPECT_EQ(scope_.start(), clock_.Now());
   EXPECT_EQ(scope_.deadline(), clock_.Now() + absl::Seconds(1));
-  scope_.OnAccepted(2);
+  scope_.OnAccepted(kModel, 2);
   scope_.OnComputed(2);
   scope_.confidences()->resize(2);
   clock_.Advance(absl::Milliseconds(5));
@@ -96,7 +101,7 @@ TEST_F(CallScopeTest, RequestThatIsRejected) {
 
 TEST_F(CallScopeTest, ImagesOfACallerWhoHasGoneAreDiscarded) {
   Begin(100);
-  scope_.OnAccepted(2);
+  scope_.OnAccepted(kModel, 2);
   scope_.OnComputed(2);
   scope_.confidences()->resize(2);
   scope_.OnReady(absl::StatusCode::kOk);
@@ -122,7 +127,12 @@ TEST_F(CallScopeTest, NothingOfARequestIsLeftForTheNextOne) {
 
 TEST_F(CallScopeTest, CallKeepsItsPlaceInTheServerUntilItHasEnded) {
   Lifecycle lifecycle;
-  Admission admission(&lifecycle, &clock_);
+  ModelRegistry registry;
+  ASSERT_TRUE(registry
+                  .Publish(std::make_shared<Servable>(testing::DigitsCard(), "fake", kModel,
+                                                      nullptr, nullptr))
+                  .ok());
+  Admission admission(&lifecycle, &registry, &clock_);
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   Begin(100);
   scope_.Hold(std::get<Admission::Ticket>(admission.Enter()));

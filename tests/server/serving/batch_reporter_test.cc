@@ -1,4 +1,4 @@
-#include "server/runtime/batch_reporter.h"
+#include "server/serving/batch_reporter.h"
 
 #include <cstddef>
 #include <memory>
@@ -18,14 +18,14 @@ using ::testing::IsEmpty;
 class WhiteImages : public Job {
  public:
   WhiteImages(std::size_t count, const std::byte* white, Instant deadline)
-      : images_(count, {PixelFormat::kGray8, white}), log_probabilities_(count) {
+      : images_(count, {PixelFormat::kGray8, white}), log_probabilities_(count * 10) {
     Prepare(images_, log_probabilities_, deadline);
   }
   void Done() override {}
 
  private:
   const std::vector<ImageView> images_;
-  std::vector<float> log_probabilities_;  // of as few classes as can be
+  std::vector<float> log_probabilities_;
 };
 
 class BatchReporterTest : public ::testing::Test {

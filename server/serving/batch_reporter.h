@@ -1,6 +1,6 @@
 // Tells Events what a worker did with batches, in ids and numbers.
-#ifndef HELLOCNN_SERVER_RUNTIME_BATCH_REPORTER_H_
-#define HELLOCNN_SERVER_RUNTIME_BATCH_REPORTER_H_
+#ifndef HELLOCNN_SERVER_SERVING_BATCH_REPORTER_H_
+#define HELLOCNN_SERVER_SERVING_BATCH_REPORTER_H_
 
 #include <array>
 #include <vector>
@@ -46,4 +46,4 @@ class BatchReporter {
 
 }  // namespace hellocnn::server
 
-#endif  // HELLOCNN_SERVER_RUNTIME_BATCH_REPORTER_H_
+#endif  // HELLOCNN_SERVER_SERVING_BATCH_REPORTER_H_

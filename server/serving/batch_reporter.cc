@@ -1,9 +1,9 @@
-#include "server/runtime/batch_reporter.h"
+#include "server/serving/batch_reporter.h"
 
 #include <cstddef>
 #include <span>
 
-#include "server/runtime/grey_levels.h"
+#include "server/serving/grey_levels.h"
 
 namespace hellocnn::server {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/runtime/batcher.h"
+#include "server/serving/batch_dispatcher.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -24,6 +24,7 @@
 #include "tests/testing/fake_engine.h"
 #include "tests/testing/quiet_events.h"
 #include "tests/testing/recording_events.h"
+#include "tests/testing/served_model.h"
 
 namespace hellocnn::server {
 namespace {
@@ -31,54 +32,55 @@ namespace {
 using ::hellocnn::testing::FakeEngines;
 using ::hellocnn::testing::QuietEvents;
 using ::hellocnn::testing::RecordingEvents;
+using ::hellocnn::testing::ServedModel;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Le;
 
-class BatcherTest : public ::testing::Test {
+class BatchDispatcherTest : public ::testing::Test {
  protected:
   void Start(int threads, const BatchQueue::Options& options) {
-    auto batcher = Batcher::Start(threads, options, engines_.Factory(), &events_,
-                                  {.events = &observer_}, Clock::Monotonic());
-    ASSERT_TRUE(batcher.ok()) << batcher.status();
-    batcher_ = *std::move(batcher);
+    auto model =
+        ServedModel::Start(threads, options, engines_.Factory(), &events_, {.events = &observer_});
+    ASSERT_TRUE(model.ok()) << model.status();
+    model_ = *std::move(model);
   }
   // Submits a call that occupies the only worker until Release.
   void Occupy(Call& call) {
     engines_.Hold();
-    ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+    ASSERT_TRUE(model_->Submit(call.job()).ok());
     engines_.WaitUntilHeld(1);
   }
 
   FakeEngines engines_;
   QuietEvents events_;
   RecordingEvents observer_{/*accepts=*/false};
-  std::unique_ptr<Batcher> batcher_;
+  std::unique_ptr<ServedModel> model_;
 };
 
-TEST_F(BatcherTest, OneCallIsAnswered) {
+TEST_F(BatchDispatcherTest, OneCallIsAnswered) {
   Start(1, {});
   Call call({3, 1, 4});
-  ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+  ASSERT_TRUE(model_->Submit(call.job()).ok());
   EXPECT_EQ(call.Wait(), "OK");
   EXPECT_EQ(call.timing().largest_batch, 3);
-  EXPECT_EQ(batcher_->queued_images(), 0);
+  EXPECT_EQ(model_->queued_images(), 0);
 }
 
 // Every thread submits jobs of random sizes, splitting many; each must be answered rightly and
 // once.
-void SubmitFromManyThreads(Batcher& batcher, int threads, int jobs_each) {
+void SubmitFromManyThreads(ServedModel& model, int threads, int jobs_each) {
   std::vector<std::thread> callers;
   for (int t = 0; t < threads; ++t) {
-    callers.emplace_back([&batcher, t, jobs_each] {
+    callers.emplace_back([&model, t, jobs_each] {
       std::mt19937 random(static_cast<unsigned>(t));
       std::vector<std::unique_ptr<Call>> calls;
       for (int i = 0; i < jobs_each; ++i) {
         std::vector<int> pixels(random() % 8 == 0 ? 1 + random() % 40 : 1 + random() % 3);
         for (int& pixel : pixels) pixel = static_cast<int>(random() % 256);
         calls.push_back(std::make_unique<Call>(std::move(pixels)));
-        EXPECT_TRUE(batcher.Submit(calls.back()->job()).ok());
+        EXPECT_TRUE(model.Submit(calls.back()->job()).ok());
         if (i % 16 == 0) calls.back()->Wait();  // now one by one, now in bursts
       }
       for (const auto& call : calls) EXPECT_EQ(call->Wait(), "OK");
@@ -87,71 +89,71 @@ void SubmitFromManyThreads(Batcher& batcher, int threads, int jobs_each) {
   for (std::thread& caller : callers) caller.join();
 }
 
-TEST_F(BatcherTest, ManyThreadsGetTheRightAnswersExactlyOnce) {
+TEST_F(BatchDispatcherTest, ManyThreadsGetTheRightAnswersExactlyOnce) {
   Start(3, {.max_batch_size = 8, .capacity = 1'000'000});
-  SubmitFromManyThreads(*batcher_, 8, 1000);
+  SubmitFromManyThreads(*model_, 8, 1000);
   const std::vector<int> sizes = engines_.batch_sizes();
   EXPECT_THAT(sizes, Each(Le(8)));
-  batcher_->Drain();
+  model_->Drain();
   EXPECT_EQ(observer_.computed(), std::accumulate(sizes.begin(), sizes.end(), 0));
 }
 
-TEST_F(BatcherTest, ManyThreadsGetTheRightAnswersWithADelay) {
+TEST_F(BatchDispatcherTest, ManyThreadsGetTheRightAnswersWithADelay) {
   Start(3, {.max_batch_size = 8, .capacity = 1'000'000, .max_delay = absl::Microseconds(50)});
-  SubmitFromManyThreads(*batcher_, 8, 300);
+  SubmitFromManyThreads(*model_, 8, 300);
 }
 
-TEST_F(BatcherTest, DelayEndsWithoutAFurtherCall) {
+TEST_F(BatchDispatcherTest, DelayEndsWithoutAFurtherCall) {
   Start(2, {.max_batch_size = 8, .capacity = 8, .max_delay = absl::Milliseconds(5)});
   for (int i = 0; i < 3; ++i) {
     Call call({i});
-    ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+    ASSERT_TRUE(model_->Submit(call.job()).ok());
     EXPECT_EQ(call.Wait(), "OK");
     EXPECT_GE(call.timing().queue, absl::Milliseconds(5));
   }
 }
 
-TEST_F(BatcherTest, IdleWorkersComputeOneLargeJobTogether) {
+TEST_F(BatchDispatcherTest, IdleWorkersComputeOneLargeJobTogether) {
   Start(3, {.max_batch_size = 2, .capacity = 6});
   engines_.Hold();
   Call call({0, 1, 2, 3, 4, 5});
-  ASSERT_TRUE(batcher_->Submit(call.job()).ok());
+  ASSERT_TRUE(model_->Submit(call.job()).ok());
   engines_.WaitUntilHeld(3);
   engines_.Release();
   EXPECT_EQ(call.Wait(), "OK");
 }
 
-TEST_F(BatcherTest, JobsThatWaitTogetherAreOneBatch) {
+TEST_F(BatchDispatcherTest, JobsThatWaitTogetherAreOneBatch) {
   Start(1, {.max_batch_size = 8, .capacity = 8});
   Call first({1}), second({2}), third({3, 4});
   Occupy(first);
-  ASSERT_TRUE(batcher_->Submit(second.job()).ok());
-  ASSERT_TRUE(batcher_->Submit(third.job()).ok());
-  EXPECT_EQ(batcher_->queued_images(), 3);
+  ASSERT_TRUE(model_->Submit(second.job()).ok());
+  ASSERT_TRUE(model_->Submit(third.job()).ok());
+  EXPECT_EQ(model_->queued_images(), 3);
   engines_.Release();
   EXPECT_EQ(third.Wait(), "OK");
   EXPECT_EQ(second.Wait(), "OK");
   EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 3));
 }
 
-TEST_F(BatcherTest, FullQueueRefusesAndDoesNotCallDone) {
+TEST_F(BatchDispatcherTest, FullQueueRefusesAndDoesNotCallDone) {
   Start(1, {.max_batch_size = 4, .capacity = 4});
   Call first({1}), fits({2, 3, 4, 5}), refused({6});
   Occupy(first);
-  ASSERT_TRUE(batcher_->Submit(fits.job()).ok());
-  EXPECT_EQ(batcher_->Submit(refused.job()).code(), absl::StatusCode::kResourceExhausted);
+  ASSERT_TRUE(model_->Submit(fits.job()).ok());
+  EXPECT_EQ(model_->Submit(refused.job()).code(), absl::StatusCode::kResourceExhausted);
   engines_.Release();
   EXPECT_EQ(fits.Wait(), "OK");
-  batcher_->Drain();
+  model_->Drain();
   EXPECT_FALSE(refused.done());
 }
 
-TEST_F(BatcherTest, CancelledRequestIsDroppedBeforeCompute) {
+TEST_F(BatchDispatcherTest, CancelledRequestIsDroppedBeforeCompute) {
   Start(1, {});
   Call first({1}), cancelled({2, 3}), last({4});
   Occupy(first);
-  ASSERT_TRUE(batcher_->Submit(cancelled.job()).ok());
-  ASSERT_TRUE(batcher_->Submit(last.job()).ok());
+  ASSERT_TRUE(model_->Submit(cancelled.job()).ok());
+  ASSERT_TRUE(model_->Submit(last.job()).ok());
   cancelled.job()->Cancel();
   engines_.Release();
   EXPECT_EQ(cancelled.Wait(), "CANCELLED");
@@ -160,13 +162,13 @@ TEST_F(BatcherTest, CancelledRequestIsDroppedBeforeCompute) {
   EXPECT_EQ(observer_.dropped("cancelled"), 2);
 }
 
-TEST_F(BatcherTest, ExpiredRequestIsDroppedBeforeCompute) {
+TEST_F(BatchDispatcherTest, ExpiredRequestIsDroppedBeforeCompute) {
   Start(1, {});
   Call first({1});
   Occupy(first);
   const Instant deadline = Clock::Monotonic()->Now() + absl::Milliseconds(20);
   Call expiring({2, 3}, deadline);
-  ASSERT_TRUE(batcher_->Submit(expiring.job()).ok());
+  ASSERT_TRUE(model_->Submit(expiring.job()).ok());
   while (Clock::Monotonic()->Now() <= deadline) std::this_thread::yield();
   engines_.Release();
   EXPECT_EQ(expiring.Wait(), "DEADLINE_EXCEEDED");
@@ -174,62 +176,62 @@ TEST_F(BatcherTest, ExpiredRequestIsDroppedBeforeCompute) {
   EXPECT_EQ(observer_.dropped("deadline"), 2);
 }
 
-TEST_F(BatcherTest, PastDeadlineIsRefusedAndDoneIsNotCalled) {
+TEST_F(BatchDispatcherTest, PastDeadlineIsRefusedAndDoneIsNotCalled) {
   Start(1, {});
   Call late({1}, Clock::Monotonic()->Now() - absl::Seconds(1));
-  EXPECT_EQ(batcher_->Submit(late.job()).code(), absl::StatusCode::kDeadlineExceeded);
-  batcher_->Drain();
+  EXPECT_EQ(model_->Submit(late.job()).code(), absl::StatusCode::kDeadlineExceeded);
+  model_->Drain();
   EXPECT_FALSE(late.done());
 }
 
-TEST_F(BatcherTest, EngineFailureIsInternalForThatBatchOnly) {
+TEST_F(BatchDispatcherTest, EngineFailureIsInternalForThatBatchOnly) {
   Start(1, {.max_batch_size = 2, .capacity = 16});
   engines_.Fail(absl::UnknownError("not finite"));
   Call failed({1, 2, 3, 4, 5});
-  ASSERT_TRUE(batcher_->Submit(failed.job()).ok());
+  ASSERT_TRUE(model_->Submit(failed.job()).ok());
   EXPECT_EQ(failed.Wait(), "INTERNAL");
   EXPECT_THAT(failed.message(), HasSubstr("not finite"));
   EXPECT_EQ(engines_.calls(), 1);
   engines_.Fail(absl::OkStatus());
   Call good({6});
-  ASSERT_TRUE(batcher_->Submit(good.job()).ok());
+  ASSERT_TRUE(model_->Submit(good.job()).ok());
   EXPECT_EQ(good.Wait(), "OK");
 }
 
-TEST_F(BatcherTest, ImagesThatTheEngineRejectsFailTheirOwnJobOnlyAndNothingRunsTwice) {
+TEST_F(BatchDispatcherTest, ImagesThatTheEngineRejectsFailTheirOwnJobOnlyAndNothingRunsTwice) {
   Start(1, {.max_batch_size = 8, .capacity = 16});
   engines_.Reject(200, absl::InvalidArgumentError("not finite"));
   Call first({0});
   Occupy(first);
-  Call before({1, 2}), rejected({3, 200}), after({4});
-  for (Call* call : {&before, &rejected, &after}) {
-    ASSERT_TRUE(batcher_->Submit(call->job()).ok());
+  Call before({1, 2}), refused({3, 200}), after({4});
+  for (Call* call : {&before, &refused, &after}) {
+    ASSERT_TRUE(model_->Submit(call->job()).ok());
   }
   engines_.Release();
   EXPECT_EQ(before.Wait(), "OK");
-  EXPECT_EQ(rejected.Wait(), "INVALID_ARGUMENT");
-  EXPECT_EQ(rejected.message(), "images[1]: not finite");
+  EXPECT_EQ(refused.Wait(), "INVALID_ARGUMENT");
+  EXPECT_EQ(refused.message(), "images[1]: not finite");
   EXPECT_EQ(after.Wait(), "OK");
-  batcher_->Drain();
+  model_->Drain();
   EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 5));
   // What the engine says of images is no failure of it.
   EXPECT_EQ(observer_.failed(), 0);
   EXPECT_EQ(observer_.discarded(), 2);
 }
 
-TEST_F(BatcherTest, DrainFinishesWhatWasAcceptedAndIgnoresTheDelay) {
+TEST_F(BatchDispatcherTest, DrainFinishesWhatWasAcceptedAndIgnoresTheDelay) {
   Start(1, {.max_batch_size = 8, .capacity = 64, .max_delay = absl::Hours(1)});
   Call waiting({1});
-  ASSERT_TRUE(batcher_->Submit(waiting.job()).ok());
-  batcher_->Drain();
+  ASSERT_TRUE(model_->Submit(waiting.job()).ok());
+  model_->Drain();
   EXPECT_TRUE(waiting.done());
   EXPECT_EQ(waiting.Wait(), "OK");
   Call late({2});
-  EXPECT_EQ(batcher_->Submit(late.job()).code(), absl::StatusCode::kUnavailable);
-  batcher_->Drain();
+  EXPECT_EQ(model_->Submit(late.job()).code(), absl::StatusCode::kUnavailable);
+  model_->Drain();
 }
 
-TEST_F(BatcherTest, DrainUnderLoadAnswersExactlyWhatWasAccepted) {
+TEST_F(BatchDispatcherTest, DrainUnderLoadAnswersExactlyWhatWasAccepted) {
   Start(2, {.max_batch_size = 4, .capacity = 1'000'000});
   constexpr int kCallers = 4;
   std::latch under_way(kCallers);
@@ -240,7 +242,7 @@ TEST_F(BatcherTest, DrainUnderLoadAnswersExactlyWhatWasAccepted) {
       for (int i = 0;; ++i) {
         auto call =
             std::make_unique<Call>(std::vector<int>(static_cast<std::size_t>(1 + i % 7), i % 256));
-        const absl::Status status = batcher_->Submit(call->job());
+        const absl::Status status = model_->Submit(call->job());
         if (!status.ok()) {
           EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
           return;
@@ -251,8 +253,8 @@ TEST_F(BatcherTest, DrainUnderLoadAnswersExactlyWhatWasAccepted) {
     });
   }
   under_way.wait();
-  std::thread other([this] { batcher_->Drain(); });
-  batcher_->Drain();
+  std::thread other([this] { model_->Drain(); });
+  model_->Drain();
   for (auto& mine : accepted) {
     // Not before the callers have stopped: they still append.
     callers[static_cast<std::size_t>(&mine - accepted.data())].join();
@@ -262,23 +264,23 @@ TEST_F(BatcherTest, DrainUnderLoadAnswersExactlyWhatWasAccepted) {
     }
   }
   other.join();
-  EXPECT_EQ(batcher_->queued_images(), 0);
+  EXPECT_EQ(model_->queued_images(), 0);
 }
 
-TEST_F(BatcherTest, DestructorDrains) {
+TEST_F(BatchDispatcherTest, DestructorDrains) {
   Start(2, {.max_batch_size = 2, .capacity = 64, .max_delay = absl::Hours(1)});
   Call call({1});
-  ASSERT_TRUE(batcher_->Submit(call.job()).ok());
-  batcher_ = nullptr;
+  ASSERT_TRUE(model_->Submit(call.job()).ok());
+  model_ = nullptr;
   EXPECT_TRUE(call.done());
 }
 
-TEST_F(BatcherTest, EachWorkerGetsItsOwnEngineAndNoneStartsIfOneFails) {
+TEST_F(BatchDispatcherTest, EachWorkerGetsItsOwnEngineAndNoneStartsIfOneFails) {
   Start(3, {});
   EXPECT_EQ(engines_.made(), 3);
   engines_.FailToMake(absl::NotFoundError("no weights"));
   QuietEvents others;
-  EXPECT_EQ(Batcher::Start(2, {}, engines_.Factory(), &others, {}, Clock::Monotonic()).status(),
+  EXPECT_EQ(ServedModel::Start(2, {}, engines_.Factory(), &others, {}).status(),
             absl::NotFoundError("no weights"));
   EXPECT_FALSE(events_.closed());
 }
@@ -289,7 +291,7 @@ class EndlessEvents : public QuietEvents {
   void Close() override {}
 };
 
-TEST_F(BatcherTest, ThreadThatCannotStartIsAnErrorAndEndsThoseThatDid) {
+TEST_F(BatchDispatcherTest, ThreadThatCannotStartIsAnErrorAndEndsThoseThatDid) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitizers need more address space than any limit leaves";
 #endif
@@ -303,41 +305,23 @@ TEST_F(BatcherTest, ThreadThatCannotStartIsAnErrorAndEndsThoseThatDid) {
     if (setrlimit(RLIMIT_AS, &limit) != 0) std::exit(2);
     EndlessEvents events;
     const absl::Status status =
-        Batcher::Start(100'000, {}, engines_.Factory(), &events, {}, Clock::Monotonic()).status();
+        ServedModel::Start(100'000, {}, engines_.Factory(), &events, {}).status();
     std::fputs(std::string(status.message()).c_str(), stderr);
     std::exit(absl::IsResourceExhausted(status) ? 0 : 1);
   };
   EXPECT_EXIT(start(), ::testing::ExitedWithCode(0), "of 100000 does not start");
 }
 
-TEST_F(BatcherTest, WorkersTakeDenormalNumbersForZero) {
-#if !defined(__SSE2__)
-  GTEST_SKIP() << "they are not slow here";
-#endif
-  std::promise<float> product;
-  const auto prepare = [&](Engine&) {
-    const volatile float denormal = 1e-40F;
-    product.set_value(denormal * 1024);
-    return absl::OkStatus();
-  };
-  const auto batcher =
-      Batcher::Start(1, {}, engines_.Factory(), &events_, {}, Clock::Monotonic(), prepare);
-  ASSERT_TRUE(batcher.ok()) << batcher.status();
-  EXPECT_EQ(product.get_future().get(), 0);
-}
-
-TEST_F(BatcherTest, OptionOutOfRangeIsRefusedByName) {
+TEST_F(BatchDispatcherTest, OptionOutOfRangeIsRefusedByName) {
   const auto message = [this](int threads, const BatchQueue::Options& options) {
     return std::string(
-        Batcher::Start(threads, options, engines_.Factory(), &events_, {}, Clock::Monotonic())
-            .status()
-            .message());
+        ServedModel::Start(threads, options, engines_.Factory(), &events_, {}).status().message());
   };
   EXPECT_THAT(message(0, {}), HasSubstr("threads is 0"));
   EXPECT_THAT(message(1, {.max_batch_size = 0}), HasSubstr("max_batch_size is 0"));
 }
 
-TEST_F(BatcherTest, EveryAdmittedImageIsAnsweredOrToldToTheObserverOnce) {
+TEST_F(BatchDispatcherTest, EveryAdmittedImageIsAnsweredOrToldToTheObserverOnce) {
   Start(2, {.max_batch_size = 4, .capacity = 100'000});
   std::mt19937 random(7);
   std::vector<std::unique_ptr<Call>> calls;
@@ -350,12 +334,12 @@ TEST_F(BatcherTest, EveryAdmittedImageIsAnsweredOrToldToTheObserverOnce) {
     auto call =
         std::make_unique<Call>(std::vector<int>(static_cast<std::size_t>(images), 1), deadline);
     engines_.Fail(random() % 3 == 0 ? absl::InternalError("boom") : absl::OkStatus());
-    if (!batcher_->Submit(call->job()).ok()) continue;  // it was late already
+    if (!model_->Submit(call->job()).ok()) continue;  // it was late already
     admitted += images;
     if (random() % 4 == 0) call->job()->Cancel();
     calls.push_back(std::move(call));
   }
-  batcher_->Drain();
+  model_->Drain();
   int answered = 0;
   for (const auto& call : calls) {
     if (call->Wait() == "OK") answered += static_cast<int>(call->job()->images().size());
@@ -364,7 +348,7 @@ TEST_F(BatcherTest, EveryAdmittedImageIsAnsweredOrToldToTheObserverOnce) {
   EXPECT_EQ(admitted, observer_.computed() + observer_.dropped());
 }
 
-TEST_F(BatcherTest, PartComputedBeforeTheRestIsDroppedIsAbandoned) {
+TEST_F(BatchDispatcherTest, PartComputedBeforeTheRestIsDroppedIsAbandoned) {
   Start(1, {.max_batch_size = 4, .capacity = 100});
   Call call({1, 2, 3, 4, 5, 6});
   Occupy(call);
@@ -375,7 +359,7 @@ TEST_F(BatcherTest, PartComputedBeforeTheRestIsDroppedIsAbandoned) {
   EXPECT_EQ(observer_.discarded(), 4);
 }
 
-TEST_F(BatcherTest, RestOfAJobWhoseFirstPartFailsIsDropped) {
+TEST_F(BatchDispatcherTest, RestOfAJobWhoseFirstPartFailsIsDropped) {
   Start(1, {.max_batch_size = 4, .capacity = 100});
   engines_.Fail(absl::InternalError("boom"));
   Call call({1, 2, 3, 4, 5, 6});
@@ -426,24 +410,24 @@ class FunctionEvents : public EventQueue {
   QuietEvents wakes_;
 };
 
-class BatcherEventsTest : public BatcherTest {
+class BatchDispatcherEventsTest : public BatchDispatcherTest {
  protected:
-  ~BatcherEventsTest() override { batcher_ = nullptr; }  // before the events
+  ~BatchDispatcherEventsTest() override { model_ = nullptr; }  // before the events
 
   void Start(int threads, const BatchQueue::Options& options) {
-    auto batcher = Batcher::Start(threads, options, engines_.Factory(), &function_events_,
-                                  {.events = &observer_}, Clock::Monotonic());
-    ASSERT_TRUE(batcher.ok()) << batcher.status();
-    batcher_ = *std::move(batcher);
+    auto model = ServedModel::Start(threads, options, engines_.Factory(), &function_events_,
+                                    {.events = &observer_});
+    ASSERT_TRUE(model.ok()) << model.status();
+    model_ = *std::move(model);
   }
   void Submit(Call& call) {
-    function_events_.Add([this, &call] { EXPECT_TRUE(batcher_->Submit(call.job()).ok()); });
+    function_events_.Add([this, &call] { EXPECT_TRUE(model_->Submit(call.job()).ok()); });
   }
 
   FunctionEvents function_events_;
 };
 
-TEST_F(BatcherEventsTest, WhatEventsBringTogetherIsOneBatch) {
+TEST_F(BatchDispatcherEventsTest, WhatEventsBringTogetherIsOneBatch) {
   Start(1, {.max_batch_size = 8, .capacity = 8});
   Call first({1}), second({2}), third({3, 4});
   engines_.Hold();
@@ -457,7 +441,7 @@ TEST_F(BatcherEventsTest, WhatEventsBringTogetherIsOneBatch) {
   EXPECT_THAT(engines_.batch_sizes(), ElementsAre(1, 3));
 }
 
-TEST_F(BatcherEventsTest, QueueRefusesWhatEventsBringBeyondItsCapacity) {
+TEST_F(BatchDispatcherEventsTest, QueueRefusesWhatEventsBringBeyondItsCapacity) {
   Start(1, {.max_batch_size = 2, .capacity = 4});
   Call first({1}), fits({2, 3, 4, 5}), refused({6});
   engines_.Hold();
@@ -465,13 +449,13 @@ TEST_F(BatcherEventsTest, QueueRefusesWhatEventsBringBeyondItsCapacity) {
   engines_.WaitUntilHeld(1);
   Submit(fits);
   std::atomic<absl::StatusCode> code = absl::StatusCode::kOk;
-  function_events_.Add([&] { code = batcher_->Submit(refused.job()).code(); });
+  function_events_.Add([&] { code = model_->Submit(refused.job()).code(); });
   engines_.Release();
   EXPECT_EQ(fits.Wait(), "OK");
   EXPECT_EQ(code, absl::StatusCode::kResourceExhausted);
 }
 
-TEST_F(BatcherEventsTest, EventsWithoutEndDoNotKeepABatchFromBeingComputed) {
+TEST_F(BatchDispatcherEventsTest, EventsWithoutEndDoNotKeepABatchFromBeingComputed) {
   Start(1, {.max_batch_size = 2, .capacity = 8});
   std::atomic<bool> stop = false;
   // Each event brings the next one.
@@ -483,10 +467,10 @@ TEST_F(BatcherEventsTest, EventsWithoutEndDoNotKeepABatchFromBeingComputed) {
   Submit(call);
   EXPECT_EQ(call.Wait(), "OK");
   stop = true;
-  batcher_->Drain();
+  model_->Drain();
 }
 
-TEST_F(BatcherEventsTest, IdleWorkersShareWhatAnEventBrings) {
+TEST_F(BatchDispatcherEventsTest, IdleWorkersShareWhatAnEventBrings) {
   Start(3, {.max_batch_size = 2, .capacity = 6});
   engines_.Hold();
   Call call({0, 1, 2, 3, 4, 5});
@@ -496,7 +480,7 @@ TEST_F(BatcherEventsTest, IdleWorkersShareWhatAnEventBrings) {
   EXPECT_EQ(call.Wait(), "OK");
 }
 
-TEST_F(BatcherEventsTest, DelayEndsWithoutAFurtherEvent) {
+TEST_F(BatchDispatcherEventsTest, DelayEndsWithoutAFurtherEvent) {
   Start(2, {.max_batch_size = 8, .capacity = 8, .max_delay = absl::Milliseconds(5)});
   Call call({1});
   Submit(call);
@@ -504,15 +488,15 @@ TEST_F(BatcherEventsTest, DelayEndsWithoutAFurtherEvent) {
   EXPECT_GE(call.timing().queue, absl::Milliseconds(5));
 }
 
-TEST_F(BatcherEventsTest, DrainHandlesTheEventsThatAreLeft) {
+TEST_F(BatchDispatcherEventsTest, DrainHandlesTheEventsThatAreLeft) {
   Start(1, {});
   std::atomic<int> handled = 0;
   for (int i = 0; i < 100; ++i) function_events_.Add([&] { ++handled; });
-  batcher_->Drain();
+  model_->Drain();
   EXPECT_EQ(handled, 100);
 }
 
-TEST_F(BatcherTest, WorkersAreBusyWhenTheyComputeAndNotWhenTheyWait) {
+TEST_F(BatchDispatcherTest, WorkersAreBusyWhenTheyComputeAndNotWhenTheyWait) {
   const Instant start = Clock::Monotonic()->Now();
   Start(2, {});
   Call first({1}), second({2});
@@ -520,28 +504,73 @@ TEST_F(BatcherTest, WorkersAreBusyWhenTheyComputeAndNotWhenTheyWait) {
   while (Clock::Monotonic()->Now() < start + absl::Milliseconds(20)) std::this_thread::yield();
   engines_.Release();
   EXPECT_EQ(first.Wait(), "OK");
-  ASSERT_TRUE(batcher_->Submit(second.job()).ok());
+  ASSERT_TRUE(model_->Submit(second.job()).ok());
   EXPECT_EQ(second.Wait(), "OK");
-  batcher_->Drain();
+  model_->Drain();
   const absl::Duration all = Clock::Monotonic()->Now() - start;
   EXPECT_GE(observer_.busy(), observer_.compute());
   EXPECT_LT(observer_.busy(), all + all / 2) << "one of the two waited nearly all the time";
 }
 
-TEST_F(BatcherTest, EachWorkerPreparesItsEngineFirst) {
-  std::atomic<int> prepared = 0;
-  auto batcher = Batcher::Start(3, {}, engines_.Factory(), &events_, {.events = &observer_},
-                                Clock::Monotonic(), [&](Engine&) {
-                                  ++prepared;
-                                  return absl::OkStatus();
-                                });
-  ASSERT_TRUE(batcher.ok());
-  Call call({1});
-  ASSERT_TRUE((*batcher)->Submit(call.job()).ok());
-  EXPECT_EQ(call.Wait(), "OK");
-  EXPECT_GE(prepared, 1);
-  (*batcher)->Drain();
-  EXPECT_EQ(prepared, 3);
+TEST_F(BatchDispatcherTest, QueuesAreAddedAndRemovedWhileOthersServe) {
+  Start(2, {.max_batch_size = 4, .capacity = 100'000});
+  BatchDispatcher& dispatcher = model_->dispatcher();
+  std::atomic<bool> stop = false;
+  std::thread others([&] {
+    while (!stop) {
+      Call call({1, 2, 3});
+      ASSERT_TRUE(model_->Submit(call.job()).ok());
+      EXPECT_EQ(call.Wait(), "OK");
+    }
+  });
+  for (int round = 0; round < 50; ++round) {
+    BatchQueue* const queue =
+        dispatcher.AddQueue({.max_batch_size = 4, .capacity = 1'000, .max_delay = absl::Hours(1)})
+            .value();
+    dispatcher.pool().ForEachWorker([&](int worker) {
+      dispatcher.executor(worker).SetEngine(queue, engines_.Factory()().value(), {});
+      return false;
+    });
+    std::vector<std::unique_ptr<Call>> calls;
+    for (int i = 0; i < 10; ++i) {
+      calls.push_back(std::make_unique<Call>(std::vector<int>{i, i + 1, i + 2}));
+      ASSERT_TRUE(dispatcher.Submit(queue, calls.back()->job()).ok());
+    }
+    dispatcher.RemoveQueue(queue);
+    for (const auto& call : calls) {
+      EXPECT_TRUE(call->done());
+      EXPECT_EQ(call->Wait(), "OK");
+    }
+  }
+  stop = true;
+  others.join();
+}
+
+TEST_F(BatchDispatcherTest, LongQueueOfOneModelDoesNotKeepAnotherWaiting) {
+  Start(1, {.max_batch_size = 1, .capacity = 1'000});
+  BatchDispatcher& dispatcher = model_->dispatcher();
+  BatchQueue* const queue = dispatcher.AddQueue({}).value();
+  FakeEngines others;
+  dispatcher.pool().ForEachWorker([&](int worker) {
+    dispatcher.executor(worker).SetEngine(queue, others.Factory()().value(), {});
+    return false;
+  });
+  Call first({0}), late({1});
+  Occupy(first);
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < 100; ++i) {
+    calls.push_back(std::make_unique<Call>(std::vector<int>{i}));
+    ASSERT_TRUE(model_->Submit(calls.back()->job()).ok());
+  }
+  ASSERT_TRUE(dispatcher.Submit(queue, late.job()).ok());
+  others.Hold();
+  engines_.Release();
+  // It is computed while most of those that came before it wait: after one of them at the most.
+  others.WaitUntilHeld(1);
+  EXPECT_GE(dispatcher.queued_images(), 99);
+  others.Release();
+  EXPECT_EQ(late.Wait(), "OK");
+  model_ = nullptr;  // before the calls and the engines
 }
 
 }  // namespace

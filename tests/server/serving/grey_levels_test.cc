@@ -1,4 +1,4 @@
-#include "server/runtime/grey_levels.h"
+#include "server/serving/grey_levels.h"
 
 #include <array>
 #include <limits>

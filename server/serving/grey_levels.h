@@ -1,6 +1,6 @@
 // What metrics keep of an image that is computed.
-#ifndef HELLOCNN_SERVER_RUNTIME_GREY_LEVELS_H_
-#define HELLOCNN_SERVER_RUNTIME_GREY_LEVELS_H_
+#ifndef HELLOCNN_SERVER_SERVING_GREY_LEVELS_H_
+#define HELLOCNN_SERVER_SERVING_GREY_LEVELS_H_
 
 #include "hellocnn/image.h"
 #include "server/observability/events.h"
@@ -14,4 +14,4 @@ GreyLevels MeasureGreyLevels(const ImageView& image, const Normalization& normal
 
 }  // namespace hellocnn::server
 
-#endif  // HELLOCNN_SERVER_RUNTIME_GREY_LEVELS_H_
+#endif  // HELLOCNN_SERVER_SERVING_GREY_LEVELS_H_

@@ -1,0 +1,206 @@
+#include "server/runtime/worker_pool.h"
+
+#include <cstddef>
+#include <system_error>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/denormals.h"
+
+namespace hellocnn::server {
+namespace {
+
+// How often ForEachWorker wakes the worker that waits for events.
+constexpr absl::Duration kWakeAgain = absl::Milliseconds(5);
+
+// The pool whose worker this thread is.
+thread_local const WorkerPool* current_pool = nullptr;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Start(int threads, int max_events,
+                                                              Work* work, const Clock* clock) {
+  if (threads < 1) {
+    return absl::InvalidArgumentError(absl::StrCat("threads is ", threads, ", wanted at least 1"));
+  }
+  std::unique_ptr<WorkerPool> pool(new WorkerPool(threads, max_events, work, clock));
+  for (int worker = 0; worker < threads; ++worker) {
+    try {
+      pool->threads_.emplace_back([pool = pool.get(), worker] { pool->Live(worker); });
+    } catch (const std::system_error& error) {
+      return absl::ResourceExhaustedError(absl::StrCat("worker thread ", worker + 1, " of ",
+                                                       threads, " does not start: ", error.what()));
+    }
+  }
+  return pool;
+}
+
+WorkerPool::WorkerPool(int threads, int max_events, Work* work, const Clock* clock)
+    : size_(threads),
+      max_events_(max_events),
+      work_(work),
+      clock_(clock),
+      steps_(static_cast<std::size_t>(threads)) {}
+
+WorkerPool::~WorkerPool() { Stop(); }
+
+void WorkerPool::Attach(EventQueue* events) {
+  MutexLock lock(&mutex_);
+  events_ = events;
+  changed_.SignalAll();
+}
+
+void WorkerPool::ForEachWorker(const std::function<bool(int worker)>& step) {
+  {
+    MutexLock lock(&mutex_);
+    stepping_ = size_;
+    for (std::atomic<const Step*>& mine : steps_) mine.store(&step, std::memory_order_release);
+    changed_.SignalAll();
+  }
+  // The worker that waits for events is woken through them. Another worker that looks for events at
+  // that moment may get the wake-up instead, so it is repeated until all are through.
+  while (true) {
+    if (EventQueue* const events = events_; events != nullptr) events->Wake();
+    MutexLock lock(&mutex_);
+    const Instant again = clock_->Now() + kWakeAgain;
+    while (stepping_ > 0 && !stepped_.WaitUntil(&mutex_, again)) {
+    }
+    if (stepping_ == 0) return;
+  }
+}
+
+void WorkerPool::WorkAdded() {
+  if (current_pool == this) return;
+  Idle idle;
+  {
+    MutexLock lock(&mutex_);
+    idle = WhoIsIdle();
+  }
+  Wake(idle);
+}
+
+void WorkerPool::Stop() {
+  if (EventQueue* const events = events_; events != nullptr) {
+    events->Close();
+  } else {
+    MutexLock lock(&mutex_);
+    ended_ = true;
+    changed_.SignalAll();
+  }
+  std::call_once(joined_, [this] {
+    for (std::thread& thread : threads_) thread.join();
+  });
+}
+
+void WorkerPool::Live(int worker) {
+  FlushDenormals();
+  current_pool = this;
+  Instant busy_since = clock_->Now();
+  while (true) {
+    const EventQueue::Got got = HandleEvents(worker, &busy_since);
+    const bool stepped = DoStep(worker);
+    const Work::Taken taken = work_->Take(worker);
+    if (taken.found) {
+      WakeBeforeRun(taken, got != EventQueue::Got::kEvent);
+      work_->Run(worker);
+      ReportBusy(worker, clock_->Now(), &busy_since);
+    } else if (got == EventQueue::Got::kEnd && !stepped && !taken.reported) {
+      return;
+    }
+  }
+}
+
+EventQueue::Got WorkerPool::HandleEvents(int worker, Instant* busy_since) {
+  for (int handled = 0; handled < max_events_; ++handled) {
+    if (handled == kFewEvents && sleeping_.load(std::memory_order_relaxed) > 0) {
+      // Whoever is counted sleeps, once the mutex could be had.
+      { MutexLock lock(&mutex_); }
+      changed_.Signal();
+    }
+    EventQueue::Event event;
+    EventQueue::Got got = EventQueue::Got::kNothing;
+    if (work_->DueTime() != Instant::InfinitePast() && !HasStep(worker)) {
+      ReportBusy(worker, clock_->Now(), busy_since);
+      got = WaitForEvent(worker, &event);
+      *busy_since = clock_->Now();
+    } else if (EventQueue* const events = events_; events != nullptr) {
+      got = events->Wait(Instant::InfinitePast(), &event);
+    } else {
+      MutexLock lock(&mutex_);
+      if (ended_) got = EventQueue::Got::kEnd;
+    }
+    if (got == EventQueue::Got::kEnd) {
+      MutexLock lock(&mutex_);
+      ended_ = true;
+      changed_.SignalAll();
+    }
+    if (got != EventQueue::Got::kEvent) return got;
+    events_.load()->Handle(event);
+  }
+  return EventQueue::Got::kEvent;
+}
+
+EventQueue::Got WorkerPool::WaitForEvent(int worker, EventQueue::Event* event) {
+  Instant until;
+  EventQueue* const events = events_;
+  {
+    MutexLock lock(&mutex_);
+    if (ended_) return EventQueue::Got::kEnd;
+    // Asked again under the mutex: whoever adds work or a step now will find this worker idle.
+    until = work_->DueTime();
+    if (until == Instant::InfinitePast() || HasStep(worker)) return EventQueue::Got::kNothing;
+    if (waiting_ || events == nullptr) {
+      if (events == events_) {
+        ++sleeping_;
+        changed_.WaitUntil(&mutex_, until);
+        --sleeping_;
+      }
+      return EventQueue::Got::kNothing;
+    }
+    waiting_ = true;
+  }
+  const EventQueue::Got got = events->Wait(until, event);
+  MutexLock lock(&mutex_);
+  waiting_ = false;
+  return got;
+}
+
+bool WorkerPool::DoStep(int worker) {
+  std::atomic<const Step*>& mine = steps_[static_cast<std::size_t>(worker)];
+  const Step* const step = mine.load(std::memory_order_acquire);
+  if (step == nullptr) return false;
+  if ((*step)(worker)) return true;
+  MutexLock lock(&mutex_);
+  mine.store(nullptr, std::memory_order_release);
+  if (--stepping_ == 0) stepped_.SignalAll();
+  return true;
+}
+
+void WorkerPool::WakeBeforeRun(const Work::Taken& taken, bool caught_up) {
+  Idle idle = Idle::kNone;
+  {
+    MutexLock lock(&mutex_);
+    // What is left may not be due yet: somebody must mind the clock while this worker is away.
+    const bool leaves = taken.more || !caught_up;
+    const bool away = !waiting_ && taken.expected > kShortRun;
+    if (leaves || away) idle = WhoIsIdle();
+  }
+  Wake(idle);
+}
+
+WorkerPool::Idle WorkerPool::WhoIsIdle() const {
+  if (sleeping_.load(std::memory_order_relaxed) > 0) return Idle::kSleeping;
+  return waiting_ ? Idle::kWaiting : Idle::kNone;
+}
+
+void WorkerPool::Wake(Idle who) {
+  if (who == Idle::kSleeping) changed_.Signal();
+  if (who == Idle::kWaiting) events_.load()->Wake();
+}
+
+void WorkerPool::ReportBusy(int worker, Instant now, Instant* since) const {
+  work_->OnBusy(worker, now - std::exchange(*since, now));
+}
+
+}  // namespace hellocnn::server

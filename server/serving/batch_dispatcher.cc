@@ -1,0 +1,150 @@
+#include "server/serving/batch_dispatcher.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace hellocnn::server {
+namespace {
+
+// Infinite instants become the smallest and the largest number, and back.
+std::int64_t ToNanoseconds(Instant time) { return absl::ToInt64Nanoseconds(time - Instant()); }
+
+Instant FromNanoseconds(std::int64_t nanoseconds) {
+  if (nanoseconds == std::numeric_limits<std::int64_t>::max()) return Instant::InfiniteFuture();
+  if (nanoseconds == std::numeric_limits<std::int64_t>::min()) return Instant::InfinitePast();
+  return Instant() + absl::Nanoseconds(nanoseconds);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<BatchDispatcher>> BatchDispatcher::Start(int threads,
+                                                                        int max_batch_size,
+                                                                        Events* events,
+                                                                        const Clock* clock) {
+  if (max_batch_size < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_batch_size is ", max_batch_size, ", wanted at least 1 image"));
+  }
+  std::unique_ptr<BatchDispatcher> dispatcher(new BatchDispatcher(threads, events, clock));
+  absl::StatusOr<std::unique_ptr<WorkerPool>> pool =
+      WorkerPool::Start(threads, kEventsPerImage * max_batch_size, dispatcher.get(), clock);
+  if (!pool.ok()) return pool.status();
+  dispatcher->pool_ = *std::move(pool);
+  return dispatcher;
+}
+
+BatchDispatcher::BatchDispatcher(int threads, Events* events, const Clock* clock)
+    : events_(events),
+      clock_(clock),
+      workers_(static_cast<std::size_t>(std::max(threads, 0))),
+      due_(ToNanoseconds(Instant::InfiniteFuture())) {}
+
+BatchDispatcher::~BatchDispatcher() { Stop(); }
+
+absl::StatusOr<BatchQueue*> BatchDispatcher::AddQueue(const BatchQueue::Options& options) {
+  if (absl::Status status = BatchQueue::Validate(options); !status.ok()) return status;
+  MutexLock lock(&mutex_);
+  return scheduler_.Add(options);
+}
+
+void BatchDispatcher::RemoveQueue(BatchQueue* queue) {
+  {
+    MutexLock lock(&mutex_);
+    queue->Drain();
+    UpdateDue();
+  }
+  pool_->WorkAdded();  // what waited for max_delay is due now
+  {
+    MutexLock lock(&mutex_);
+    while (!queue->idle()) idle_.Wait(&mutex_);
+  }
+  // A worker may still be about to tell the last jobs; its step comes after that.
+  pool_->ForEachWorker([&](int worker) {
+    executor(worker).RemoveEngine(queue);
+    return false;
+  });
+  MutexLock lock(&mutex_);
+  scheduler_.Remove(queue);
+}
+
+absl::Status BatchDispatcher::Submit(BatchQueue* queue, Job* job) {
+  const Instant now = clock_->Now();
+  {
+    MutexLock lock(&mutex_);
+    if (absl::Status status = queue->Push(job, now); !status.ok()) return status;
+    job->Accepted();
+    UpdateDue();
+  }
+  pool_->WorkAdded();
+  return absl::OkStatus();
+}
+
+void BatchDispatcher::Stop() {
+  {
+    MutexLock lock(&mutex_);
+    scheduler_.Drain();
+    UpdateDue();
+  }
+  if (pool_ != nullptr) pool_->Stop();
+}
+
+int BatchDispatcher::queued_images() const {
+  MutexLock lock(&mutex_);
+  return scheduler_.queued_images();
+}
+
+Instant BatchDispatcher::DueTime() const { return FromNanoseconds(due_.load()); }
+
+void BatchDispatcher::UpdateDue() { due_ = ToNanoseconds(scheduler_.ReleaseTime()); }
+
+Work::Taken BatchDispatcher::Take(int worker) {
+  Worker& mine = workers_[static_cast<std::size_t>(worker)];
+  bool more;
+  {
+    MutexLock lock(&mutex_);
+    mine.batch = scheduler_.Take(clock_->Now(), std::move(mine.batch));
+    UpdateDue();
+    more = !scheduler_.empty();
+    if (mine.batch.queue != nullptr && mine.batch.queue->idle()) idle_.SignalAll();
+  }
+  if (mine.batch.queue == nullptr) return {};
+  Report(mine.batch.taken.dropped, mine.executor.reporter(mine.batch.queue));
+  if (mine.batch.taken.slices.empty()) return {.reported = true, .more = more};
+  return {.found = true, .more = more, .expected = mine.batch.expected_compute};
+}
+
+void BatchDispatcher::Run(int worker) {
+  Worker& mine = workers_[static_cast<std::size_t>(worker)];
+  BatchQueue* const queue = mine.batch.queue;
+  BatchReporter& reporter = mine.executor.reporter(queue);
+  const Instant start = clock_->Now();
+  mine.executor.Execute(&mine.batch);
+  const Instant end = clock_->Now();
+  reporter.OnBatch(mine.batch.taken, end - start);
+  {
+    MutexLock lock(&mutex_);
+    mine.finished = scheduler_.Finish(mine.batch, end, end - start, std::move(mine.finished));
+    UpdateDue();
+    if (queue->idle()) idle_.SignalAll();
+  }
+  Report(mine.finished.dropped, reporter);
+  for (Job* job : mine.finished.jobs) Report(*job, reporter);
+}
+
+void BatchDispatcher::Report(const std::vector<BatchQueue::Dropped>& dropped,
+                             const BatchReporter& reporter) {
+  for (const BatchQueue::Dropped& drop : dropped) {
+    reporter.OnDropped(drop);
+    if (drop.finished != nullptr) Report(*drop.finished, reporter);
+  }
+}
+
+void BatchDispatcher::Report(Job& job, const BatchReporter& reporter) {
+  if (!job.status().ok() && job.computed() > 0) reporter.OnDiscarded(job.computed());
+  job.Done();
+}
+
+}  // namespace hellocnn::server

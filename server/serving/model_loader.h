@@ -1,0 +1,65 @@
+// From a folder with a model to a servable: a model begins to serve here.
+#ifndef HELLOCNN_SERVER_SERVING_MODEL_LOADER_H_
+#define HELLOCNN_SERVER_SERVING_MODEL_LOADER_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "hellocnn/model_card.h"
+#include "server/observability/events.h"
+#include "server/scheduling/batch_queue.h"
+#include "server/serving/batch_dispatcher.h"
+#include "server/serving/engine_selection.h"
+#include "server/serving/servable.h"
+
+namespace hellocnn::server {
+
+// A model whose files are good and whose engine agrees with the reference.
+struct VerifiedModel {
+  ModelCard card;
+  NamedEngines engines;
+  Instant load_began;
+};
+
+// Loads models in two steps, so that a server can find out what is wrong with a model before it
+// opens a port. Both block, and obey `stop` between two batches.
+//
+// Thread-compatible. Must not be used on a worker's thread.
+class ModelLoader {
+ public:
+  struct Options {
+    std::string engine = "auto";  // "auto" or the name of an engine: "simd", "torch", "torch-eager"
+    BatchQueue::Options queue;    // of each model
+  };
+
+  // `dispatcher`, whose workers will compute, `events` and `clock` outlive the loader and what it
+  // makes. `stop` may be null.
+  ModelLoader(Options options, BatchDispatcher* dispatcher, Events* events, const Clock* clock,
+              StopCheck stop);
+
+  // Reads the card and the weights of `folder`, and selects the engine: the first that agrees with
+  // the network in plain loops and double precision. The engine is verified on a worker's thread,
+  // in the floating-point mode in which it will serve. LibTorch is loaded only if its engines are
+  // wanted.
+  //
+  // The errors are those of LoadModelCard, LoadWeightFile and SelectEngines. FAILED_PRECONDITION:
+  // the card and the weights have different numbers of classes. CANCELLED: stopped.
+  absl::StatusOr<VerifiedModel> Verify(const std::string& folder);
+
+  // Makes an engine for each worker and warms it up there, between the worker's events; adds a
+  // queue; and returns what can be published. The errors are those of the engines and of
+  // BatchDispatcher::AddQueue. CANCELLED: stopped. Nothing of the model is left after an error.
+  absl::StatusOr<ServableHandle> Prepare(const VerifiedModel& model);
+
+ private:
+  const Options options_;
+  BatchDispatcher* const dispatcher_;
+  Events* const events_;
+  const Clock* const clock_;
+  const StopCheck stop_;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_SERVING_MODEL_LOADER_H_

@@ -1,0 +1,63 @@
+// A model that answers.
+#ifndef HELLOCNN_SERVER_SERVING_SERVABLE_H_
+#define HELLOCNN_SERVER_SERVING_SERVABLE_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "hellocnn/model_card.h"
+#include "server/observability/events.h"
+#include "server/scheduling/job.h"
+#include "server/serving/batch_dispatcher.h"
+
+namespace hellocnn::server {
+
+// One version of one model, complete: who it is, what it takes and gives, and the queue that feeds
+// its engines, one on each worker. ModelLoader makes it, once it has been verified and warmed up.
+//
+// Immutable; thread-safe.
+class Servable {
+ public:
+  // `queue` is a queue of `dispatcher`, whose workers have engines for it. Both outlive this.
+  Servable(ModelCard card, std::string engine, ModelId id, BatchDispatcher* dispatcher,
+           BatchQueue* queue)
+      : card_(std::move(card)),
+        engine_(std::move(engine)),
+        id_(id),
+        dispatcher_(dispatcher),
+        queue_(queue) {}
+  Servable(const Servable&) = delete;
+  Servable& operator=(const Servable&) = delete;
+
+  const std::string& name() const { return card_.name; }
+  const std::string& version() const { return card_.version; }
+  // What it takes and gives: preprocessing and class labels.
+  const ModelCard& card() const { return card_; }
+  int classes() const { return static_cast<int>(card_.class_labels.size()); }
+  // The kind of its engines: "simd".
+  const std::string& engine() const { return engine_; }
+  // What events know it by.
+  ModelId id() const { return id_; }
+
+  // Queues the job, which has room for classes() log-probabilities an image. See
+  // BatchDispatcher::Submit. Whoever submits a job holds a handle until it is done.
+  absl::Status Submit(Job* job) const { return dispatcher_->Submit(queue_, job); }
+
+  BatchQueue* queue() const { return queue_; }
+
+ private:
+  const ModelCard card_;
+  const std::string engine_;
+  const ModelId id_;
+  BatchDispatcher* const dispatcher_;
+  BatchQueue* const queue_;
+};
+
+// Keeps a servable alive: a request holds one from its admission until its response is made.
+using ServableHandle = std::shared_ptr<const Servable>;
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_SERVING_SERVABLE_H_
