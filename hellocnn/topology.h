@@ -1,8 +1,9 @@
-// HelloCNN's layer table as data. Shapes, numbers of parameters, multiply-adds, and the names and
-// shapes of the weight tensors are all computed from it; nothing else in the project states them.
+// HelloCNN's layer table as data. The shapes, the numbers of parameters and multiply-adds, and the
+// names and shapes of the weight tensors are all computed from it. Nothing else in the project
+// states them.
 //
-// The table is the same for every model but for one number: how many classes the last dense layer
-// tells apart. The weights decide it (Weights::classes()).
+// Only one number differs between models: the number of classes of the last dense layer, which the
+// weights decide (Weights::classes()).
 #ifndef HELLOCNN_TOPOLOGY_H_
 #define HELLOCNN_TOPOLOGY_H_
 
@@ -29,7 +30,7 @@ inline constexpr int kImageSide = 32;
 inline constexpr int kImagePixels = kImageSide * kImageSide;
 inline constexpr Shape kInputShape{1, kImageSide, kImageSide};
 
-// How many classes a model may have.
+// The bounds of a model's number of classes, both inclusive.
 inline constexpr int kMinClasses = 2;
 inline constexpr int kMaxClasses = 1024;
 
@@ -45,7 +46,7 @@ struct Layer {
 
 inline constexpr std::size_t kLayers = 12;
 
-// Returns the layer table of a model with so many classes.
+// Returns the layer table of a model with `classes` classes.
 constexpr std::array<Layer, kLayers> Layers(int classes) {
   return {{
       {Layer::Kind::kConv2d, "conv.0", 6, 5},
@@ -79,7 +80,8 @@ constexpr Shape OutputShape(const Layer& layer, Shape in) {
   return in;
 }
 
-// Returns how many trained numbers, weights and biases, `layer` has on input of shape `in`.
+// Returns the number of trained parameters, weights and biases, of `layer` for an input of shape
+// `in`.
 constexpr std::int64_t Parameters(const Layer& layer, Shape in) {
   switch (layer.kind) {
     case Layer::Kind::kConv2d:
@@ -91,8 +93,8 @@ constexpr std::int64_t Parameters(const Layer& layer, Shape in) {
   }
 }
 
-// Returns the multiply-adds of `layer` for one image of input shape `in`. Additions of the bias are
-// not counted.
+// Returns the number of multiply-adds of `layer` for one image of input shape `in`. Additions of
+// the bias are not counted.
 constexpr std::int64_t MultiplyAdds(const Layer& layer, Shape in) {
   const Shape out = OutputShape(layer, in);
   switch (layer.kind) {
@@ -105,7 +107,7 @@ constexpr std::int64_t MultiplyAdds(const Layer& layer, Shape in) {
   }
 }
 
-// A layer in its place in the network.
+// A layer at its position in the network, where its input shape is known.
 struct PlacedLayer {
   Layer layer;
   Shape input;
@@ -128,19 +130,22 @@ constexpr std::array<PlacedLayer, kLayers> PlaceLayers(int classes) {
   return placed;
 }
 
+// Returns the number of trained parameters of the whole network.
 constexpr std::int64_t TotalParameters(int classes) {
   std::int64_t total = 0;
   for (const PlacedLayer& placed : PlaceLayers(classes)) total += placed.parameters;
   return total;
 }
 
+// Returns the number of multiply-adds of the whole network for one image.
 constexpr std::int64_t TotalMultiplyAdds(int classes) {
   std::int64_t total = 0;
   for (const PlacedLayer& placed : PlaceLayers(classes)) total += placed.multiply_adds;
   return total;
 }
 
-// Name and shape of one trained tensor, row-major, as in a PyTorch state_dict.
+// The name and the shape of one trained tensor, as in a PyTorch state_dict. Its values are
+// row-major.
 struct TensorSpec {
   std::string name;                 // "conv.0.weight"
   std::vector<std::int64_t> shape;  // [6, 1, 5, 5]
@@ -152,8 +157,8 @@ struct TensorSpec {
 inline constexpr char kClassWeights[] = "linear.2.weight";
 inline constexpr char kClassBias[] = "linear.2.bias";
 
-// Returns the ten tensors of a model with so many classes, in the order of the layers, weight
-// before bias. Thread-safe; computed on each call.
+// Returns the ten tensors of a model with `classes` classes, in the order of the layers, each
+// weight before its bias. Thread-safe. The list is computed on each call.
 std::vector<TensorSpec> WeightTensors(int classes);
 
 // Returns "Conv2d(1, 6, kernel 5x5)", "MaxPool2d(15x15, stride 1)", "ReLU", "Linear(120, 84)" or

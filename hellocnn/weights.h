@@ -17,27 +17,28 @@ namespace hellocnn {
 // A float32 tensor in row-major order.
 struct Tensor {
   std::vector<std::int64_t> shape;
-  std::vector<float> values;  // as many as the product of `shape`
+  std::vector<float> values;  // their number is the product of `shape`
 };
 
-// Returns how many values a tensor of that shape has, or -1 if it has more than `most`. No extent
-// may be negative. Nothing overflows.
+// Returns the number of values of a tensor of this shape, or -1 if there are more than `most`. No
+// extent may be negative. The computation never overflows.
 std::int64_t CountValues(const std::vector<std::int64_t>& shape, std::int64_t most);
 
-// The trained numbers of one model. Immutable once made: exactly the tensors of
-// WeightTensors(classes()), each of the right shape, each value finite. Thread-safe.
+// The trained parameters of one model: exactly the tensors of WeightTensors(classes()), each with
+// the right shape and only finite values. Immutable, so thread-safe.
 class Weights {
  public:
-  // Checks the tensors. The rows of linear.2.weight say how many classes the model has, kMinClasses
-  // to kMaxClasses; every other shape follows from that. INVALID_ARGUMENT names the tensor that is
-  // missing, not wanted, misshaped or not finite, what was found and what was wanted.
+  // Checks the tensors and takes ownership of them. The number of rows of linear.2.weight is the
+  // model's number of classes, kMinClasses to kMaxClasses. Every other shape follows from it.
+  // INVALID_ARGUMENT: a tensor is missing, unexpected, misshaped or not finite. The message names
+  // the tensor, the value found and the value wanted.
   static absl::StatusOr<Weights> Create(std::map<std::string, Tensor> tensors);
 
-  // Returns how many classes the model tells apart.
+  // Returns the model's number of classes.
   int classes() const { return classes_; }
 
-  // Returns the values of the tensor, row-major. `name` is one of WeightTensors(); any other is a
-  // programming error and aborts. The span lives as long as this object.
+  // Returns the values of a tensor in row-major order. `name` must be one of WeightTensors(). Any
+  // other name is a programming error and aborts. The span is valid as long as this object lives.
   std::span<const float> operator[](std::string_view name) const;
 
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }

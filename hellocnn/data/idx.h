@@ -1,5 +1,5 @@
-// MNIST's IDX format (http://yann.lecun.com/exdb/mnist/): big-endian header, then uint8 values.
-// Files may be gzipped.
+// Reads MNIST's IDX format (http://yann.lecun.com/exdb/mnist/): a big-endian header, then uint8
+// values. Files may be gzipped.
 #ifndef HELLOCNN_DATA_IDX_H_
 #define HELLOCNN_DATA_IDX_H_
 
@@ -11,21 +11,24 @@
 
 namespace hellocnn {
 
-// Contents of an IDX file of type uint8: extents such as [10000, 28, 28], values row-major.
+// The contents of an IDX file of type uint8: extents such as [10000, 28, 28], and the values in
+// row-major order.
 struct IdxArray {
   std::vector<std::int64_t> shape;
   std::vector<std::uint8_t> values;
 };
 
-// Reads `path`, gzipped or not (told apart by content). NOT_FOUND: no such file. INVALID_ARGUMENT
-// names the file, what was found and what was wanted: wrong magic, a type other than uint8, no or
-// more than 4 dimensions, too few or too many bytes.
+// Reads `path`, which may be gzipped; the content tells. NOT_FOUND: there is no such file.
+// INVALID_ARGUMENT: the magic is wrong, the type is not uint8, there are no dimensions or more than
+// 4, or there are too few or too many bytes. The message names the file, the value found and the
+// value wanted.
 absl::StatusOr<IdxArray> ReadIdx(const std::string& path);
 
-// As ReadIdx, of bytes in memory that are not gzipped. `name` stands for the file in messages.
+// Parses bytes in memory, which must not be gzipped, with the errors of ReadIdx. Messages use
+// `name` as the name of the file.
 absl::StatusOr<IdxArray> ParseIdx(const std::string& name, const std::string& bytes);
 
-// Images and their labels: as many of the one as of the other, each label the index of a class.
+// Images and their labels. There is one label for each image, and it is the index of a class.
 struct LabeledImages {
   int rows = 0;
   int columns = 0;
@@ -35,12 +38,12 @@ struct LabeledImages {
   std::int64_t count() const { return static_cast<std::int64_t>(labels.size()); }
 };
 
-// MNIST has the ten digits.
+// The classes of MNIST are the ten digits.
 inline constexpr int kMnistClasses = 10;
 
-// Reads `directory`/`prefix`-images-idx3-ubyte[.gz] and …-labels-idx1-ubyte[.gz]; `prefix` is
-// "train" or "t10k". Each label must be 0 to `classes` - 1. Errors as ReadIdx; INVALID_ARGUMENT too
-// if a label is not, or if the two files do not belong together.
+// Reads `directory`/`prefix`-images-idx3-ubyte[.gz] and …-labels-idx1-ubyte[.gz], where `prefix` is
+// "train" or "t10k". Returns the errors of ReadIdx. Also returns INVALID_ARGUMENT if a label is not
+// in 0 to `classes` - 1, or if the two files do not belong together.
 absl::StatusOr<LabeledImages> ReadMnist(const std::string& directory, const std::string& prefix,
                                         int classes = kMnistClasses);
 

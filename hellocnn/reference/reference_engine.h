@@ -1,5 +1,5 @@
-// The network as the layer table says, in plain loops and double precision: what every other engine
-// has to agree with before it may serve.
+// The network as the layer table defines it, in plain loops and double precision. Every other
+// engine must agree with this one before it may serve.
 #ifndef HELLOCNN_REFERENCE_REFERENCE_ENGINE_H_
 #define HELLOCNN_REFERENCE_REFERENCE_ENGINE_H_
 
@@ -9,10 +9,10 @@
 
 namespace hellocnn {
 
-// A factory of engines with these weights that take batches of any size. Several hundred
-// microseconds an image: made to be read, not to serve. Engines hold the weights together and
-// allocate as they go. Sums are added up in double precision; what a layer hands to the next is
-// rounded to float, as in every engine.
+// Returns a factory of engines with these weights, which accept batches of any size. An engine
+// takes several hundred microseconds for an image: the code is made to be read, not to serve. The
+// engines share the weights and allocate memory during Classify. Sums are computed in double
+// precision. The output of each layer is rounded to float, as in every engine.
 EngineFactory ReferenceEngineFactory(const Weights& weights, const Normalization& normalization);
 
 }  // namespace hellocnn

@@ -1,6 +1,6 @@
-// The LibTorch engines as a module of their own, which a program loads when it wants them: LibTorch
-// weighs some 380 MB on disk and 150 MB in memory, and takes half a second to start. Who loads it
-// includes this header and links nothing of this folder.
+// The LibTorch engines as a separate module, which a program loads only when it needs them.
+// LibTorch takes some 380 MB on disk, 150 MB in memory, and half a second to start. A program that
+// loads the module includes this header and links nothing from this folder.
 #ifndef HELLOCNN_TORCH_MODULE_H_
 #define HELLOCNN_TORCH_MODULE_H_
 
@@ -11,14 +11,15 @@
 
 namespace hellocnn {
 
-// What the module has to offer. C++ types cross the border, so both sides must come from one build.
+// The functions that the module exports. C++ types cross its boundary, so the program and the
+// module must come from the same build.
 struct TorchModule {
-  // HelloCNN's version, to be compared before anything else here is touched. Stays the first
-  // member for ever.
+  // HelloCNN's version. The program must compare it before it reads any other member, so it must
+  // always remain the first member.
   const char* version;
   const char* libtorch_version;
-  // As in hellocnn/torch/torch_engine.h. Making a factory sets LibTorch's thread pools, those of
-  // the whole process, to one thread.
+  // TorchEngineFactory and TorchEagerEngineFactory of hellocnn/torch/torch_engine.h. Making a
+  // factory also limits LibTorch's thread pools, for the whole process, to one thread each.
   absl::StatusOr<EngineFactory> (*engine_factory)(const Weights& weights,
                                                   const Normalization& normalization,
                                                   int max_batch_size);
@@ -27,8 +28,8 @@ struct TorchModule {
                                                         int max_batch_size);
 };
 
-// The module's one symbol: a function `const TorchModule*()`. What it points to lives as long as
-// the module.
+// The only symbol of the module: a function `const TorchModule*()`. The object that it returns
+// lives as long as the module is loaded.
 inline constexpr char kTorchModuleSymbol[] = "hellocnn_torch_module";
 
 }  // namespace hellocnn

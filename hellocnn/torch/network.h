@@ -1,6 +1,6 @@
 // HelloCNN as a torch::nn module, built from the layer table, with the tensor names of the Python
-// original. LibTorch stops in this folder: its exceptions are caught here, its headers are included
-// nowhere else.
+// original. LibTorch stays inside this folder: its exceptions are caught here, and nothing else in
+// serving includes its headers.
 #ifndef HELLOCNN_TORCH_NETWORK_H_
 #define HELLOCNN_TORCH_NETWORK_H_
 
@@ -10,25 +10,29 @@
 
 namespace hellocnn {
 
-// What the layers are computed with.
+// How the layers are computed.
 enum class Kernels {
   kAsWritten,  // the modules of the original
-  // Pools go along rows, then columns, each window by doubling: 2, 4, 8, then two that overlap; the
-  // result is bit-identical, since a maximum is exact in any order. A ReLU comes after the pool
-  // that follows it: a maximum does not mind, and there are four times fewer values. Dense layers
-  // are convolutions of a 1x1 image, which oneDNN computes; as matrix products they would go to
-  // whichever BLAS is installed, by default on Debian the slow one.
+  // A pool goes along rows, then columns. It doubles each window (2, 4, 8) and finally merges two
+  // windows that overlap. The result is bit-identical, because a maximum is exact in any order.
+  //
+  // Each ReLU runs after the pool that follows it. The two commute, and after the pool there are
+  // four times fewer values.
+  //
+  // Dense layers are convolutions of a 1x1 image, which oneDNN computes. Matrix products would go
+  // to the installed BLAS, and Debian installs the slow one by default.
   kFast,
 };
 
-// Not thread-safe while parameters change; forward() may then run on several threads.
+// Not thread-safe while parameters change. Once they no longer change, several threads may call
+// forward().
 class HelloCnnImpl : public torch::nn::Module {
  public:
   explicit HelloCnnImpl(int classes, Kernels kernels = Kernels::kFast);
 
   int classes() const { return classes_; }
 
-  // From [N, 1, 32, 32] to log-probabilities, [N, classes()], for N >= 1.
+  // Returns the log-probabilities, [N, classes()], of `images`, [N, 1, 32, 32], for N >= 1.
   torch::Tensor forward(const torch::Tensor& images);
 
  private:
@@ -38,10 +42,11 @@ class HelloCnnImpl : public torch::nn::Module {
 };
 TORCH_MODULE(HelloCnn);
 
-// MaxPool2d(window x window, stride 1) of [N, C, H, W] by doubling. Differentiable.
+// Computes MaxPool2d(window x window, stride 1) of [N, C, H, W] by doubling. Differentiable.
 torch::Tensor MaxPoolByDoubling(torch::Tensor images, int window);
 
-// Copy between the module's parameters and the checked tensors, of as many classes.
+// Copy between the module's parameters and checked tensors. For SetWeights, the number of classes
+// of both must be the same.
 void SetWeights(HelloCnn& network, const Weights& weights);
 absl::StatusOr<Weights> GetWeights(const HelloCnn& network);
 
