@@ -1,68 +1,148 @@
 #include "base/file.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace hellocnn {
 namespace {
 
-// Writes a file that is not there yet, and waits until it is on the disk. 0, or errno.
-int WriteNewFile(const std::string& path, std::string_view bytes) {
-  std::FILE* file = std::fopen(path.c_str(), "wbx");
-  if (file == nullptr) return errno;
-  int error = 0;
-  if (std::fwrite(bytes.data(), 1, bytes.size(), file) != bytes.size() || std::fflush(file) != 0 ||
-      fsync(fileno(file)) != 0) {
-    error = errno;
+// An open file, closed by the destructor.
+class File {
+ public:
+  File(const std::string& path, int flags)
+      : descriptor_(Retry([&] {
+          constexpr mode_t kMode = 0666;  // less what the umask takes away
+          return open(path.c_str(), flags | O_CLOEXEC, kMode);
+        })) {}
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() {
+    if (is_open()) close(descriptor_);
   }
-  if (std::fclose(file) != 0 && error == 0) error = errno;
-  return error;
+
+  bool is_open() const { return descriptor_ >= 0; }
+  int descriptor() const { return descriptor_; }
+
+  // These return 0, or errno.
+  int Write(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t written = Retry([&] { return write(descriptor_, bytes.data(), bytes.size()); });
+      if (written < 0) return errno;
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return 0;
+  }
+  int Sync() {
+    return Retry([&] { return fsync(descriptor_); }) == 0 ? 0 : errno;
+  }
+  int Close() { return close(std::exchange(descriptor_, -1)) == 0 ? 0 : errno; }
+
+  // Calls a function of the system again for as long as signals interrupt it.
+  template <typename Call>
+  static auto Retry(const Call& call) -> decltype(call()) {
+    while (true) {
+      const auto result = call();
+      if (result >= 0 || errno != EINTR) return result;
+    }
+  }
+
+ private:
+  int descriptor_;
+};
+
+// Writes a file that is not there yet, and waits until its content is on the disk. Returns 0, or
+// errno.
+int WriteNewFile(const std::string& path, std::string_view bytes) {
+  File file(path, O_WRONLY | O_CREAT | O_EXCL);
+  if (!file.is_open()) return errno;
+  int error = file.Write(bytes);
+  if (error == 0) error = file.Sync();
+  const int close_error = file.Close();
+  return error != 0 ? error : close_error;
+}
+
+// Waits until the names in the folder of `path` are on the disk. Returns 0, or errno.
+int SyncFolderOf(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  File file(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY);
+  if (!file.is_open()) return errno;
+  const int error = file.Sync();
+  // Some file systems cannot do that, and have nothing to be waited for.
+  return error == EINVAL ? 0 : error;
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadFileStart(const std::string& path, std::size_t max_bytes) {
-  namespace fs = std::filesystem;
-  const auto wrong = [&](const std::string& what) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", what));
-  };
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (status.type() == fs::file_type::not_found) {
-    return absl::NotFoundError(absl::StrCat(path, ": no such file"));
-  }
-  if (error) return wrong(error.message());
-  if (!fs::is_regular_file(status)) return wrong("is not a regular file; wanted one");
-  const std::uintmax_t size = fs::file_size(path, error);
-  if (error) return wrong(error.message());
+absl::Status FileError(int error, const std::string& path, const std::string& what) {
+  return absl::ErrnoToStatus(error, absl::StrCat(path, ": ", what));
+}
 
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return wrong(absl::StrCat("cannot be opened: ", std::strerror(errno)));
-  std::string bytes(std::min<std::uintmax_t>(size, max_bytes), '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  if (file.bad()) return wrong("cannot be read");
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
+absl::StatusOr<std::string> ReadFileStart(const std::string& path, std::size_t max_bytes) {
+  // Opening a pipe must not wait for a writer.
+  const File file(path, O_RDONLY | O_NONBLOCK);
+  if (!file.is_open()) return FileError(errno, path, "cannot be opened");
+  struct stat status;
+  if (fstat(file.descriptor(), &status) != 0) return FileError(errno, path, "cannot be examined");
+  if (!S_ISREG(status.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is not a regular file; wanted one"));
+  }
+  std::string bytes(
+      std::min<std::uintmax_t>(static_cast<std::uintmax_t>(status.st_size), max_bytes), '\0');
+  std::size_t got = 0;
+  while (got < bytes.size()) {
+    const ssize_t count = File::Retry(
+        [&] { return read(file.descriptor(), bytes.data() + got, bytes.size() - got); });
+    if (count < 0) return FileError(errno, path, "cannot be read");
+    if (count == 0) break;
+    got += static_cast<std::size_t>(count);
+  }
+  bytes.resize(got);
   return bytes;
 }
 
 absl::Status ReplaceFile(const std::string& path, std::string_view bytes) {
+  // A rename would put a file in the place of a device or a pipe.
+  struct stat status;
+  if (lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": cannot be written: is not a regular file"));
+  }
   const std::string partial = absl::StrCat(path, ".", getpid(), ".partial");
   std::remove(partial.c_str());  // left by a process of the same number
   int error = WriteNewFile(partial, bytes);
   if (error == 0 && std::rename(partial.c_str(), path.c_str()) != 0) error = errno;
-  if (error == 0) return absl::OkStatus();
-  std::remove(partial.c_str());
-  return absl::UnknownError(absl::StrCat("cannot write ", path, ": ", std::strerror(error)));
+  if (error != 0) {
+    std::remove(partial.c_str());
+    return FileError(error, path, "cannot be written");
+  }
+  error = SyncFolderOf(path);
+  return error == 0 ? absl::OkStatus() : FileError(error, path, "its folder cannot be written");
+}
+
+absl::Status MakeFolders(const std::string& path) {
+  std::filesystem::path made;
+  for (const std::filesystem::path& part : std::filesystem::path(path)) {
+    made /= part;
+    struct stat status;
+    if (stat(made.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) continue;
+    constexpr mode_t kMode = 0777;  // less what the umask takes away
+    int error = mkdir(made.c_str(), kMode) == 0 ? 0 : errno;
+    // Another process may have been faster.
+    if (error == EEXIST && stat(made.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) error = 0;
+    if (error == 0) error = SyncFolderOf(made.string());
+    if (error != 0) return FileError(error, made.string(), "cannot be made a folder");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace hellocnn

@@ -1,4 +1,10 @@
-// Whole files: read up to a limit, and replaced at once.
+// Whole files: read up to a limit, and replaced durably and at once.
+//
+// Every error names the path. Where the system gave the reason, the code is the one that
+// absl::ErrnoToStatusCode gives it: NOT_FOUND (ENOENT), PERMISSION_DENIED (EACCES, EPERM, EROFS),
+// RESOURCE_EXHAUSTED (ENOSPC, EMFILE), FAILED_PRECONDITION (ENOTDIR, EISDIR), and so on.
+//
+// Functions are thread-safe, as long as no two threads write the same path, and block on the disk.
 #ifndef HELLOCNN_BASE_FILE_H_
 #define HELLOCNN_BASE_FILE_H_
 
@@ -11,16 +17,26 @@
 
 namespace hellocnn {
 
-// The first `max_bytes` bytes of a regular file, or all of them if it has fewer. Takes memory in
-// proportion to what it reads. Blocks on the disk. Thread-safe. NOT_FOUND: no such file.
-// INVALID_ARGUMENT names the file and says why it cannot be read.
+// Returns an error for what the system said of a file: "PATH: WHAT: REASON", with the code that
+// belongs to the reason. `error` is a value of errno, not 0.
+absl::Status FileError(int error, const std::string& path, const std::string& what);
+
+// Returns the first `max_bytes` bytes of a regular file, or all of them if it has fewer. Takes
+// memory in proportion to what it reads. INVALID_ARGUMENT: it is not a regular file. Other errors
+// are the system's.
 absl::StatusOr<std::string> ReadFileStart(const std::string& path, std::size_t max_bytes);
 
-// Makes `bytes` the content of `path`. Whoever opens it finds the old content or the new, never a
-// part, even if this process or the machine stops meanwhile. The new content is written to a file
-// beside it first, whose name begins alike. Blocks on the disk. Thread-safe, if each thread has
-// another path. UNKNOWN names the file and the system's reason; the old content stays.
+// Makes `bytes` the content of `path`, a regular file or none. Whoever opens it finds the old
+// content or the new, never a part of it, even if this process or the machine stops meanwhile. When
+// it returns OK, the new content is on the disk, and so is its name. The content is first written
+// to a file beside it, whose name begins alike. FAILED_PRECONDITION: `path` is something else than
+// a regular file. Other errors are the system's; the old content then stays.
 absl::Status ReplaceFile(const std::string& path, std::string_view bytes);
+
+// Makes the folder and those above it, as far as they are missing. When it returns OK, their names
+// are on the disk. Errors are the system's: FAILED_PRECONDITION or ALREADY_EXISTS if a file stands
+// where a folder is wanted.
+absl::Status MakeFolders(const std::string& path);
 
 }  // namespace hellocnn
 

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/file.h"
 #include "hellocnn/topology.h"
 
 namespace hellocnn {
@@ -40,9 +41,8 @@ absl::StatusOr<std::string> ReadDecompressed(const std::string& path) {
   errno = 0;
   const GzipFile file(gzopen(path.c_str(), "rb"));
   if (file == nullptr) {
-    if (errno == ENOENT) return absl::NotFoundError(absl::StrCat(path, ": no such file"));
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": cannot be opened: ", std::strerror(errno)));
+    // zlib leaves it at 0 if it has no memory.
+    return FileError(errno == 0 ? ENOMEM : errno, path, "cannot be opened");
   }
   std::string bytes;
   while (true) {
@@ -58,9 +58,10 @@ absl::StatusOr<std::string> ReadDecompressed(const std::string& path) {
     int code = Z_OK;
     const std::string message = gzerror(file.get(), &code);
     if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) {
-      const std::string reason = code == Z_ERRNO ? std::strerror(errno) : message;
+      const int error = errno;
+      if (code == Z_ERRNO && error != 0) return FileError(error, path, "cannot be read");
       return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read after ", bytes.size(),
-                                                     " bytes of content: ", reason));
+                                                     " bytes of content: ", message));
     }
     if (got == 0) return bytes;
   }

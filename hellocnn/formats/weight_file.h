@@ -22,7 +22,7 @@ bool HasWeightFileEnding(const std::string& path);
 // Writes a state_dict, as SavePytorchFile does, to a path that ends in .pt, and safetensors, as
 // SaveSafetensorsFile does, to one that ends in .safetensors. The same weights give the same bytes.
 // An existing file is replaced at once or not at all. Blocks on the disk. INVALID_ARGUMENT: another
-// ending. UNKNOWN names the file and the system's reason.
+// ending. Errors as ReplaceFile.
 absl::Status SaveWeightFile(const Weights& weights, const std::string& path);
 
 }  // namespace hellocnn

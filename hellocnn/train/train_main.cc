@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
 #include "base/version.h"
 #include "hellocnn/formats/weight_file.h"
 #include "hellocnn/topology.h"
@@ -110,11 +111,8 @@ int Main(const Flags& flags) {
   const fs::path checkpoints = fs::path(flags.output) / "training";
   std::error_code error;
   if (flags.restart) fs::remove_all(checkpoints, error);
-  fs::create_directories(checkpoints, error);
-  if (error) {
-    return Fail(absl::UnknownError(
-        absl::StrCat("cannot make folder ", checkpoints.string(), ": ", error.message())));
-  }
+  if (error) return Fail(FileError(error.value(), checkpoints.string(), "cannot be removed"));
+  if (absl::Status status = MakeFolders(checkpoints.string()); !status.ok()) return Fail(status);
 
   const ProgressObserver observer = TerminalProgress();
   TrainingReport report;

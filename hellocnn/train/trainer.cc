@@ -1,18 +1,22 @@
 #include "hellocnn/train/trainer.h"
 
 #include <cmath>
+#include <cstddef>
 #include <exception>
-#include <filesystem>
 #include <numbers>
+#include <sstream>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/file.h"
 
 namespace hellocnn {
 namespace {
 
+// Far above what the state of the largest network takes, some 3 MB.
+constexpr std::size_t kMaxCheckpointBytes = std::size_t{1} << 28;
 constexpr double kWarmUp = 0.1;  // share of the steps
 
 double LearningRate(double peak, std::int64_t step, std::int64_t steps) {
@@ -37,8 +41,7 @@ class Run {
         data_(data),
         observer_(observer),
         fingerprint_(Fingerprint(options, data)),
-        path_(std::filesystem::path(options.checkpoint_directory) /
-              (options.name + ".checkpoint")) {
+        path_(absl::StrCat(options.checkpoint_directory, "/", options.name, ".checkpoint")) {
     torch::manual_seed(options.seed);
     network_ = HelloCnn(options.classes);
     best_ = HelloCnn(options.classes);
@@ -59,7 +62,7 @@ class Run {
         best_epoch_ = report.epoch;
         CopyParameters(network_, best_);
       }
-      Save();
+      if (absl::Status status = Save(); !status.ok()) return status;
       ++trained;
       const int left = Done() ? 0 : options_.epochs - report.epoch;
       observer_.on_epoch(options_, report, (absl::Now() - start) / trained * left);
@@ -108,7 +111,7 @@ class Run {
     for (std::size_t i = 0; i < source.size(); ++i) target[i].copy_(source[i]);
   }
 
-  void Save() const {
+  absl::Status Save() const {
     torch::serialize::OutputArchive archive;
     archive.write("fingerprint", c10::IValue(fingerprint_));
     std::vector<double> history;
@@ -126,23 +129,35 @@ class Run {
     nested("network", *network_);
     nested("best", *best_);
     nested("optimizer", *optimizer_);
-    // An interruption while writing must leave the previous state whole.
-    const std::string partial = path_.string() + ".partial";
-    archive.save_to(partial);
-    std::filesystem::rename(partial, path_);
+    std::ostringstream bytes;
+    archive.save_to(bytes);
+    // An interruption while writing leaves the previous state whole.
+    return ReplaceFile(path_, bytes.str());
   }
 
   absl::Status Restore() {
-    if (!std::filesystem::exists(path_)) return absl::OkStatus();
+    const absl::StatusOr<std::string> bytes = ReadFileStart(path_, kMaxCheckpointBytes);
+    if (absl::IsNotFound(bytes.status())) return absl::OkStatus();
+    if (!bytes.ok()) return bytes.status();
+    try {
+      return RestoreFrom(*bytes);
+    } catch (const std::exception& error) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          path_, ": is no checkpoint, or a damaged one (", std::string(error.what()),
+          "); wanted one that hellocnn-train wrote; use another --output, or --restart"));
+    }
+  }
+
+  // Throws what LibTorch throws.
+  absl::Status RestoreFrom(const std::string& bytes) {
     torch::serialize::InputArchive archive;
-    archive.load_from(path_.string());
+    archive.load_from(bytes.data(), bytes.size());
     c10::IValue value;
     archive.read("fingerprint", value);
     if (value.toStringRef() != fingerprint_) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(path_.string(), " was made with other settings: found \"",
-                       value.toStringRef(), "\", wanted \"", fingerprint_,
-                       "\"; use the same settings, another --output, or --restart"));
+      return absl::FailedPreconditionError(absl::StrCat(
+          path_, " was made with other settings: found \"", value.toStringRef(), "\", wanted \"",
+          fingerprint_, "\"; use the same settings, another --output, or --restart"));
     }
     torch::Tensor history;
     archive.read("history", history);
@@ -170,7 +185,7 @@ class Run {
   const Split& data_;
   const ProgressObserver& observer_;
   const std::string fingerprint_;
-  const std::filesystem::path path_;
+  const std::string path_;
   HelloCnn network_{nullptr};
   HelloCnn best_{nullptr};
   std::unique_ptr<torch::optim::AdamW> optimizer_;

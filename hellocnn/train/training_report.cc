@@ -2,28 +2,30 @@
 
 #include <openssl/evp.h>
 
+#include <cstddef>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/file.h"
 
 namespace hellocnn {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
+// As large as an IDX file may be.
+constexpr std::size_t kMaxDataBytes = std::size_t{1} << 30;
+
 absl::StatusOr<std::string> Sha256OfFile(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  const absl::StatusOr<std::string> bytes = ReadFileStart(path.string(), kMaxDataBytes);
+  if (!bytes.ok()) return bytes.status();
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int length = 0;
-  if (!file ||
-      EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr) != 1) {
-    return absl::UnknownError(absl::StrCat("cannot checksum ", path.string()));
+  if (EVP_Digest(bytes->data(), bytes->size(), digest, &length, EVP_sha256(), nullptr) != 1) {
+    return absl::InternalError(absl::StrCat(path.string(), ": OpenSSL cannot checksum it"));
   }
   std::string hex;
   for (unsigned int i = 0; i < length; ++i) absl::StrAppendFormat(&hex, "%02x", digest[i]);
@@ -106,12 +108,7 @@ absl::Status WriteModelCard(const TrainingReport& report, const std::string& dir
         {"epochs_loss_and_validation_accuracy", epochs},
         {"libtorch", TORCH_VERSION}}},
   };
-  const std::filesystem::path path = std::filesystem::path(directory) / "model_card.json";
-  std::ofstream file(path);
-  file << card.dump(2) << "\n";
-  file.close();
-  if (!file) return absl::UnknownError(absl::StrCat("cannot write ", path.string()));
-  return absl::OkStatus();
+  return ReplaceFile(absl::StrCat(directory, "/model_card.json"), card.dump(2) + "\n");
 }
 
 }  // namespace hellocnn

@@ -27,7 +27,7 @@ struct TrainingReport {
 };
 
 // Writes `directory`/model_card.json, readable by LoadModelCard. Blocks: checksums the data files.
-// UNKNOWN names the file that could not be read or written.
+// Errors as ReadFileStart and ReplaceFile.
 absl::Status WriteModelCard(const TrainingReport& report, const std::string& directory);
 
 }  // namespace hellocnn

@@ -56,6 +56,11 @@ absl::Status DescribeOtherFormat(const std::string& path, const std::string& sta
                                   absl::CHexEscape(start.substr(0, 8)), "\""));
 }
 
+// Returns errno if libzip passes an error of the system on, else 0.
+int SystemError(const zip_error_t& error) {
+  return zip_error_system_type(&error) == ZIP_ET_SYS ? zip_error_code_system(&error) : 0;
+}
+
 struct CloseRecord {
   void operator()(zip_file_t* file) const { zip_fclose(file); }
 };
@@ -74,7 +79,9 @@ absl::StatusOr<Archive> Archive::Open(const std::string& path) {
     zip_error_t error;
     zip_error_init_with_code(&error, code);
     const std::string reason = zip_error_strerror(&error);
+    const int system = SystemError(error);
     zip_error_fini(&error);
+    if (opened == nullptr && system != 0) return FileError(system, path, "cannot be opened");
     return DescribeOtherFormat(path, *start, reason);
   }
   Archive archive(path, opened);
@@ -152,6 +159,9 @@ absl::StatusOr<std::string> Archive::Read(const std::string& record, std::size_t
   while (got < bytes.size()) {
     const zip_int64_t n = zip_fread(file.get(), bytes.data() + got, bytes.size() - got);
     if (n < 0) {
+      if (const int system = SystemError(*zip_file_get_error(file.get())); system != 0) {
+        return FileError(system, path_, "cannot be read");
+      }
       return wrong(absl::StrCat("cannot be read: ", zip_file_strerror(file.get()), " after ", got,
                                 " of ", stat.size, " bytes"));
     }

@@ -9,7 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
 #include "hellocnn/topology.h"
 
 namespace hellocnn {
@@ -76,20 +78,64 @@ void PickleTensor(Pickle& pickle, const TensorSpec& spec, int storage) {
   pickle.Op('t').Op('R');
 }
 
-// Adds a stored record without a time stamp. libzip reads `bytes` when the archive is closed.
-bool AddRecord(zip_t* archive, const std::string& name, const void* bytes, std::size_t size) {
-  zip_source_t* source = zip_source_buffer(archive, bytes, size, 0);
-  if (source == nullptr) return false;
-  const zip_int64_t index =
-      zip_file_add(archive, absl::StrCat("archive/", name).c_str(), source, ZIP_FL_ENC_UTF_8);
-  if (index < 0) {
-    zip_source_free(source);
-    return false;
+// A zip archive of stored records without time stamps, in memory.
+class MemoryArchive {
+ public:
+  MemoryArchive() : source_(zip_source_buffer_create(nullptr, 0, 0, nullptr)) {
+    if (source_ == nullptr) return;
+    // libzip frees a source with its archive, unless somebody else keeps it.
+    zip_source_keep(source_);
+    archive_ = zip_open_from_source(source_, ZIP_CREATE | ZIP_TRUNCATE, nullptr);
+    if (archive_ == nullptr) zip_source_free(source_);
+    ok_ = archive_ != nullptr;
   }
-  const auto record = static_cast<zip_uint64_t>(index);
-  return zip_set_file_compression(archive, record, ZIP_CM_STORE, 0) == 0 &&
-         zip_file_set_dostime(archive, record, 0, 0x21, 0) == 0;  // 1980-01-01
-}
+  MemoryArchive(const MemoryArchive&) = delete;
+  MemoryArchive& operator=(const MemoryArchive&) = delete;
+  ~MemoryArchive() {
+    if (archive_ != nullptr) zip_discard(archive_);
+    if (source_ != nullptr) zip_source_free(source_);
+  }
+
+  // `bytes` must live until Finish has returned.
+  void Add(const std::string& name, const void* bytes, std::size_t size) {
+    ok_ = ok_ && TryAdd(absl::StrCat("archive/", name), bytes, size);
+  }
+
+  // Returns the bytes of the archive. INTERNAL: libzip failed, which needs memory and nothing else.
+  absl::StatusOr<std::string> Finish() {
+    if (ok_ && zip_close(archive_) == 0) {
+      archive_ = nullptr;
+      zip_stat_t stat;
+      std::string bytes;
+      if (zip_source_stat(source_, &stat) == 0 && (stat.valid & ZIP_STAT_SIZE) != 0 &&
+          zip_source_open(source_) == 0) {
+        bytes.resize(stat.size);
+        const zip_int64_t got = zip_source_read(source_, bytes.data(), bytes.size());
+        zip_source_close(source_);
+        if (got == static_cast<zip_int64_t>(bytes.size())) return bytes;
+      }
+    }
+    return absl::InternalError("libzip cannot make the archive");
+  }
+
+ private:
+  bool TryAdd(const std::string& name, const void* bytes, std::size_t size) {
+    zip_source_t* source = zip_source_buffer(archive_, bytes, size, 0);
+    if (source == nullptr) return false;
+    const zip_int64_t index = zip_file_add(archive_, name.c_str(), source, ZIP_FL_ENC_UTF_8);
+    if (index < 0) {
+      zip_source_free(source);
+      return false;
+    }
+    const auto record = static_cast<zip_uint64_t>(index);
+    return zip_set_file_compression(archive_, record, ZIP_CM_STORE, 0) == 0 &&
+           zip_file_set_dostime(archive_, record, 0, 0x21, 0) == 0;  // 1980-01-01
+  }
+
+  zip_source_t* const source_;
+  zip_t* archive_ = nullptr;
+  bool ok_ = false;
+};
 
 }  // namespace
 
@@ -103,31 +149,22 @@ absl::Status SavePytorchFile(const Weights& weights, const std::string& path) {
   }
   pickle.Op('u').Op('.');
 
-  // libzip writes to a temporary file beside `path` and renames it on close.
-  int code = 0;
-  zip_t* archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
-  if (archive == nullptr) {
-    zip_error_t error;
-    zip_error_init_with_code(&error, code);
-    const std::string reason = zip_error_strerror(&error);
-    zip_error_fini(&error);
-    return absl::UnknownError(absl::StrCat("cannot write ", path, ": ", reason));
-  }
+  // The archive is made in memory, so that the file is written like every other one.
   const std::string version = "3\n";
   const std::string byte_order = "little";
-  bool added = AddRecord(archive, "data.pkl", pickle.bytes().data(), pickle.bytes().size()) &&
-               AddRecord(archive, "byteorder", byte_order.data(), byte_order.size());
-  for (std::size_t i = 0; i < specs.size() && added; ++i) {
+  MemoryArchive archive;
+  archive.Add("data.pkl", pickle.bytes().data(), pickle.bytes().size());
+  archive.Add("byteorder", byte_order.data(), byte_order.size());
+  for (std::size_t i = 0; i < specs.size(); ++i) {
     const auto values = weights[specs[i].name];
-    added = AddRecord(archive, absl::StrCat("data/", i), values.data(), values.size_bytes());
+    archive.Add(absl::StrCat("data/", i), values.data(), values.size_bytes());
   }
-  added = added && AddRecord(archive, "version", version.data(), version.size());
-  if (!added || zip_close(archive) != 0) {
-    const std::string reason = zip_strerror(archive);
-    zip_discard(archive);
-    return absl::UnknownError(absl::StrCat("cannot write ", path, ": ", reason));
+  archive.Add("version", version.data(), version.size());
+  const absl::StatusOr<std::string> bytes = archive.Finish();
+  if (!bytes.ok()) {
+    return absl::Status(bytes.status().code(), absl::StrCat(path, ": ", bytes.status().message()));
   }
-  return absl::OkStatus();
+  return ReplaceFile(path, *bytes);
 }
 
 }  // namespace hellocnn

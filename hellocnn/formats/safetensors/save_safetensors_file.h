@@ -13,7 +13,7 @@ namespace hellocnn {
 // LoadSafetensorsFile gives the same weights. The tensors lie in the order of their names, the data
 // begins at a multiple of 8 bytes, and the metadata is {"format": "pt"}, for which some loaders
 // ask. The same weights give the same bytes. An existing file is replaced at once or not at all.
-// Blocks on the disk. UNKNOWN names the file and the system's reason. safetensors_file.h has the
+// Blocks on the disk. Errors as ReplaceFile. safetensors_file.h has the
 // format.
 absl::Status SaveSafetensorsFile(const Weights& weights, const std::string& path);
 

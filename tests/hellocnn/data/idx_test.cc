@@ -73,7 +73,7 @@ TEST(IdxTest, MissingFileIsNotFound) {
 }
 
 TEST(IdxTest, DirectoryIsNotAFile) {
-  EXPECT_EQ(ReadIdx("/tmp").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ReadIdx("/tmp").status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(IdxTest, EveryTruncationIsAnError) {
@@ -143,6 +143,17 @@ TEST_F(MnistFilesTest, MissingFilesAreNotFound) {
   const absl::Status status = ReadMnist(directory_.path(), "train").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(status.message()), HasSubstr("train-labels-idx1-ubyte"));
+}
+
+TEST_F(MnistFilesTest, ErrorsOfTheSystemKeepTheirReason) {
+  const std::string file = directory_.Write("f", "x");
+  const absl::Status no_folder = ReadIdx(file + "/g").status();
+  EXPECT_EQ(no_folder.code(), absl::StatusCode::kFailedPrecondition) << no_folder;
+  EXPECT_THAT(std::string(no_folder.message()),
+              AllOf(HasSubstr(file + "/g: "), HasSubstr("Not a directory")));
+  const absl::Status folder = ReadIdx(directory_.path()).status();
+  EXPECT_EQ(folder.code(), absl::StatusCode::kFailedPrecondition) << folder;
+  EXPECT_THAT(std::string(folder.message()), HasSubstr("Is a directory"));
 }
 
 TEST_F(MnistFilesTest, ThereIsALabelForEveryImage) {

@@ -62,7 +62,7 @@ class ConvertTest(unittest.TestCase):
             self.assertIn(f"hellocnn-convert: {source}: ", run.stderr)
             self.assertEqual(run.stdout, "")
         run = self.convert(WEIGHTS, "/nowhere/w.safetensors", wanted=1)
-        self.assertIn("cannot write /nowhere/w.safetensors: ", run.stderr)
+        self.assertIn("/nowhere/w.safetensors: cannot be written: No such file or directory", run.stderr)
         self.assertEqual(list(self.folder.iterdir()), [broken])
 
     def test_wrong_usage_exits_with_2(self):

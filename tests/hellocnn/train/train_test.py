@@ -78,6 +78,18 @@ class TrainTest(unittest.TestCase):
         self.assertEqual(too_few.returncode, 1)
         self.assertIn("wanted 0 to 2", too_few.stderr)
 
+    def test_a_damaged_checkpoint_and_an_impossible_folder_are_named(self):
+        training = self.folder / "a" / "training"
+        training.mkdir(parents=True)
+        (training / "lr0.001-d0.checkpoint").write_bytes(b"garbage")
+        done = self.run_train("a")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{training}/lr0.001-d0.checkpoint: is no checkpoint", done.stderr)
+        (self.folder / "file").write_bytes(b"")
+        done = self.run_train("file")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{self.folder}/file: cannot be made a folder: File exists", done.stderr)
+
     def test_an_interrupted_training_ends_as_if_it_had_not_been(self):
         whole = self.run_train("whole")
         self.assertEqual(whole.returncode, 0, whole.stderr)
