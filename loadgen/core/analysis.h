@@ -1,4 +1,4 @@
-// What a measurement is worth. Pure functions.
+// Judges how far a measurement can be trusted. Pure functions.
 #ifndef HELLOCNN_LOADGEN_CORE_ANALYSIS_H_
 #define HELLOCNN_LOADGEN_CORE_ANALYSIS_H_
 
@@ -10,8 +10,8 @@
 
 namespace hellocnn::load {
 
-// Why the generator, and not the server, may be what was measured; empty if nothing says so. Full
-// sentences for people.
+// Returns the reasons why the generator, and not the server, may be what was measured. Each is a
+// full sentence for people. Empty if there is no such reason.
 std::vector<std::string> JudgeGenerator(const Outcome& outcome);
 
 }  // namespace hellocnn::load

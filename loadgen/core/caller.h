@@ -1,4 +1,5 @@
-// Sends requests over connections and tells how they ended: one unary call for each, or streams.
+// Sends requests over connections and reports how they ended. A request is a unary call, or a
+// message on a stream.
 #ifndef HELLOCNN_LOADGEN_CORE_CALLER_H_
 #define HELLOCNN_LOADGEN_CORE_CALLER_H_
 
@@ -20,36 +21,38 @@ struct CallerOptions {
   const Protocol* protocol;      // outlives the caller
   Channels channels;             // at least one
   grpc::CompletionQueue* queue;  // outlives the caller
-  int slots;                     // requests under way at most, >= 1
+  int slots;                     // most requests in flight, >= 1
   Nanos timeout;                 // of each request, > 0
 };
 
-// How the request in a slot ended. Called by Handle. The slot may be sent again from within.
+// Receives how the request in a slot ended. Handle calls it. The callback may send in the slot
+// again.
 using Ended = std::function<void(int slot, Verdict& verdict)>;
 
-// One thread takes events from the queue and calls Handle; one thread, the same or another, sends.
+// One thread takes events from the queue and calls Handle. One thread, the same or another, sends.
 class Caller {
  public:
   virtual ~Caller() = default;
 
-  // Sends request `index` in `slot`, 0 to slots - 1, in which none is under way. Does not block.
+  // Sends request `index` in `slot`, 0 to slots - 1, which must have no request in flight. Does not
+  // block.
   virtual void Send(int slot, std::size_t index) = 0;
 
-  // Takes an event of the queue.
+  // Handles an event that was taken from the queue.
   virtual void Handle(void* tag, bool ok) = 0;
 
-  // Once all requests have ended and no more are sent: ends what remains open. Events go on coming
-  // until open() is false.
+  // Ends the calls that are still open. To be called once all requests have ended and no more are
+  // sent. Events continue to arrive until open() is false.
   virtual void Close() {}
   virtual bool open() const { return false; }
 
-  // To be called now and then by the thread that handles: gives up what gRPC itself has no deadline
-  // for.
+  // Gives up requests for which gRPC itself has no deadline. To be called regularly by the thread
+  // that handles events.
   virtual void Tick() {}
 };
 
 std::unique_ptr<Caller> UnaryCaller(const CallerOptions& options, Ended ended);
-// For a streaming protocol: one call on each connection, made again when it breaks.
+// For a streaming protocol. Keeps one call on each connection, and opens a new one when it breaks.
 std::unique_ptr<Caller> StreamCaller(const CallerOptions& options, Ended ended);
 
 }  // namespace hellocnn::load

@@ -1,4 +1,4 @@
-// The series of a run out of what its threads hand over.
+// Builds the time series of a run from what its threads hand over.
 #ifndef HELLOCNN_LOADGEN_CORE_COLLECTOR_H_
 #define HELLOCNN_LOADGEN_CORE_COLLECTOR_H_
 
@@ -11,8 +11,8 @@
 
 namespace hellocnn::load {
 
-// Latency and rate are told for pieces of this length, and the measured time of a run is whole
-// pieces.
+// Latency and rate are reported for intervals of this length. The measured time of a run consists
+// of whole intervals.
 inline constexpr Nanos kInterval = std::chrono::milliseconds(100);
 
 // The sums of one interval.
@@ -22,7 +22,7 @@ struct Interval {
   std::int64_t images = 0;
 };
 
-// A stretch of the run: whether it is steady is judged by them, and plots show them.
+// A section of the run. Windows decide whether the run is steady, and plots show them.
 struct Window {
   double start_seconds;  // since the end of the warm-up
   double length_seconds;
@@ -30,22 +30,22 @@ struct Window {
   std::int64_t failed;
   std::int64_t images;
   std::int64_t p50, p99, max;  // latency in nanoseconds
-  std::int64_t in_flight;      // at its end
+  std::int64_t in_flight;      // at the end of the window
 };
 
-// Pages may come in any order of intervals, and late: on a crowded machine a thread may hand over
-// an interval long after its end. Totals and intervals are exact all the same; what is too late for
-// its window counts in the next one. Not thread-safe.
+// Accepts pages in any order of intervals, and late ones. On a busy machine a thread may hand over
+// an interval long after its end. Totals and intervals are exact nevertheless; a page that is too
+// late for its window counts in the next window. Not thread-safe.
 class Collector {
  public:
-  // Windows are as long as `window`, rounded down to whole intervals, at least one.
+  // Makes windows of length `window`, rounded down to whole intervals, at least one.
   explicit Collector(Nanos window);
 
   void Take(const Page& page, std::int64_t in_flight);
-  // Makes windows of what lies before interval number `interval`, of stretches in which nothing
-  // ended too.
+  // Closes the windows that end before interval number `interval`. This includes windows in which
+  // no request ended.
   void CloseBefore(std::int64_t interval);
-  // Makes windows of all that is left.
+  // Closes all remaining windows.
   void CloseAll();
 
   const Tally& total() const { return total_; }

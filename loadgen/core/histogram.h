@@ -1,5 +1,5 @@
-// Counts of values in slots that grow with the value, as HdrHistogram has them: bounded memory, and
-// three significant digits at any size.
+// Counts values in slots whose width grows with the value, as HdrHistogram does. Memory is bounded,
+// and values of any size keep three significant digits.
 #ifndef HELLOCNN_LOADGEN_CORE_HISTOGRAM_H_
 #define HELLOCNN_LOADGEN_CORE_HISTOGRAM_H_
 
@@ -8,13 +8,15 @@
 
 namespace hellocnn::load {
 
-// Of values >= 0, here nanoseconds. Values below 2,048 have a slot each; a slot further up spans
-// less than 1/1,024 of its values. Counts are exact. Takes 270 KB, whatever is recorded.
+// A histogram of values >= 0, here nanoseconds. Each value below 2,048 has a slot of its own. A
+// larger slot spans less than 1/1,024 of its values. Counts are exact. A histogram takes 270 KB,
+// however much is recorded.
 //
 // Not thread-safe. Record neither allocates nor blocks.
 class Histogram {
  public:
-  // Larger values are counted in the last slot; max() still has their true size. 73 minutes in ns.
+  // The largest value with a slot: 73 minutes in nanoseconds. Larger values are counted in the last
+  // slot; max() still has their true size.
   static constexpr std::int64_t kLargest = (std::int64_t{1} << 42) - 1;
 
   struct Slot {
@@ -25,24 +27,25 @@ class Histogram {
 
   Histogram();
 
-  // `value` < 0 counts as 0.
+  // Counts `value`. A negative value counts as 0.
   void Record(std::int64_t value);
   void Add(const Histogram& other);
   void Clear();
 
   std::int64_t count() const { return count_; }
   double sum() const { return sum_; }
-  // 0 while empty.
+  // Returns 0 while the histogram is empty, as max() does.
   std::int64_t min() const { return count_ == 0 ? 0 : min_; }
   std::int64_t max() const { return max_; }
   double Mean() const;
   double StandardDeviation() const;
 
-  // The least value that a share of at least `quantile`, 0 to 1, of the values does not exceed, as
-  // the upper end of its slot, and never more than max(). 0 while empty.
+  // Returns the smallest value that at least the share `quantile`, 0 to 1, of the values does not
+  // exceed. The value is the upper end of its slot, but never more than max(). Returns 0 while
+  // empty.
   std::int64_t ValueAt(double quantile) const;
 
-  // The slots that hold something, ascending.
+  // Returns the slots whose count is not 0, in ascending order.
   std::vector<Slot> Slots() const;
 
  private:

@@ -13,20 +13,21 @@ namespace hellocnn::load {
 
 struct Images {
   std::vector<client::Image> images;  // at least one
-  std::vector<int> labels;            // as many, or none
+  std::vector<int> labels;            // one for each image, or empty
 };
 
-// How pixels go over the network.
+// How pixels are sent over the network.
 struct PixelOptions {
   bool float32 = false;                 // else 8-bit grey levels
-  client::Preprocessing preprocessing;  // as the server says; for float32
+  client::Preprocessing preprocessing;  // as the server reports it; only for float32
 };
 
-// MNIST's test set, t10k-…, in `directory`, with labels. Smaller images than 32x32 get an even
-// border of black. Errors as ReadMnist; INVALID_ARGUMENT too: there is no image, or they don't fit.
+// Reads MNIST's test set, t10k-…, with its labels from `directory`. Images smaller than 32x32 get
+// an even black border. Returns the errors of ReadMnist, and INVALID_ARGUMENT if there is no image
+// or the images do not fit.
 absl::StatusOr<Images> ReadImages(const std::string& directory, const PixelOptions& options);
 
-// `count` images of random blots, the same for the same seed; without labels.
+// Returns `count` images of random blots, without labels. The same seed gives the same images.
 Images GenerateImages(int count, std::uint64_t seed, const PixelOptions& options);
 
 }  // namespace hellocnn::load

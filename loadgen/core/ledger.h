@@ -1,5 +1,5 @@
-// Between the thread that records and the one that collects: tallies by interval, handed over
-// whole.
+// Passes tallies from the thread that records to the one that collects, one whole interval at a
+// time.
 #ifndef HELLOCNN_LOADGEN_CORE_LEDGER_H_
 #define HELLOCNN_LOADGEN_CORE_LEDGER_H_
 
@@ -13,28 +13,31 @@
 
 namespace hellocnn::load {
 
-// Requests that ended in one interval.
+// The requests that ended in one interval.
 struct Page {
-  std::int64_t interval;  // counted from the end of the warm-up; before it < 0
-  Tally warm_up;          // those sent in the warm-up
+  std::int64_t interval;  // counted from the end of the warm-up; negative before it
+  Tally warm_up;          // requests that were sent in the warm-up
   Tally measured;
 
   bool empty() const { return warm_up.requests() == 0 && measured.requests() == 0; }
 };
 
-// One thread records, one other collects. The lock is taken once an interval, not for each request.
+// One thread records, and one other collects. The lock is taken once an interval, not for each
+// request.
 class Ledger {
  public:
   Ledger(Nanos warm_up, Nanos interval);
 
-  // The recording thread's. Time does not go back.
+  // Records a request. For the recording thread only, as are Advance and Close. Time never goes
+  // back.
   void Record(const Sample& sample, bool measured, const Verdict& verdict);
-  // Hands over the interval before the one of `now`, if that has not been done yet.
+  // Hands over the current page if its interval ended before `now`.
   void Advance(Nanos now);
-  // Hands over what there is. Nothing may be recorded after it.
+  // Hands over the last page. Nothing may be recorded afterwards.
   void Close();
 
-  // The collecting thread's: the pages since the last time, in order. Give them back with Recycle.
+  // Returns the pages since the last call, in order. For the collecting thread only. Pages go back
+  // with Recycle.
   std::vector<std::unique_ptr<Page>> Collect();
   void Recycle(std::vector<std::unique_ptr<Page>> pages);
 
@@ -44,7 +47,7 @@ class Ledger {
 
   const Nanos warm_up_;
   const Nanos interval_;
-  std::unique_ptr<Page> page_;  // of the recording thread
+  std::unique_ptr<Page> page_;  // used by the recording thread only
   Mutex mutex_;
   std::vector<std::unique_ptr<Page>> full_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Page>> empty_ ABSL_GUARDED_BY(mutex_);

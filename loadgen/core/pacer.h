@@ -1,5 +1,5 @@
-// Decides for one thread when the next request goes out, whether it counts, and when it is enough.
-// No clock, no thread.
+// Decides for one thread when the next request is sent, whether it counts, and when to stop. No
+// clock, no thread.
 #ifndef HELLOCNN_LOADGEN_CORE_PACER_H_
 #define HELLOCNN_LOADGEN_CORE_PACER_H_
 
@@ -18,13 +18,13 @@ struct Departure {
   bool measured;  // false: it belongs to the warm-up
 };
 
-// What ends a measurement, whichever comes first. Requests of the warm-up don't count.
+// What ends a measurement, whichever comes first. Requests of the warm-up do not count.
 struct Limits {
   Nanos warm_up{0};
-  Nanos duration = Nanos::max();  // of what is measured
+  Nanos duration = Nanos::max();  // of the measured part
   std::int64_t requests = std::numeric_limits<std::int64_t>::max();
 
-  // Part number `part` of `parts` that together are this.
+  // Returns part number `part`, from 0, of `parts` limits that together are these.
   Limits Share(int part, int parts) const {
     Limits share = *this;
     if (requests != std::numeric_limits<std::int64_t>::max()) {
@@ -37,14 +37,15 @@ struct Limits {
 // Not thread-safe.
 class Pacer {
  public:
-  // `arrivals` null: a closed loop.
+  // A null `arrivals` means a closed loop.
   Pacer(Limits limits, std::unique_ptr<Arrivals> arrivals)
       : limits_(limits), arrivals_(std::move(arrivals)) {}
 
   bool open_loop() const { return arrivals_ != nullptr; }
 
-  // The next request: in a closed loop at `now`, in an open loop as scheduled, which may lie in the
-  // past or in the future. nullopt: no more are to be sent, now or later.
+  // Returns the next request: at `now` in a closed loop, as scheduled in an open loop. A scheduled
+  // time may lie in the past or in the future. Returns nullopt if no more requests are to be sent,
+  // now or later.
   std::optional<Departure> Next(Nanos now) {
     const std::optional<Nanos> at = open_loop() ? arrivals_->Next() : now;
     if (!at.has_value()) return std::nullopt;
@@ -57,7 +58,8 @@ class Pacer {
     return Departure{*at, measured};
   }
 
-  // Whether Next has given nullopt because the duration is over, not for want of requests.
+  // Returns true if Next has returned nullopt because the duration is over, not because of the
+  // number of requests.
   bool ended_by_time() const { return ended_by_time_; }
 
  private:

@@ -21,7 +21,8 @@ inline constexpr std::array<Percentile, 7> kPercentiles = {{{"p50", "p50", 0.5},
                                                             {"p99.99", "p99_99", 0.9999},
                                                             {"p99.999", "p99_999", 0.99999}}};
 
-// Of 500 answers none is the 99.9th percentile: one at least must lie beyond.
+// Returns true if `histogram` has enough values for this quantile: at least one must lie beyond it.
+// 500 responses, for example, have no 99.9th percentile.
 inline bool Knows(const Histogram& histogram, double quantile) {
   return static_cast<double>(histogram.count()) * (1 - quantile) >= 1 - 1e-9;
 }

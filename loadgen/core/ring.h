@@ -1,4 +1,4 @@
-// Numbers from one thread to one other, without a lock.
+// Passes numbers from one thread to one other, without a lock.
 #ifndef HELLOCNN_LOADGEN_CORE_RING_H_
 #define HELLOCNN_LOADGEN_CORE_RING_H_
 
@@ -9,20 +9,20 @@
 
 namespace hellocnn::load {
 
-// First in, first out. One thread pushes, one other pops. Neither blocks nor allocates.
+// A first-in, first-out queue. One thread pushes, and one other pops. Neither blocks nor allocates.
 class Ring {
  public:
-  // Of at most `capacity` numbers at a time, >= 1.
+  // Holds at most `capacity` numbers, >= 1.
   explicit Ring(std::size_t capacity) : places_(capacity + 1) {}
 
-  // There must be room.
+  // Appends `number`. The ring must not be full.
   void Push(int number) {
     const std::size_t at = tail_.load(std::memory_order_relaxed);
     places_[at] = number;
     tail_.store(Next(at), std::memory_order_release);
   }
 
-  // nullopt: empty.
+  // Returns the oldest number, or nullopt if the ring is empty.
   std::optional<int> Pop() {
     const std::size_t at = head_.load(std::memory_order_relaxed);
     if (at == tail_.load(std::memory_order_acquire)) return std::nullopt;
@@ -35,7 +35,7 @@ class Ring {
   std::size_t Next(std::size_t at) const { return at + 1 == places_.size() ? 0 : at + 1; }
 
   std::vector<int> places_;
-  // Apart, so that the threads don't take each other's cache line.
+  // In separate cache lines, so that the threads do not slow each other down.
   alignas(64) std::atomic<std::size_t> head_ = 0;
   alignas(64) std::atomic<std::size_t> tail_ = 0;
 };

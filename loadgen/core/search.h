@@ -1,4 +1,4 @@
-// The highest rate at which the server keeps to a limit. No clock, no thread.
+// Finds the highest rate at which the server keeps to a limit. No clock, no thread.
 #ifndef HELLOCNN_LOADGEN_CORE_SEARCH_H_
 #define HELLOCNN_LOADGEN_CORE_SEARCH_H_
 
@@ -10,47 +10,47 @@
 
 namespace hellocnn::load {
 
-// Requests a second that nobody asks for.
+// The highest rate that an option accepts, in requests a second.
 inline constexpr double kMostRate = 1e6;
 
 // A limit of latency: "p99=5ms", "p99.9=20ms", "mean=1ms", "max=1s".
 struct Slo {
   std::string text;
-  double quantile = 0;  // -1: of the mean
+  double quantile = 0;  // -1: the mean is limited
   Nanos limit{0};
 
   // INVALID_ARGUMENT says what is wrong with `text`.
   static absl::StatusOr<Slo> Parse(const std::string& text);
 };
 
-// What `slo` limits.
+// Returns the value that `slo` limits, in seconds.
 double LimitedSeconds(const Slo& slo, const Tally& total);
 
-// Why `outcome`, of an open loop that wanted `rate`, does not keep to `slo`; empty if it does.
-// Besides the latency, 99.9% of the requests must be answered OK, and as fast as they were wanted
-// but for 5%.
+// Returns why `outcome`, of an open loop at `rate` requests a second, does not keep to `slo`. Empty
+// if it does. Besides the latency limit, 99.9% of the requests must succeed. The throughput must
+// also reach 95% of the wanted rate.
 std::string WhyNot(const Slo& slo, double rate, const Outcome& outcome);
 
-// Doubles from `first` until a rate fails, or halves until one passes, then halves the interval
-// between the two, until it is narrower than 5%.
+// Doubles from `first` until a rate fails, or halves until one passes. It then halves the interval
+// between the two until it is narrower than 5%.
 class RateSearch {
  public:
   // `first` > 0. Rates above `most` or below 1 are not tried.
   RateSearch(double first, double most) : next_(first), most_(most) {}
 
-  // The rate to try next. nullopt: it is over.
+  // Returns the rate to try next, or nullopt if the search is over.
   std::optional<double> Next() const;
-  // How the rate of Next() did.
+  // Reports whether the rate of Next() passed.
   void Tell(bool passed);
 
-  // The highest rate that has passed; nullopt: none.
+  // Returns the highest rate that has passed, or nullopt if none has.
   std::optional<double> best() const { return best_; }
 
  private:
   double next_;
   const double most_;
   std::optional<double> best_;
-  std::optional<double> worst_;  // lowest that has failed
+  std::optional<double> worst_;  // the lowest rate that has failed
   bool over_ = false;
 };
 

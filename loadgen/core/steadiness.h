@@ -1,4 +1,4 @@
-// Whether the last windows of a measurement show the same. Pure.
+// Judges whether the last windows of a measurement agree. Pure.
 #ifndef HELLOCNN_LOADGEN_CORE_STEADINESS_H_
 #define HELLOCNN_LOADGEN_CORE_STEADINESS_H_
 
@@ -9,7 +9,7 @@
 
 namespace hellocnn::load {
 
-// How many windows are looked at, and how far each may lie from the mean of all.
+// How many windows are compared, and how far each may lie from the mean of all.
 inline constexpr std::size_t kSteadyWindows = 3;
 inline constexpr double kSteadySpread = 0.1;
 
@@ -19,15 +19,16 @@ enum class SteadyBy { kP50, kP99 };
 const char* NameOf(SteadyBy by);
 
 struct Steadiness {
-  bool known = false;      // false: too few windows, or too few answers in one, to tell
-  double rate_spread = 0;  // largest distance of a window from the mean of all, relative to it
+  bool known = false;  // false: too few windows, or too few responses in one of them
+  // largest distance of a window from the mean of all, relative to the mean
+  double rate_spread = 0;
   double latency_spread = 0;
   bool steady() const {
     return known && rate_spread <= kSteadySpread && latency_spread <= kSteadySpread;
   }
 };
 
-// `windows` in their order, whole ones only, of equal length.
+// Judges `windows`, which are in order, complete and of equal length.
 Steadiness JudgeSteadiness(absl::Span<const Window> windows, SteadyBy by);
 
 }  // namespace hellocnn::load

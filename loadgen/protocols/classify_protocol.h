@@ -1,4 +1,4 @@
-// hellocnn.v1.ClassifierService as load: Classify, or ClassifyStream.
+// The load generator's protocol for hellocnn.v1.ClassifierService: Classify, or ClassifyStream.
 #ifndef HELLOCNN_LOADGEN_PROTOCOLS_CLASSIFY_PROTOCOL_H_
 #define HELLOCNN_LOADGEN_PROTOCOLS_CLASSIFY_PROTOCOL_H_
 
@@ -14,11 +14,11 @@ namespace hellocnn::load {
 struct ClassifyOptions {
   bool streaming = false;
   int images_per_request = 1;           // >= 1
-  std::chrono::nanoseconds timeout{0};  // of a request of a stream, > 0 there
+  std::chrono::nanoseconds timeout{0};  // of each request on a stream, where it must be > 0
 };
 
-// Request i holds images_per_request images from number i * images_per_request on; the last goes on
-// with the first images again.
+// Request i holds images_per_request images, beginning with number i * images_per_request. The last
+// request wraps around to the first images.
 std::unique_ptr<Protocol> ClassifyProtocol(const Images& images, const ClassifyOptions& options);
 
 }  // namespace hellocnn::load
