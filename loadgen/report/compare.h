@@ -1,4 +1,4 @@
-// Two measurements side by side: what has changed, and how sure that is.
+// Compares two measurements: what has changed, and how certain the change is.
 #ifndef HELLOCNN_LOADGEN_REPORT_COMPARE_H_
 #define HELLOCNN_LOADGEN_REPORT_COMPARE_H_
 
@@ -9,8 +9,8 @@
 
 namespace hellocnn::load {
 
-// A value and the interval that holds the true one with 95% confidence, if answers are independent
-// of each other.
+// A value and its 95% confidence interval, which is valid if responses are independent of each
+// other.
 struct Estimate {
   double value = 0;
   double low = 0;
@@ -20,13 +20,13 @@ struct Estimate {
 // The same metric in two measurements.
 struct Change {
   std::string metric;  // "rate", "mean", "p50", …
-  bool is_time;        // in seconds, else in requests a second
+  bool is_time;        // true: in seconds; false: in requests a second
   Estimate before;
   Estimate after;
 
-  // 0.1: a tenth more than before.
+  // Returns the relative change: 0.1 is a tenth more than before.
   double Relative() const { return before.value > 0 ? after.value / before.value - 1 : 0; }
-  // The intervals don't overlap.
+  // Returns true if the intervals do not overlap.
   bool Sure() const { return after.low > before.high || after.high < before.low; }
 };
 
@@ -39,16 +39,16 @@ struct Condition {
 
   // INVALID_ARGUMENT says what is wrong with `text`.
   static absl::StatusOr<Condition> Parse(const std::string& text);
-  // The change is beyond the limit, and sure.
+  // Returns true if the change exceeds the limit and is certain.
   bool Holds(const Change& change) const;
 };
 
-// Reads what `hellocnn load --output json` wrote, of one run each. Metrics that one of the two does
-// not know are left out. NOT_FOUND: no such file. INVALID_ARGUMENT names the file and what is wrong
-// with it.
+// Reads two outputs of `hellocnn load --output json`, of one run each. Metrics that only one of
+// them has are left out. NOT_FOUND: there is no such file. INVALID_ARGUMENT names the file and what
+// is wrong with it.
 absl::StatusOr<std::vector<Change>> Compare(const std::string& before, const std::string& after);
 
-// A line for each change.
+// Returns a line for each change.
 std::string ToText(const std::vector<Change>& changes);
 
 }  // namespace hellocnn::load

@@ -9,10 +9,10 @@
 namespace hellocnn::load {
 
 std::string ToJson(const Report& report);
-// A header, and a line for each run.
+// Returns a header line, and a line for each run.
 std::string ToCsv(const Report& report);
-// Latency in milliseconds in the text form of HdrHistogram's percentile distribution, which its
-// plotters read.
+// Returns the latency in milliseconds in the text form of HdrHistogram's percentile distribution,
+// which its plotters read.
 std::string ToHgrm(const Histogram& latency);
 
 }  // namespace hellocnn::load

@@ -1,4 +1,4 @@
-// A report as one page that needs nothing but itself: inline SVG, no scripts.
+// Writes a report as one self-contained page: inline SVG, no scripts.
 #ifndef HELLOCNN_LOADGEN_REPORT_HTML_REPORT_H_
 #define HELLOCNN_LOADGEN_REPORT_HTML_REPORT_H_
 
@@ -8,8 +8,9 @@
 
 namespace hellocnn::load {
 
-// Well-formed XML, too. The text of the report; for one run its latency by percentile, latency and
-// rate over time, and where the time went; for many, latency against rate. Pure.
+// Returns the report as HTML that is also well-formed XML. The page begins with the text of the
+// report. For one run it plots latency by percentile, latency and rate over time, and the stages of
+// the latency. For several runs it plots latency against rate. Pure.
 std::string ToHtml(const Report& report);
 
 }  // namespace hellocnn::load

@@ -1,4 +1,4 @@
-// The generator's own metrics, to watch a run with Prometheus.
+// Exports the generator's own metrics, so that Prometheus can watch a run.
 #ifndef HELLOCNN_LOADGEN_REPORT_PROMETHEUS_EXPORTER_H_
 #define HELLOCNN_LOADGEN_REPORT_PROMETHEUS_EXPORTER_H_
 
@@ -10,18 +10,18 @@
 
 namespace hellocnn::load {
 
-// Serves GET /metrics until it is destroyed, on threads of its own. All of a run counts, the
-// warm-up too; durations are those of requests that were answered OK.
+// Serves GET /metrics until it is destroyed, on threads of its own. The metrics cover the whole
+// run, including the warm-up. Durations are those of requests that succeeded.
 class PrometheusExporter : public Observer {
  public:
-  // `address` is host:port; port 0 picks a free one. UNAVAILABLE names the address if it cannot be
-  // bound.
+  // Starts to serve on `address`, host:port; port 0 picks a free port. UNAVAILABLE names the
+  // address if it cannot be bound.
   static absl::StatusOr<std::unique_ptr<PrometheusExporter>> Start(const std::string& address);
   ~PrometheusExporter() override;
 
   int port() const;
 
-  // Requests a second that are wanted; 0 in a closed loop. For when the next run begins.
+  // Sets the wanted requests a second; 0 in a closed loop. To be called when the next run begins.
   void SetTargetRate(double rate);
 
   void See(const View& view) override;

@@ -1,4 +1,4 @@
-// What was asked for and what came of it: everything that any form of a report is made of.
+// The settings and results of runs: everything that a report is made from, in any format.
 #ifndef HELLOCNN_LOADGEN_REPORT_REPORT_H_
 #define HELLOCNN_LOADGEN_REPORT_REPORT_H_
 
@@ -13,19 +13,19 @@
 
 namespace hellocnn::load {
 
-// What was asked for, the same in all runs of a report.
+// The settings that all runs of a report share.
 struct Setup {
   std::string target;
   std::string model;                   // "mnist/1"
   std::string arrivals = "closed";     // or "constant", "poisson", "ramp" or "recorded"
   std::string mode = "unary";          // or "stream"
   std::string pixel_format = "gray8";  // or "float32"
-  std::string data;                    // folder; empty: generated
-  std::string send_times;              // file of recorded arrivals
+  std::string data;                    // folder; empty: generated images
+  std::string send_times;              // file with recorded arrivals
   int images_per_request = 1;
   int connections = 1;
   int threads = 1;
-  int most_in_flight = 4096;                  // open loop
+  int most_in_flight = 4096;                  // open loop: most requests in flight
   absl::Duration timeout = absl::Seconds(5);  // of each request
   absl::Duration warm_up = absl::Seconds(1);
   std::uint64_t seed = 1;
@@ -33,22 +33,22 @@ struct Setup {
 };
 
 struct Run {
-  int concurrency = 0;  // closed loop
-  double rate = 0;      // open loop: wanted requests a second; 0 for recorded ones
+  int concurrency = 0;  // in a closed loop: requests in flight
+  double rate = 0;      // in an open loop: wanted requests a second; 0 for recorded arrivals
   Outcome outcome;
   std::optional<ServerView> server;  // with --server-metrics
-  std::string verdict;  // of a search for the highest rate: empty, or why this rate is too high
+  std::string verdict;  // in a search for the highest rate: empty, or why this rate is too high
 };
 
-// By how much the client's mean time for a request, from its sending, is longer than the server's
-// from receiving to answering it: the network and both sides' gRPC. Both with the warm-up. nullopt:
-// the server doesn't tell, or nothing was answered.
+// Returns by how much the client's mean time of a request exceeds the server's mean time, which
+// ends with the response. The difference is the network and gRPC on both sides. Both means include
+// the warm-up. Returns nullopt if the server does not report its time, or no request succeeded.
 std::optional<double> NetworkSeconds(const Run& run);
 
-// What a search for the highest rate came to.
+// The result of a search for the highest rate.
 struct Search {
   std::string slo;
-  std::optional<double> best;  // nullopt: none of the rates that were tried
+  std::optional<double> best;  // nullopt: none of the rates passed
 };
 
 struct Report {

@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Formats numbers for people.
 #ifndef HELLOCNN_LOADGEN_REPORT_TEXT_H_
 #define HELLOCNN_LOADGEN_REPORT_TEXT_H_
 
@@ -7,13 +7,13 @@
 
 namespace hellocnn::load {
 
-// "1.24 ms", "310 us", "2.05 s".
+// Returns a duration such as "1.24 ms", "310 us" or "2.05 s".
 std::string ShortTime(double seconds);
-// "61,706".
+// Returns a number such as "61,706".
 std::string Grouped(std::int64_t number);
-// "3.70%".
+// Returns a percentage such as "3.70%".
 std::string Percent(double share);
-// 0 of nothing.
+// Returns `part` divided by `whole`, or 0 if `whole` is 0.
 double Share(std::int64_t part, std::int64_t whole);
 
 }  // namespace hellocnn::load

@@ -1,4 +1,4 @@
-// A report for people. Pure.
+// Writes a report for people. Pure.
 #ifndef HELLOCNN_LOADGEN_REPORT_TEXT_REPORT_H_
 #define HELLOCNN_LOADGEN_REPORT_TEXT_REPORT_H_
 
@@ -8,7 +8,7 @@
 
 namespace hellocnn::load {
 
-// The whole of one run, or a table with a line for each of many.
+// Returns all details of one run, or a table with a line for each of several runs.
 std::string ToText(const Report& report);
 
 }  // namespace hellocnn::load

@@ -1,4 +1,4 @@
-// A server with requests and connections at hand, on which one measurement follows another.
+// Holds a server's connections and prepared requests, so that one measurement can follow another.
 #ifndef HELLOCNN_LOADGEN_RUN_BENCH_H_
 #define HELLOCNN_LOADGEN_RUN_BENCH_H_
 
@@ -15,10 +15,10 @@
 
 namespace hellocnn::load {
 
-// What one measurement differs in from the others on the same bench.
+// The settings in which measurements on the same bench differ.
 struct Load {
-  int concurrency = 0;  // closed loop
-  double rate = 0;      // constant and Poisson arrivals; where a ramp ends
+  int concurrency = 0;  // in a closed loop: requests in flight
+  double rate = 0;      // requests a second of constant and Poisson arrivals; the end of a ramp
   double ramp_from = 0;
   Limits limits;
   Windows windows;
@@ -27,9 +27,9 @@ struct Load {
 class Bench {
  public:
   // Asks `client`'s server for its model, makes or reads the images, serialises the requests and
-  // connects to setup.target; blocks meanwhile. Fills in the rest of `setup`.
-  // INVALID_ARGUMENT: the server takes fewer images in a request, or what GetModel, ReadImages and
-  // ReadSendTimes say; UNAVAILABLE: no connection within 10 s.
+  // connects to setup.target. Fills in the rest of `setup`. Blocks. INVALID_ARGUMENT: the server
+  // accepts fewer images in a request. Also returns the errors of GetModel, ReadImages and
+  // ReadSendTimes. UNAVAILABLE: no connection within 10 s.
   static absl::StatusOr<Bench> Open(const client::Client& client, Setup setup);
 
   const Setup& setup() const { return setup_; }
@@ -46,7 +46,7 @@ class Bench {
   Setup setup_;
   std::unique_ptr<Protocol> protocol_;
   Channels channels_;
-  std::shared_ptr<const std::vector<Nanos>> send_times_;  // of recorded arrivals
+  std::shared_ptr<const std::vector<Nanos>> send_times_;  // only for recorded arrivals
 };
 
 }  // namespace hellocnn::load

@@ -1,4 +1,4 @@
-// Fetches a page.
+// Fetches a page over HTTP.
 #ifndef HELLOCNN_LOADGEN_RUN_HTTP_GET_H_
 #define HELLOCNN_LOADGEN_RUN_HTTP_GET_H_
 
@@ -8,10 +8,10 @@
 
 namespace hellocnn::load {
 
-// The body of an http or https URL, of at most 16 MB. Blocks, for 5 s until it is connected and 5 s
-// without an answer at most. Follows no redirect and uses no proxy. UNAVAILABLE names the URL and
-// what came instead: no connection, another status than 200, or too much. INVALID_ARGUMENT: not
-// such a URL.
+// Returns the body of an http or https URL, at most 16 MB. Blocks for at most 5 s while connecting,
+// and for at most 5 s without data. Follows no redirect and uses no proxy. UNAVAILABLE names the
+// URL and the reason: no connection, a status other than 200, or too large a body.
+// INVALID_ARGUMENT: `url` is not such a URL.
 absl::StatusOr<std::string> HttpGet(const std::string& url);
 
 }  // namespace hellocnn::load

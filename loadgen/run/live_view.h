@@ -1,4 +1,4 @@
-// One line on a terminal while a run goes on.
+// Shows one line on a terminal during a run.
 #ifndef HELLOCNN_LOADGEN_RUN_LIVE_VIEW_H_
 #define HELLOCNN_LOADGEN_RUN_LIVE_VIEW_H_
 
@@ -12,12 +12,13 @@
 
 namespace hellocnn::load {
 
-// Progress, time left, rate, requests under way, p50, p99 and failures of the last half second, and
-// the rate over time as a sparkline.
+// Shows progress, the time left, and the requests in flight. Also shows the rate, p50, p99 and
+// failures of the last half second, and the rate over time as a sparkline.
 class LiveView : public Observer {
  public:
-  // `limits` of the run, for progress. `draw` is given each line, without an end, twice a second,
-  // and "" to remove it. `columns` is the width of the terminal; `unicode` allows block characters.
+  // Takes the `limits` of the run to compute progress. Calls `draw` twice a second with a line,
+  // without a line end, and with "" to remove the line. `columns` is the width of the terminal;
+  // `unicode` allows block characters.
   LiveView(const Limits& limits, int columns, bool unicode,
            std::function<void(const std::string&)> draw);
   ~LiveView() override;
@@ -37,7 +38,7 @@ class LiveView : public Observer {
   Histogram latency_;
   std::int64_t answered_ = 0;
   std::int64_t failed_ = 0;
-  std::deque<double> rates_;  // of the last lines
+  std::deque<double> rates_;  // the rates of the last lines
 };
 
 }  // namespace hellocnn::load

@@ -1,4 +1,4 @@
-// A page of metrics in Prometheus' text format, as far as sums of counters need it.
+// Reads a page in Prometheus' text format, as far as sums of counters need it.
 #ifndef HELLOCNN_LOADGEN_RUN_METRICS_PAGE_H_
 #define HELLOCNN_LOADGEN_RUN_METRICS_PAGE_H_
 
@@ -16,11 +16,12 @@ class MetricsPage {
  public:
   using Labels = std::map<std::string, std::string>;
 
-  // INVALID_ARGUMENT names the first line that is not of the format, or says that there is no
+  // INVALID_ARGUMENT names the first line that does not follow the format, or says that there is no
   // sample.
   static absl::StatusOr<MetricsPage> Parse(const std::string& text);
 
-  // Of the samples of that name whose labels include `labels`. nullopt: there is none.
+  // Returns the sum of the samples with that name whose labels include `labels`. Returns nullopt if
+  // there is none.
   std::optional<double> Sum(const std::string& name, const Labels& labels = {}) const;
 
  private:

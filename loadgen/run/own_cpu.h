@@ -1,4 +1,4 @@
-// What this process uses of the machine, and may use. Linux.
+// The CPU time and memory of this process. Linux.
 #ifndef HELLOCNN_LOADGEN_RUN_OWN_CPU_H_
 #define HELLOCNN_LOADGEN_RUN_OWN_CPU_H_
 
@@ -6,9 +6,9 @@
 
 namespace hellocnn::load {
 
-// User and system time since the start of the process, all threads.
+// Returns the user and system time of all threads since the start of the process.
 double ProcessCpuSeconds();
-// 0 if it cannot be told.
+// Returns 0 if the value cannot be determined.
 std::int64_t ResidentMemoryBytes();
 
 }  // namespace hellocnn::load

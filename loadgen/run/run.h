@@ -1,4 +1,4 @@
-// One measurement: the workers, and the thread that collects from them.
+// Runs one measurement: the workers, and the thread that collects from them.
 #ifndef HELLOCNN_LOADGEN_RUN_RUN_H_
 #define HELLOCNN_LOADGEN_RUN_RUN_H_
 
@@ -17,17 +17,19 @@
 
 namespace hellocnn::load {
 
-// How the measured time is cut, and whether it ends early.
+// How the measured time is divided into windows, and whether it ends early.
 struct Windows {
-  // Whole intervals. 0: a tenth of the duration, at most 1 s, which it also is without a duration.
+  // The length of a window, in whole intervals. 0 means a tenth of the duration but at most 1 s, or
+  // 1 s without a duration.
   Nanos length{0};
   SteadyBy judged_by = SteadyBy::kP50;
-  bool until_steady = false;  // measure no longer than until the last windows are steady
+  bool until_steady = false;  // true: end when the last windows are steady
 };
 
 struct Plan {
   ArrivalsFactory arrivals;  // empty: a closed loop
-  // Closed loop: requests under way always. Open loop: at most; beyond, they are held back.
+  // Closed loop: the number of requests in flight at all times. Open loop: the most in flight;
+  // requests beyond it are held back.
   int in_flight = 1;
   int threads = 1;  // each with a completion queue and its share of the connections; <= connections
   Limits limits;
@@ -35,29 +37,30 @@ struct Plan {
   Nanos timeout = std::chrono::seconds(5);  // of each request
 };
 
-// The generator's own use of the machine while it measured.
+// The CPU time that the generator itself used while it measured.
 struct OwnCost {
   double cpu_seconds = 0;  // of the process
   double elapsed_seconds = 0;
-  double cpus = 1;            // that it may use: affinity and cgroup
-  double busiest_thread = 0;  // 0 to 1: CPU time of one of its threads over the time that passed
+  double cpus = 1;            // CPUs that it may use, by affinity and cgroup
+  double busiest_thread = 0;  // 0 to 1: CPU time of its busiest thread over elapsed time
   double CpuRatio() const { return elapsed_seconds > 0 ? cpu_seconds / elapsed_seconds / cpus : 0; }
 };
 
 struct Outcome {
-  Tally total;    // all that was measured, to the last answer
-  Tally warm_up;  // all that was sent before
-  // What rates are made of: whole intervals, from the end of the warm-up until no more was sent. If
-  // there is none, or a count of requests ended the run, until the last answer.
+  Tally total;    // all measured requests, up to the last response
+  Tally warm_up;  // all requests that were sent before
+  // The time that rates refer to: whole intervals, from the end of the warm-up until sending ended.
+  // It lasts until the last response if there is no whole interval, or if a count of requests ended
+  // the run.
   double seconds = 0;
   std::int64_t answered_in_time = 0;
   std::int64_t failed_in_time = 0;
   std::int64_t images_in_time = 0;
-  std::vector<Interval> intervals;  // those of `seconds`
-  std::vector<Window> windows;      // to the last answer
+  std::vector<Interval> intervals;  // the intervals within `seconds`
+  std::vector<Window> windows;      // up to the last response
   Nanos window_length{0};
   SteadyBy judged_by = SteadyBy::kP50;
-  Steadiness steadiness;  // of the windows within `seconds`
+  Steadiness steadiness;  // judged by the windows within `seconds`
   OwnCost cost;
   bool open_loop = false;
   bool interrupted = false;
@@ -68,28 +71,30 @@ struct Outcome {
   }
 };
 
-// What can be seen while it runs.
+// What an observer sees during a run.
 struct View {
-  Nanos now;  // since the start
+  Nanos now;  // time since the start
   bool warming_up;
-  absl::Span<const Tally* const> latest;  // what has ended since the last view, warm-up too
-  const Tally* total;                     // what is measured, so far
+  // requests that ended since the last view, including the warm-up
+  absl::Span<const Tally* const> latest;
+  const Tally* total;  // measured requests so far
   std::int64_t in_flight;
-  double cpu_ratio;  // as OwnCost, since the last view
+  double cpu_ratio;  // as in OwnCost, but since the last view
 };
 
 class Observer {
  public:
   virtual ~Observer() = default;
-  // On the thread of Measure, every 100 ms. Should not take long.
+  // Receives a view every 100 ms on the thread of Measure. Must return quickly.
   virtual void See(const View& view) = 0;
 };
 
-// `count` connections of their own to `target`, ready for use. UNAVAILABLE: not within `patience`.
+// Opens `count` separate connections to `target`, ready for use. Blocks. UNAVAILABLE: they were not
+// ready within `patience`.
 absl::StatusOr<Channels> Connect(const std::string& target, int count, Nanos patience);
 
-// Runs `plan` to its end, or until `stop` becomes true; then waits for what is under way. Blocks.
-// `protocol` is not used any more when it returns.
+// Runs `plan` until it ends or `stop` becomes true, then waits for the requests in flight. Blocks.
+// `protocol` is no longer used when it returns.
 Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& channels,
                 absl::Span<Observer* const> observers, const std::atomic<bool>& stop);
 

@@ -1,4 +1,4 @@
-// A server in a process of its own, for as long as it is measured.
+// Runs a server in a process of its own while it is measured.
 #ifndef HELLOCNN_LOADGEN_RUN_SERVER_PROCESS_H_
 #define HELLOCNN_LOADGEN_RUN_SERVER_PROCESS_H_
 
@@ -21,41 +21,42 @@ namespace hellocnn::load {
 class ServerProcess {
  public:
   struct Options {
-    std::optional<int> cpu;  // the only one that the server runs on; without, as the calling thread
+    // the only CPU that the server runs on; default: those of the calling thread
+    std::optional<int> cpu;
     absl::Duration patience = absl::Seconds(60);
   };
 
-  // Runs `program`, a path, with `arguments`, and blocks until it says on stdout "NAME ready
-  // grpc=HOST:PORT". The arguments alone decide: variables of our environment that begin with
-  // HELLOCNN_ are kept from it. Its stderr goes where ours does; a terminal's Ctrl-C does not reach
-  // it. UNAVAILABLE names the command and what it did instead of becoming ready within the
-  // patience, or until a signal handler has run on this thread; it has ended then. It ends with the
-  // thread that started it at the latest.
+  // Runs `program`, a path, with `arguments`. Blocks until it prints "NAME ready grpc=HOST:PORT" on
+  // stdout. Only the arguments configure it: environment variables that begin with HELLOCNN_ are
+  // not passed on. It inherits stderr; a terminal's Ctrl-C does not reach it. It ends at the latest
+  // with the thread that started it. UNAVAILABLE: it did not become ready within the patience, or
+  // before a signal handler ran on this thread. The message names the command and what it did
+  // instead; the process has ended by then.
   static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(
       const std::string& program, const std::vector<std::string>& arguments,
       const Options& options);
-  // Stop.
+  // Calls Stop.
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
 
   const std::string& address() const { return address_; }  // host:port
-  // So far, of all its threads; 0 once it has ended.
+  // Returns the CPU time so far of all its threads; 0 once it has ended.
   double CpuSeconds() const;
   std::int64_t ResidentBytes() const;
 
-  // Does nothing once it has ended.
+  // Sends signal `number`. Does nothing once the process has ended.
   void Signal(int number) const;
-  // SIGTERM, and after 30 s SIGKILL; blocks until it has ended. INTERNAL: not with exit status 0.
-  // OK, without waiting, if it was stopped or killed before.
+  // Sends SIGTERM, and SIGKILL after 30 s. Blocks until the process has ended. INTERNAL: the exit
+  // status is not 0. Returns OK without waiting if the process was stopped or killed before.
   absl::Status Stop();
-  // SIGKILL; blocks until it has ended.
+  // Sends SIGKILL, and blocks until the process has ended.
   void Kill();
 
  private:
   explicit ServerProcess(pid_t pid) : pid_(pid) {}
 
-  // What waitpid says of its end, or none if it still runs at `until`.
+  // Returns the status from waitpid, or nullopt if the process still runs at `until`.
   std::optional<int> WaitUntil(Instant until);
 
   pid_t pid_;  // 0 once it has ended

@@ -1,4 +1,4 @@
-// What the server's own metrics say of a measurement, beside what the client saw.
+// What the server's own metrics say about a measurement, beside what the client saw.
 #ifndef HELLOCNN_LOADGEN_RUN_SERVER_VIEW_H_
 #define HELLOCNN_LOADGEN_RUN_SERVER_VIEW_H_
 
@@ -11,8 +11,8 @@
 
 namespace hellocnn::load {
 
-// Of all that happened between two looks at the server, the warm-up included, and others' requests
-// too. What its metrics don't tell is left out.
+// Covers everything between two looks at the server, including the warm-up and requests of other
+// clients. Values that its metrics do not report are empty.
 struct ServerView {
   std::optional<double> images_answered;
   std::optional<double> images_dropped;  // accepted, but expired, cancelled or failed in the queue
@@ -20,11 +20,11 @@ struct ServerView {
   std::optional<double> requests_refused;
   std::optional<double> batches;
   std::optional<double> mean_batch_size;
-  std::optional<double> mean_request_seconds;  // from receiving a request to its answer
-  std::optional<double> mean_queue_seconds;    // of a request
-  std::optional<double> mean_compute_seconds;  // of a batch
+  std::optional<double> mean_request_seconds;  // from receiving a request to its response
+  std::optional<double> mean_queue_seconds;    // in the queue, for each request
+  std::optional<double> mean_compute_seconds;  // for each batch
   std::optional<double> cpu_seconds;
-  double seconds = 0;  // between the looks
+  double seconds = 0;  // time between the looks
 };
 
 struct Look {
@@ -32,13 +32,14 @@ struct Look {
   Instant at;
 };
 
-// The differences from `before` to `after`, two looks at the same server. INVALID_ARGUMENT: a
-// counter has gone down, as after a restart.
+// Returns the differences from `before` to `after`, two looks at the same server. INVALID_ARGUMENT:
+// a counter has decreased, as after a restart.
 absl::StatusOr<ServerView> Difference(const Look& before, const Look& after);
 
-// Looks at `url`; blocks as HttpGet. A server counts a request a moment after it has sent the
-// answer: if some are under way, looks again a few times. Errors as HttpGet; INVALID_ARGUMENT names
-// the URL and what is there instead of metrics.
+// Reads the metrics at `url`. Blocks as HttpGet does. A server counts a request a moment after it
+// has sent the response. If requests are in flight, this function therefore looks again a few
+// times. Returns the errors of HttpGet. INVALID_ARGUMENT names the URL and what was found there
+// instead of metrics.
 absl::StatusOr<Look> LookAt(const std::string& url);
 
 }  // namespace hellocnn::load

@@ -1,4 +1,4 @@
-// Values to measure at, one after the other: "64", "1:64:x2", "1000:5000:+1000".
+// Parses the values to measure at in turn: "64", "1:64:x2", "1000:5000:+1000".
 #ifndef HELLOCNN_LOADGEN_RUN_SWEEP_H_
 #define HELLOCNN_LOADGEN_RUN_SWEEP_H_
 
@@ -9,8 +9,9 @@
 
 namespace hellocnn::load {
 
-// One number, or FROM:TO:xFACTOR, or FROM:TO:+STEP; TO is the last at most. Ascending, each > 0 and
-// <= `largest`, a thousand at most. INVALID_ARGUMENT says what is wrong with `text`.
+// Parses one number, FROM:TO:xFACTOR or FROM:TO:+STEP. No value exceeds TO. Returns at most 1,000
+// values in ascending order, each > 0 and <= `largest`. INVALID_ARGUMENT says what is wrong with
+// `text`.
 absl::StatusOr<std::vector<double>> ParseSweep(const std::string& text, double largest);
 
 }  // namespace hellocnn::load

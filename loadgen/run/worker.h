@@ -1,5 +1,5 @@
-// One part of the load: a completion queue with its connections, the thread that empties it and, in
-// an open loop, another that sends.
+// Sends one part of the load. A worker has a completion queue with connections, a thread that
+// empties the queue and, in an open loop, another thread that sends.
 #ifndef HELLOCNN_LOADGEN_RUN_WORKER_H_
 #define HELLOCNN_LOADGEN_RUN_WORKER_H_
 
@@ -21,37 +21,39 @@ namespace hellocnn::load {
 using Clock = std::chrono::steady_clock;
 
 struct WorkerOptions {
-  const Protocol* protocol;   // outlives the worker
-  Channels channels;          // at least one
-  int slots;                  // closed loop: under way always; open loop: at most. >= 1
-  std::size_t first_request;  // number of the protocol's request to begin with
+  const Protocol* protocol;  // outlives the worker
+  Channels channels;         // at least one
+  int slots;  // closed loop: requests always in flight; open loop: most in flight; >= 1
+  std::size_t first_request;  // index of the protocol's request to begin with
   Nanos timeout;              // of each request
   Nanos warm_up;
   Nanos interval;  // of the ledger
 };
 
-// The thread that makes a worker starts and collects. The sending thread sleeps until each request
-// is due and never waits for an answer, unless all slots are taken: then requests are held back.
+// The thread that creates a worker starts it and collects from it. The sending thread sleeps until
+// each request is due. It never waits for a response unless all slots are taken; requests are then
+// held back.
 class Worker {
  public:
   Worker(const WorkerOptions& options, Pacer pacer);
-  // Waits for what is under way.
+  // Waits for the requests in flight.
   ~Worker();
 
   void Start(Clock::time_point start);
-  // No more is sent. Does not block.
+  // Ends sending. Does not block.
   void StopSending() { stop_.store(true, std::memory_order_relaxed); }
 
-  // Nothing is sent any more, because of the pacer or StopSending, whatever is still under way.
+  // Returns true if no more requests will be sent, because of the pacer or StopSending. Requests
+  // may still be in flight.
   bool sent_all() const { return sent_all_.load(std::memory_order_acquire); }
-  // Once sent_all(): because the duration is over.
+  // Returns true if sending ended because the duration is over. Valid once sent_all().
   bool ended_by_time() const { return pacer_.ended_by_time(); }
-  // sent_all(), and nothing is under way; all is in the ledger.
+  // Returns true if sent_all() and no request is in flight. The ledger is then complete.
   bool finished() const { return finished_.load(std::memory_order_acquire); }
 
   Ledger& ledger() { return ledger_; }
   std::int64_t in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
-  // CPU time so far of that of its threads that has used most.
+  // Returns the CPU time so far of its busiest thread.
   Nanos BusiestThread();
 
  private:
@@ -68,20 +70,20 @@ class Worker {
   void HandleEvents();
 
   const WorkerOptions options_;
-  Pacer pacer_;  // of the thread that sends
+  Pacer pacer_;  // used by the sending thread only
   Ledger ledger_;
   grpc::CompletionQueue queue_;
-  std::vector<Slot> slots_;  // each of the thread that its request is with
-  Ring free_;                // from the thread that handles to the one that sends
+  std::vector<Slot> slots_;  // each is used by the thread that has its request
+  Ring free_;                // passes free slots from the handling thread to the sending thread
   std::unique_ptr<Caller> caller_;
   std::size_t next_request_;
   Clock::time_point start_;
-  Nanos event_at_{0};  // when the event that is handled was taken from the queue
+  Nanos event_at_{0};  // when the current event was taken from the queue
   std::atomic<bool> stop_ = false;
   std::atomic<bool> sent_all_ = false;
   std::atomic<bool> finished_ = false;
   std::atomic<std::int64_t> in_flight_ = 0;
-  std::atomic<std::int64_t> sender_cpu_ = 0;  // nanoseconds, once it has ended
+  std::atomic<std::int64_t> sender_cpu_ = 0;  // nanoseconds, set once the thread has ended
   std::atomic<std::int64_t> handler_cpu_ = 0;
   std::thread sender_;
   std::thread handler_;

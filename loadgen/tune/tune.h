@@ -1,5 +1,5 @@
-// Which settings of a server let it take the highest rate within a limit of latency? No process, no
-// clock, no thread: what measures is given.
+// Finds the settings of a server with the highest rate within a latency limit. No process, no
+// clock, no thread: the caller provides the measurement.
 #ifndef HELLOCNN_LOADGEN_TUNE_TUNE_H_
 #define HELLOCNN_LOADGEN_TUNE_TUNE_H_
 
@@ -20,53 +20,55 @@ struct ServerSettings {
 
   bool operator==(const ServerSettings&) const = default;
 };
-// "--threads=2 --max-batch-size=32 --max-queue-delay=0".
+// Returns flags such as "--threads=2 --max-batch-size=32 --max-queue-delay=0".
 std::string FlagsOf(const ServerSettings& settings);
 
 // One measurement at one rate.
 struct Trial {
   ServerSettings settings;
   double rate = 0;               // wanted requests a second
-  double answered_rate = 0;      // had
-  double latency_seconds = 0;    // what is limited
-  std::string verdict;           // empty: the limit was kept; else why not
+  double answered_rate = 0;      // requests a second with a response
+  double latency_seconds = 0;    // the limited latency
+  std::string verdict;           // empty: the limit was kept; otherwise the reason why not
   bool generator_bound = false;  // the generator, not the server, may be what was measured
   bool kept() const { return verdict.empty(); }
 };
 
 struct TunePlan {
   ServerSettings defaults;
-  // Values to try besides, one setting after the other in this order.
+  // Further values to try, one setting after the other in this order.
   std::vector<int> threads;
   std::vector<int> max_batch_sizes;
   std::vector<absl::Duration> max_queue_delays;
   double first_rate = 100;  // requests a second
-  int rounds = 3;           // of the confirmation
+  int rounds = 3;           // rounds of the confirmation
 };
 
 struct Tuned {
-  std::vector<Trial> trials;           // all, in their order
-  std::optional<double> default_rate;  // highest rate that kept the limit; nullopt: none did
+  std::vector<Trial> trials;  // all trials, in order
+  // highest rate of the defaults that kept the limit; nullopt: none did
+  std::optional<double> default_rate;
   ServerSettings best;
   std::optional<double> best_rate;
-  // Both once more in turn at best_rate, unless the best are the defaults.
+  // Confirmation: best and defaults measured again in turn at best_rate. It is left out if the best
+  // settings are the defaults.
   int rounds = 0;
   int best_kept = 0;
   int defaults_kept = 0;
-  bool complete = true;  // false: the budget was spent before all had been tried
+  bool complete = true;  // false: the budget was spent before all values had been tried
 
-  // Whether the difference is sure: in every round the best kept the limit and the defaults did
-  // not.
+  // Returns true if the difference is certain: in every round the best settings kept the limit and
+  // the defaults did not.
   bool better() const { return rounds > 0 && best_kept == rounds && defaults_kept == 0; }
 };
 
-// Measures these settings at this rate. An error ends the search.
+// Measures `settings` at `rate`. An error ends the search.
 using Measurement = std::function<absl::StatusOr<Trial>(const ServerSettings&, double rate)>;
 
-// Finds the highest rate of the defaults; then each other value is tried at 5% above the highest
-// rate so far, twice if need be, and if it keeps the limit there, its own highest rate is found and
-// it is the one to beat. `may_go_on` false before a measurement: no further value is tried. The
-// confirmation is made all the same.
+// Finds the highest rate of the defaults. It then tries each other value at 5% above the highest
+// rate so far, twice if necessary. If a value keeps the limit there, it becomes the best, and its
+// own highest rate is found. Calls `may_go_on` before each measurement; once it returns false, no
+// further value is tried. The confirmation is made nevertheless.
 absl::StatusOr<Tuned> Tune(const TunePlan& plan, const Measurement& measure,
                            const std::function<bool()>& may_go_on);
 
