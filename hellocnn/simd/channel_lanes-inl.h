@@ -1,5 +1,6 @@
-// One image at a time, output channels in the lanes: inputs are broadcast, weights loaded aligned.
-// For batches too small to fill a block. Compiled once for each instruction set: see kernels.cc.
+// Computes one image at a time, with the output channels in the lanes. Inputs are broadcast, and
+// weights are loaded aligned. This path is for batches that are too small to fill a block.
+// kernels.cc compiles this file once for each instruction set.
 
 #include <cstddef>
 
@@ -16,12 +17,12 @@ HWY_BEFORE_NAMESPACE();
 namespace hellocnn::simd {
 namespace HWY_NAMESPACE {
 
-// Channels with their padding.
+// The numbers of channels, including the padding.
 inline constexpr int kConv1Channels = RoundUp(kConv1.output.channels, kRowMultiple);
 inline constexpr int kConv2Channels = RoundUp(kConv2.output.channels, kRowMultiple);
 
-// Activations of one image but the logits, which follow it; of convolutions and pools, the last
-// dimension is the channel.
+// All activations of one image except the logits, which follow this struct in memory. The last
+// dimension of convolutions and pools is the channel.
 struct ImageScratch {
   alignas(HWY_ALIGNMENT) float image[kImagePixels];
   float conv1_row[kConv1.output.width * kConv1Channels];
@@ -35,20 +36,20 @@ struct ImageScratch {
 };
 static_assert(sizeof(ImageScratch) % HWY_ALIGNMENT == 0);
 
-// Floats of the logits: [classes, kLanes] of as many images, then those of one image, which are
-// padded to a multiple of kClassRowMultiple.
+// Returns the number of floats for the logits: [classes, kLanes] for kLanes images, then the logits
+// of one image, padded to a multiple of kClassRowMultiple.
 constexpr std::size_t ImageLogits(int classes) {
   return std::size_t{kLanes} * classes + RoundUp(classes, kClassRowMultiple);
 }
 
-// What is loaded in whole vectors of more than 8.
+// These arrays are loaded in whole vectors of more than 8 floats, so they must be aligned to them.
 static_assert(offsetof(ImageScratch, conv2_row) % (kLanes * sizeof(float)) == 0 &&
               offsetof(ImageScratch, pool2_head) % (kLanes * sizeof(float)) == 0 &&
               offsetof(ImageScratch, pool2) % (kLanes * sizeof(float)) == 0);
 
-// A row of a convolution: kChannels channels, with padding, of all of its columns. A register tile
-// is all channels by kColumns columns. `in` is row y of the input, whose positions are kInStride
-// apart; `out` is [width, kChannels].
+// Computes one row of a convolution: all of its columns, with kChannels channels including the
+// padding. A register tile has all channels and kColumns columns. `in` is row y of the input, whose
+// positions are kInStride floats apart. `out` is [width, kChannels].
 template <int kChannels, int kColumns, int kInStride, class D>
 HWY_INLINE void ConvRow(D d, const PlacedLayer& placed, const PackedLayer& layer,
                         const float* HWY_RESTRICT in, float* HWY_RESTRICT out) {
@@ -95,7 +96,7 @@ HWY_INLINE void ConvRow(D d, const PlacedLayer& placed, const PackedLayer& layer
   }
 }
 
-// Pools a row of kChannels channels.
+// Pools one row of kChannels channels; see PoolRow.
 template <int kOut, int kChannels, class M, class D>
 HWY_INLINE void PoolChannels(D d, M maximum, const float* row, int y, float* head, float* out) {
   constexpr int kLanesHere = static_cast<int>(hn::MaxLanes(D()));
@@ -104,8 +105,9 @@ HWY_INLINE void PoolChannels(D d, M maximum, const float* row, int y, float* hea
   }
 }
 
-// A register tile of a dense layer: kVectors vectors of outputs from `first` on, out of `padded`.
-// Input i of [kOuter, kInner] is at in[i / kInner + i % kInner * kInnerStride].
+// Computes a register tile of a dense layer: kVectors vectors of outputs, from output `first` on.
+// The layer has `padded` outputs. Input i of [kOuter, kInner] is at
+// in[i / kInner + i % kInner * kInnerStride].
 template <int kVectors, int kOuter, int kInner, int kInnerStride, bool kReLU, class M>
 HWY_INLINE void DenseTile(M maximum, const PackedLayer& layer, int first, int padded,
                           const float* HWY_RESTRICT in, float* HWY_RESTRICT out) {
@@ -131,19 +133,21 @@ HWY_INLINE void DenseTile(M maximum, const PackedLayer& layer, int first, int pa
   }
 }
 
-// A dense layer of kOutputs outputs, rounded up, with ReLU. Inputs as in DenseTile.
+// Computes a dense layer with ReLU. The number of outputs is kOutputs, rounded up to kRowMultiple.
+// The inputs are laid out as in DenseTile.
 template <int kOutputs, int kOuter, int kInner, int kInnerStride, class M>
 HWY_INLINE void DenseOne(M maximum, const PackedLayer& layer, const float* HWY_RESTRICT in,
                          float* HWY_RESTRICT out) {
   constexpr int kPadded = RoundUp(kOutputs, kRowMultiple);
-  // As many sums as there are vectors of 8 in a row, 15 at most, stay in registers.
+  // One sum for each vector of 8 outputs, at most 15, stays in a register.
   constexpr int kVectors = kPadded / kRowMultiple;
   for (int o = 0; o < kPadded; o += kVectors * kLanes8) {
     DenseTile<kVectors, kOuter, kInner, kInnerStride, true>(maximum, layer, o, kPadded, in, out);
   }
 }
 
-// The last dense layer, of any number of outputs: in large tiles first, then in small ones.
+// Computes the last dense layer, which may have any number of outputs: first in large tiles, then
+// in small ones.
 template <class M>
 HWY_INLINE void DenseClasses(M maximum, const PackedLayer& layer, int classes,
                              const float* HWY_RESTRICT in, float* HWY_RESTRICT out) {
@@ -159,14 +163,14 @@ HWY_INLINE void DenseClasses(M maximum, const PackedLayer& layer, int classes,
   }
 }
 
-// From an image to its logits.
+// Computes the logits of one image.
 template <class M>
 HWY_INLINE void Logits(const PackedWeights& weights, const ImageView& image, ImageScratch& scratch,
                        float* HWY_RESTRICT logits) {
   const M maximum;
   ReadPixels(weights, image, 0, kImagePixels, scratch.image);
 
-  // Registers for the sums: 14 of 16, or 20 of 32.
+  // The sums take 14 of 16 registers, or 20 of 32.
   constexpr int kVectors1 = kConv1Channels / kLanes8;
   constexpr int kColumns1 = HWY_MAX(1, 14 / kVectors1);
   static_assert(kConv1.output.width % kColumns1 == 0);

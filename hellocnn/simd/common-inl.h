@@ -1,4 +1,4 @@
-// What both paths share. Compiled once for each instruction set: see kernels.cc.
+// The code that both paths share. kernels.cc compiles this file once for each instruction set.
 
 #include <cstddef>
 #include <cstring>
@@ -6,7 +6,7 @@
 #include "hellocnn/image.h"
 #include "hellocnn/simd/packed_weights.h"
 
-// A guard for each instruction set.
+// This include guard admits the file once for each instruction set.
 #if defined(HELLOCNN_SIMD_COMMON_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef HELLOCNN_SIMD_COMMON_INL_H_
 #undef HELLOCNN_SIMD_COMMON_INL_H_
@@ -17,7 +17,7 @@
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
-// Loops over register tiles must be unrolled, or the tiles would live in memory.
+// Loops over register tiles must be unrolled. Otherwise the tiles would be kept in memory.
 #ifdef __clang__
 #define HELLOCNN_UNROLL _Pragma("unroll")
 #else
@@ -29,27 +29,28 @@ namespace hellocnn::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Vectors of as many floats as there are, at most 16, and at most 8.
+// The widest vectors of the instruction set, limited to 16 floats and to 8 floats.
 using Tag = hn::CappedTag<float, 16>;
 using Tag8 = hn::CappedTag<float, 8>;
 inline constexpr int kLanes = static_cast<int>(hn::MaxLanes(Tag()));
 inline constexpr int kLanes8 = static_cast<int>(hn::MaxLanes(Tag8()));
 
-// Vector registers.
+// True if there are 32 vector registers, false if there are 16.
 #if HWY_ARCH_X86 && HWY_TARGET >= HWY_AVX2
 inline constexpr bool kManyRegisters = false;  // 16
 #else
 inline constexpr bool kManyRegisters = true;  // 32
 #endif
 
-// Hides from the compiler where a pointer comes from. Neighbouring taps read the same inputs; where
-// the compiler sees that, it keeps them for the next tap, has too few registers, and spills sums.
+// Hides the origin of a pointer from the compiler. Neighbouring taps read the same inputs. If the
+// compiler saw that, it would keep them for the next tap, run out of registers and spill sums.
 HWY_INLINE const float* Opaque(const float* pointer) {
   asm("" : "+r"(pointer));
   return pointer;
 }
 
-// The greater of two numbers. Not for NaN: what comes out then differs between instruction sets.
+// Returns the greater of two numbers. Must not be used with NaN, for which the result differs
+// between instruction sets.
 struct Maximum {
   template <class V>
   HWY_INLINE V operator()(V a, V b) const {
@@ -57,7 +58,7 @@ struct Maximum {
   }
 };
 
-// The greater of two numbers, or NaN if one of them is.
+// Returns the greater of two numbers, or NaN if one of them is NaN.
 struct MaximumOrNan {
   template <class V>
   HWY_INLINE V operator()(V a, V b) const {
@@ -65,15 +66,17 @@ struct MaximumOrNan {
   }
 };
 
-// A max pool of stride 1, from [2 * kOut, 2 * kOut] to [kOut, kOut], and ReLU, on vectors: row by
-// row, as the rows are made. Both pools of the network have windows of kOut + 1, so all kOut
-// windows of a row span its middle: window i is the tail of the left half that starts at i, and the
-// head of the right half that ends at i. Running maxima towards the left and towards the right give
-// all windows in 3 operations each, and the same again downwards.
+// Applies one row to a max pool of stride 1, from [2 * kOut, 2 * kOut] to [kOut, kOut], and ReLU.
+// It is called for each row as soon as that row is computed.
 //
-// `row` is row `y`: the vector of column x is at row[x * kStride]. `out` is [kOut, kOut], `head`
-// [kOut], both with the same stride; they keep the state between rows. `out` is done after the last
-// row.
+// Both pools of the network have windows of kOut + 1, so each of the kOut windows of a row spans
+// its middle. Window i joins the tail of the left half that starts at i and the head of the right
+// half that ends at i. Running maxima towards the left and towards the right give all windows in 3
+// operations each. The columns are pooled in the same way.
+//
+// `row` is row `y`: the vector of column x is at row[x * kStride]. `out` is [kOut, kOut] and `head`
+// is [kOut], both with the same stride. They keep the state between rows. `out` is complete after
+// the last row.
 template <int kOut, int kStride, class M, class D>
 HWY_INLINE void PoolRow(D d, M maximum, const float* HWY_RESTRICT row, int y,
                         float* HWY_RESTRICT head, float* HWY_RESTRICT out) {
@@ -123,8 +126,8 @@ static_assert(kPool1.layer.window == kPool1.output.width + 1 &&
 static_assert(kPool2.layer.window == kPool2.output.width + 1 &&
               kPool2.input.width == 2 * kPool2.output.width);
 
-// Writes `count` inputs of the network, from pixel `first` on, to `out`. `count` is a multiple of
-// the lanes.
+// Writes `count` inputs of the network, from pixel `first` on, to `out`. `count` must be a multiple
+// of kLanes.
 HWY_INLINE void ReadPixels(const PackedWeights& weights, const ImageView& image, int first,
                            int count, float* HWY_RESTRICT out) {
   if (image.format == PixelFormat::kFloat32) {
@@ -144,6 +147,8 @@ HWY_INLINE void ReadPixels(const PackedWeights& weights, const ImageView& image,
   }
 }
 
+// Returns true if nothing in the network can overflow for this image. An image with a NaN is not
+// safe.
 inline bool IsSafe(const PackedWeights& weights, const ImageView& image) {
   if (image.format == PixelFormat::kGray8) return weights.grey_is_safe;
   const Tag d;
@@ -158,9 +163,9 @@ inline bool IsSafe(const PackedWeights& weights, const ImageView& image) {
   return true;
 }
 
-// From logits [classes, kLanes], one image in each lane, to log-probabilities. The first `count`
-// lanes are written: lane i to row which[i] of `log_probabilities`, [images, classes]. Overwrites
-// the logits.
+// Turns logits, [classes, kLanes] with one image in each lane, into log-probabilities. Writes the
+// first `count` lanes: lane i becomes row which[i] of `log_probabilities`, [images, classes].
+// Overwrites the logits.
 inline void LogSoftmax(float* HWY_RESTRICT logits, int classes, const int* which, int count,
                        float* HWY_RESTRICT log_probabilities) {
   const Tag d;

@@ -1,6 +1,6 @@
-// One image in each lane: all layers are the scalar code, over vectors. Weights are broadcast,
-// activations loaded aligned, nothing is shuffled but the input. Compiled once for each instruction
-// set: see kernels.cc.
+// Computes one image in each lane: every layer is the scalar code, applied to vectors. Weights are
+// broadcast, and activations are loaded aligned. Only the input is shuffled. kernels.cc compiles
+// this file once for each instruction set.
 
 #include <cstddef>
 
@@ -17,14 +17,15 @@ HWY_BEFORE_NAMESPACE();
 namespace hellocnn::simd {
 namespace HWY_NAMESPACE {
 
-// From so many images up, a block with empty lanes is cheaper than one by one; measured, see
-// docs/engine.md.
+// From this number of images on, a block with empty lanes is cheaper than one image at a time. The
+// numbers were measured; see docs/engine.md.
 inline constexpr int kBlockFrom = kLanes == 16 ? 10 : kLanes == 8 ? 6 : kLanes;
 
 // Dense layers compute two blocks at once, so that each weight is loaded once for both.
 inline constexpr int kBlocks = 2;
 
-// All activations but the logits, which follow it; the last dimension of each is the lane.
+// All activations except the logits, which follow this struct in memory. The last dimension of each
+// array is the lane.
 struct BlockScratch {
   alignas(HWY_ALIGNMENT) float image[kImagePixels * kLanes];
   float conv1_row[kConv1.output.channels * kConv1.output.width * kLanes];
@@ -38,13 +39,14 @@ struct BlockScratch {
 };
 static_assert(sizeof(BlockScratch) % HWY_ALIGNMENT == 0);
 
-// Floats of the logits, [kBlocks, classes rounded up to kDenseMultiple, kLanes].
+// Returns the number of floats for the logits, [kBlocks, classes rounded up to kDenseMultiple,
+// kLanes].
 constexpr std::size_t BlockLogits(int classes) {
   return std::size_t{kBlocks} * kLanes * RoundUp(classes, kDenseMultiple);
 }
 
-// Writes row `y` of the `count` images of `which` to scratch.image; the lanes that are left repeat
-// the last one.
+// Writes row `y` of the `count` images of `which` to `to`, a row of scratch.image. The remaining
+// lanes repeat the last image.
 HWY_INLINE void ReadRow(const PackedWeights& weights, const ImageView* images, const int* which,
                         int count, int y, float* HWY_RESTRICT to) {
   alignas(HWY_ALIGNMENT) float rows[kLanes][kImageSide];
@@ -54,7 +56,7 @@ HWY_INLINE void ReadRow(const PackedWeights& weights, const ImageView* images, c
 #if HWY_TARGET == HWY_SCALAR
   for (int x = 0; x < kImageSide; ++x) to[x] = rows[0][x];
 #else
-  // Transposes squares of 4 images and 4 pixels.
+  // Transposes squares of 4 images by 4 pixels.
   const hn::CappedTag<float, 4> d;
   const hn::Repartition<std::uint64_t, decltype(d)> pairs;
   for (int i = 0; i < kLanes; i += 4) {
@@ -77,10 +79,10 @@ HWY_INLINE void ReadRow(const PackedWeights& weights, const ImageView* images, c
 #endif
 }
 
-// A register tile of a convolution: kChannels output channels by kColumns positions of a row.
-// `in` is the tap (0, 0, 0) of the first position, in [channels, height, width] of kPlaced;
-// `groups` has kStride weights a tap, of which the first kChannels are used; `out` is
-// [kChannels, width].
+// Computes a register tile of a convolution: kChannels output channels by kColumns positions of a
+// row. `in` is the tap (0, 0, 0) of the first position, in the input [channels, height, width] of
+// `placed`. `groups` has kStride weights for each tap, of which the first kChannels are used. `out`
+// is [kChannels, width].
 template <int kChannels, int kColumns, int kStride>
 HWY_INLINE void ConvTile(const PlacedLayer& placed, const float* HWY_RESTRICT in,
                          const float* HWY_RESTRICT groups, const float* HWY_RESTRICT bias,
@@ -126,8 +128,8 @@ HWY_INLINE void ConvTile(const PlacedLayer& placed, const float* HWY_RESTRICT in
   }
 }
 
-// Convolution 1, ReLU and pool 1: a row of the convolution is pooled while it is in the nearest
-// cache.
+// Computes convolution 1, ReLU and pool 1. Each row of the convolution is pooled while it is still
+// in the first-level cache.
 inline void Band1(const PackedWeights& weights, const ImageView* images, const int* which,
                   int count, BlockScratch& scratch) {
   constexpr int kColumns = kManyRegisters ? 4 : 2;
@@ -152,7 +154,7 @@ inline void Band1(const PackedWeights& weights, const ImageView* images, const i
   }
 }
 
-// Convolution 2, ReLU and pool 2, likewise. `out` is [kPool2.output.size()].
+// Computes convolution 2, ReLU and pool 2 in the same way. `out` is [kPool2.output.size()].
 inline void Band2(const PackedWeights& weights, BlockScratch& scratch, float* out) {
   constexpr int kChannels = kManyRegisters ? 4 : 2;
   constexpr int kColumns = 5;
@@ -180,8 +182,8 @@ inline void Band2(const PackedWeights& weights, BlockScratch& scratch, float* ou
   }
 }
 
-// A dense layer over kCount blocks: `in` is [kCount, inputs], `out` [kCount, outputs rounded up to
-// kDenseMultiple].
+// Computes a dense layer for kCount blocks. `in` is [kCount, inputs], and `out` is [kCount, outputs
+// rounded up to kDenseMultiple].
 template <int kCount, bool kReLU>
 HWY_INLINE void Dense(const PackedLayer& layer, int inputs, int outputs,
                       const float* HWY_RESTRICT in, float* HWY_RESTRICT out) {

@@ -6,7 +6,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hellocnn/simd/kernels.cc"
 #include <hwy/foreach_target.h>
-// After foreach_target.h.
+// Must be included after foreach_target.h.
 #include <hwy/highway.h>
 
 #include "hellocnn/simd/channel_lanes-inl.h"
@@ -16,7 +16,8 @@ HWY_BEFORE_NAMESPACE();
 namespace hellocnn::simd {
 namespace HWY_NAMESPACE {
 
-// The logits follow the activations, whose number does not depend on the classes.
+// Returns the size of the scratch memory. The logits follow the activations, whose size does not
+// depend on the number of classes.
 std::size_t ScratchBytes(int classes) {
   return HWY_MAX(sizeof(BlockScratch) + BlockLogits(classes) * sizeof(float),
                  sizeof(ImageScratch) + ImageLogits(classes) * sizeof(float));

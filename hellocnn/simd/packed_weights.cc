@@ -15,8 +15,8 @@ hwy::AlignedFreeUniquePtr<float[]> Zeros(int count) {
   return values;
 }
 
-// `group`, `multiple` and `row_multiple` say how the outputs are grouped and padded; see
-// PackedLayer.
+// Packs one layer. `group`, `multiple` and `row_multiple` say how the outputs are grouped and
+// padded; see PackedLayer.
 PackedLayer Pack(const Weights& weights, const std::string& name, int group, int multiple,
                  int row_multiple = kRowMultiple) {
   const std::span<const float> matrix = weights[name + ".weight"];
@@ -37,7 +37,7 @@ PackedLayer Pack(const Weights& weights, const std::string& name, int group, int
   return packed;
 }
 
-// How much a layer can magnify: |output| <= gain * |input| + bias.
+// The greatest magnification of a layer: |output| <= gain * |input| + bias.
 struct Gain {
   double gain = 0;
   double bias = 0;
@@ -57,8 +57,9 @@ Gain GainOf(const Weights& weights, const std::string& name) {
   return bound;
 }
 
-// The greatest power of two for which every sum stays a thousand times below the greatest float;
-// the rounding of some hundred additions is far less than that.
+// Returns the greatest power of two for which every sum stays a thousand times below the greatest
+// float, or -1 if there is none. The rounding errors of some hundred additions are far smaller than
+// that margin.
 float SafeMagnitude(const Weights& weights) {
   constexpr double kLimit = 3e35;
   const std::array<Gain, 5> gains{GainOf(weights, "conv.0"), GainOf(weights, "conv.3"),
@@ -89,7 +90,7 @@ PackedWeights::PackedWeights(const Weights& weights, const Normalization& normal
       offset(static_cast<float>(-static_cast<double>(normalization.mean) /
                                 normalization.standard_deviation)),
       safe_magnitude(SafeMagnitude(weights)),
-      // NaN, of a standard deviation of 0, is not safe.
+      // A standard deviation of 0 gives NaN here, which is not safe.
       grey_is_safe(std::abs(normalization(0)) <= safe_magnitude &&
                    std::abs(normalization(255)) <= safe_magnitude) {}
 

@@ -9,7 +9,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hellocnn/simd/pixel_moments.cc"
 #include <hwy/foreach_target.h>
-// After foreach_target.h.
+// Must be included after foreach_target.h.
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -19,7 +19,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET == HWY_SCALAR
 
-// Vectors of one number can't be seen as vectors of wider ones.
+// A vector of a single number cannot be reinterpreted as a vector of wider numbers, so this target
+// has its own version.
 PixelMoments MeasureGray8(const std::byte* pixels) {
   std::int32_t sum = 0;
   std::int32_t squares = 0;
@@ -41,7 +42,7 @@ PixelMoments MeasureGray8(const std::byte* pixels) {
   const hn::Repartition<std::uint64_t, decltype(bytes)> sums_tag;
 
   auto sums = hn::Zero(sums_tag);
-  // Which of the two a square ends up in is Highway's choice; all 1,024 of 255 fit in either.
+  // Highway chooses to which of the two it adds a square. Even 1,024 squares of 255 fit in either.
   auto squares0 = hn::Zero(squares_tag);
   auto squares1 = hn::Zero(squares_tag);
   const auto* const grey = reinterpret_cast<const std::uint8_t*>(pixels);
@@ -67,7 +68,8 @@ PixelMoments MeasureFloat32(const std::byte* pixels) {
   const hn::Rebind<float, decltype(doubles)> floats;
   const std::size_t lanes = hn::Lanes(doubles);
 
-  // Two sums of each kind: one would wait for its own last addition.
+  // There are two sums of each kind, because each addition to a single sum would wait for the
+  // previous one.
   auto sum0 = hn::Zero(doubles);
   auto sum1 = hn::Zero(doubles);
   auto squares0 = hn::Zero(doubles);

@@ -27,8 +27,8 @@ class SimdEngine : public Engine {
 
   int classes() const override { return weights_->classes; }
 
-  // An image that is not safe would not disturb the others in the lanes beside it, but needs slower
-  // kernels for its own sake. So the safe ones are put together first, as if it were not there.
+  // An unsafe image would not disturb the images in the other lanes, but it needs slower kernels
+  // itself. So all safe images are classified together first, as if the unsafe ones were absent.
   void Classify(std::span<const ImageView> images, std::span<float> log_probabilities,
                 std::span<absl::Status> statuses) override {
     if (!CheckBatch(classes(), order_.size(), images, log_probabilities, statuses)) return;
@@ -49,8 +49,8 @@ class SimdEngine : public Engine {
   }
 
  private:
-  // Full blocks first, two at a time; then the rest in a block with empty lanes or one by one,
-  // whichever is cheaper.
+  // Classifies full blocks first, two at a time. The remaining images go into a block with empty
+  // lanes or are classified one by one, whichever is cheaper.
   void ClassifySafe(const ImageView* images, const int* order, int count,
                     float* log_probabilities) {
     const int left = count % kernels_.lanes;

@@ -1,4 +1,5 @@
-// The engine in hand-tuned SIMD, on Highway. Needs no LibTorch. See docs/engine.md.
+// The engine in hand-tuned SIMD, written with Highway. It does not need LibTorch. See
+// docs/engine.md.
 #ifndef HELLOCNN_SIMD_SIMD_ENGINE_H_
 #define HELLOCNN_SIMD_SIMD_ENGINE_H_
 
@@ -11,19 +12,24 @@
 
 namespace hellocnn {
 
-// A factory of engines with these weights that take 1 to `max_batch_size` images at a time (more:
-// INVALID_ARGUMENT). INVALID_ARGUMENT: max_batch_size < 1.
+// Returns a factory of engines with these weights. An engine accepts 1 to `max_batch_size` images
+// at a time and rejects a larger batch with INVALID_ARGUMENT.
+// INVALID_ARGUMENT: `max_batch_size` < 1.
 //
-// The best instruction set that the CPU has is chosen here, and the weights are packed for it:
-// about 500 kB, immutable, shared by all engines of the factory and freed with the last of them.
-// Each engine holds scratch memory of its own, whatever max_batch_size is: 16 kB a lane, so 63 kB
-// with SSE4 or NEON, 127 kB with AVX2, 253 kB with AVX-512. Its Classify allocates nothing, takes
-// no lock, and gives an image the same log-probabilities, to the last bit, in any batch.
+// This function chooses the best instruction set of the CPU and packs the weights. The packed
+// weights take about 500 kB and are immutable. All engines of the factory share them, and the last
+// engine frees them.
+//
+// Each engine has its own scratch memory, whose size does not depend on `max_batch_size`: 16 kB for
+// each lane, which is 63 kB with SSE4 or NEON, 127 kB with AVX2 and 253 kB with AVX-512. Classify
+// allocates nothing and takes no lock. It gives an image the same log-probabilities, to the last
+// bit, in any batch.
 absl::StatusOr<EngineFactory> SimdEngineFactory(const Weights& weights,
                                                 const Normalization& normalization,
                                                 int max_batch_size);
 
-// The instruction set that the next factory chooses, by Highway's name: "AVX2". Thread-safe.
+// Returns the instruction set that the next factory will choose, by Highway's name: "AVX2".
+// Thread-safe.
 std::string SimdInstructionSet();
 
 }  // namespace hellocnn

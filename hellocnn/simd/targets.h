@@ -1,6 +1,6 @@
-// The instruction sets that are left out, of all that Highway knows: the register tiles are arrays
-// of vectors, which vectors of a size unknown when compiling can't be in. Include it before any
-// header of Highway.
+// The instruction sets of Highway that are disabled. Their vectors have a size that is unknown at
+// compile time, so they cannot be elements of arrays, which the register tiles are. Include this
+// header before any header of Highway.
 #ifndef HELLOCNN_SIMD_TARGETS_H_
 #define HELLOCNN_SIMD_TARGETS_H_
 
