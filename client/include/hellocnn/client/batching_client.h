@@ -1,5 +1,5 @@
-// Single images from many threads, sent together: a call of 32 images costs a server far less than
-// 32 calls of one.
+// Combines single images from many threads into larger calls: one call of 32 images costs a server
+// far less than 32 calls of one image.
 //
 //   absl::StatusOr<BatchingClient> batching = BatchingClient::Create(client, {});
 //   if (!batching.ok()) return;
@@ -12,10 +12,10 @@
 //   }
 //   for (std::thread& thread : threads) thread.join();
 //
-// No image waits for company: one that comes while fewer than `max_calls_in_flight` calls are under
-// way is sent at once, alone. Those that come while so many are under way go together, in the order
-// in which they came, as soon as one of them has ended. So there is no delay to tune, and the more
-// images come, the larger the calls.
+// No image waits for other images to arrive. While fewer than `max_calls_in_flight` calls are in
+// flight, an image is sent at once, alone. While that many calls are in flight, images wait in a
+// queue. When one of the calls ends, the waiting images are sent together, in the order in which
+// they arrived. Therefore there is no delay to tune, and the calls grow as more images arrive.
 #ifndef HELLOCNN_CLIENT_BATCHING_CLIENT_H_
 #define HELLOCNN_CLIENT_BATCHING_CLIENT_H_
 
@@ -29,39 +29,40 @@
 namespace hellocnn::client {
 
 struct BatchingOptions {
-  // Images in one call, at most: 1 or more. Beyond Limits::max_images_per_request, the server
-  // refuses full calls with INVALID_ARGUMENT.
+  // The largest number of images in one call: 1 or more. If it exceeds
+  // Limits::max_images_per_request, the server rejects full calls with INVALID_ARGUMENT.
   int max_batch_size = 32;
-  // Calls under way at a time, at most: 1 or more. Two keep a server busy while answers travel;
-  // with many servers, two for each.
+  // The largest number of calls in flight: 1 or more. Two calls keep a server busy while responses
+  // travel. With many servers, set two calls for each server.
   int max_calls_in_flight = 2;
-  // Images that wait to be sent, at most: 1 or more. Beyond: RESOURCE_EXHAUSTED, at once.
+  // The largest number of images that wait to be sent: 1 or more. Further images are rejected at
+  // once with RESOURCE_EXHAUSTED.
   int queue_capacity = 4096;
 };
 
-// Thread-safe, but for moving and assigning.
+// Thread-safe, except for moving and assigning.
 class BatchingClient {
  public:
-  // Uses the connections, retries and hedging of `client`. INVALID_ARGUMENT names the option that
-  // is out of range.
+  // Returns a BatchingClient that uses the connections, retries and hedging of `client`. Fails with
+  // INVALID_ARGUMENT if an option is out of range; the message names the option.
   static absl::StatusOr<BatchingClient> Create(Client client, BatchingOptions options);
 
   BatchingClient(BatchingClient&&) noexcept;
   BatchingClient& operator=(BatchingClient&&) noexcept;
-  // Blocks until every image that was accepted has its answer or has passed its deadline.
+  // Blocks until every image that was accepted has its result or has passed its deadline.
   ~BatchingClient();
 
-  // Blocks until `image` is answered, or `timeout` has passed: > 0, unset:
-  // ClientOptions::default_timeout. The result has one prediction; its timing is that of the whole
-  // call.
+  // Blocks until `image` has its result or `timeout` has passed. `timeout` must be > 0; if it is
+  // unset, ClientOptions::default_timeout applies. The result has one prediction. Its timing is
+  // that of the whole call.
   //
-  // Errors: those of Client::Classify; a call that fails fails for each of its images.
-  // RESOURCE_EXHAUSTED also if queue_capacity images wait here.
+  // Fails with the errors of Client::Classify. If a call fails, it fails for each of its images.
+  // Fails with RESOURCE_EXHAUSTED also if queue_capacity images wait here.
   absl::StatusOr<ClassifyResult> Classify(const Image& image,
                                           std::optional<absl::Duration> timeout = std::nullopt);
 
-  // Images that wait to be sent, those included whose callers have given up since the last call
-  // was sent.
+  // Returns the number of images that wait to be sent. It includes images whose callers have timed
+  // out since the last call was sent.
   int queued_images() const;
 
  private:

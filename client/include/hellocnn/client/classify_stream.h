@@ -1,4 +1,4 @@
-// Many requests over one call: Client::OpenStream opens it.
+// Sends many requests over one call, which Client::OpenStream opens.
 //
 //   absl::StatusOr<ClassifyStream> stream = client.OpenStream();
 //   if (!stream.ok()) return;
@@ -29,18 +29,18 @@
 
 namespace hellocnn::client {
 
-// The answer to one Send().
+// The response to one Send(), with the same id.
 struct StreamAnswer {
   std::uint64_t id = 0;
   absl::StatusOr<ClassifyResult> result;
 };
 
-// Many requests over one call. Responses come in the order in which they are ready: match them by
-// id. Every operation ends when the call does, in whatever order they are used.
+// A call that carries many requests. Responses arrive in the order in which they are ready, so
+// match them by id. Whatever the order of the operations, each of them ends when the call ends.
 //
-// Thread-safety: one thread may Send and CloseSending while another Reads. Cancel may be called
-// from any thread. The destructor cancels what is not finished and blocks until gRPC has let go of
-// the call, briefly. A stream that was moved from may only be destroyed or assigned to.
+// Thread-safety: one thread may call Send and CloseSending while another calls Read. Any thread may
+// call Cancel. The destructor cancels a stream that is not finished, and blocks briefly until gRPC
+// has released the call. A stream that was moved from may only be destroyed or assigned to.
 class ClassifyStream {
  public:
   ClassifyStream(ClassifyStream&&) noexcept;
@@ -48,33 +48,35 @@ class ClassifyStream {
   ~ClassifyStream();
 
   // Hands the request to gRPC. Blocks while gRPC still holds the previous request back for flow
-  // control, at most for `timeout` (unset: ClientOptions::default_timeout). That happens when
-  // nobody reads the responses: read them on another thread, or after every few requests. The
-  // server answers within `timeout` of reading the request, or with DEADLINE_EXCEEDED.
+  // control, for at most `timeout`. If `timeout` is unset, ClientOptions::default_timeout applies.
+  // Requests are held back when nobody reads the responses: read them on another thread, or after
+  // every few requests. The server responds within `timeout` of reading the request, or the request
+  // fails with DEADLINE_EXCEEDED.
   //
-  // INVALID_ARGUMENT: `images` is empty or `timeout` not > 0. FAILED_PRECONDITION: after
-  // CloseSending. DEADLINE_EXCEEDED: gRPC still held the previous request back. CANCELLED: the
-  // stream has ended, and Finish() says why. After any error the request was not sent.
+  // Fails with INVALID_ARGUMENT if `images` is empty or `timeout` is not > 0. Fails with
+  // FAILED_PRECONDITION after CloseSending. Fails with DEADLINE_EXCEEDED if gRPC held the previous
+  // request back until `timeout` had passed. Fails with CANCELLED if the stream has ended; Finish()
+  // then returns the reason. After any error the request was not sent.
   absl::Status Send(std::uint64_t id, absl::Span<const Image> images,
                     std::optional<absl::Duration> timeout = std::nullopt);
 
-  // Blocks until the next response has come, which may be for ever if nothing was sent, sending is
-  // not closed and OpenStream was given no timeout. nullopt: the stream has ended; Finish() says
-  // why.
+  // Blocks until the next response arrives. Returns nullopt if the stream has ended; Finish() then
+  // returns the reason. Blocks forever if nothing was sent, sending is not closed, and OpenStream
+  // was given no timeout.
   std::optional<StreamAnswer> Read();
 
-  // Tells the server that nothing more will be sent. Responses may still be read. Does not block.
-  // Later calls have no effect.
+  // Tells the server that no more requests follow. Responses may still be read. Does not block.
+  // Further calls have no effect.
   void CloseSending();
 
   // Closes sending, discards the responses that have not been read, and blocks until the server
-  // ends the stream. Returns how it ended; OK means that every request that was sent had its
-  // response. Must not be called while another thread is in Send. Later calls return the same
-  // status.
+  // ends the stream. Returns the status of the stream; OK means that every request that was sent
+  // got its response. Must not be called while another thread is in Send. Further calls return the
+  // same status.
   absl::Status Finish();
 
-  // Ends the stream at once: Read returns nullopt and Finish CANCELLED, unless the stream had
-  // ended before. Does not block.
+  // Ends the stream at once: Read returns nullopt and Finish returns CANCELLED, unless the stream
+  // had already ended. Does not block.
   void Cancel();
 
  private:

@@ -1,5 +1,5 @@
-// Client of a HelloCNN server. No type of gRPC or protobuf appears here, so that a program which
-// uses this header compiles without either. Link hellocnn::client.
+// The client of a HelloCNN server. This header uses no type of gRPC or protobuf, so a program that
+// includes it compiles without either. Link hellocnn::client.
 //
 //   absl::StatusOr<Client> client = Client::Create({.target = "127.0.0.1:8500"});
 //   if (!client.ok()) return;
@@ -8,11 +8,12 @@
 //   absl::StatusOr<ClassifyResult> answer = client->Classify({*image});
 //   if (answer.ok()) std::cout << answer->predictions[0].label << "\n";
 //
-// All is in namespace hellocnn::client. docs/client.md tells how to choose the options.
+// Everything is in namespace hellocnn::client. docs/client.md explains how to choose the options.
 //
-// Errors of calls carry the gRPC status code as the absl::StatusCode of the same number.
-// UNAVAILABLE names the target and says what to do. What is sent again, and when, is in
-// ClientOptions::retry: by default nothing, but with round_robin what fails with UNAVAILABLE.
+// The error of a call carries the gRPC status code as the absl::StatusCode of the same number. The
+// message of UNAVAILABLE names the target and says what to do. ClientOptions::retry says which
+// calls are retried, and when. By default nothing is retried; with round_robin, calls that fail
+// with UNAVAILABLE are.
 #ifndef HELLOCNN_CLIENT_CLIENT_H_
 #define HELLOCNN_CLIENT_CLIENT_H_
 
@@ -32,33 +33,36 @@ namespace hellocnn::client {
 
 class ConnectionPool;
 
-// Connections to one target, made at the first call and made again when they break. A value:
-// copies share the connections, each Client::Create makes its own.
+// A client of one target. Its first call opens the connections, and broken connections are
+// reopened. A Client is a value: copies share the connections, and each Client::Create makes its
+// own.
 //
-// Thread-safe, but for moving and assigning. All copies may be destroyed while ClassifyAsync calls
-// and streams are open: they go on. Calls may fail with DEADLINE_EXCEEDED, CANCELLED (by
-// CallOptions::cancellation), UNAVAILABLE (not reachable, loading or draining) and INTERNAL (an
-// answer that breaks the protocol) besides what each says.
+// Thread-safe, except for moving and assigning. All copies may be destroyed while ClassifyAsync
+// calls and streams are in flight; these continue. Besides the errors that each function names, a
+// call may fail with DEADLINE_EXCEEDED, CANCELLED (by CallOptions::cancellation), UNAVAILABLE (the
+// server is not reachable, is loading or drains) or INTERNAL (the response breaks the protocol).
 class Client {
  public:
-  // Does not connect, and does not block. INVALID_ARGUMENT names the option that is out of range.
+  // Returns a client that has not connected yet. Does not block. Fails with INVALID_ARGUMENT if an
+  // option is out of range; the message names the option.
   static absl::StatusOr<Client> Create(ClientOptions options);
 
-  // Classifies 1 to Limits::max_images_per_request images together; blocks until answered.
-  // INVALID_ARGUMENT: none, too many, or a timeout that is not > 0. RESOURCE_EXHAUSTED: the queue
-  // is full, or the message too large.
+  // Classifies 1 to Limits::max_images_per_request images in one call, and blocks until the
+  // response arrives. Fails with INVALID_ARGUMENT if there are no images or too many, or if the
+  // timeout is not > 0. Fails with RESOURCE_EXHAUSTED if the queue is full or the message is too
+  // large.
   absl::StatusOr<ClassifyResult> Classify(absl::Span<const Image> images,
                                           const CallOptions& options = {}) const;
 
-  // As Classify, without blocking. `images` are copied. `callback` runs exactly once: on a thread
-  // of gRPC, or, if the arguments are refused, on the caller's before this returns. It must not
-  // block and must not throw; it may start further calls.
+  // Does the same as Classify without blocking. Copies `images`. `callback` runs exactly once: on a
+  // thread of gRPC or, if the arguments are invalid, on the thread of the caller before this
+  // returns. The callback must not block and must not throw; it may start further calls.
   using ClassifyCallback = std::function<void(absl::StatusOr<ClassifyResult>)>;
   void ClassifyAsync(absl::Span<const Image> images, const CallOptions& options,
                      ClassifyCallback callback) const;
 
-  // As ClassifyAsync. The future is always made ready, at the call's deadline at the latest, and
-  // may be dropped: the call goes on.
+  // Does the same as ClassifyAsync and returns a future. The future always becomes ready, at the
+  // deadline of the call at the latest. The future may be discarded; the call continues.
   //
   //   auto first = client.ClassifyFuture({images[0]});
   //   auto second = client.ClassifyFuture({images[1]});
@@ -66,16 +70,18 @@ class Client {
   std::future<absl::StatusOr<ClassifyResult>> ClassifyFuture(absl::Span<const Image> images,
                                                              const CallOptions& options = {}) const;
 
-  // Opens a stream; does not block. `options.timeout` bounds the whole stream, by default it is
-  // unbounded, as each request in it has a timeout. Failure to connect shows at Read and Finish.
-  // INVALID_ARGUMENT: timeout not > 0.
+  // Opens a stream. Does not block. `options.timeout` bounds the whole stream. By default the
+  // stream is unbounded, because each request in it has its own timeout. If connecting fails, Read
+  // returns nullopt and Finish returns the error. Fails with INVALID_ARGUMENT unless the timeout is
+  // > 0.
   absl::StatusOr<ClassifyStream> OpenStream(CallOptions options = {}) const;
 
-  // Describes the model served and the limits. Blocks.
+  // Returns a description of the model that is served, and the limits of the server. Blocks.
   absl::StatusOr<ModelInfo> GetModel(const CallOptions& options = {}) const;
 
-  // Asks grpc.health.v1 about `service`, "" for the server as a whole. Blocks. NOT_FOUND: the
-  // server does not know the service. UNIMPLEMENTED: it has no health service.
+  // Returns the health of `service` from grpc.health.v1; "" means the server as a whole. Blocks.
+  // Fails with NOT_FOUND if the server does not know the service, and with UNIMPLEMENTED if the
+  // server has no health service.
   absl::StatusOr<HealthStatus> CheckHealth(const std::string& service = "",
                                            const CallOptions& options = {}) const;
 

@@ -1,4 +1,4 @@
-// What goes into calls and comes out of them.
+// The inputs and results of calls.
 #ifndef HELLOCNN_CLIENT_CLIENT_TYPES_H_
 #define HELLOCNN_CLIENT_CLIENT_TYPES_H_
 
@@ -16,20 +16,20 @@ namespace hellocnn::client {
 inline constexpr int kImageSide = 32;
 inline constexpr int kImagePixels = kImageSide * kImageSide;
 
-// One 32x32 image with one channel, row by row from the top left. A value: copies are independent.
-// Distinct images may be used from several threads, and one image may be read from several.
+// One 32x32 image with one channel, row by row from the top left. An Image is a value: copies are
+// independent. Several threads may use distinct images, and may read the same image.
 class Image {
  public:
-  // Makes an image of 1,024 grey levels, 0 (black) to 255, light on dark. INVALID_ARGUMENT: another
-  // number of them.
+  // Returns an image of 1,024 grey levels, 0 (black) to 255 (white), light on dark. Fails with
+  // INVALID_ARGUMENT if the number of pixels is different.
   static absl::StatusOr<Image> Gray8(absl::Span<const std::uint8_t> pixels);
 
-  // Makes an image of 1,024 values, already normalised as ModelInfo::preprocessing says.
-  // INVALID_ARGUMENT: another number of them, or one that is not finite.
+  // Returns an image of 1,024 values, already normalised as ModelInfo::preprocessing says. Fails
+  // with INVALID_ARGUMENT if the number of pixels is different, or if a value is not finite.
   static absl::StatusOr<Image> Float32(absl::Span<const float> pixels);
 
   bool is_float32() const { return is_float32_; }
-  // As sent: 1,024 bytes, or 4,096 bytes of little-endian binary32.
+  // Returns the pixels as they are sent: 1,024 bytes, or 4,096 bytes of little-endian binary32.
   const std::string& bytes() const { return bytes_; }
 
  private:
@@ -39,8 +39,8 @@ class Image {
   std::string bytes_;
 };
 
-// What the model says of one image. How many classes there are is a property of the model: 2 to
-// 1,024, as many as ModelInfo::labels.
+// The result for one image. The number of classes is a property of the model: 2 to 1,024, the size
+// of ModelInfo::labels.
 struct Prediction {
   int class_index = 0;  // the most likely class; of equally likely ones, the lowest index
   std::string label;    // of that class, as in ModelInfo::labels
@@ -55,7 +55,7 @@ struct Prediction {
 struct Timing {
   absl::Duration queue;    // from acceptance until a worker took its first image
   absl::Duration compute;  // from then until its last image was classified
-  int batch_size = 0;      // images in the largest batch that the request had a part in
+  int batch_size = 0;      // images in the largest batch that held an image of the request
 };
 
 struct ClassifyResult {
@@ -85,7 +85,7 @@ struct Preprocessing {
 struct Limits {
   int max_images_per_request = 0;
   int max_batch_size = 0;
-  int queue_capacity = 0;     // images; beyond it: RESOURCE_EXHAUSTED
+  int queue_capacity = 0;     // images; more are rejected with RESOURCE_EXHAUSTED
   int max_message_bytes = 0;  // of one request
 };
 
@@ -101,10 +101,10 @@ struct ModelInfo {
   Limits limits;
 };
 
-// As grpc.health.v1 has them.
+// The serving statuses of grpc.health.v1.
 enum class HealthStatus { kUnknown, kServing, kNotServing, kServiceUnknown };
 
-// "SERVING", "NOT_SERVING", …
+// Returns "SERVING", "NOT_SERVING", and so on.
 std::string ToString(HealthStatus status);
 
 }  // namespace hellocnn::client
