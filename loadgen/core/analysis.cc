@@ -5,8 +5,8 @@
 namespace hellocnn::load {
 namespace {
 
-constexpr double kBusy = 0.9;       // of a CPU
-constexpr double kManyLate = 0.01;  // of the requests
+constexpr double kBusy = 0.9;       // share of a CPU
+constexpr double kManyLate = 0.01;  // share of the requests
 
 }  // namespace
 

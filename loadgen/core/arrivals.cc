@@ -14,7 +14,7 @@ namespace hellocnn::load {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
-constexpr double kMostSeconds = 1e6;  // of a recorded schedule: 11 days
+constexpr double kMostSeconds = 1e6;  // longest recorded schedule: 11 days
 
 Nanos FromSeconds(double seconds) {
   return Nanos(static_cast<std::int64_t>(std::llround(seconds * 1e9)));
@@ -61,7 +61,7 @@ class Ramp : public Arrivals {
   const double from_;
   const double to_;
   const double over_;
-  std::int64_t next_ = 1;  // request 0 of a ramp from 0 would stand alone at its start
+  std::int64_t next_ = 1;  // request 0 of a ramp from 0 would come alone at its start
 };
 
 class Recorded : public Arrivals {

@@ -12,7 +12,8 @@ constexpr int kHalf = 1 << (kPrecisionBits - 1);  // slots of each width after t
 constexpr int kDoublings = 42 - kPrecisionBits;   // up to kLargest
 constexpr int kSlots = kHalf * (kDoublings + 2);
 
-// Shift s holds values of s + 11 bits: their upper 11 bits, of which the first is always set.
+// Values of s + 11 bits have shift s. A slot is given by their upper 11 bits, the first of which is
+// always 1.
 int IndexOf(std::int64_t value) {
   const int bits = std::bit_width(static_cast<std::uint64_t>(value));
   const int shift = std::max(0, bits - kPrecisionBits);
@@ -82,7 +83,7 @@ std::int64_t Histogram::ValueAt(double quantile) const {
   for (int i = first_; i <= last_; ++i) {
     seen += counts_[i];
     if (seen < rank) continue;
-    // The last slot also has what lies beyond it.
+    // The last slot also counts larger values.
     return i == kSlots - 1 ? max_ : std::min(SlotAt(i, 0).highest, max_);
   }
   return max_;

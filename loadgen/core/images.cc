@@ -59,7 +59,8 @@ Images GenerateImages(int count, std::uint64_t seed, const PixelOptions& options
   Images out;
   for (int i = 0; i < count; ++i) {
     std::vector<std::uint8_t> grey(kImagePixels);
-    // A few soft blots: grey levels and edges like those of digits, of no class.
+    // Draws a few soft blots. Their grey levels and edges are like those of digits, but they have
+    // no class.
     for (int blot = 0; blot < 4; ++blot) {
       const int centre_x = 4 + static_cast<int>(random() % 24);
       const int centre_y = 4 + static_cast<int>(random() % 24);
@@ -75,7 +76,8 @@ Images GenerateImages(int count, std::uint64_t seed, const PixelOptions& options
         }
       }
     }
-    // Always of the right size, and finite if the standard deviation is > 0.
+    // Cannot fail: the size is always right, and values are finite if the standard deviation is >
+    // 0.
     out.images.push_back(ToImage(grey, options).value());
   }
   return out;

@@ -11,7 +11,8 @@ Ledger::Ledger(Nanos warm_up, Nanos interval)
 
 std::int64_t Ledger::IntervalOf(Nanos at) const {
   const Nanos since = at - warm_up_;
-  // Towards minus infinity: what is before the end of the warm-up is not part of interval 0.
+  // Rounds towards minus infinity, so that times before the end of the warm-up are not in interval
+  // 0.
   return since.count() >= 0 ? since / interval_ : -1 - (-since - Nanos(1)) / interval_;
 }
 

@@ -12,9 +12,9 @@
 namespace hellocnn::load {
 namespace {
 
-constexpr double kNarrow = 1.05;        // the rate that fails over the one that passes
-constexpr double kMostFailed = 0.001;   // of the requests
-constexpr double kLeastReached = 0.95;  // of the wanted rate
+constexpr double kNarrow = 1.05;        // the lowest failed rate divided by the highest passed rate
+constexpr double kMostFailed = 0.001;   // share of the requests
+constexpr double kLeastReached = 0.95;  // share of the wanted rate
 
 }  // namespace
 
@@ -62,7 +62,7 @@ std::string WhyNot(const Slo& slo, double rate, const Outcome& outcome) {
   if (found > std::chrono::duration<double>(slo.limit).count()) {
     return absl::StrCat(slo.text.substr(0, slo.text.find('=')), " is ", ShortTime(found));
   }
-  // Of Poisson arrivals fewer may have been due than were wanted.
+  // With Poisson arrivals, fewer requests may have been due than the wanted rate says.
   const double due = static_cast<double>(total.requests()) / outcome.seconds;
   if (outcome.Rate() < kLeastReached * std::min(rate, due)) {
     return absl::StrFormat("only %.1f requests/s", outcome.Rate());

@@ -7,7 +7,8 @@
 namespace hellocnn::load {
 namespace {
 
-// Answers in a window, below which its percentile is a matter of luck: the 99th needs one beyond.
+// Returns the fewest responses in a window for which its percentile is more than chance. The 99th
+// percentile needs a value beyond it.
 constexpr std::int64_t FewestAnswers(SteadyBy by) { return by == SteadyBy::kP50 ? 30 : 100; }
 
 template <typename Value>

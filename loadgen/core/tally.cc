@@ -16,7 +16,7 @@ void AddMessage(std::vector<std::string>& messages, const std::string& message) 
 }  // namespace
 
 void Tally::Record(const Sample& sample, const Verdict& verdict) {
-  // A server may send any number.
+  // A server may send any number as its code.
   const int code =
       verdict.code >= 0 && verdict.code < kCodes ? verdict.code : static_cast<int>(grpc::UNKNOWN);
   ++by_code[code];

@@ -80,12 +80,13 @@ class ClassifyJudge : public Judge {
   }
 
  private:
-  // A little more than the messages take in memory; what has no room in it is allocated.
+  // A little more memory than the messages need. A message that does not fit is allocated on the
+  // heap.
   static constexpr std::size_t kBytesPerAnswer = 2048;
   static constexpr std::size_t kBytesPerPrediction = 256;
 
   static bool Parse(const grpc::ByteBuffer& answer, google::protobuf::MessageLite& message) {
-    // In one piece, unless it is long.
+    // A response is in one slice unless it is long.
     grpc::Slice bytes;
     return (answer.TrySingleSlice(&bytes).ok() || answer.DumpToSingleSlice(&bytes).ok()) &&
            message.ParseFromArray(bytes.begin(), static_cast<int>(bytes.size()));
@@ -99,7 +100,7 @@ class ClassifyJudge : public Judge {
   const bool streaming_;
   const int images_;
   const std::vector<int>* const labels_;
-  // Of the last answer: the same memory again and again.
+  // Holds the last response, so that the same memory is used again.
   std::vector<char> memory_;
   google::protobuf::Arena arena_;
   const v1::ClassifyResponse* response_ = nullptr;
@@ -127,7 +128,7 @@ class Classify : public Protocol {
 
   grpc::ByteBuffer Request(std::size_t index, std::uint64_t id) const override {
     if (!options_.streaming) return grpc::ByteBuffer(&requests_[index], 1);
-    // A message is a sequence of fields in any order, so the id can be put behind what is prepared.
+    // A message is a sequence of fields in any order, so the id can follow the prepared bytes.
     constexpr char kIdTag = v1::ClassifyStreamRequest::kIdFieldNumber << 3;
     char field[11];
     std::size_t size = 0;

@@ -18,7 +18,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
-constexpr double kZ = 1.96;  // 95% of a normal distribution lie within so many deviations
+// 95% of a normal distribution lie within this many standard deviations.
+constexpr double kZ = 1.96;
 constexpr std::array<const char*, 7> kMetrics = {"rate", "mean", "p50",  "p90",
                                                  "p95",  "p99",  "p99.9"};
 constexpr std::array<std::pair<const char*, double>, 5> kQuantiles = {
@@ -35,8 +36,8 @@ double ValueOfRank(const Slots& slots, double rank) {
   return slots.back().first;
 }
 
-// How many of n independent values lie below the quantile is binomial, which bounds the ranks that
-// the true quantile lies between.
+// Returns the estimate of a quantile. The number of n independent values below the quantile is
+// binomial. This bounds the ranks between which the true quantile lies.
 Estimate QuantileOf(const Slots& slots, std::int64_t total, double quantile) {
   const auto n = static_cast<double>(total);
   const double rank = quantile * n;
@@ -51,7 +52,8 @@ Estimate MeanOf(double mean, double deviation, double count) {
   return {mean, mean - error, mean + error};
 }
 
-// From the rates of the pieces of the run. Only whole ones: the last may be cut.
+// Returns the estimate of the rate from the rates of the windows. Only whole windows count, because
+// the last one may be cut short.
 Estimate RateOf(double rate, const Json& windows, double seconds) {
   std::vector<double> rates;
   for (const Json& window : windows) {
@@ -68,7 +70,7 @@ Estimate RateOf(double rate, const Json& windows, double seconds) {
   return MeanOf(rate, std::sqrt(squares / (n - 1)), n);
 }
 
-// Throws what nlohmann-json throws if the document is not what it should be.
+// Throws an exception of nlohmann-json if the document does not have the expected form.
 std::map<std::string, Estimate> EstimatesOf(const Json& run) {
   std::map<std::string, Estimate> estimates;
   const Json& latency = run.at("latency_seconds");
@@ -87,7 +89,7 @@ std::map<std::string, Estimate> EstimatesOf(const Json& run) {
   }
   if (slots.empty()) return estimates;
   for (const auto& [name, quantile] : kQuantiles) {
-    // With fewer answers none lies beyond.
+    // With fewer responses, none lies beyond the quantile.
     if (static_cast<double>(total) * (1 - quantile) < 1 - 1e-9) continue;
     estimates[name] = QuantileOf(slots, total, quantile);
   }

@@ -53,18 +53,20 @@ std::string Figure(const std::string& title, const std::string& caption, const s
                       EscapeXml(caption), "</figcaption>\n</figure>\n");
 }
 
-// The further to the right, the rarer: each nine takes as much room as the one before.
+// Returns the place of `quantile` on the axis. Each further nine takes as much room as the one
+// before.
 double PlaceOf(double quantile) { return -std::log10(1 - quantile); }
 
 std::string PercentileFigure(const Outcome& outcome) {
-  // Many slots lie closer together than a line is wide: only those of another place are drawn.
+  // Many slots lie closer together than a line is wide, so only slots at a distinguishable place
+  // are drawn.
   constexpr double kFinest = 0.01;
   const auto series = [](const std::string& name, int colour, const Histogram& of) {
     Series one{name, colour, {}, {}};
     std::int64_t seen = 0;
     for (const Histogram::Slot& slot : of.Slots()) {
       seen += slot.count;
-      if (seen == of.count()) break;  // the last lies at infinity
+      if (seen == of.count()) break;  // the last value would lie at infinity
       const double place = PlaceOf(static_cast<double>(seen) / static_cast<double>(of.count()));
       if (!one.points.empty() && place < one.points.back().first + kFinest) continue;
       one.points.emplace_back(place, Seconds(slot.highest));
@@ -93,7 +95,7 @@ std::string TimeFigures(const Outcome& outcome) {
     const double at = window.start_seconds + window.length_seconds / 2;
     p50.points.emplace_back(at, Seconds(window.p50));
     p99.points.emplace_back(at, Seconds(window.p99));
-    // Of a window that was cut short there is no rate.
+    // A window that was cut short has no rate.
     if (window.start_seconds + window.length_seconds > outcome.seconds + 1e-6) continue;
     rate.points.emplace_back(at, static_cast<double>(window.answered) / window.length_seconds);
     failed.points.emplace_back(at, static_cast<double>(window.failed) / window.length_seconds);
@@ -110,12 +112,12 @@ std::string LoadName(const Run& run) {
   return run.rate > 0 ? absl::StrFormat("%g/s", run.rate) : "recorded";
 }
 
-// Where the mean latency went, a bar for each run.
+// Draws the stages of the mean latency, with a bar for each run.
 std::string StagesFigure(const std::vector<const Run*>& runs) {
   std::vector<Bar> bars;
   for (const Run* run : runs) {
     const Tally& total = run->outcome.total;
-    if (total.queue.count() == 0) continue;  // the server says nothing of its stages
+    if (total.queue.count() == 0) continue;  // the server does not report its stages
     bars.push_back(
         {LoadName(*run),
          {total.queue.Mean() * 1e-9, total.network.Mean() * 1e-9, total.compute.Mean() * 1e-9,
@@ -155,7 +157,7 @@ std::string FigureItem(const std::string& name, const std::string& value, bool b
                       EscapeXml(value), "</dd></div>\n");
 }
 
-// The figures that matter most.
+// Returns the most important figures.
 std::string Figures(const Run& run) {
   const Outcome& outcome = run.outcome;
   const Tally& total = outcome.total;
@@ -212,7 +214,7 @@ std::string ToHtml(const Report& report) {
       "</p>\n");
   std::vector<const Run*> runs;
   for (const Run& run : report.runs) runs.push_back(&run);
-  // Those of a search come in no order.
+  // The runs of a search are not in order of their rates.
   if (report.search.has_value()) {
     std::sort(runs.begin(), runs.end(),
               [](const Run* a, const Run* b) { return a->rate < b->rate; });

@@ -17,7 +17,7 @@
 namespace hellocnn::load {
 namespace {
 
-// 10 us to 10 s, in steps of 1, 2 and 5.
+// Returns the bounds of buckets: 10 us to 10 s, in steps of 1, 2 and 5.
 const std::vector<double>& Bounds() {
   static const auto* const kBounds =
       new std::vector<double>{1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2,
@@ -76,7 +76,8 @@ struct PrometheusExporter::Impl {
       Counter("process_cpu_seconds_total", "User and system CPU time");
   prometheus::Gauge& resident_memory =
       Gauge("process_resident_memory_bytes", "Memory in RAM, in bytes");
-  std::unique_ptr<prometheus::Exposer> exposer;  // last made, first gone
+  // Destroyed first, because it uses the members above.
+  std::unique_ptr<prometheus::Exposer> exposer;
 };
 
 absl::StatusOr<std::unique_ptr<PrometheusExporter>> PrometheusExporter::Start(
@@ -87,13 +88,13 @@ absl::StatusOr<std::unique_ptr<PrometheusExporter>> PrometheusExporter::Start(
         &impl->Counter("hellocnn_load_requests_total", "Requests that ended, by status",
                        {{"code", CodeName(code)}});
   }
-  // The HTTP server knows addresses only, no names.
+  // The HTTP server accepts only addresses, not names.
   std::string bind = address;
   if (bind.rfind("localhost:", 0) == 0) bind.replace(0, sizeof("localhost") - 1, "127.0.0.1");
   try {
     impl->exposer = std::make_unique<prometheus::Exposer>(bind, /*num_threads=*/1);
     impl->exposer->RegisterCollectable(impl->registry);
-  } catch (const std::exception& error) {  // CivetException, of a header that is not installed
+  } catch (const std::exception& error) {  // CivetException, whose header is not installed
     return absl::UnavailableError(
         absl::StrCat("--prometheus-listen: cannot listen on ", address, ": ", error.what()));
   }

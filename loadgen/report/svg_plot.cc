@@ -13,9 +13,9 @@ namespace {
 
 constexpr double kWidth = 760, kHeight = 280;
 constexpr double kLeft = 74, kRight = 34, kTop = 34, kBottom = 46;
-constexpr double kCharacter = 6.6;      // width of one, about
-constexpr std::size_t kMostMarks = 80;  // points of a series; beyond, only the line is drawn
-constexpr double kNoteDistance = 18;    // between two notes that are both shown
+constexpr double kCharacter = 6.6;      // approximate width of a character
+constexpr std::size_t kMostMarks = 80;  // a series with more points is drawn as a line only
+constexpr double kNoteDistance = 18;    // least distance between two notes that are both shown
 
 constexpr double kBarHeight = 22, kBarPitch = 31, kBarLeft = 118, kBarRight = 78;
 
@@ -31,7 +31,7 @@ std::string Open(double height) {
       height);
 }
 
-// 1, 2 or 5 times a power of ten: about `count` of them up to `most`.
+// Returns a step of 1, 2 or 5 times a power of ten, so that about `count` steps reach `most`.
 double NiceStep(double most, int count) {
   const double rough = most / count;
   const double power = std::pow(10, std::floor(std::log10(rough)));
@@ -54,7 +54,7 @@ std::string Legend(const std::vector<std::pair<std::string, int>>& entries, doub
   return svg;
 }
 
-// From values to places on the drawing.
+// Maps values to places in the drawing.
 struct Frame {
   double x_most;
   double y_most;
@@ -174,7 +174,7 @@ std::string StackedBars(const std::vector<std::string>& parts, const std::vector
 }
 
 std::string EscapeXml(const std::string& text) {
-  // Control characters are not XML, and the messages of errors may have any byte.
+  // XML does not allow control characters, and error messages may contain any byte.
   std::string clean;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);

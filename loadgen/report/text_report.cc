@@ -17,7 +17,7 @@ std::string Count(std::int64_t count, const std::string& what) {
   return absl::StrCat(Grouped(count), " ", what, count == 1 ? "" : "s");
 }
 
-// "4 requests under way", "1,000 requests/s, Poisson".
+// Returns a load such as "4 requests under way" or "1,000 requests/s, Poisson".
 std::string LoadOf(const Setup& setup, const Run& run) {
   if (!run.outcome.open_loop) return Count(run.concurrency, "request") + " under way";
   if (setup.arrivals == "recorded") return "requests at recorded times";
@@ -74,7 +74,7 @@ std::string SteadyLine(const Outcome& outcome) {
       NameOf(outcome.judged_by), 100 * steadiness.latency_spread);
 }
 
-// "1,204", or "-" for what the server does not tell.
+// Returns a number such as "1,204", or "-" if the server does not report it.
 std::string Known(std::optional<double> count) {
   return count.has_value() ? Grouped(std::llround(*count)) : "-";
 }

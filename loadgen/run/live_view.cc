@@ -85,7 +85,7 @@ std::string LiveView::Line(const View& view, double seconds) const {
       ShortTime(static_cast<double>(latency_.ValueAt(0.5)) * 1e-9),
       ShortTime(static_cast<double>(latency_.ValueAt(0.99)) * 1e-9));
   if (failed_ > 0) absl::StrAppend(&line, ", ", Grouped(failed_), " FAILED");
-  // So far all is ASCII. A line that wraps could not be drawn over.
+  // The line is still all ASCII here. A line that wraps could not be overwritten.
   if (line.size() >= columns_) return line.substr(0, columns_ - 1);
   if (line.size() + 2 + rates_.size() < columns_) line += "  " + Sparkline(rates_, unicode_);
   return line;

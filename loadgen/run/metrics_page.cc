@@ -11,16 +11,17 @@
 namespace hellocnn::load {
 namespace {
 
-constexpr std::size_t kMaxShown = 60;  // characters of a line that is refused
+constexpr std::size_t kMaxShown = 60;  // most characters that a message quotes of an invalid line
 
 bool IsNameCharacter(char c) { return absl::ascii_isalnum(c) || c == '_' || c == ':'; }
 
-// Reads one line from its start to its end: name{label="value",...} value [timestamp]
+// Reads one line from start to end: name{label="value",...} value [timestamp]
 class LineReader {
  public:
   explicit LineReader(const std::string& line) : line_(line) {}
 
-  // Both may be empty: then nothing of the kind was there.
+  // Returns the name at the current place, or an empty string if there is none. Labels reads none
+  // in that case, too.
   std::string Name() {
     const std::size_t start = at_;
     while (at_ < line_.size() && IsNameCharacter(line_[at_])) ++at_;

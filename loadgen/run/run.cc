@@ -19,12 +19,12 @@
 namespace hellocnn::load {
 namespace {
 
-// Between the making of the workers and the first request, so that all begin together.
+// Time between the creation of the workers and the first request, so that all begin together.
 constexpr Nanos kLeadTime = std::chrono::milliseconds(20);
 
 double Seconds(Nanos duration) { return std::chrono::duration<double>(duration).count(); }
 
-// What the process used between two moments.
+// Measures the CPU time that the process used between two moments.
 class CostMeter {
  public:
   OwnCost Since(Nanos now, Nanos busiest) const {
@@ -54,7 +54,7 @@ class CostMeter {
 std::vector<std::unique_ptr<Worker>> MakeWorkers(const Plan& plan, const Protocol& protocol,
                                                  const Channels& channels) {
   std::vector<std::unique_ptr<Worker>> workers;
-  // One that would have no slot of its own is left out.
+  // A worker that would have no slot is not created.
   const int count = std::min({plan.threads, plan.in_flight, static_cast<int>(channels.size())});
   for (int i = 0; i < count; ++i) {
     WorkerOptions options;
@@ -74,7 +74,7 @@ std::vector<std::unique_ptr<Worker>> MakeWorkers(const Plan& plan, const Protoco
   return workers;
 }
 
-// The part of the run that rates are made of.
+// Sets the part of the run that rates refer to.
 void SetRates(const Limits& limits, Nanos sending_ended, bool ended_by_count, Outcome& outcome) {
   const std::int64_t whole = sending_ended / kInterval;
   if (!ended_by_count && whole > 0) {
@@ -90,14 +90,14 @@ void SetRates(const Limits& limits, Nanos sending_ended, bool ended_by_count, Ou
   }
 }
 
-// See Windows::length.
+// Returns the length described at Windows::length.
 Nanos WindowLength(const Plan& plan) {
   if (plan.windows.length > Nanos(0)) return plan.windows.length;
   const Nanos tenth = plan.limits.duration / 10 / kInterval * kInterval;
   return std::clamp<Nanos>(tenth, kInterval, std::chrono::seconds(1));
 }
 
-// Of the windows that were over when the last request was sent.
+// Judges the windows that were complete when the last request was sent.
 Steadiness SteadinessOf(const Outcome& outcome) {
   const auto whole =
       static_cast<std::size_t>(outcome.seconds / Seconds(outcome.window_length) + 1e-6);
@@ -115,8 +115,8 @@ absl::StatusOr<Channels> Connect(const std::string& target, int count, Nanos pat
     // Channels with equal arguments would share a connection.
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     arguments.SetInt("hellocnn.load.connection", i);
-    // gRPC's optional parts are a sixth of the instructions of a call. Of what they do only
-    // deadlines are wanted here; retries would even hide failures.
+    // gRPC's optional parts cost a sixth of the instructions of a call. Only deadlines are needed
+    // here; retries would even hide failures.
     arguments.SetInt(GRPC_ARG_MINIMAL_STACK, 1);
     arguments.SetInt(GRPC_ARG_ENABLE_DEADLINE_CHECKS, 1);
     arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
@@ -154,14 +154,14 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
   bool warming_up = plan.limits.warm_up > Nanos(0);
   Nanos sending_ended{-1};
   bool ended_by_count = false;
-  std::optional<Nanos> steady_at;  // of until_steady: the end of the windows that are
+  std::optional<Nanos> steady_at;  // with until_steady: the end of the steady windows
   const auto all = [&](auto property) {
     return std::all_of(workers.begin(), workers.end(), property);
   };
   for (bool finished = false; !finished;) {
     std::this_thread::sleep_for(kInterval);
     const Nanos now = Clock::now() - start;
-    // Before the pages are collected, so that nothing is missed.
+    // Read before the pages are collected, so that no page is missed.
     finished = all([](const auto& worker) { return worker->finished(); });
     Nanos busiest{0};
     std::int64_t in_flight = 0;
@@ -202,7 +202,7 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
       }
     }
     if (now > plan.limits.warm_up) {
-      // A worker hands an interval over at most a little after its end.
+      // A worker hands over an interval soon after its end.
       collector.CloseBefore((now - plan.limits.warm_up) / kInterval - 2);
       if (plan.windows.until_steady && sending_ended < Nanos(0) &&
           JudgeSteadiness(collector.windows(), plan.windows.judged_by).steady()) {

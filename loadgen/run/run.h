@@ -75,7 +75,7 @@ struct Outcome {
 struct View {
   Nanos now;  // time since the start
   bool warming_up;
-  // requests that ended since the last view, including the warm-up
+  // Requests that ended since the last view, including the warm-up.
   absl::Span<const Tally* const> latest;
   const Tally* total;  // measured requests so far
   std::int64_t in_flight;

@@ -26,12 +26,12 @@ namespace {
 constexpr absl::Duration kEndPatience = absl::Seconds(1);
 constexpr absl::Duration kStopPatience = absl::Seconds(30);
 constexpr char kReady[] = " ready grpc=";
-// Exit statuses of a child that could not become the program.
+// Exit statuses of a child process that could not run the program.
 constexpr int kCannotPin = 126;
 constexpr int kCannotRun = 127;
 
-// Reads up to the end of the line, which is left out, or to the end of the output, or until
-// `until`.
+// Reads until the end of the line, the end of the output, or `until`. Returns the line without its
+// end.
 std::string ReadLine(int file, Instant until) {
   std::string line;
   for (;;) {
@@ -54,7 +54,7 @@ std::vector<std::string> EnvironmentWithoutSettings() {
   return kept;
 }
 
-// As exec wants them; they point into `words`.
+// Returns pointers as exec expects them. They point into `words`.
 std::vector<char*> Pointers(std::vector<std::string>& words) {
   std::vector<char*> pointers;
   pointers.reserve(words.size() + 1);
@@ -90,7 +90,7 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid == 0) {
-    // Only what is safe between fork and exec in a program with threads.
+    // Only calls that are safe between fork and exec in a program with threads.
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(kCannotRun);
     setpgid(0, 0);
@@ -111,10 +111,11 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(
   std::unique_ptr<ServerProcess> server(new ServerProcess(pid));
   const std::string line =
       ReadLine(output[0], hellocnn::Clock::Monotonic()->Now() + options.patience);
-  close(output[0]);  // it writes nothing after that line
+  close(output[0]);  // the server writes nothing after that line
   const std::size_t ready = line.find(kReady);
   if (ready == std::string::npos) {
-    // What has closed its output without a word is about to end; or else a signal was handled here.
+    // A process that has closed its output without a line is about to end. Otherwise a signal was
+    // handled on this thread.
     const std::optional<int> end =
         line.empty() ? server->WaitUntil(hellocnn::Clock::Monotonic()->Now() + kEndPatience)
                      : std::nullopt;

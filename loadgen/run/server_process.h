@@ -21,7 +21,7 @@ namespace hellocnn::load {
 class ServerProcess {
  public:
   struct Options {
-    // the only CPU that the server runs on; default: those of the calling thread
+    // The only CPU that the server runs on; without it, those of the calling thread.
     std::optional<int> cpu;
     absl::Duration patience = absl::Seconds(60);
   };

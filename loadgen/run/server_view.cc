@@ -14,7 +14,7 @@ constexpr absl::Duration kBetweenLooks = absl::Milliseconds(50);
 
 constexpr char kImages[] = "hellocnn_images_computed_total";
 
-// How much each sum grew. Remembers the first that shrank.
+// Computes the growth of each sum, and remembers the first one that decreased.
 class Growth {
  public:
   Growth(const MetricsPage& before, const MetricsPage& after) : before_(before), after_(after) {}
@@ -27,7 +27,7 @@ class Growth {
     return growth;
   }
 
-  // Of both methods that classify. GetModel is not load.
+  // Returns the sum over both classify methods. GetModel is not part of the load.
   std::optional<double> OfMethods(const std::string& name, MetricsPage::Labels labels = {}) {
     std::optional<double> sum;
     for (const char* method : {"Classify", "ClassifyStream"}) {
@@ -45,7 +45,7 @@ class Growth {
   std::string shrunk_;
 };
 
-// nullopt where there is nothing to take a mean of.
+// Returns nullopt if there are no values to average.
 std::optional<double> Mean(std::optional<double> sum, std::optional<double> count) {
   if (!sum.has_value() || !count.has_value() || *count <= 0) return std::nullopt;
   return *sum / *count;

@@ -16,8 +16,8 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-// The server is asked to answer each request in time. If it does not even do that, the stream is
-// given up so much later.
+// The server is asked to respond to each request in time. If it does not, the stream is given up
+// this much later.
 constexpr Nanos kGrace = std::chrono::seconds(1);
 
 enum class Operation { kStart, kRead, kWrite, kFinish };
@@ -28,7 +28,7 @@ struct Tag {
   Operation operation;
 };
 
-// One call. It is opened by the first request, and opened again by the next one after it has ended.
+// One call. The first request opens it. After it has ended, the next request opens it again.
 struct Stream {
   enum class State { kClosed, kStarting, kOpen, kEnding };
 
@@ -37,7 +37,7 @@ struct Stream {
   Tag write{this, Operation::kWrite};
   Tag finish{this, Operation::kFinish};
 
-  // Between the thread that sends and the one that handles.
+  // Shared by the thread that sends and the one that handles events.
   mutable Mutex mutex;
   State state ABSL_GUARDED_BY(mutex) = State::kClosed;
   bool reading ABSL_GUARDED_BY(mutex) = false;
@@ -48,13 +48,14 @@ struct Stream {
   std::optional<grpc::ClientContext> context ABSL_GUARDED_BY(mutex);
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call ABSL_GUARDED_BY(mutex);
 
-  // gRPC's, while it reads or finishes.
+  // Owned by gRPC while it reads or finishes.
   grpc::ByteBuffer answer;
   grpc::Status status;
 };
 
-// One stream for each connection. Requests are matched with answers by id: the slot, and above it
-// how often that has been used, so that a late answer is not taken for that of another request.
+// Keeps one stream for each connection. Responses are matched with requests by id. The id holds the
+// slot and, in the bits above, how often the slot has been used. A late response is therefore not
+// mistaken for one to another request.
 class Streams : public Caller {
  public:
   Streams(const CallerOptions& options, Ended ended)
@@ -136,8 +137,8 @@ class Streams : public Caller {
     std::size_t index = 0;
     std::uint32_t use = 0;
     SteadyClock::time_point sent;
-    // That it is under way on, else null. Written by the thread that sends before, and by the one
-    // that handles after the request is under way; both hold the stream's mutex.
+    // The stream on which the request is in flight, else null. Before the request is in flight, the
+    // sending thread writes it; afterwards, the handling thread does. Both hold the stream's mutex.
     std::atomic<Stream*> stream = nullptr;
   };
 
@@ -165,7 +166,7 @@ class Streams : public Caller {
     stream.call->WritesDone(&stream.write);
   }
 
-  // The status comes when nothing else of the call is under way.
+  // Ends the stream. Asks for the status only when no other operation of the call is in flight.
   void End(Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stream.mutex) {
     stream.state = Stream::State::kEnding;
     if (!stream.reading && !stream.writing) stream.call->Finish(&stream.status, &stream.finish);
@@ -183,7 +184,7 @@ class Streams : public Caller {
   void Written(Stream& stream, bool ok) {
     MutexLock lock(&stream.mutex);
     stream.writing = false;
-    // A failed write fails the read that is under way, too, and that ends the stream.
+    // A failed write also fails the read in flight, which ends the stream.
     if (stream.state == Stream::State::kEnding) return End(stream);
     if (!ok || stream.half_closed) return;
     if (!stream.to_write.empty()) {
@@ -209,7 +210,7 @@ class Streams : public Caller {
       if (known) {
         requests_[slot].stream = nullptr;
       } else {
-        // Nobody asked. What was asked can no longer be told from what was not.
+        // No request has this id. The ids of this stream can no longer be trusted.
         stream.context->TryCancel();
       }
       stream.answer.Clear();
@@ -256,10 +257,10 @@ class Streams : public Caller {
   const std::unique_ptr<Judge> judge_;
   const Ended ended_;
   std::vector<grpc::GenericStub> stubs_;
-  std::vector<Request> requests_;  // by slot
-  std::vector<Stream> streams_;    // by connection
-  std::size_t next_ = 0;           // of the thread that sends
-  Verdict verdict_;                // of the thread that handles
+  std::vector<Request> requests_;  // one for each slot
+  std::vector<Stream> streams_;    // one for each connection
+  std::size_t next_ = 0;           // used by the sending thread only
+  Verdict verdict_;                // used by the handling thread only
   std::optional<SteadyClock::time_point> closing_since_;
 };
 

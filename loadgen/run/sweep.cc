@@ -40,7 +40,8 @@ absl::StatusOr<std::vector<double>> ParseSweep(const std::string& text, double l
     return Bad(text, factor ? "the factor must be above 1" : "the step must be above 0");
   }
   std::vector<double> values;
-  // Each from the first, so that rounding does not add up; a little more than TO is TO.
+  // Each value is computed from the first, so that rounding errors do not add up. A value slightly
+  // above TO counts as TO.
   double value = from;
   for (int i = 1; value <= to * (1 + 1e-9); ++i) {
     if (values.size() == kMostValues) {

@@ -31,7 +31,7 @@ class Unary : public Caller {
                                                       protocol_->Request(index, 0), queue_);
     if (++next_stub_ == stubs_.size()) next_stub_ = 0;
     call.reader->StartCall();
-    // From here on the call belongs to the thread that handles its end.
+    // From here on, the call belongs to the thread that handles its end.
     call.reader->Finish(&call.answer, &call.status, &call);
   }
 
@@ -66,9 +66,9 @@ class Unary : public Caller {
   const std::unique_ptr<Judge> judge_;
   const Ended ended_;
   std::vector<grpc::GenericStub> stubs_;
-  std::size_t next_stub_ = 0;  // of the thread that sends
+  std::size_t next_stub_ = 0;  // used by the sending thread only
   std::vector<Call> calls_;
-  Verdict verdict_;  // of the thread that handles
+  Verdict verdict_;  // used by the handling thread only
 };
 
 }  // namespace

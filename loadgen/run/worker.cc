@@ -10,9 +10,9 @@
 namespace hellocnn::load {
 namespace {
 
-// How long a thread may not notice that it is to stop.
+// The longest time in which a thread does not notice that it must stop.
 constexpr Nanos kNap = std::chrono::milliseconds(20);
-// How long the sender waits before it looks again for a free slot.
+// The time that the sender waits before it looks for a free slot again.
 constexpr Nanos kHeldNap = std::chrono::microseconds(100);
 
 Nanos Read(clockid_t clock) {
@@ -21,7 +21,7 @@ Nanos Read(clockid_t clock) {
   return std::chrono::seconds(used.tv_sec) + Nanos(used.tv_nsec);
 }
 
-// 0 for a thread that is not running.
+// Returns 0 for a thread that is not running.
 Nanos CpuTime(std::thread& thread) {
   clockid_t clock{};
   if (!thread.joinable() || pthread_getcpuclockid(thread.native_handle(), &clock) != 0) {
@@ -80,9 +80,9 @@ void Worker::Send(int slot, const Departure& departure, Nanos now, bool held) {
 }
 
 void Worker::SendOnSchedule() {
-  // The kernel rounds the end of a sleep up by 50 us otherwise.
+  // Otherwise the kernel extends each sleep by up to 50 us.
   prctl(PR_SET_TIMERSLACK, 1000);
-  bool held = false;  // since all slots were taken, until the schedule is caught up with
+  bool held = false;  // true from when all slots were taken until the schedule is caught up with
   while (!stop_.load(std::memory_order_relaxed)) {
     const std::optional<Departure> departure = pacer_.Next(Now());
     if (!departure.has_value()) break;
@@ -153,7 +153,8 @@ void Worker::HandleEvents() {
       event_at_ = now;
       caller_->Handle(tag, ok);
     }
-    // In this order: a request counts as under way before the last is known to be sent.
+    // sent_all() is read before in_flight(): a request counts as in flight before sent_all()
+    // becomes true.
     if (!closing && sent_all() && in_flight() == 0) {
       caller_->Close();
       closing = true;

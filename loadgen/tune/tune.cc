@@ -8,7 +8,7 @@
 namespace hellocnn::load {
 namespace {
 
-constexpr double kChallenge = 1.05;  // times the highest rate so far
+constexpr double kChallenge = 1.05;  // factor on the highest rate so far
 
 class Tuner {
  public:
@@ -38,7 +38,7 @@ class Tuner {
     return tuned_.complete;
   }
 
-  // The highest rate of tuned_.best.
+  // Finds the highest rate of tuned_.best.
   absl::Status FindRate(RateSearch& search) {
     for (auto rate = search.Next(); rate.has_value() && MayGoOn(); rate = search.Next()) {
       const absl::StatusOr<bool> kept = Keeps(tuned_.best, *rate);
@@ -53,7 +53,7 @@ class Tuner {
     if (settings == tuned_.best || !MayGoOn()) return absl::OkStatus();
     const double rate =
         tuned_.best_rate.has_value() ? kChallenge * *tuned_.best_rate : plan_.first_rate;
-    // One unlucky pause should not decide.
+    // A single unlucky pause must not decide.
     for (int attempt = 0; attempt < 2; ++attempt) {
       const absl::StatusOr<bool> kept = Keeps(settings, rate);
       if (!kept.ok()) return kept.status();
@@ -84,7 +84,8 @@ class Tuner {
     return status;
   }
 
-  // In turn, and each first as often as second: what else happens on the machine meets both.
+  // Measures both in turn, and each comes first equally often. Disturbances of the machine then
+  // affect both alike.
   absl::Status Confirm() {
     if (tuned_.best == plan_.defaults || !tuned_.best_rate.has_value()) return absl::OkStatus();
     for (; tuned_.rounds < plan_.rounds; ++tuned_.rounds) {
