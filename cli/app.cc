@@ -67,7 +67,7 @@ int Main(int argc, char** argv) {
   CLI::App app("Classifies handwritten digits with a HelloCNN server.", "hellocnn");
   app.footer(kExamples);
   app.set_version_flag("--version", absl::StrCat("hellocnn ", kVersion));
-  // For the documents; hidden.
+  // A hidden option, for the documents.
   app.add_flag_callback("--print-options-markdown",
                         [&app] { throw CLI::CallForVersion(MarkdownReference(app), 0); })
       ->group("");
@@ -96,14 +96,14 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    // CLI11 would only say that a subcommand is required.
+    // CLI11's own message would only say that a subcommand is required.
     if (error.get_exit_code() == int(CLI::ExitCodes::RequiredError) &&
         app.get_subcommands().empty() && !app.remaining().empty()) {
       std::cerr << "'" << app.remaining().front() << "' is not a subcommand\n"
                 << "Run with --help for more information.\n";
       return kExitUsage;
     }
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;  // --help and --version come this way too
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;  // --help and --version also end here
   }
   const int code = action();
   std::cout.flush();

@@ -1,4 +1,5 @@
-// The program `hellocnn`: options that all subcommands share, and the subcommands, one file each.
+// The program `hellocnn`: the options that all subcommands share, and the subcommands. Each
+// subcommand has a file of its own.
 #ifndef HELLOCNN_CLI_APP_H_
 #define HELLOCNN_CLI_APP_H_
 
@@ -15,10 +16,10 @@ class App;
 
 namespace hellocnn::cli {
 
-// What the program returns.
+// Exit codes of the program.
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailed = 1;  // it was tried and went wrong
-inline constexpr int kExitUsage = 2;   // the command line makes no sense
+inline constexpr int kExitFailed = 1;  // the command was run and failed
+inline constexpr int kExitUsage = 2;   // the command line is invalid
 
 struct GlobalOptions {
   std::string server;
@@ -26,10 +27,10 @@ struct GlobalOptions {
   bool round_robin;
 };
 
-// Set by the subcommand that the command line chose; gives the exit code.
+// The action of the subcommand that the command line chose. Returns the exit code.
 using Action = std::function<int()>;
 
-// Each adds its subcommand to `app`. `global` and `action` must outlive parsing and the action;
+// Each adds its subcommand to `app`. `global` and `action` must outlive parsing and the action.
 // `global` is read only when the action runs.
 void AddClassify(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddEvaluate(CLI::App& app, const GlobalOptions& global, Action& action);
@@ -45,13 +46,13 @@ void AddCompletion(CLI::App& app, Action& action);
 // Adds --output text|json.
 void AddOutputOption(CLI::App& command, bool& json);
 
-// A client as the shared options say. INVALID_ARGUMENT: a bad --server.
+// Returns a client that is configured by the shared options. INVALID_ARGUMENT: --server is invalid.
 absl::StatusOr<client::Client> Connect(const GlobalOptions& global);
 
-// Prints "hellocnn: <message>" on standard error; gives kExitFailed.
+// Prints "hellocnn: <message>" on standard error, and returns kExitFailed.
 int Fail(const absl::Status& status);
 
-// The whole program.
+// Runs the whole program, and returns its exit code.
 int Main(int argc, char** argv);
 
 }  // namespace hellocnn::cli

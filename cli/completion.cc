@@ -26,7 +26,7 @@ bool IsFile(const std::string& type) {
   return type.find("FILE") != std::string::npos || type.find("DIR") != std::string::npos;
 }
 
-// CLI11 shows a choice as its type: "FORMAT:{text,json}".
+// Returns the choices of `type`. CLI11 shows them as part of it: "FORMAT:{text,json}".
 std::vector<std::string> ChoicesOf(const std::string& type) {
   const std::size_t open = type.find('{');
   const std::size_t close = type.find('}');
@@ -34,7 +34,7 @@ std::vector<std::string> ChoicesOf(const std::string& type) {
   return absl::StrSplit(type.substr(open + 1, close - open - 1), ',');
 }
 
-// CLI11 leaves options without a group out of --help.
+// Returns true if the option has no group, because CLI11 leaves such options out of --help.
 bool IsHidden(const CLI::Option& option) { return option.get_group().empty(); }
 
 CompletedOption DescribeOption(const CLI::Option& option) {
@@ -77,7 +77,7 @@ void ForEach(const CompletedCommand& command,
 
 std::string Name(const CompletedCommand& command) { return absl::StrJoin(command.path, " "); }
 
-// What may stand in the place of an option or a command.
+// Returns the words that may stand in the place of an option or a command.
 std::string Words(const CompletedCommand& command) {
   std::vector<std::string> words;
   for (const CompletedCommand& child : command.commands) words.push_back(child.path.back());
@@ -87,7 +87,7 @@ std::string Words(const CompletedCommand& command) {
   return absl::StrJoin(words, " ");
 }
 
-// Branches of a `case` of bash and zsh, whose syntax is the same.
+// The branches of a `case` for bash and zsh, which have the same syntax.
 
 std::string CommandBranches(const CompletedCommand& program) {
   std::string branches;
@@ -98,7 +98,8 @@ std::string CommandBranches(const CompletedCommand& program) {
   return branches;
 }
 
-// `files` is what the shell runs for names of files, and `one_of` for a choice, before its words.
+// `files` is the command with which the shell completes file names. `one_of` is the command for a
+// choice, before its words.
 std::string ValueBranches(const CompletedCommand& program, const std::string& files,
                           const std::string& one_of) {
   std::string branches;
@@ -143,12 +144,12 @@ std::string FishQuoted(const std::string& text) {
 CompletedCommand Describe(const CLI::App& app) {
   std::vector<CompletedOption> of_program;
   for (const CLI::Option* option : app.get_options()) {
-    // These two each command has by itself, or not at all.
+    // Each command has these two on its own, or not at all.
     if (option == app.get_help_ptr() || option->check_lname("version")) continue;
     if (!IsHidden(*option)) of_program.push_back(DescribeOption(*option));
   }
   CompletedCommand program = DescribeCommand(app, {}, of_program);
-  // The program itself has them already.
+  // The program itself already has its own options.
   program.options.resize(program.options.size() - of_program.size());
   return program;
 }
@@ -217,7 +218,8 @@ std::string FishCompletion(const CompletedCommand& program) {
       "# fish completion for hellocnn. Made by `hellocnn completion fish`.\n"
       "complete -c hellocnn -f\n";
   ForEach(program, [&](const CompletedCommand& command) {
-    // Seen: the words of the path, but for the program's; not seen: any word that leads further.
+    // The words of the path, except the program's, must have been seen. A word that leads further
+    // must not.
     std::vector<std::string> conditions;
     for (std::size_t i = 1; i < command.path.size(); ++i) {
       conditions.push_back("__fish_seen_subcommand_from " + command.path[i]);

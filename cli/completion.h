@@ -1,4 +1,4 @@
-// Scripts by which a shell completes the program's command line.
+// Generates the scripts with which a shell completes the program's command line.
 #ifndef HELLOCNN_CLI_COMPLETION_H_
 #define HELLOCNN_CLI_COMPLETION_H_
 
@@ -11,7 +11,7 @@ class App;
 
 namespace hellocnn::cli {
 
-// What a shell has to know of an option. The value is one of `choices`, a file, or anything.
+// What a shell must know about an option. The value is one of `choices`, a file, or anything.
 struct CompletedOption {
   std::vector<std::string> flags;  // "-h", "--help"
   std::string help;
@@ -23,15 +23,16 @@ struct CompletedOption {
 struct CompletedCommand {
   std::vector<std::string> path;  // {"hellocnn", "load", "compare"}
   std::string help;
-  std::vector<CompletedOption> options;  // those of the program, too, which every command takes
+  // Including those of the program, which every command accepts.
+  std::vector<CompletedOption> options;
   std::vector<CompletedCommand> commands;
   bool takes_files = false;
 };
 
-// All commands of `app`, as CLI11 holds them: nothing has to be listed twice.
+// Returns all commands of `app` as CLI11 holds them, so that nothing has to be listed twice.
 CompletedCommand Describe(const CLI::App& app);
 
-// For ~/.bashrc, zsh's $fpath and fish's completions.
+// Returns the script for ~/.bashrc, for zsh's $fpath, or for fish's completions.
 std::string BashCompletion(const CompletedCommand& program);
 std::string ZshCompletion(const CompletedCommand& program);
 std::string FishCompletion(const CompletedCommand& program);

@@ -5,7 +5,7 @@
 namespace hellocnn::cli {
 namespace {
 
-// A handler reaches nothing else.
+// Global, because a signal handler can reach nothing else.
 std::atomic<bool> interrupted = false;
 
 void OnInterrupt(int) {

@@ -1,4 +1,4 @@
-// Ctrl-C that ends a measurement, not the program.
+// Makes Ctrl-C end a measurement, not the program.
 #ifndef HELLOCNN_CLI_INTERRUPT_H_
 #define HELLOCNN_CLI_INTERRUPT_H_
 
@@ -6,7 +6,8 @@
 
 namespace hellocnn::cli {
 
-// While it lives, the first SIGINT sets happened(), and the second ends the program. One at a time.
+// While it exists, the first SIGINT sets happened(), and the second ends the program. Only one may
+// exist at a time.
 class Interrupt {
  public:
   Interrupt();

@@ -4,10 +4,9 @@
 #include "cli/app.h"
 
 int main(int argc, char** argv) {
-  // Written piece by piece, and read by people and by pipes: either way whole lines at the end are
-  // what counts.
+  // Output is written in pieces and read by people or pipes, so only whole lines at the end matter.
   std::ios::sync_with_stdio(false);
-  // Debian's Abseil looks for deadlocks at every lock of gRPC's unless told not to, which costs the
+  // Debian's Abseil checks for deadlocks at every lock of gRPC unless told not to. That costs the
   // load generator 7% of its instructions.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   return hellocnn::cli::Main(argc, argv);

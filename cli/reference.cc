@@ -22,7 +22,8 @@ std::string NamesOf(const CLI::Option& option) {
   return absl::StrJoin(names, ", ");
 }
 
-// CLI11 puts a check behind the type: "FORMAT:{text,json}", "N:INT in [1 - 64]".
+// Returns the value's type and range. CLI11 appends a check to the type: "FORMAT:{text,json}",
+// "N:INT in [1 - 64]".
 std::string ValueOf(const CLI::Option& option) {
   if (option.get_items_expected_max() == 0) return "";
   const std::string type = option.get_type_name();
@@ -38,7 +39,7 @@ std::string ValueOf(const CLI::Option& option) {
     return absl::StrCat(type.substr(0, colon), ", ",
                         absl::StrReplaceAll(bounds, {{" - ", " to "}}));
   }
-  // Numbers as CLI11 calls them.
+  // CLI11's names for ranges of numbers.
   return absl::StrReplaceAll(type, {{":POSITIVE", ", above 0"}, {":NONNEGATIVE", ", at least 0"}});
 }
 

@@ -1,4 +1,4 @@
-// The options of every command, for the documents.
+// Lists the options of every command, for the documents.
 #ifndef HELLOCNN_CLI_REFERENCE_H_
 #define HELLOCNN_CLI_REFERENCE_H_
 
@@ -11,9 +11,8 @@ class App;
 namespace hellocnn::cli {
 
 // Returns a heading and tables of options for the program and for each of its commands, as
-// Markdown. CLI11 holds what they say, so nothing has to be listed twice. Hidden options are left
-// out, and
-// --help and --version, which need no explanation.
+// Markdown. The texts come from CLI11, so nothing has to be listed twice. Hidden options, --help
+// and --version are left out; the last two need no explanation.
 std::string MarkdownReference(const CLI::App& program);
 
 }  // namespace hellocnn::cli

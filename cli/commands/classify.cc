@@ -32,7 +32,7 @@ Examples:
   hellocnn classify --index 42 data/mnist-test/t10k-images-idx3-ubyte.gz
   hellocnn classify --output json digit.png | jq '.results[0].label')";
 
-constexpr int kMostClasses = 1024;  // that any model has
+constexpr int kMostClasses = 1024;  // most classes of any model
 
 struct Options {
   std::vector<std::string> files;
@@ -41,7 +41,7 @@ struct Options {
   bool json = false;
 };
 
-// Gathers what is printed, in either format.
+// Collects the output, in either format.
 class Report {
  public:
   Report(const Options& options, const client::ModelInfo& model)
@@ -84,7 +84,7 @@ class Report {
                              {"model", {{"name", model_.name}, {"version", model_.version}}},
                              {"results", results_},
                              {"errors", errors_}};
-      // File names need not be UTF-8, JSON must be.
+      // File names may not be UTF-8, but JSON must be.
       std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
     }
     return errors_.empty() ? kExitOk : kExitFailed;
@@ -121,7 +121,7 @@ class Report {
   Json errors_ = Json::array();
 };
 
-// Classifies what was read of one file, as few calls as the server's limit allows.
+// Classifies the pictures of one file, with as few calls as the server's limit allows.
 absl::Status ClassifyFile(const client::Client& client, const client::ModelInfo& model,
                           const std::string& file, const DecodedFile& decoded, Report& report) {
   std::vector<client::Image> images;

@@ -23,7 +23,7 @@ Examples:
   hellocnn describe --offline           the network as this program was built with it; needs no server
   hellocnn describe --output json | jq .limits)";
 
-// Without a server the network is described as for digits.
+// Without a server, the network is described with the classes of digits.
 constexpr int kClasses = 10;
 
 struct Options {

@@ -34,7 +34,7 @@ constexpr int kDefaultBatch = 64;
 struct Options {
   std::string data;
   std::int64_t limit = 0;  // 0: all
-  int batch = 0;           // 0: as many as sensible
+  int batch = 0;           // 0: a suitable number
   int concurrency = 4;
   bool json = false;
 };
@@ -65,7 +65,7 @@ void PrintText(const Evaluation& evaluation, const client::ModelInfo& model, dou
   std::cout << "\n";
 }
 
-// The labelled images, fitted as `model` wants them.
+// Returns the labelled images, fitted to what `model` expects.
 absl::StatusOr<std::vector<client::Image>> Fit(const LabeledImages& set,
                                                const client::ModelInfo& model) {
   std::vector<client::Image> images;

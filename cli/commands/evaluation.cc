@@ -14,7 +14,7 @@
 namespace hellocnn::cli {
 namespace {
 
-// One call's worth of images, and when it may be sent.
+// The images of one call, and when it may be sent.
 struct Chunk {
   std::size_t begin;
   std::size_t size;
@@ -28,8 +28,8 @@ struct EndedCall {
   absl::StatusOr<client::ClassifyResult> result;
 };
 
-// From gRPC's threads to the one that evaluates. Shared with the callbacks, so that the last of
-// them may still be leaving the lock when the evaluation is over.
+// Passes ended calls from gRPC's threads to the evaluating thread. Callbacks share ownership: the
+// last one may still be releasing the lock when the evaluation is over.
 class EndedCalls {
  public:
   void Push(EndedCall call) {
@@ -38,7 +38,8 @@ class EndedCalls {
     pushed_.Signal();
   }
 
-  // Blocks until there is one, and returns all. Returns none if `deadline` comes first.
+  // Blocks until at least one call has ended, and returns all that have. Returns none if `deadline`
+  // comes first.
   std::deque<EndedCall> Take(Instant deadline) {
     const MutexLock lock(&mutex_);
     while (calls_.empty() && !pushed_.WaitUntil(&mutex_, deadline)) {
@@ -94,7 +95,7 @@ absl::StatusOr<Evaluation> Evaluate(const client::Client& client,
   absl::Status failure;
   int in_flight = 0;
   while (in_flight > 0 || (failure.ok() && !waiting.empty())) {
-    // Those that must pause go to the back; it is enough to look at the front, since pauses are
+    // Chunks that must pause go to the back. Looking at the front is enough, since pauses are
     // short.
     while (failure.ok() && !waiting.empty() && in_flight < options.concurrency &&
            waiting.front().not_before <= clock.Now()) {

@@ -1,4 +1,4 @@
-// Classifies a labelled set through a server, many calls at a time.
+// Classifies a labelled set through a server, with several calls in flight.
 #ifndef HELLOCNN_CLI_COMMANDS_EVALUATION_H_
 #define HELLOCNN_CLI_COMMANDS_EVALUATION_H_
 
@@ -14,10 +14,10 @@
 namespace hellocnn::cli {
 
 struct EvaluationOptions {
-  int classes = 10;        // that the model has, >= 2
-  int batch = 64;          // images a call, >= 1
-  int concurrency = 4;     // calls in flight at most, >= 1
-  int most_attempts = 12;  // of one call that is answered RESOURCE_EXHAUSTED, >= 1
+  int classes = 10;        // classes of the model, >= 2
+  int batch = 64;          // images in a call, >= 1
+  int concurrency = 4;     // most calls in flight, >= 1
+  int most_attempts = 12;  // most attempts of a call that gets RESOURCE_EXHAUSTED, >= 1
   absl::Duration first_pause =
       absl::Milliseconds(5);  // before the first retry; doubles with each, up to:
   absl::Duration longest_pause = absl::Seconds(1);
@@ -26,18 +26,20 @@ struct EvaluationOptions {
 struct Evaluation {
   std::int64_t images = 0;
   std::int64_t correct = 0;
-  std::int64_t retries = 0;   // calls repeated because the queue was full
+  std::int64_t retries = 0;   // retries of calls because the queue was full
   ConfusionMatrix confusion;  // as many rows and columns as there are classes
   absl::Duration elapsed;
 };
 
-// Images done so far. Called on the caller's thread, after each call.
+// Receives the number of images that are done so far. Called on the caller's thread, after each
+// call.
 using Progress = std::function<void(std::int64_t)>;
 
-// Classifies `images` and compares the results with `labels`, of which there are as many. Only
-// RESOURCE_EXHAUSTED is retried, after a pause. Returns the first other error, or the last of too
-// many attempts, once no call is in flight any more. Blocks. INVALID_ARGUMENT: a label that is not
-// below options.classes. FAILED_PRECONDITION: the server's model has another number of classes.
+// Classifies `images` and compares the results with `labels`, of which there are as many. Blocks.
+// Only RESOURCE_EXHAUSTED is retried, after a pause. Returns the first other error, or the last
+// RESOURCE_EXHAUSTED of a call whose attempts are used up. It returns errors once no call is in
+// flight any more. INVALID_ARGUMENT: a label is not below options.classes. FAILED_PRECONDITION: the
+// server's model has another number of classes.
 absl::StatusOr<Evaluation> Evaluate(const client::Client& client,
                                     const std::vector<client::Image>& images,
                                     const std::vector<std::uint8_t>& labels,

@@ -40,9 +40,10 @@ Examples:
   hellocnn load --find-max-rate --slo p99=5ms                   the highest rate within a limit
   hellocnn load --output json > before.json                     for hellocnn load compare)";
 
-constexpr double kFirstRate = 100;  // of a search
+constexpr double kFirstRate = 100;  // first rate of a search, in requests a second
 
-// What is asked for, on the command line and by default. INVALID_ARGUMENT: it has no end.
+// Returns the settings of the command line and the defaults. INVALID_ARGUMENT: the run would never
+// end.
 absl::StatusOr<load::Setup> SetupOf(const GlobalOptions& global, const LoadOptions& options) {
   load::Setup setup = options.setup;
   setup.target = global.server;
@@ -79,16 +80,16 @@ int TerminalColumns() {
 
 void DrawLine(const std::string& line) { std::cerr << "\r\x1b[K" << line << std::flush; }
 
-// Measures at one number after the other.
+// Measures at one value after another.
 class Measurer {
  public:
-  // All outlive it; `exporter` may be null.
+  // All arguments must outlive it; `exporter` may be null.
   Measurer(const load::Bench& bench, const LoadOptions& options, load::PrometheusExporter* exporter,
            const std::atomic<bool>& stop)
       : bench_(bench), options_(options), exporter_(exporter), stop_(stop) {}
 
-  // `value` is a rate, or a number of requests under way. Fails if the server's metrics are wanted
-  // and cannot be had.
+  // Measures at `value`, a rate or a number of requests in flight. Fails if the server's metrics
+  // are wanted but cannot be read.
   absl::StatusOr<load::Run> At(double value) const {
     const absl::StatusOr<std::optional<load::Look>> before = Look();
     if (!before.ok()) return before.status();
@@ -143,7 +144,7 @@ class Measurer {
   const std::atomic<bool>& stop_;
 };
 
-// Both add what they measure to `report`, also before an error.
+// Both functions add their measurements to `report`, even if an error follows.
 absl::Status Search(const Measurer& measurer, const LoadOptions& options, load::Report& report) {
   load::RateSearch search(options.rates.empty() ? kFirstRate : options.rates.front(),
                           load::kMostRate);

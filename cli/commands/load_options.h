@@ -1,4 +1,4 @@
-// The options of `hellocnn load`, and which of them go together.
+// The options of `hellocnn load`, and which of them can be combined.
 #ifndef HELLOCNN_CLI_COMMANDS_LOAD_OPTIONS_H_
 #define HELLOCNN_CLI_COMMANDS_LOAD_OPTIONS_H_
 
@@ -19,14 +19,14 @@ class Option;
 namespace hellocnn::cli {
 
 struct LoadOptions {
-  // But for target, model, arrivals and when it began.
+  // Everything except target, model, arrivals and the start time.
   load::Setup setup;
   std::vector<double> concurrency{8};
   std::vector<double> rates;          // empty: a closed loop
-  std::optional<double> ramp_from;    // a rate
+  std::optional<double> ramp_from;    // a rate, in requests a second
   std::string arrivals = "constant";  // or "poisson", or a file
   absl::Duration duration;            // 0: not given
-  absl::Duration deadline;            // of each request; 0: as --timeout says
+  absl::Duration deadline;            // deadline of each request; 0: the value of --timeout
   std::int64_t requests = 0;          // 0: not given
   absl::Duration window;              // 0: not given
   load::SteadyBy steady_by = load::SteadyBy::kP50;
@@ -40,17 +40,17 @@ struct LoadOptions {
 
   bool recorded() const { return arrivals != "constant" && arrivals != "poisson"; }
   bool open_loop() const { return !rates.empty() || recorded() || find_max_rate; }
-  // The numbers to measure at, one after the other: rates, or requests under way.
+  // Returns the numbers to measure at in turn: rates, or requests in flight.
   std::vector<double> sweep() const;
 };
 
-// Adds them to `load`; they are written to `options`, which must outlive parsing.
+// Adds the options to `load`. Parsing writes them to `options`, which must outlive it.
 void AddLoadOptions(CLI::App& load, LoadOptions& options);
 
-// Once all is parsed. Throws CLI::ValidationError on what does not go together.
+// Checks the options after parsing. Throws CLI::ValidationError if options cannot be combined.
 void CheckLoadOptions(const CLI::App& load, const LoadOptions& options);
 
-// Adds an option that takes a duration, such as 500ms; more than 24h is refused.
+// Adds an option that takes a duration, such as 500ms. More than 24h is rejected.
 void AddDuration(CLI::App& command, const std::string& name, absl::Duration& duration,
                  bool may_be_zero, const std::string& help);
 

@@ -62,17 +62,17 @@ struct Options {
   bool json = false;
 };
 
-// Beside this program, where both are built and installed.
+// Returns the path beside this program, where both are built and installed.
 std::string DefaultServerBinary() {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   return error ? "hellocnn-server" : (self.parent_path() / "hellocnn-server").string();
 }
 
-// Servers with different settings, each measured when its turn comes.
+// Holds servers with different settings. Each is measured in turn.
 class Servers {
  public:
-  // All outlive it.
+  // All arguments must outlive it.
   Servers(const GlobalOptions& global, const Options& options, const std::atomic<bool>& stop)
       : global_(global), options_(options), stop_(stop) {}
 
@@ -145,7 +145,7 @@ class Servers {
   std::deque<Live> live_;
 };
 
-// A line for each measurement, as it is made.
+// Returns the line that is printed after a measurement.
 std::string Line(const load::Trial& trial, const std::string& limited) {
   return absl::StrFormat("%-62s %8s/s  %s %9s  %s%s\n", load::FlagsOf(trial.settings),
                          load::Grouped(std::llround(trial.rate)), limited,
@@ -234,7 +234,7 @@ int Run(const GlobalOptions& global, const Options& options) {
       plan,
       [&](const load::ServerSettings& settings, double rate) {
         absl::StatusOr<load::Trial> trial = servers.Measure(settings, rate);
-        // In JSON, it is progress; else the evidence.
+        // With JSON output, the line is progress; otherwise it is the result.
         if (trial.ok())
           (options.json ? std::cerr : std::cout) << Line(*trial, limited) << std::flush;
         return trial;
@@ -246,7 +246,7 @@ int Run(const GlobalOptions& global, const Options& options) {
   return tuned->best_rate.has_value() ? kExitOk : kExitFailed;
 }
 
-// 1, the powers of two below the CPUs, and the CPUs.
+// Returns 1, the powers of two below the number of CPUs, and that number.
 std::vector<int> DefaultThreads() {
   const int cpus = GrantedCpus();
   std::vector<int> threads;

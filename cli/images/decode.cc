@@ -32,7 +32,7 @@ bool StartsWith(const std::string& bytes, const std::string& magic) {
   return bytes.rfind(magic, 0) == 0;
 }
 
-// Two zero bytes, a type, and a number of dimensions.
+// Returns true if `bytes` begin with two zero bytes, a type and a number of dimensions.
 bool IsIdx(const std::string& bytes) {
   return bytes.size() >= 4 && bytes[0] == 0 && bytes[1] == 0 && bytes[2] == 8 && bytes[3] < 5;
 }
@@ -87,15 +87,16 @@ std::int64_t BigEndian32(const std::string& bytes, std::size_t at) {
   return value;
 }
 
-// Why stb_image could not decode. It quotes the name of a PNG chunk as the file has it.
+// Returns why stb_image could not decode. Escapes the reason, because it may quote the name of a
+// PNG chunk from the file.
 std::string FailureReason() { return absl::CHexEscape(stbi_failure_reason()); }
 
 absl::StatusOr<Picture> DecodeWithStb(const std::string& name, const std::string& bytes,
                                       bool invert) {
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
   const int size = static_cast<int>(bytes.size());
-  // stb_image takes a PNG of which it cannot hold all pixels for no picture at all; the truth helps
-  // more.
+  // stb_image reports a PNG that is too large as no picture at all. Checking the size gives a
+  // better message.
   if (StartsWith(bytes, "\x89PNG") && bytes.size() >= 24) {
     absl::Status fits = CheckSize(name, BigEndian32(bytes, 16), BigEndian32(bytes, 20));
     if (!fits.ok()) return fits;
@@ -117,7 +118,7 @@ absl::StatusOr<Picture> DecodeWithStb(const std::string& name, const std::string
   if (loaded == nullptr)
     return Invalid(name, absl::StrCat("the picture is broken: ", FailureReason()));
   picture.grey.resize(std::size_t(picture.width) * picture.height);
-  const int paper = invert ? 255 : 0;  // what will be black in the end
+  const int paper = invert ? 255 : 0;  // the level that becomes black in the end
   for (std::size_t i = 0; i < picture.grey.size(); ++i) {
     const int grey = loaded.get()[2 * i];
     const int alpha = loaded.get()[2 * i + 1];
@@ -168,10 +169,10 @@ absl::StatusOr<Picture> DecodePicture(const std::string& name, const std::string
 }
 
 absl::StatusOr<DecodedFile> DecodeFile(const std::string& path, const DecodeOptions& options) {
-  // Once, because a pipe can be read only once.
+  // Reads once, because a pipe can be read only once.
   absl::StatusOr<std::string> bytes = ReadInput(path, kMaxFileBytes);
   if (!bytes.ok()) return bytes.status();
-  // Nothing else here is gzipped.
+  // No other format begins like gzip.
   if (IsGzip(*bytes)) {
     bytes = Gunzip(path, *bytes, kMaxFileBytes);
     if (!bytes.ok()) return bytes.status();

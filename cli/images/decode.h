@@ -1,5 +1,5 @@
-// Picture files: PNG, JPEG, PNM (P2, P5, P6), IDX (gzipped or not) and raw pixels. Told apart by
-// content, not by name.
+// Decodes picture files: PNG, JPEG, PNM (P2, P5, P6), IDX (gzipped or not) and raw pixels. The
+// format is recognised by the content, not by the name.
 #ifndef HELLOCNN_CLI_IMAGES_DECODE_H_
 #define HELLOCNN_CLI_IMAGES_DECODE_H_
 
@@ -13,13 +13,13 @@
 
 namespace hellocnn::cli {
 
-// Larger pictures are rejected by their header, before memory is taken for them.
+// Larger pictures are rejected when their header is read, before memory is allocated for them.
 inline constexpr std::int64_t kMaxPixels = std::int64_t{1} << 25;
 
 struct DecodeOptions {
-  bool invert = false;                // dark on light becomes light on dark
-  std::optional<std::int64_t> index;  // of a file with many images, only this one, from 0
-  std::int64_t limit = 10;  // of a file with many images, at most so many, >= 1; not with `index`
+  bool invert = false;                // true: dark on light becomes light on dark
+  std::optional<std::int64_t> index;  // in a file with many images: only this one, from 0
+  std::int64_t limit = 10;  // in a file with many images: the most to read, >= 1; not with `index`
 };
 
 struct DecodedFile {
@@ -28,21 +28,22 @@ struct DecodedFile {
   std::int64_t total = 1;        // images in the file
 };
 
-// Reads `path` once, so that it may be a pipe; "-" is standard input. Raw pixels are known by their
-// size: 784 bytes are 28x28 and 1,024 bytes 32x32 grey levels, 4,096 bytes 32x32 normalised
-// little-endian floats. Blocks on the disk or the pipe. Errors name the file. NOT_FOUND: no such
-// file. INVALID_ARGUMENT: not a picture, broken, or larger than 1 GiB. OUT_OF_RANGE: no image has
-// that index. Otherwise what the system says, such as PERMISSION_DENIED.
+// Reads `path` once, so that it may be a pipe; "-" is standard input. Raw pixels are recognised by
+// their size. 784 bytes are 28x28 grey levels, 1,024 bytes are 32x32 grey levels, and 4,096 bytes
+// are 32x32 normalised little-endian floats. Blocks on the disk or the pipe. Errors name the file.
+// NOT_FOUND: there is no such file. INVALID_ARGUMENT: the file is not a picture, is broken, or is
+// larger than 1 GiB. OUT_OF_RANGE: no image has that index. Other errors are those of the system,
+// such as PERMISSION_DENIED.
 absl::StatusOr<DecodedFile> DecodeFile(const std::string& path, const DecodeOptions& options);
 
-// One picture in memory, of any of the formats but IDX. Colours become grey levels. Transparent
-// parts become background: black, that is, after inversion too. Errors as above; `name` stands for
-// the file.
+// Decodes one picture in memory, in any of the formats except IDX. Colours become grey levels.
+// Transparent parts become background, which is black, even after inversion. Returns the errors of
+// DecodeFile; `name` stands for the file.
 absl::StatusOr<Picture> DecodePicture(const std::string& name, const std::string& bytes,
                                       bool invert);
 
-// Whether the border is mostly bright, as it is for dark ink on light paper: then --invert is
-// likely wanted.
+// Returns true if the border is mostly bright, as it is for dark ink on light paper. The user then
+// probably wants --invert.
 bool LooksDarkOnLight(const Picture& picture);
 
 }  // namespace hellocnn::cli

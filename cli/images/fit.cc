@@ -12,8 +12,8 @@ using client::kImagePixels;
 using client::kImageSide;
 
 // Resizes `lines` lines of `from` values to `to` values each, by area. Value i of line l lies at
-// in[l * line_step + i * step]; the result is [lines, to], line by line. Twice of this, once for
-// rows and once for columns, is a resize.
+// in[l * line_step + i * step]. The result is [lines, to], line by line. Two calls resize a
+// picture: one for rows and one for columns.
 std::vector<float> ResizeLines(const std::vector<float>& in, int lines, int line_step, int from,
                                int step, int to) {
   std::vector<float> out(std::size_t(lines) * to);
@@ -57,8 +57,8 @@ absl::StatusOr<std::vector<std::uint8_t>> FitGrey(const Picture& picture,
                                                   const client::Preprocessing& preprocessing) {
   const int content = preprocessing.content_size;
   const int padding = preprocessing.padding;
-  // Each is checked by itself first: a sum of two arbitrary numbers from the network could
-  // overflow.
+  // Each value is checked on its own first, because a sum of arbitrary numbers from the network
+  // could overflow.
   if (content < 1 || content > kImageSide || padding < 0 || padding > kImageSide ||
       content + 2 * padding != kImageSide) {
     return absl::InvalidArgumentError(absl::StrCat("the model wants content of ", content, " with ",

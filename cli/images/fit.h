@@ -11,19 +11,21 @@
 
 namespace hellocnn::cli {
 
-// The 1,024 grey levels to send, from `picture.grey`. One of 32x32 is taken as it is. Any other is
-// scaled into content_size x content_size with its proportions kept (each pixel of the result is
-// the mean of the area that it covers, so enlarging keeps sharp edges), centred, and padded with
-// black by `padding`. Content of the right size is not touched. INVALID_ARGUMENT: the picture is
-// empty, or content and padding do not make 32.
+// Returns the 1,024 grey levels to send, from `picture.grey`. A picture of 32x32 is used as it is.
+// Any other picture is scaled into content_size x content_size with its proportions kept. Each
+// pixel of the result is the mean of the area that it covers, so enlarging keeps edges sharp. The
+// result is centred, and padded with black by `padding`. Content of the right size is not changed.
+// INVALID_ARGUMENT: the picture is empty, or content and padding do not add up to 32.
 absl::StatusOr<std::vector<std::uint8_t>> FitGrey(const Picture& picture,
                                                   const client::Preprocessing& preprocessing);
 
-// What to send for `picture`, fitted or normalised already. Errors as FitGrey.
+// Returns the image to send for `picture`, which is fitted unless it is normalised already. Returns
+// the errors of FitGrey.
 absl::StatusOr<client::Image> ToImage(const Picture& picture,
                                       const client::Preprocessing& preprocessing);
 
-// What to draw for `picture`: as FitGrey, or its normalised values made grey again.
+// Returns the grey levels to draw for `picture`: those of FitGrey, or its normalised values
+// converted back to grey.
 absl::StatusOr<std::vector<std::uint8_t>> ToPreview(const Picture& picture,
                                                     const client::Preprocessing& preprocessing);
 

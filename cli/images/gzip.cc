@@ -25,7 +25,7 @@ absl::StatusOr<std::string> Gunzip(const std::string& name, const std::string& b
     return absl::ResourceExhaustedError(absl::StrCat(name, ": there is no memory to unpack it"));
   }
   const absl::Cleanup end = [&stream] { inflateEnd(&stream); };
-  // zlib does not write to its input, but says so only since 1.2.5.2, with ZLIB_CONST.
+  // zlib does not write to its input, but declares it const only with ZLIB_CONST, since 1.2.5.2.
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
   stream.avail_in = static_cast<uInt>(bytes.size());
   std::string content;
@@ -41,7 +41,7 @@ absl::StatusOr<std::string> Gunzip(const std::string& name, const std::string& b
                                                      " bytes unpacked, which is the limit"));
     }
     if (code == Z_STREAM_END) {
-      // As gunzip does: another gzip file may follow, and anything else is ignored.
+      // Behaves as gunzip does: another gzip file may follow, and anything else is ignored.
       const std::string rest(reinterpret_cast<const char*>(stream.next_in),
                              std::min<std::size_t>(stream.avail_in, 2));
       if (!IsGzip(rest)) return content;

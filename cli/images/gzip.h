@@ -1,4 +1,4 @@
-// Gzipped bytes in memory.
+// Decompresses gzipped bytes in memory.
 #ifndef HELLOCNN_CLI_IMAGES_GZIP_H_
 #define HELLOCNN_CLI_IMAGES_GZIP_H_
 
@@ -12,9 +12,10 @@ namespace hellocnn::cli {
 // Returns true if `bytes` begin as every gzip file does.
 bool IsGzip(const std::string& bytes);
 
-// Returns the content of `bytes`, which are one gzip file or several, one after the other. `name`
-// stands for the file in messages. Takes memory in proportion to what is really there. Thread-safe.
-// INVALID_ARGUMENT: broken, cut off, or more than `max_bytes` bytes of content.
+// Returns the content of `bytes`, which are one gzip file or several in a row. `name` stands for
+// the file in messages. Memory grows with the actual content, not with what a header claims.
+// Thread-safe. INVALID_ARGUMENT: the bytes are broken or cut off, or have more than `max_bytes`
+// bytes of content.
 absl::StatusOr<std::string> Gunzip(const std::string& name, const std::string& bytes,
                                    std::size_t max_bytes);
 

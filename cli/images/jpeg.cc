@@ -9,11 +9,11 @@ namespace hellocnn::cli {
 namespace {
 
 constexpr int kMaxCodes = 256;
-constexpr std::size_t kLengths = 16;  // of codes, 1 to 16 bits
+constexpr std::size_t kLengths = 16;  // lengths of codes, 1 to 16 bits
 constexpr std::uint8_t kHuffmanTables = 0xC4;
 constexpr std::uint8_t kEnd = 0xD9;
 
-// Bytes past the end are 0, as stb_image reads them.
+// Returns the byte at `at`. Bytes past the end are 0, as they are for stb_image.
 std::uint8_t ByteAt(const std::string& bytes, std::size_t at) {
   return at < bytes.size() ? static_cast<std::uint8_t>(bytes[at]) : 0;
 }
@@ -30,7 +30,8 @@ int TooManyCodes(const std::string& bytes, std::size_t at, std::size_t end) {
   return 0;
 }
 
-// Restart markers, the start of the image, and an escaped 0xFF in the pixels: nothing follows them.
+// Returns true for markers without content: restart markers, the start of the image, and an escaped
+// 0xFF in the pixels.
 bool StandsAlone(std::uint8_t marker) { return marker == 0 || (marker >= 0xD0 && marker <= 0xD8); }
 
 }  // namespace
@@ -38,7 +39,7 @@ bool StandsAlone(std::uint8_t marker) { return marker == 0 || (marker >= 0xD0 &&
 absl::Status CheckHuffmanTables(const std::string& name, const std::string& bytes) {
   std::size_t at = 0;
   while (true) {
-    // What lies between segments, pixels among it, has no 0xFF that is not escaped.
+    // Bytes between segments, such as pixels, have no unescaped 0xFF.
     at = bytes.find('\xff', at);
     if (at == std::string::npos) return absl::OkStatus();
     while (ByteAt(bytes, at) == 0xFF) ++at;

@@ -10,8 +10,8 @@ namespace hellocnn::cli {
 struct Picture {
   int width = 0;
   int height = 0;
-  std::vector<std::uint8_t> grey;  // [height, width], 0 black; empty if `normalised` is set
-  std::vector<float> normalised;   // [32, 32], to be sent as it is; usually empty
+  std::vector<std::uint8_t> grey;  // [height, width], 0 is black; empty if `normalised` is set
+  std::vector<float> normalised;   // [32, 32], sent unchanged; usually empty
 };
 
 }  // namespace hellocnn::cli

@@ -17,8 +17,8 @@ class Reader {
   std::size_t remaining() const { return bytes_.size() - position_; }
   int Byte() { return static_cast<unsigned char>(bytes_[position_++]); }
 
-  // A decimal number after white space and comments, or -1: there is none, or it is over
-  // 99,999,999.
+  // Returns a decimal number after white space and comments. Returns -1 if there is none or it is
+  // over 99,999,999.
   std::int64_t Number() {
     while (position_ < bytes_.size()) {
       if (bytes_[position_] == '#') {
@@ -37,7 +37,8 @@ class Reader {
     return number;
   }
 
-  // The single white space that parts the header from binary pixels.
+  // Skips the single white space that separates the header from binary pixels. Returns false if it
+  // is missing.
   bool SkipSpace() {
     if (position_ >= bytes_.size() || !IsSpace()) return false;
     ++position_;
@@ -96,7 +97,8 @@ absl::StatusOr<Picture> DecodePnm(const std::string& name, const std::string& by
             absl::StrCat(name, ": a PNM pixel is missing or not within 0 to ", top));
       }
     }
-    // The weights of stb_image, so that a picture gives the same greys in either format.
+    // These are the weights of stb_image, so that a picture gives the same grey levels in either
+    // format.
     const std::int64_t level =
         channels == 1 ? rgb[0] : (rgb[0] * 77 + rgb[1] * 150 + rgb[2] * 29) >> 8;
     grey = static_cast<std::uint8_t>((level * 255 + top / 2) / top);

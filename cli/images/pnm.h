@@ -1,5 +1,5 @@
-// PNM pictures: PGM (P2, P5) and PPM (P6), 8 and 16 bits. By hand because stb_image reads past
-// missing pixels.
+// Decodes PNM pictures: PGM (P2, P5) and PPM (P6), with 8 and 16 bits. stb_image is not used for
+// them, because it reads past missing pixels.
 #ifndef HELLOCNN_CLI_IMAGES_PNM_H_
 #define HELLOCNN_CLI_IMAGES_PNM_H_
 
@@ -10,7 +10,7 @@
 
 namespace hellocnn::cli {
 
-// Whether `bytes` begin as a picture that DecodePnm knows.
+// Returns true if `bytes` begin as a picture that DecodePnm can decode.
 bool IsPnm(const std::string& bytes);
 
 // INVALID_ARGUMENT names `name` and what is wrong.

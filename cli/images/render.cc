@@ -16,8 +16,8 @@ namespace {
 constexpr char kShades[] = " .:-=+*#%@";
 constexpr int kBarWidth = 30;
 
-constexpr std::size_t kRoomyMatrix = 16;   // up to so many classes, columns have some space
-constexpr std::size_t kWidestMatrix = 30;  // classes that a terminal of 120 columns has room for
+constexpr std::size_t kRoomyMatrix = 16;   // up to this many classes, columns are spaced apart
+constexpr std::size_t kWidestMatrix = 30;  // most classes that fit on a terminal of 120 columns
 
 std::string Repeat(const std::string& what, int times) {
   std::string repeated;

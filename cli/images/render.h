@@ -1,4 +1,5 @@
-// Text for the terminal. Pure functions: what the terminal can do is asked once, by the caller.
+// Renders text for the terminal. Pure functions, except StyleOf: the caller asks once what the
+// terminal can show.
 #ifndef HELLOCNN_CLI_IMAGES_RENDER_H_
 #define HELLOCNN_CLI_IMAGES_RENDER_H_
 
@@ -16,12 +17,12 @@ namespace hellocnn::cli {
 // kPlain is ASCII, for pipes; kColour uses half blocks in 24-bit greys.
 enum class Style { kPlain, kColour };
 
-// kColour if file descriptor `fd` is a terminal that can, and NO_COLOR (https://no-color.org) is
-// not set.
+// Returns kColour if file descriptor `fd` is a terminal with colours and NO_COLOR
+// (https://no-color.org) is not set.
 Style StyleOf(int fd);
 
-// A picture of 32x32 grey levels in 16 lines of 32 characters, each of which stands for two pixels,
-// one above the other.
+// Returns a picture of 32x32 grey levels as 16 lines of 32 characters. Each character stands for
+// two pixels, one above the other.
 std::string Draw(absl::Span<const std::uint8_t> grey, Style style);
 
 // Returns a line for each of the `top` most likely classes, or for all if there are fewer: label,
@@ -33,17 +34,17 @@ std::string Bars(const client::Prediction& prediction, const std::vector<std::st
 // first.
 std::vector<int> Ranking(const client::Prediction& prediction);
 
-// One line without an end: bar, share, counts, and the time left if `done` > 0.
+// Returns one line without a line end: bar, share and counts, and the time left if `done` > 0.
 std::string ProgressLine(std::int64_t done, std::int64_t total, absl::Duration elapsed);
 
-// Rows are true classes, columns what the model said. Square.
+// A square matrix. Rows are the true classes, and columns are the predicted classes.
 using ConfusionMatrix = std::vector<std::vector<std::int64_t>>;
-// Returns the matrix as a table. Of more than 30 classes, which no terminal has room for, a line
-// for each class instead: how many images, the share that was right, and its commonest mistake.
-// `labels` has one for each row.
+// Returns the matrix as a table. A terminal has no room for more than 30 classes. In that case,
+// returns a line for each class: the number of images, the share that was right, and the commonest
+// mistake. `labels` has one label for each row.
 std::string Render(const ConfusionMatrix& matrix, const std::vector<std::string>& labels);
 
-// "1.24 ms", "310 us", "2.05 s".
+// Returns a duration such as "1.24 ms", "310 us" or "2.05 s".
 std::string Short(absl::Duration duration);
 
 using load::Grouped;

@@ -1,6 +1,7 @@
-// The one place where stb_image is compiled: only what decode.cc reads, only from memory, and with
-// a limit on what a file can make it allocate. Without one, a PNG chunk of a few bytes that says it
-// is longer, or pixels that inflate to more than the picture has, would take up to 4 GiB.
+// The only file that compiles stb_image. It compiles only the formats that decode.cc reads, only
+// from memory, and with a limit on what a file can make it allocate. Without the limit, some files
+// would take up to 4 GiB. One is a PNG chunk of a few bytes that claims to be longer; another is
+// pixels that inflate to more than the picture has.
 #include <cstddef>
 #include <cstdlib>
 
@@ -8,8 +9,8 @@
 
 namespace {
 
-// Twice what the largest picture that is read takes, with 4 channels of 16 bits: when stb_image
-// needs more room than it had guessed, it doubles it.
+// Twice the size of the largest picture that is read, with 4 channels of 16 bits. When stb_image
+// needs more room than it guessed, it doubles its buffer.
 constexpr std::size_t kMaxAllocation =
     std::size_t{hellocnn::cli::kMaxPixels} * 4 * 2 * 2 + (1 << 20);
 
