@@ -14,7 +14,7 @@
 namespace hellocnn::client {
 namespace {
 
-// To each image its own part of the answer to all.
+// Gives each image its own part of the response.
 void Distribute(const ImageQueue::Images& batch, absl::StatusOr<ClassifyResult> answer) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (!answer.ok()) {
@@ -34,7 +34,7 @@ struct BatchingClient::Impl : std::enable_shared_from_this<Impl> {
   Impl(Client batched, const BatchingOptions& options)
       : client(std::move(batched)), queue(options) {}
 
-  // Sends all that may be sent now. Does not block.
+  // Sends all batches that may be sent now. Does not block.
   void Send();
   void SendBatch(ImageQueue::Images batch, Instant now);
   void WaitUntilIdle() ABSL_LOCKS_EXCLUDED(mutex);
@@ -69,7 +69,8 @@ void BatchingClient::Impl::WaitUntilIdle() {
 void BatchingClient::Impl::SendBatch(ImageQueue::Images batch, Instant now) {
   std::vector<Image> images;
   images.reserve(batch.size());
-  // The call may take as long as the most patient of them; the others give up by themselves.
+  // The call has the latest deadline of its images; callers with earlier deadlines time out by
+  // themselves.
   Instant deadline = Instant::InfinitePast();
   for (const std::shared_ptr<PendingImage>& image : batch) {
     images.push_back(std::move(image->image));
@@ -97,7 +98,7 @@ BatchingClient::BatchingClient(std::shared_ptr<Impl> impl) : impl_(std::move(imp
 BatchingClient::BatchingClient(BatchingClient&&) noexcept = default;
 
 BatchingClient& BatchingClient::operator=(BatchingClient&& other) noexcept {
-  std::swap(impl_, other.impl_);  // `other` drains what this one held
+  std::swap(impl_, other.impl_);  // `other` drains the queue that this one held
   return *this;
 }
 

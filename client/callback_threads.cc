@@ -11,7 +11,8 @@
 namespace hellocnn::client {
 namespace {
 
-// A channel that goes nowhere, for it has no credentials, and a call on it, which fails at once.
+// A channel that connects to nothing, because it has no credentials, and a call on it, which fails
+// at once.
 struct EndlessUse {
   EndlessUse() {
     stub->async()->GetModel(&context, &request, &response, [](const grpc::Status& /*status*/) {});

@@ -1,13 +1,14 @@
-// gRPC's threads that run callbacks.
+// Keeps gRPC's callback threads alive.
 #ifndef HELLOCNN_CLIENT_CALLBACK_THREADS_H_
 #define HELLOCNN_CLIENT_CALLBACK_THREADS_H_
 
 namespace hellocnn::client {
 
-// From the first call on, these threads stay until the process ends. Else gRPC 1.51 ends them and
-// waits for them when the last channel goes that has made a call with a callback; if that happens
-// in a callback, as when a caller drops a Client while calls are open, it happens on one of
-// themselves, which then frees twice what it still uses. Thread-safe; does not block.
+// Keeps the callback threads of gRPC running from the first call on until the process ends.
+// Otherwise gRPC 1.51 stops and joins these threads when the last channel that made a call with a
+// callback is destroyed. If that happens in a callback, for example because a caller drops a Client
+// while calls are in flight, one of these threads joins itself. It then frees memory twice that it
+// still uses. Thread-safe; does not block.
 void KeepCallbackThreads();
 
 }  // namespace hellocnn::client

@@ -33,7 +33,7 @@ CancellationRegistration::CancellationRegistration(const std::optional<Cancellat
 
 CancellationRegistration::~CancellationRegistration() {
   if (state_ == nullptr) return;
-  // Destroyed after the lock is released: it may own the last reference to a call.
+  // This is destroyed after the lock is released, because it may own the last reference to a call.
   std::map<std::uint64_t, std::function<void()>>::node_type gone;
   const MutexLock lock(&state_->mutex);
   if (!state_->cancelled) gone = state_->calls.extract(key_);

@@ -1,4 +1,4 @@
-// What stands behind Cancellation.
+// The implementation of Cancellation.
 #ifndef HELLOCNN_CLIENT_CANCELLATION_H_
 #define HELLOCNN_CLIENT_CANCELLATION_H_
 
@@ -21,12 +21,12 @@ struct Cancellation::State {
   std::map<std::uint64_t, std::function<void()>> calls ABSL_GUARDED_BY(mutex);
 };
 
-// A call that can be cancelled, from construction to destruction. Thread-compatible.
+// Makes a call cancellable from construction to destruction. Thread-compatible.
 class CancellationRegistration {
  public:
-  // `cancel` runs when `cancellation` says so: at once, if it has done so already. It may run once
-  // more while or after this is destroyed, so it must own what it touches. Nothing, if there is no
-  // `cancellation`.
+  // Runs `cancel` when `cancellation` is cancelled, at once if it already is. `cancel` may still
+  // run during or after the destruction of this, so it must own what it touches. Does nothing if
+  // `cancellation` is unset.
   CancellationRegistration(const std::optional<Cancellation>& cancellation,
                            std::function<void()> cancel);
   ~CancellationRegistration();

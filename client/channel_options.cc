@@ -11,13 +11,13 @@
 namespace hellocnn::client {
 namespace {
 
-// A request of 1,024 images as floats has 4.2 MB. gRPC keeps what it has sent, to send it again, up
-// to this many bytes of a call; its own default of 256 KiB would silently end all retries of more
+// gRPC keeps up to this many bytes of a call, so that it can retry the call. A request of 1,024
+// images as floats has 4.2 MB. The default of gRPC, 256 KiB, would silently disable retries of more
 // than 250 images.
 constexpr int kRetryBufferBytes = 16 << 20;
 
-// An address that does not answer the attempt to connect is given up after this; gRPC's own 20 s
-// are for the far side of the world.
+// An attempt to connect fails if the address does not respond within this time. The 20 s that gRPC
+// allows by default are for servers on the far side of the world.
 constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
 constexpr absl::Duration kFirstReconnectBackoff = absl::Seconds(1);
 
@@ -30,7 +30,7 @@ absl::Status OutOfRange(const char* option, absl::Duration value, const char* wa
   return OutOfRange(option, absl::FormatDuration(value), wanted);
 }
 
-// gRPC counts these in int milliseconds.
+// Returns true if `duration` is valid for gRPC, which counts milliseconds in an int.
 bool IsMilliseconds(absl::Duration duration) {
   return duration >= absl::Milliseconds(1) && duration <= absl::Hours(24 * 20);
 }
@@ -71,7 +71,7 @@ absl::Status Validate(const HedgeOptions& hedge, bool elsewhere) {
   return absl::OkStatus();
 }
 
-// As JSON wants a duration of protobuf's.
+// Returns `duration` in the JSON format of protobuf durations.
 std::string Json(absl::Duration duration) {
   return absl::StrCat("\"", absl::ToInt64Milliseconds(duration) / 1000, ".",
                       absl::Dec(absl::ToInt64Milliseconds(duration) % 1000, absl::kZeroPad3),
@@ -116,8 +116,8 @@ std::string ServiceConfig(const ClientOptions& options) {
     parts.emplace_back(R"("loadBalancingConfig": [{"round_robin": {}}])");
     parts.emplace_back(R"("healthCheckConfig": {"serviceName": ""})");
   }
-  // A replica that drains refuses the calls that cross the news of it on the wire: those are sent
-  // again, elsewhere.
+  // A replica that drains rejects calls that the client sent before it learned of the drain. These
+  // calls are retried at another replica.
   const RetryOptions retry = options.retry.value_or(
       options.round_robin ? RetryOptions() : RetryOptions{.max_attempts = 1});
   if (retry.max_attempts > 1) {
@@ -135,7 +135,7 @@ std::string ServiceConfig(const ClientOptions& options) {
                      R"(, "backoffMultiplier": )", retry.backoff_multiplier,    //
                      R"(, "retryableStatusCodes": [)", codes, "]}}]"));
     if (retry.throttle_tokens > 0) {
-      // With a decimal point, always: gRPC 1.51 takes a ratio of 1 for 0.001.
+      // The ratio always has a decimal point, because gRPC 1.51 reads a ratio of 1 as 0.001.
       parts.push_back(absl::StrFormat(R"("retryThrottling": {"maxTokens": %d, "tokenRatio": %.3f})",
                                       retry.throttle_tokens, retry.throttle_ratio));
     }
@@ -148,8 +148,8 @@ grpc::ChannelArguments ChannelArguments(const ClientOptions& options) {
   arguments.SetServiceConfigJSON(ServiceConfig(options));
   arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRetryBufferBytes);
   arguments.SetUserAgentPrefix(absl::StrCat("hellocnn-client/", kVersion));
-  // Otherwise all channels to one target in a process share one TCP connection, and one of its
-  // locks.
+  // Otherwise all channels to one target in a process would share one TCP connection, and one of
+  // its locks.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   if (options.keepalive_interval != absl::InfiniteDuration()) {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_interval));

@@ -1,4 +1,4 @@
-// ClientOptions, checked, and as gRPC wants them.
+// Validates ClientOptions and converts them for gRPC.
 #ifndef HELLOCNN_CLIENT_CHANNEL_OPTIONS_H_
 #define HELLOCNN_CLIENT_CHANNEL_OPTIONS_H_
 
@@ -11,13 +11,16 @@
 
 namespace hellocnn::client {
 
-// INVALID_ARGUMENT names the option that is out of range, and what is wanted.
+// Returns OK, or INVALID_ARGUMENT if an option is out of range. The message names the option, the
+// value found and the values wanted.
 absl::Status Validate(const ClientOptions& options);
 
-// gRPC's service config, in JSON: balancing, retries, throttle. Of valid options.
+// Returns gRPC's service config in JSON: load balancing, retries and the throttle. `options` must
+// be valid.
 std::string ServiceConfig(const ClientOptions& options);
 
-// Of a channel with connections of its own, shared with no other channel. Of valid options.
+// Returns the arguments of a channel whose connections are shared with no other channel. `options`
+// must be valid.
 grpc::ChannelArguments ChannelArguments(const ClientOptions& options);
 
 }  // namespace hellocnn::client

@@ -16,7 +16,7 @@
 namespace hellocnn::client {
 namespace {
 
-// By path rather than by a generated stub: health.proto says why.
+// The method is called by its path and not through a generated stub; health.proto explains why.
 constexpr char kHealthCheckMethod[] = "/grpc.health.v1.Health/Check";
 
 HealthStatus FromProto(health::HealthCheckResponse::ServingStatus status) {
@@ -78,7 +78,7 @@ void Client::ClassifyAsync(absl::Span<const Image> images, const CallOptions& op
 
 std::future<absl::StatusOr<ClassifyResult>> Client::ClassifyFuture(
     absl::Span<const Image> images, const CallOptions& options) const {
-  // std::function wants what can be copied.
+  // The promise is shared because std::function needs a function that can be copied.
   const auto promise = std::make_shared<std::promise<absl::StatusOr<ClassifyResult>>>();
   std::future<absl::StatusOr<ClassifyResult>> future = promise->get_future();
   ClassifyAsync(images, options, [promise](absl::StatusOr<ClassifyResult> result) {
@@ -118,7 +118,7 @@ absl::StatusOr<HealthStatus> Client::CheckHealth(const std::string& service,
   absl::Status status =
       pool_->Call("Check", 0, options, [&](grpc::ClientContext& context, Connection& connection) {
         grpc::Status ended;
-        // Shared, because Notify may not have returned when Wait does.
+        // This is shared, because Notify may not have returned when Wait does.
         const auto done = std::make_shared<Notification>();
         grpc::TemplatedGenericStub<health::HealthCheckRequest, health::HealthCheckResponse> stub(
             connection.channel);

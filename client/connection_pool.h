@@ -29,27 +29,29 @@ struct Connection {
 // Thread-safe.
 class ConnectionPool {
  public:
-  // `options` are valid.
+  // `options` must be valid.
   explicit ConnectionPool(ClientOptions options);
 
   const ClientOptions& options() const { return options_; }
-  // Calls use the connections in turn; the second attempt of one uses turn + 1, and so on.
+  // Returns the turn of a new call. Calls use the connections in turn; the second attempt of a call
+  // uses turn + 1, and so on.
   unsigned TakeTurn() { return next_turn_.fetch_add(1, std::memory_order_relaxed); }
   Connection& At(unsigned turn) { return connections_[turn % connections_.size()]; }
-  // Of options().hedge, which must be set.
+  // Returns the budget of options().hedge, which must be set.
   HedgeBudget& hedge_budget() { return *hedge_budget_; }
 
-  // The instant by which a call must be answered that starts now. INVALID_ARGUMENT: the timeout is
+  // Returns the deadline of a call that starts now. Fails with INVALID_ARGUMENT if the timeout is
   // not > 0.
   absl::StatusOr<Instant> Deadline(const CallOptions& call) const;
 
-  // Makes a call by `send`, which blocks and returns what the caller will get, with deadline and
-  // cancellation, and reports it. `images` is how many it has.
+  // Makes a call of `images` images with a deadline and cancellation, reports it, and returns its
+  // status. `send` makes the call: it blocks and returns the status that the caller will get.
   absl::Status Call(const char* method, int images, const CallOptions& call,
                     const std::function<absl::Status(grpc::ClientContext&, Connection&)>& send);
 
-  // Of each call, or attempt, when it has ended: to options().on_call_end, if there is one; and
-  // broken connections are mended.
+  // Reports a call or an attempt that has ended to options().on_call_end, if that is set. After
+  // UNAVAILABLE, also starts to reconnect broken connections. Must be called for each call or
+  // attempt.
   void Report(const CallReport& report);
 
  private:

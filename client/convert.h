@@ -1,4 +1,5 @@
-// Between the client's value types and messages. All functions are thread-safe and do not block.
+// Converts between the client's value types and protobuf messages. All functions are thread-safe
+// and do not block.
 #ifndef HELLOCNN_CLIENT_CONVERT_H_
 #define HELLOCNN_CLIENT_CONVERT_H_
 
@@ -16,21 +17,22 @@
 
 namespace hellocnn::client {
 
-// The same code; for UNAVAILABLE the message names `target` and says what to do.
+// Returns a status with the same code. The message of UNAVAILABLE names `target` and says what to
+// do.
 absl::Status FromGrpc(const grpc::Status& status, const std::string& target);
 
-// Adds `images` to a request. INVALID_ARGUMENT: there are none.
+// Adds `images` to a request. Fails with INVALID_ARGUMENT if there are none.
 absl::Status AddImages(absl::Span<const Image> images,
                        google::protobuf::RepeatedPtrField<v1::Image>& out);
 
-// `timeout`, or `fallback` if unset. INVALID_ARGUMENT: not > 0.
+// Returns `timeout`, or `fallback` if it is unset. Fails with INVALID_ARGUMENT if that is not > 0.
 absl::StatusOr<absl::Duration> TimeoutOr(std::optional<absl::Duration> timeout,
                                          absl::Duration fallback);
 
 google::protobuf::Duration ToProto(absl::Duration duration);
 
-// INTERNAL: an answer that breaks the protocol, or not one prediction for each of `images`, if
-// given.
+// Returns the content of a response. Fails with INTERNAL if the response breaks the protocol, or if
+// `images` is set and is not the number of predictions.
 absl::StatusOr<ClassifyResult> FromProto(const v1::ClassifyResponse& response,
                                          std::optional<int> images);
 absl::StatusOr<ModelInfo> FromProto(const v1::GetModelResponse& response);

@@ -1,4 +1,4 @@
-// Keeps hedges to a share of the calls.
+// Limits hedges to a share of the calls.
 #ifndef HELLOCNN_CLIENT_HEDGE_BUDGET_H_
 #define HELLOCNN_CLIENT_HEDGE_BUDGET_H_
 
@@ -7,15 +7,15 @@
 
 namespace hellocnn::client {
 
-// Each call pays `share` of a hedge in, up to the ten that there are in the beginning; each hedge
-// takes one out. Thread-safe.
+// A budget of hedges. It starts at ten hedges and never exceeds ten. Each call adds `share` of a
+// hedge, and each hedge takes one out. Thread-safe.
 class HedgeBudget {
  public:
-  // `share` is > 0 to 1.
+  // `share` must be > 0 and at most 1.
   explicit HedgeBudget(double share) : share_(share) {}
 
   void OnCall();
-  // Whether there was one to take.
+  // Takes one hedge out of the budget. Returns true if there was one.
   bool TakeHedge();
 
  private:

@@ -36,7 +36,8 @@ void HedgedCall::SetAlarms() {
   const Instant now = Clock::Monotonic()->Now();
   alarms_ = std::vector<grpc::Alarm>(hedge.max_attempts - 1);
   for (std::size_t i = 0; i < alarms_.size(); ++i) {
-    // An alarm keeps its function as long as it lives itself, and that is as long as this.
+    // An alarm keeps its function as long as it lives, and it lives as long as this call. The
+    // function therefore holds a weak reference.
     const std::weak_ptr<HedgedCall> weak = weak_from_this();
     alarms_[i].Set(ToGrpcTime(now + hedge.after * (i + 1.0)), [weak](bool rang) {
       const auto call = rang ? weak.lock() : nullptr;

@@ -1,4 +1,4 @@
-// One Classify call that does not block: its attempts, and which of them counts.
+// One Classify call that does not block, with its attempts.
 #ifndef HELLOCNN_CLIENT_HEDGED_CALL_H_
 #define HELLOCNN_CLIENT_HEDGED_CALL_H_
 
@@ -19,16 +19,17 @@
 
 namespace hellocnn::client {
 
-// The first attempt that succeeds is the answer, and the others are cancelled. One that fails
-// decides only if no other is under way. Lives until its last attempt has ended. Thread-safe.
+// The first attempt that succeeds decides the result, and the others are cancelled. An attempt that
+// fails decides it only if no other is in flight. A HedgedCall lives until its last attempt has
+// ended. Thread-safe.
 class HedgedCall : public std::enable_shared_from_this<HedgedCall> {
  public:
-  // `callback` runs exactly once, on a thread of gRPC's.
+  // Starts a call. `callback` runs exactly once, on a thread of gRPC.
   static void Start(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request,
                     Instant deadline, const std::optional<Cancellation>& cancellation,
                     Client::ClassifyCallback callback);
 
-  // For Start alone.
+  // Only Start may call this.
   HedgedCall(std::shared_ptr<ConnectionPool> pool, v1::ClassifyRequest request, Instant deadline,
              Client::ClassifyCallback callback);
 
@@ -42,7 +43,7 @@ class HedgedCall : public std::enable_shared_from_this<HedgedCall> {
   using Attempts = std::vector<std::shared_ptr<Attempt>>;
 
   void SetAlarms();
-  // One more attempt, unless the call has been decided.
+  // Sends one more attempt, unless the call has been decided.
   void Send();
   void OnEnd(Attempt& attempt, const grpc::Status& status);
   void Cancel();

@@ -1,4 +1,5 @@
-// Which images go into the next call of a BatchingClient. Pure policy: no thread, lock or clock.
+// Decides which images go into the next call of a BatchingClient. Pure policy: it has no thread,
+// lock or clock.
 #ifndef HELLOCNN_CLIENT_IMAGE_QUEUE_H_
 #define HELLOCNN_CLIENT_IMAGE_QUEUE_H_
 
@@ -14,11 +15,11 @@
 
 namespace hellocnn::client {
 
-// An image, and its answer once `done` says so.
+// An image and, once `done` is notified, its result.
 struct PendingImage {
   PendingImage(Image pending, Instant until) : image(std::move(pending)), deadline(until) {}
 
-  // Called once.
+  // Sets the result and notifies `done`. Must be called once.
   void Answer(absl::StatusOr<ClassifyResult> answer) {
     result = std::move(answer);
     done.Notify();
@@ -30,31 +31,31 @@ struct PendingImage {
   Notification done;
 };
 
-// First in, first out. Gives out batches as long as fewer than max_calls_in_flight of them are out.
-// Thread-compatible.
+// A first-in, first-out queue. It gives out batches while fewer than max_calls_in_flight of them
+// are in flight. Thread-compatible.
 class ImageQueue {
  public:
   using Images = std::vector<std::shared_ptr<PendingImage>>;
 
   struct Taken {
-    Images batch;    // what to send now; if not empty, Finish must follow. Empty: nothing to do
-    Images expired;  // left the queue because their deadline has come
+    Images batch;    // to send now, followed by Finish; empty if there is nothing to send
+    Images expired;  // removed from the queue because their deadline has passed
   };
 
-  // INVALID_ARGUMENT names the option that is out of range.
+  // Returns OK, or INVALID_ARGUMENT if an option is out of range. The message names the option.
   static absl::Status Validate(const BatchingOptions& options);
 
-  // `options` are valid.
+  // `options` must be valid.
   explicit ImageQueue(const BatchingOptions& options) : options_(options) {}
 
-  // RESOURCE_EXHAUSTED: queue_capacity images wait.
+  // Appends `image`. Fails with RESOURCE_EXHAUSTED if queue_capacity images wait.
   absl::Status Push(std::shared_ptr<PendingImage> image);
   Taken Take(Instant now);
-  // The call of a batch has ended.
+  // Records that the call of a batch has ended.
   void Finish() { --calls_; }
 
   int waiting() const { return static_cast<int>(images_.size()); }
-  // Nothing waits, and nothing is out.
+  // Returns true if no image waits and no batch is in flight.
   bool idle() const { return images_.empty() && calls_ == 0; }
 
  private:

@@ -10,8 +10,9 @@
 namespace hellocnn::client {
 namespace {
 
-// How often Run looks whether the channels are mended. Not how soon they are: gRPC works on them
-// all the while that a thread waits in it. The thread only stays this much longer than it need.
+// The interval at which Run checks whether the channels are connected. It does not delay
+// reconnecting: gRPC works on the channels all the time that a thread waits in it. The thread only
+// stays up to this much longer than it must.
 constexpr absl::Duration kBetweenLooks = absl::Seconds(1);
 
 bool IsBroken(const std::shared_ptr<grpc::Channel>& channel) {
@@ -39,7 +40,7 @@ void Reconnector::Mend() {
   try {
     thread_ = std::thread([this] { Run(); });
   } catch (const std::system_error&) {
-    running_ = false;  // no thread to be had: the next call that fails asks again
+    running_ = false;  // no thread could start: the next call that fails tries again
   }
 }
 

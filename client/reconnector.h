@@ -1,4 +1,4 @@
-// Lets gRPC mend broken connections while nobody calls.
+// Lets gRPC reconnect broken connections while no call is in flight.
 #ifndef HELLOCNN_CLIENT_RECONNECTOR_H_
 #define HELLOCNN_CLIENT_RECONNECTOR_H_
 
@@ -15,22 +15,22 @@
 
 namespace hellocnn::client {
 
-// gRPC's connections make progress while some thread waits in gRPC, and every 5 s besides. Calls
-// with callbacks have threads that always do. A call that blocks is such a thread itself; but one
-// that fails at once, because its connection is broken, waits for nothing: then a connection, its
-// handshake and a question for the server's health take up to 30 s together. Thread-safe.
+// The connections of gRPC make progress while some thread waits in gRPC, and otherwise every 5 s.
+// Calls with callbacks have threads that always wait. A call that blocks waits itself. But a call
+// that fails at once, because its connection is broken, does not wait. Then connecting, the
+// handshake and the health check take up to 30 s together. Thread-safe.
 class Reconnector {
  public:
   using Channels = std::vector<std::shared_ptr<grpc::Channel>>;
 
   explicit Reconnector(Channels channels) : channels_(std::move(channels)) {}
-  // Does not wait for anything but its own thread to end, which it does at once.
+  // Blocks only until its own thread ends, which the thread does at once.
   ~Reconnector();
   Reconnector(const Reconnector&) = delete;
   Reconnector& operator=(const Reconnector&) = delete;
 
-  // If a channel is broken, a thread waits in gRPC until none is. Does not block. Does nothing if
-  // there is no thread to be had.
+  // Starts a thread, if a channel is broken, that waits in gRPC until no channel is. Does not
+  // block. Does nothing if no thread can be started.
   void Mend() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

@@ -82,7 +82,7 @@ void StreamCall::CloseSending() {
 }
 
 grpc::Status StreamCall::Finish() {
-  // gRPC ends no call before each of its responses has been read.
+  // gRPC does not end a call before all of its responses have been read.
   while (Read().has_value()) {
   }
   MutexLock lock(&mutex_);
@@ -134,7 +134,7 @@ void StreamCall::OnWritesDoneDone(bool /*ok*/) {
 void StreamCall::OnDone(const grpc::Status& status) {
   MutexLock lock(&mutex_);
   status_ = status;
-  changed_.SignalAll();  // the last use of this: whoever waits may destroy it once the lock is free
+  changed_.SignalAll();  // the last use of this: a waiting thread may destroy it after the unlock
 }
 
 ClassifyStream::Impl::Impl(std::shared_ptr<ConnectionPool> connections, Instant deadline,
@@ -167,7 +167,7 @@ ClassifyStream::ClassifyStream(std::unique_ptr<Impl> impl) : impl_(std::move(imp
 ClassifyStream::ClassifyStream(ClassifyStream&&) noexcept = default;
 
 ClassifyStream& ClassifyStream::operator=(ClassifyStream&& other) noexcept {
-  std::swap(impl_, other.impl_);  // `other` ends what this one held
+  std::swap(impl_, other.impl_);  // `other` ends the stream that this one held
   return *this;
 }
 

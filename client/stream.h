@@ -20,34 +20,38 @@
 namespace hellocnn::client {
 
 // A bidirectional call on gRPC's callback interface. Its reactions only store what happened, so
-// every wait here is a wait for `changed_`, which the end of the call signals too: whatever the
-// order of operations, each of them ends when the call does. The call starts at once and not with
-// the first request, so that it can end even if nothing is ever sent.
+// every wait here is a wait for `changed_`, which the end of the call signals too. Therefore,
+// whatever the order of operations, each of them ends when the call ends. The constructor starts
+// the call, so that the call can end even if nothing is ever sent.
 //
-// Not destroyed before Finish has returned. Thread-safe as ClassifyStream is.
+// Must not be destroyed before Finish has returned. Has the thread-safety of ClassifyStream.
 class StreamCall final
     : public grpc::ClientBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> {
  public:
-  // Starts the call. Does not block. `connection` and `context` outlive this; `context` is unused.
+  // Starts the call. Does not block. `connection` and `context` must outlive this, and `context`
+  // must be unused.
   StreamCall(Connection& connection, grpc::ClientContext& context);
 
-  // Waits until gRPC has taken the previous request, then gives it this one. CANCELLED: the call
-  // has ended. DEADLINE_EXCEEDED: gRPC has not taken the previous one by `deadline`.
-  // FAILED_PRECONDITION: after CloseSending. Nothing was sent in any of these.
+  // Blocks until gRPC has taken the previous request, then hands it this one. Fails with CANCELLED
+  // if the call has ended. Fails with DEADLINE_EXCEEDED if gRPC has not taken the previous request
+  // by `deadline`. Fails with FAILED_PRECONDITION after CloseSending. After any of these errors the
+  // request was not sent.
   absl::Status Send(v1::ClassifyStreamRequest request, Instant deadline)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Blocks until a response has come. nullopt: the call has ended.
+  // Blocks until a response arrives. Returns nullopt if the call has ended.
   std::optional<v1::ClassifyStreamResponse> Read() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Tells the server that nothing more will be sent, once it has what was. Does not block.
+  // Tells the server that no more requests follow, once all requests have been sent. Does not
+  // block.
   void CloseSending() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Discards the responses that nobody has read, and blocks until the server has ended the call.
-  // Returns its status. Called after CloseSending, or once `context` is cancelled.
+  // Discards the responses that have not been read, and blocks until the server has ended the call.
+  // Returns the status of the call. Must be called after CloseSending, or once `context` is
+  // cancelled.
   grpc::Status Finish() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Images that gRPC has taken.
+  // Returns the number of images that gRPC has taken.
   int images() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -56,21 +60,22 @@ class StreamCall final
   void OnWritesDoneDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnDone(const grpc::Status& status) override ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // What to ask of gRPC once the lock is released.
+  // The operation to start once the lock is released.
   enum class Next { kNothing, kCloseSending, kLetGo };
-  // To be called after each change of the members below; decides each of them once.
+  // Returns the next operation, and each operation once. Must be called after each change of the
+  // members below.
   Next Decide() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Do(Next next) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // gRPC reads and writes these from StartRead or StartWrite until the reaction to it.
+  // gRPC reads and writes these from StartRead or StartWrite until the reaction to that operation.
   v1::ClassifyStreamResponse incoming_;
   v1::ClassifyStreamRequest outgoing_;
 
   mutable Mutex mutex_;
   CondVar changed_;
-  bool reading_ ABSL_GUARDED_BY(mutex_) = true;         // StartRead is under way
-  bool writing_ ABSL_GUARDED_BY(mutex_) = false;        // StartWrite or StartWritesDone is
-  bool responses_end_ ABSL_GUARDED_BY(mutex_) = false;  // no response will come any more
+  bool reading_ ABSL_GUARDED_BY(mutex_) = true;   // StartRead is in flight
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;  // StartWrite or StartWritesDone is in flight
+  bool responses_end_ ABSL_GUARDED_BY(mutex_) = false;  // no more responses will arrive
   bool write_failed_ ABSL_GUARDED_BY(mutex_) = false;
   bool close_wanted_ ABSL_GUARDED_BY(mutex_) = false;  // CloseSending was called
   bool close_sent_ ABSL_GUARDED_BY(mutex_) = false;
@@ -82,10 +87,10 @@ class StreamCall final
 struct ClassifyStream::Impl {
   Impl(std::shared_ptr<ConnectionPool> connections, Instant deadline,
        const std::optional<Cancellation>& cancellation);
-  // Cancels what is not finished and blocks until gRPC has let go of it.
+  // Cancels the stream if it is not finished, and blocks until gRPC has released it.
   ~Impl();
 
-  // Blocks until the stream has ended; reports it, the first time.
+  // Blocks until the stream has ended, and returns its status. The first call also reports it.
   const absl::Status& Finish();
 
   const std::shared_ptr<ConnectionPool> pool;

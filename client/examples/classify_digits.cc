@@ -1,5 +1,5 @@
-// Classifies handwritten digits in the three ways that the client library has, and says how many
-// were right:
+// Classifies handwritten digits in the three ways that the client library has, and prints how many
+// results were right:
 //
 //   classify_digits 127.0.0.1:8500 data/mnist-test 1000
 //
@@ -29,9 +29,9 @@ using hellocnn::client::Client;
 using hellocnn::client::Image;
 using hellocnn::client::RetryOptions;
 
-constexpr int kRows = 28;     // of an MNIST digit, and its columns
-constexpr int kPadding = 2;   // black pixels that make 32 of them
-constexpr int kThreads = 16;  // that have one digit each
+constexpr int kRows = 28;     // rows of an MNIST digit, and also its columns
+constexpr int kPadding = 2;   // black pixels on each side, which make 32 rows
+constexpr int kThreads = 16;  // threads with one digit each
 constexpr std::size_t kTogether = 50;
 
 struct Digit {
@@ -39,7 +39,7 @@ struct Digit {
   int label;
 };
 
-// The bytes of a gzipped file after its header, at most `count`.
+// Returns the bytes of a gzipped file after its header, at most `count`.
 std::vector<std::uint8_t> Read(const std::string& path, int header, std::size_t count) {
   std::vector<std::uint8_t> bytes(count);
   const gzFile file = gzopen(path.c_str(), "rb");
@@ -74,7 +74,8 @@ bool IsRight(const absl::StatusOr<ClassifyResult>& answer, const Digit& digit) {
   return false;
 }
 
-// Many images in each call, many calls at a time, no thread of one's own: the fastest way.
+// Sends many images in each call, and many calls at a time, without threads of its own. This is the
+// fastest way.
 int Asynchronously(const Client& client, const std::vector<Digit>& digits) {
   std::vector<std::future<absl::StatusOr<ClassifyResult>>> answers;
   for (std::size_t first = 0; first < digits.size(); first += kTogether) {
@@ -96,7 +97,8 @@ int Asynchronously(const Client& client, const std::vector<Digit>& digits) {
   return right;
 }
 
-// Threads that have one image each, as in a web server: the library puts them together.
+// Uses threads with one image each, as in a web server. The library combines their images into
+// calls.
 int MicroBatched(BatchingClient& batching, const std::vector<Digit>& digits) {
   std::atomic<std::size_t> next = 0;
   std::atomic<int> right = 0;
@@ -130,7 +132,7 @@ int main(int argc, char** argv) {
       .target = argv[1],
       .default_timeout = absl::Seconds(10),
       .connections = 2,
-      // A full queue is waited out, for as long as the server says.
+      // Waits while the queue is full, for as long as the server says.
       .retry = RetryOptions{.codes = {absl::StatusCode::kUnavailable,
                                       absl::StatusCode::kResourceExhausted}},
       .on_call_end = [&calls](const CallReport& report) { calls += report.decisive ? 1 : 0; },
