@@ -18,7 +18,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-// A server that answers once `open`; keeps the sizes of the calls that have come.
+// A server that responds once `open` is notified, and records the size of each call.
 class GatedServer {
  public:
   GatedServer() {
@@ -48,7 +48,7 @@ class GatedServer {
   std::vector<int> sizes_ ABSL_GUARDED_BY(mutex_);
 
  public:
-  FakeServer server;  // destroyed first: its handler uses the rest
+  FakeServer server;  // destroyed first, because its handler uses the other members
 };
 
 BatchingClient Batching(const FakeServer& server, const BatchingOptions& options = {}) {
@@ -151,7 +151,7 @@ TEST(BatchingClient, RefusesBadArguments) {
 TEST(BatchingClient, DestructionWaitsForWhatWasAccepted) {
   GatedServer gated;
   std::optional<BatchingClient> batching = Batching(gated.server, {.max_calls_in_flight = 1});
-  // Both have given up, but the first is under way and answered after that.
+  // Both callers have timed out, but the first call is in flight and gets its response afterwards.
   EXPECT_FALSE(batching->Classify(Uniform(1), absl::Milliseconds(1)).ok());
   EXPECT_FALSE(batching->Classify(Uniform(2), absl::Milliseconds(1)).ok());
   batching.reset();

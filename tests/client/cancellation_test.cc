@@ -1,4 +1,4 @@
-// Cancelling calls, and what is reported of calls of each kind.
+// Tests how calls are cancelled, and what is reported of each kind of call.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,7 +15,8 @@
 namespace hellocnn::client {
 namespace {
 
-// A server that holds all Classify calls until released; says when so many have come.
+// A server that holds all Classify calls until `release`. `came` counts the calls that have
+// arrived.
 struct HoldingServer {
   explicit HoldingServer(int calls = 1) : came(calls) {
     server.classify = [this](grpc::ServerContext&, const v1::ClassifyRequest& request,
@@ -28,7 +29,7 @@ struct HoldingServer {
   }
   absl::BlockingCounter came;
   absl::Notification release;
-  FakeServer server;  // destroyed first: its handler uses the rest
+  FakeServer server;  // destroyed first, because its handler uses the other members
 };
 
 constexpr auto kCancelled = absl::StatusCode::kCancelled;
@@ -147,7 +148,7 @@ TEST(CallReport, ComesOnceForEachCallOfEachKind) {
   { const ClassifyStream dropped = client.OpenStream().value(); }
   server.classify = [](auto&, auto&, auto&) { return grpc::Status::OK; };  // no predictions
   EXPECT_FALSE(client.Classify({Uniform(1)}).ok());
-  EXPECT_FALSE(client.Classify({}).ok());  // refused here, so not reported
+  EXPECT_FALSE(client.Classify({}).ok());  // rejected by the client, so not reported
 
   const std::vector<CallReport> reported = reports.WaitFor(7);
   ASSERT_EQ(reported.size(), 7U);

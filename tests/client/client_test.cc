@@ -65,7 +65,8 @@ TEST(Client, AnswersEachImageInOrder) {
   EXPECT_EQ(result->timing.batch_size, 3);
 }
 
-// Which of two servers get calls, of as many as it takes to reach both, and at most 1,000.
+// Returns which of two servers get calls. Sends calls until both have been reached, but at most
+// 1,000.
 std::array<bool, 2> Reached(bool round_robin) {
   std::array<FakeServer, 2> servers;
   std::array<std::atomic<bool>, 2> reached{};
@@ -121,7 +122,7 @@ TEST(Client, RefusesACallWithoutImagesOrWithoutTime) {
   EXPECT_EQ(late.status().code(), absl::StatusCode::kInvalidArgument);
 }
 
-// The deadline that the server saw, from now; nullopt: none.
+// Returns the time to the deadline that the server saw, or nullopt if there was no deadline.
 std::optional<absl::Duration> SeenDeadline(FakeServer& server, const Client& client,
                                            CallOptions options) {
   std::chrono::system_clock::time_point deadline;
@@ -271,8 +272,8 @@ TEST(Client, AsyncCallOutlivesTheClient) {
   EXPECT_EQ(result->predictions[0].class_index, 6);
 }
 
-// On one of gRPC's threads, which the last channel of all takes with it. No server in this process:
-// it would keep them.
+// The client is destroyed on a thread of gRPC, and the last channel of the process takes that
+// thread with it. There is no server in this process, because it would keep the threads.
 TEST(Client, LastOneMayGoWithItsLastCallback) {
   for (int i = 0; i < 20; ++i) {
     absl::Notification done;

@@ -15,7 +15,7 @@ namespace hellocnn::client {
 namespace {
 
 // Returns true if no earlier server of this process had the port. gRPC keeps a throttle of retries
-// for each target as long as the process lives, so that tests which shared a port would share it.
+// for each target until the process ends, so tests that shared a port would share a throttle.
 bool IsNewPort(int port) {
   static Mutex mutex;
   static std::set<int>* const used = new std::set<int>();

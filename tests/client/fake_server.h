@@ -1,4 +1,4 @@
-// A ClassifierService in this process, on a free port, whose answers a test chooses.
+// A ClassifierService in this process, on a free port, whose responses a test chooses.
 #ifndef TESTS_CLIENT_FAKE_SERVER_H_
 #define TESTS_CLIENT_FAKE_SERVER_H_
 
@@ -15,12 +15,14 @@ namespace hellocnn::client {
 
 class FakeServer : public v1::ClassifierService::Service {
  public:
-  // By default: Answer() to Classify and to each stream request, ModelMessage() to GetModel.
+  // The handlers. By default, Classify and each stream request get Answer(), and GetModel gets
+  // ModelMessage().
   std::function<grpc::Status(grpc::ServerContext&, const v1::ClassifyRequest&,
                              v1::ClassifyResponse&)>
       classify;
   std::function<grpc::Status(grpc::ServerContext&, v1::GetModelResponse&)> get_model;
-  // Called for each stream request; true goes on, false ends the stream with UNAVAILABLE.
+  // Called for each stream request. Returning true continues the stream; returning false ends it
+  // with UNAVAILABLE.
   std::function<bool(const v1::ClassifyStreamRequest&, v1::ClassifyStreamResponse&)> stream_answer;
 
   FakeServer();
@@ -32,8 +34,8 @@ class FakeServer : public v1::ClassifierService::Service {
   const std::string& target() const { return target_; }
   Client Connect(absl::Duration timeout = absl::Seconds(5)) const;
 
-  // Each image is taken for the class that its first grey level says, modulo `classes`, with
-  // probability 0.91.
+  // Returns a response that gives each image the class of its first grey level, modulo `classes`,
+  // with probability 0.91.
   static v1::ClassifyResponse Answer(const google::protobuf::RepeatedPtrField<v1::Image>& images,
                                      int classes = 10);
   static v1::GetModelResponse ModelMessage(int classes = 10);
@@ -51,7 +53,7 @@ class FakeServer : public v1::ClassifierService::Service {
   std::unique_ptr<grpc::Server> server_;
 };
 
-// A grey image whose every pixel is `level`.
+// Returns a grey image whose every pixel is `level`.
 Image Uniform(std::uint8_t level);
 
 }  // namespace hellocnn::client

@@ -37,7 +37,7 @@ TEST(Hedge, SecondAttemptAnswersWhileTheFirstHangs) {
   std::array<std::string, 2> peers;
   std::atomic<int> attempts = 0;
   Reports reports;
-  FakeServer server;  // after what its handler uses
+  FakeServer server;  // declared after what its handler uses
   server.classify = [&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     const int attempt = attempts++;
@@ -67,9 +67,9 @@ TEST(Hedge, GoesOverAnotherConnectionWhateverCallsComeBetween) {
   absl::BlockingCounter all(4);
   absl::Notification release;
   absl::Mutex mutex;
-  std::map<int, std::set<std::string>> peers;  // of the attempts, by call
+  std::map<int, std::set<std::string>> peers;  // peers of the attempts, by call
   Reports reports;
-  FakeServer server;  // after what its handler uses
+  FakeServer server;  // declared after what its handler uses
   server.classify = [&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     {
@@ -109,7 +109,7 @@ TEST(Hedge, FailureIsNotTheAnswerWhileAnotherAttemptIsUnderWay) {
   absl::Notification second_began;
   std::atomic<int> attempts = 0;
   Reports reports;
-  FakeServer server;  // after what its handler uses
+  FakeServer server;  // declared after what its handler uses
   server.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     if (attempts++ == 0) {
@@ -117,7 +117,7 @@ TEST(Hedge, FailureIsNotTheAnswerWhileAnotherAttemptIsUnderWay) {
       return grpc::Status(grpc::StatusCode::INTERNAL, "broken");
     }
     second_began.Notify();
-    reports.WaitFor(1);  // the first has failed, and the client knows
+    reports.WaitFor(1);  // the client knows that the first has failed
     response = FakeServer::Answer(request.images());
     return grpc::Status::OK;
   };
@@ -132,7 +132,7 @@ TEST(Hedge, FailureIsNotTheAnswerWhileAnotherAttemptIsUnderWay) {
 TEST(Hedge, LastFailureIsTheAnswer) {
   absl::Barrier* both = new absl::Barrier(2);
   Reports reports;
-  FakeServer server;  // after what its handler uses
+  FakeServer server;  // declared after what its handler uses
   server.classify = [&](auto&, auto&, auto&) {
     if (both->Block()) delete both;
     return grpc::Status(grpc::StatusCode::INTERNAL, "broken");
@@ -146,7 +146,7 @@ TEST(Hedge, LastFailureIsTheAnswer) {
 
 TEST(Hedge, FailureBeforeTheHedgeIsTheAnswer) {
   Reports reports;
-  FakeServer server;  // after what its handler uses
+  FakeServer server;  // declared after what its handler uses
   server.classify = [&](auto&, auto&, auto&) {
     return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full");
   };
@@ -159,7 +159,7 @@ TEST(Hedge, NoMoreThanTheAttempts) {
   absl::Notification release;
   std::atomic<int> attempts = 0;
   Reports reports;
-  FakeServer server;  // after what its handler uses
+  FakeServer server;  // declared after what its handler uses
   server.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     ++attempts;
@@ -182,7 +182,7 @@ TEST(Hedge, CancellationEndsAllAttempts) {
   absl::BlockingCounter both(2);
   absl::Notification release;
   Reports reports;
-  FakeServer server;  // after what its handler uses
+  FakeServer server;  // declared after what its handler uses
   server.classify = [&](auto&, auto&, auto&) {
     both.DecrementCount();
     release.WaitForNotification();

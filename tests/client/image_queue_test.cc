@@ -22,7 +22,7 @@ std::shared_ptr<PendingImage> Pending(int level, Instant deadline = Instant::Inf
   return std::make_shared<PendingImage>(Uniform(static_cast<std::uint8_t>(level)), deadline);
 }
 
-// The levels of the images, in their order.
+// Returns the grey levels of the images, in their order.
 std::vector<int> Levels(const ImageQueue::Images& images) {
   std::vector<int> levels;
   for (const auto& image : images)

@@ -27,7 +27,7 @@ done
 "$cmake" --build "$work/build"
 "$work/build/consumer"
 
-# Through pkg-config, and from another place than the one that it was installed to.
+# Builds through pkg-config, from a different place than the one that the build was installed to.
 mv "$work/prefix" "$work/moved"
 pkgconfig=$(dirname "$(find "$work/moved" -name hellocnn-client.pc)")
 flags_of() { PKG_CONFIG_PATH="$pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}" pkg-config "$@" hellocnn-client; }

@@ -1,4 +1,5 @@
-// What a client does while its server is away. Not a unit test: it looks at real threads.
+// Tests what a client does while its server is away. This is not a unit test: it looks at real
+// threads.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -23,11 +24,12 @@ TEST(Reconnector, LeavesTheCpuAloneWhileTheServerIsAway) {
   ASSERT_TRUE(client.Classify({Uniform(1)}).ok());
   server.Stop();
   ASSERT_TRUE(absl::IsUnavailable(client.Classify({Uniform(1)}).status()));
-  // Often enough for the thread that mends the connection to start.
+  // Two failures are enough for the thread that reconnects to start.
   ASSERT_TRUE(absl::IsUnavailable(client.Classify({Uniform(1)}).status()));
   const long before = Waits();
   absl::SleepFor(absl::Seconds(2));
-  // Looking every 20 ms took 467 waits in these two seconds; now they are about 60, most of gRPC's.
+  // When the thread checked every 20 ms, these two seconds took 467 waits. Now they take about 60,
+  // most of them in gRPC.
   EXPECT_LT(Waits() - before, 250);
 }
 
@@ -35,7 +37,7 @@ TEST(Reconnector, EndsAtOnceWithItsClient) {
   FakeServer server;
   server.Stop();
   for (int client = 0; client < 100; ++client) {
-    // With a wait of a second for each of them this would be noticed by any test timeout.
+    // If each client waited for a second, any test timeout would notice.
     ASSERT_TRUE(absl::IsUnavailable(server.Connect().Classify({Uniform(1)}).status()));
   }
 }

@@ -1,4 +1,4 @@
-// Keeps what ClientOptions::on_call_end is told.
+// Records the reports that ClientOptions::on_call_end gets.
 #ifndef TESTS_CLIENT_REPORTS_H_
 #define TESTS_CLIENT_REPORTS_H_
 
@@ -22,7 +22,7 @@ class Reports {
     };
   }
 
-  // Blocks until there are `count`, and returns them in their order.
+  // Blocks until there are `count` reports, and returns all reports in their order.
   std::vector<CallReport> WaitFor(std::size_t count) {
     const auto enough = [this, count]()
                             ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return reports_.size() >= count; };

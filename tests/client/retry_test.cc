@@ -1,4 +1,4 @@
-// What gRPC's own retries do with the service config that the client gives it.
+// Tests how gRPC retries with the service config that the client gives it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ namespace {
 
 constexpr absl::Duration kEver = absl::Hours(1);  // longer than any test lasts
 
-// Fails the first `failures` calls; counts all.
+// Makes the server fail the first `failures` calls, and counts all calls.
 class Failing {
  public:
   Failing(FakeServer& server, int failures, grpc::StatusCode code, std::string pushback = "") {
@@ -77,7 +77,7 @@ TEST(Retry, OnlyOfTheCodes) {
   EXPECT_EQ(full.attempts(), 3);
 }
 
-// gRPC stops keeping a request at 256 KiB unless told otherwise.
+// By default, gRPC stops keeping a request for retries at 256 KiB.
 TEST(Retry, OfLargeRequestsToo) {
   FakeServer server;
   const Failing failing(server, 1, grpc::StatusCode::UNAVAILABLE);
@@ -85,7 +85,7 @@ TEST(Retry, OfLargeRequestsToo) {
   EXPECT_EQ(failing.attempts(), 2);
 }
 
-// With a backoff of an hour, only the server's word can bring the call back in time.
+// The backoff is an hour, so only the time that the server sends can make the retry happen in time.
 TEST(Retry, ComesBackWhenTheServerSays) {
   FakeServer server;
   const Failing full(server, 2, grpc::StatusCode::RESOURCE_EXHAUSTED, "1");
@@ -118,7 +118,7 @@ TEST(Retry, NotWhenTheServerSaysNever) {
 TEST(Retry, ThrottleStopsItWhenHalfTheTokensAreGone) {
   FakeServer server;
   const Failing failing(server, 100, grpc::StatusCode::UNAVAILABLE);
-  // The first failure leaves 3 tokens of 4, the second 2: that is half.
+  // The first failure leaves 3 of 4 tokens and the second leaves 2, which is half.
   for (int call = 0; call < 10; ++call) {
     EXPECT_FALSE(Call(server, {.max_attempts = 5, .throttle_tokens = 4}).ok());
   }
@@ -143,11 +143,11 @@ TEST(Retry, SuccessRefillsTheThrottle) {
   EXPECT_EQ(failing.attempts(), 2);
 }
 
-// The addresses from which a client's calls come.
+// Returns the addresses from which the calls of a client come.
 std::set<std::string> Peers(int connections, int calls) {
   absl::Mutex mutex;
   std::set<std::string> peers;
-  FakeServer server;  // after what its handler uses
+  FakeServer server;  // declared after what its handler uses
   server.classify = [&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     const absl::MutexLock lock(&mutex);
@@ -171,7 +171,7 @@ TEST(Connections, AreAsManyAsAskedForAndUsedInTurn) {
 TEST(Connections, AreSharedByCopiesOfAClient) {
   absl::Mutex mutex;
   std::set<std::string> peers;
-  FakeServer server;  // after what its handler uses
+  FakeServer server;  // declared after what its handler uses
   server.get_model = [&](grpc::ServerContext& context, v1::GetModelResponse& response) {
     const absl::MutexLock lock(&mutex);
     peers.insert(context.peer());

@@ -1,4 +1,5 @@
-// Every short sequence of operations on a stream ends, whatever the server does meanwhile.
+// Tests that every short sequence of operations on a stream ends, whatever the server does
+// meanwhile.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -17,10 +18,11 @@ namespace {
 //   c  closes sending       f  finishes                 x  cancels
 constexpr char kOperations[] = "smrcfx";
 
-// Ends what would otherwise hang for ever, and shows that it did: no sequence needs so long.
+// Ends a sequence that would otherwise hang forever, and shows that it hung: no sequence needs this
+// long.
 constexpr absl::Duration kHung = absl::Seconds(20);
 
-// All sequences of at most `length` operations.
+// Returns all sequences of at most `length` operations.
 std::vector<std::string> Sequences(std::size_t length) {
   std::vector<std::string> sequences = {""};
   for (std::size_t i = 0; i < sequences.size(); ++i) {
@@ -32,7 +34,7 @@ std::vector<std::string> Sequences(std::size_t length) {
   return sequences;
 }
 
-// A stream of which this thread is the only user.
+// Runs operations on a stream that only this thread uses.
 class Runner {
  public:
   explicit Runner(const Client& client) : stream_(client.OpenStream({.timeout = kHung}).value()) {}
@@ -46,7 +48,7 @@ class Runner {
         for (int i = 0; i < 3; ++i) Send();
         break;
       case 'r':
-        // While the stream is open, a response may still come to what another thread sends.
+        // While the stream is open, Read may block for a response to a request from another thread.
         if (unread_ == 0 && !ended_) break;
         if (stream_.Read().has_value()) {
           --unread_;
@@ -87,7 +89,7 @@ class Runner {
 
   ClassifyStream stream_;
   int unread_ = 0;
-  bool ended_ = false;  // no response will come that is not counted in unread_
+  bool ended_ = false;  // no response will arrive that unread_ does not count
   bool cancelled_ = false;
 };
 

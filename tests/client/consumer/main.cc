@@ -1,4 +1,4 @@
-// Asks a server that does not exist. Succeeds if it is told so.
+// Calls a server that does not exist. Succeeds if the error is UNAVAILABLE.
 #include <iostream>
 #include <vector>
 
