@@ -6,9 +6,9 @@ namespace hellocnn::client {
 
 // Keeps the callback threads of gRPC running from the first call on until the process ends.
 // Otherwise gRPC 1.51 stops and joins these threads when the last channel that made a call with a
-// callback is destroyed. If that happens in a callback, for example because a caller drops a Client
-// while calls are in flight, gRPC does it on one of these threads. That thread then frees memory
-// twice that it still uses. Thread-safe; does not block.
+// callback is destroyed. If a caller drops a Client while calls are in flight, that happens in a
+// callback, on one of these threads. The thread then frees memory twice that it still uses.
+// Thread-safe; does not block.
 void KeepCallbackThreads();
 
 }  // namespace hellocnn::client

@@ -38,9 +38,10 @@ class ConnectionPool;
 // own.
 //
 // Thread-safe, except for moving and assigning. All copies may be destroyed while ClassifyAsync
-// calls and streams are in flight; these continue. Besides the errors that each function names, a
-// call may fail with DEADLINE_EXCEEDED, CANCELLED (by CallOptions::cancellation), UNAVAILABLE (the
-// server is not reachable, is loading or drains) or INTERNAL (the response breaks the protocol).
+// calls and streams are in flight; these continue. Besides the errors that each function names, any
+// call may fail with DEADLINE_EXCEEDED or, by CallOptions::cancellation, with CANCELLED. It fails
+// with UNAVAILABLE if the server is not reachable, is loading or drains. It fails with INTERNAL if
+// the response breaks the protocol.
 class Client {
  public:
   // Returns a client that has not connected yet. Does not block. Fails with INVALID_ARGUMENT if an

@@ -17,8 +17,8 @@ namespace hellocnn::client {
 // Says when gRPC retries a failed call, within the deadline of the call. Applies to Classify and
 // GetModel only: requests on a stream are never retried.
 //
-// If the response says when to retry (`grpc-retry-pushback-ms`, which the server sends when its
-// queue is full), gRPC retries after that time instead of the backoff.
+// If the response says when to retry, gRPC retries after that time instead of the backoff. The
+// server says so in `grpc-retry-pushback-ms` when its queue is full.
 struct RetryOptions {
   // The largest number of times that a call is sent, including the first: 1 (no retries) to 5,
   // which is the limit of gRPC.
@@ -46,11 +46,11 @@ struct RetryOptions {
 // faster but needs spare capacity: an attempt that loses has cost the server its work.
 struct HedgeOptions {
   // The time from the first attempt to the second, and from each further attempt to the next. > 0.
-  // The 95th percentile of the latency hedges about one call in twenty.
+  // At about the 95th percentile of the latency, one call in twenty is hedged.
   absl::Duration after = absl::Milliseconds(50);
   // The largest number of times that a call is sent, including the first: 2 to 5.
   int max_attempts = 2;
-  // The largest share of hedges (second and later attempts) in the calls, > 0 to 1. The first ten
+  // The largest ratio of hedges (second and later attempts) to calls, > 0 to 1. The first ten
   // hedges are exempt. The limit keeps hedging from doubling the load when everything is slow.
   double max_share = 0.1;
 };
@@ -110,7 +110,7 @@ struct ClientOptions {
 //
 //   Cancellation cancellation;
 //   client.ClassifyAsync(images, {.cancellation = cancellation}, callback);
-//   cancellation.Cancel();  // the callback gets CANCELLED, unless the answer was faster
+//   cancellation.Cancel();  // the callback gets CANCELLED, unless the response was faster
 class Cancellation {
  public:
   Cancellation();
