@@ -18,10 +18,10 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kMaxCardBytes = std::size_t{1} << 20;
-// More than a card needs, and little enough to show any part of it in an error.
+// More than a card needs, but small enough to show any part of the card in an error.
 constexpr int kMaxDepth = 16;
 
-// Reads members out of a card. Every error names the file and the member.
+// Reads the members of a card. Every error names the file and the member.
 class CardReader {
  public:
   explicit CardReader(const std::string& path) : path_(path) {}
@@ -56,7 +56,8 @@ class CardReader {
     return status_;
   }
 
-  // Null, with the status set, if there is no such member or there was an error before.
+  // Returns the member. Returns null, with the status set, if there is no such member or there was
+  // an earlier error.
   const Json* Find(const Json& object, const std::string& member) {
     if (!status_.ok()) return nullptr;
     const auto found = object.find(member);
@@ -71,7 +72,7 @@ class CardReader {
     if (found == nullptr) return;
     if (found->is_string()) text = found->get<std::string>();
     if (text.empty()) Wrong(member, *found, "a string that is not empty").IgnoreError();
-    // Names travel into paths and metrics, where a NUL would cut them short.
+    // Names are used in paths and metrics, where a NUL would truncate them.
     if (text.find('\0') != std::string::npos) {
       Wrong(member, *found, "a string without NUL").IgnoreError();
     }
@@ -91,7 +92,7 @@ class CardReader {
     for (std::size_t i = 0; i < found->size(); ++i) {
       const Json& label = (*found)[i];
       const std::string text = label.is_string() ? label.get<std::string>() : "";
-      // Labels tell the series of a metric apart, so they must differ.
+      // Labels distinguish the series of a metric, so they must differ.
       if (text.empty() || text.find('\0') != std::string::npos || !seen.insert(text).second) {
         return Wrong(absl::StrCat("class_labels[", i, "]"), label,
                      "a string that is not empty, has no NUL and is not there before")
@@ -101,7 +102,8 @@ class CardReader {
     }
   }
 
-  // Compared as doubles: every bound here is a whole number or a float, exact in a double.
+  // The bounds are compared as doubles. Every bound is a whole number or a float, which a double
+  // represents exactly.
   void ReadNumber(const Json& object, const std::string& member, double least, double most,
                   const std::string& wanted, double& number) {
     const Json* found = Find(object, member);
@@ -130,7 +132,7 @@ class CardReader {
                        card.content_size, " + 2 * ", card.padding, " = ",
                        card.content_size + 2 * card.padding, "; wanted ", kImageSide));
     }
-    // Kept as floats later, so it is a float's range that they must lie in.
+    // These numbers are stored as floats later, so they must lie within the range of a float.
     constexpr double kMost = std::numeric_limits<float>::max();
     constexpr double kLeastPositive = std::numeric_limits<float>::min();
     double mean = 0;
@@ -170,7 +172,7 @@ absl::StatusOr<ModelCard> LoadModelCard(const std::string& directory) {
     if (absl::Status status = CardReader(path).Read(json, card); !status.ok()) return status;
     return card;
   } catch (const Json::exception& error) {
-    // It quotes the text as it is, however long that is.
+    // The parser's message quotes the text unchanged, whatever its length.
     constexpr std::size_t kMaxShown = 256;
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": found ", Shown(error.what(), kMaxShown), "; wanted a JSON object"));

@@ -7,8 +7,8 @@
 namespace hellocnn {
 namespace {
 
-// A float is not finite if all bits of its exponent are set. No early return, so that the compiler
-// can use vectors.
+// Returns true if every value is finite. A float is not finite if all bits of its exponent are set.
+// There is no early return, so that the compiler can vectorise the loop.
 bool AllFinite(std::span<const float> row) {
   constexpr std::uint32_t kExponent = 0x7F80'0000;
   bool finite = true;

@@ -43,7 +43,8 @@ std::string WantedClassWeights() {
                       " classes");
 }
 
-// In the order of the layers, so that the error for a file of another network is about the first.
+// Checks the names in the order of the layers. The error for a file of another network is thus
+// about its first layer.
 absl::Status CheckNames(const std::map<std::string, Tensor>& tensors) {
   for (const TensorSpec& spec : WeightTensors(kMinClasses)) {
     if (tensors.count(spec.name) > 0) continue;
@@ -55,7 +56,8 @@ absl::Status CheckNames(const std::map<std::string, Tensor>& tensors) {
   return absl::OkStatus();
 }
 
-// Every model has as many classes as linear.2.weight, which is there, has rows.
+// Returns the number of rows of linear.2.weight, which is the number of classes. The tensor must
+// exist.
 absl::StatusOr<int> CountClasses(const std::map<std::string, Tensor>& tensors) {
   const Tensor& tensor = tensors.at(kClassWeights);
   const std::vector<std::int64_t>& shape = tensor.shape;

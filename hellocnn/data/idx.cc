@@ -36,7 +36,8 @@ std::uint32_t BigEndian32(const char* bytes) {
   return value;
 }
 
-// The whole file, decompressed. Grows with what is really there, not with what a header claims.
+// Returns the whole file, decompressed. Takes memory in proportion to the actual data, not to the
+// sizes that a header claims.
 absl::StatusOr<std::string> ReadDecompressed(const std::string& path) {
   errno = 0;
   const GzipFile file(gzopen(path.c_str(), "rb"));
@@ -54,7 +55,7 @@ absl::StatusOr<std::string> ReadDecompressed(const std::string& path) {
     bytes.resize(before + kChunkBytes);
     const int got = gzread(file.get(), bytes.data() + before, kChunkBytes);
     bytes.resize(before + static_cast<std::size_t>(got > 0 ? got : 0));
-    // A gzip stream that is cut off yields its last bytes first and only then an error.
+    // For a truncated gzip stream, zlib returns the last bytes first and only then an error.
     int code = Z_OK;
     const std::string message = gzerror(file.get(), &code);
     if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) {
@@ -67,7 +68,8 @@ absl::StatusOr<std::string> ReadDecompressed(const std::string& path) {
   }
 }
 
-// The file under its plain name or else with ".gz" added; `used` tells which.
+// Reads the file `stem`, or `stem`.gz if the former does not exist. Sets `used` to the name of the
+// file that was read.
 absl::StatusOr<IdxArray> ReadPlainOrGzipped(const std::string& stem, std::string& used) {
   used = stem;
   absl::StatusOr<IdxArray> plain = ReadIdx(used);

@@ -1,4 +1,4 @@
-// hellocnn-convert: from one format of weight files to another.
+// hellocnn-convert: converts weight files from one format to another.
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <cstdio>

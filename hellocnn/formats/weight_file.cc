@@ -15,8 +15,8 @@ namespace {
 
 constexpr char kPytorchEnding[] = ".pt";
 constexpr char kSafetensorsEnding[] = ".safetensors";
-// Where the header of a safetensors file begins. In a zip archive, it is where the first record's
-// compression method is, none of which is '{'.
+// The offset of the header of a safetensors file. At this offset, a zip archive has the compression
+// method of its first record, which is never '{'.
 constexpr std::size_t kHeaderAt = 8;
 
 }  // namespace

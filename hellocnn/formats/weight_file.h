@@ -1,4 +1,5 @@
-// Weight files in any format that is known here. The one place that tells the formats apart.
+// Reads and writes weight files in every supported format. This is the only code that tells the
+// formats apart.
 #ifndef HELLOCNN_FORMATS_WEIGHT_FILE_H_
 #define HELLOCNN_FORMATS_WEIGHT_FILE_H_
 
@@ -10,19 +11,19 @@
 
 namespace hellocnn {
 
-// Loads PyTorch's files, as LoadPytorchFile does, and safetensors, as LoadSafetensorsFile does;
-// which it is is told by content, not by name. Nothing in a file is run. Blocks on the disk.
-// Thread-safe. NOT_FOUND: no such file. INVALID_ARGUMENT names the file, and the tensor if it is
-// about one, what was found and what was wanted.
+// Loads a PyTorch file as LoadPytorchFile does, or a safetensors file as LoadSafetensorsFile does.
+// The content tells the format, not the name. No code in a file is ever run. Blocks on the disk.
+// Thread-safe. NOT_FOUND: there is no such file. INVALID_ARGUMENT: the file is invalid. The message
+// names the file, the tensor if it concerns one, the value found and the value wanted.
 absl::StatusOr<Weights> LoadWeightFile(const std::string& path);
 
-// Whether a name's ending says in which format SaveWeightFile is to write: ".pt" or ".safetensors".
+// Returns true if the path ends in ".pt" or ".safetensors", which tells SaveWeightFile the format.
 bool HasWeightFileEnding(const std::string& path);
 
-// Writes a state_dict, as SavePytorchFile does, to a path that ends in .pt, and safetensors, as
-// SaveSafetensorsFile does, to one that ends in .safetensors. The same weights give the same bytes.
-// An existing file is replaced at once or not at all. Blocks on the disk. INVALID_ARGUMENT: another
-// ending. Errors as ReplaceFile.
+// Writes a state_dict as SavePytorchFile does if the path ends in .pt. Writes safetensors as
+// SaveSafetensorsFile does if it ends in .safetensors. The same weights give the same bytes. An
+// existing file is replaced atomically or left unchanged. Blocks on the disk.
+// INVALID_ARGUMENT: the path has another ending. Otherwise returns the errors of ReplaceFile.
 absl::Status SaveWeightFile(const Weights& weights, const std::string& path);
 
 }  // namespace hellocnn

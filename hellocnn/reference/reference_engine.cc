@@ -22,7 +22,7 @@ struct Parameters {
   std::span<const float> bias;
 };
 
-// output[i] += factor * input[i], for a row.
+// Computes output[i] += factor * input[i] for a row.
 void AddScaled(double factor, const double* input, int length, double* output) {
   for (int i = 0; i < length; ++i) output[i] += factor * input[i];
 }
@@ -50,17 +50,17 @@ Activation Convolve(const PlacedLayer& placed, const Parameters& parameters, con
   return out;
 }
 
-// Not a number wins, as in PyTorch.
+// Returns the larger value, or NaN if either value is NaN, as in PyTorch.
 double Larger(double a, double b) { return a > b || std::isnan(a) ? a : b; }
 
-// The largest of `count` values that are `step` apart.
+// Returns the largest of `count` values, which are `step` positions apart.
 double Largest(const double* values, int count, int step) {
   double largest = *values;
   for (int i = 1; i < count; ++i) largest = Larger(largest, values[i * step]);
   return largest;
 }
 
-// A maximum is exact in any order: along the rows first, then along the columns.
+// Pools along the rows first, then along the columns. A maximum is exact in any order.
 Activation MaxPool(const PlacedLayer& placed, const Activation& in) {
   const Shape& input = placed.input;
   const Shape& output = placed.output;

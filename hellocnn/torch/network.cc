@@ -10,7 +10,7 @@
 namespace hellocnn {
 namespace {
 
-// A sliding maximum of width `window` along one dimension.
+// Returns the sliding maximum of width `window` along one dimension.
 torch::Tensor SlidingMax(torch::Tensor x, int window, int dimension) {
   const auto merge = [&](std::int64_t shift) {
     const std::int64_t length = x.size(dimension) - shift;
@@ -95,7 +95,7 @@ HelloCnnImpl::HelloCnnImpl(int classes, Kernels kernels) : classes_(classes) {
 }
 
 torch::Tensor HelloCnnImpl::forward(const torch::Tensor& images) {
-  // The original squeezes here, which for N = 1 drops the batch dimension too.
+  // The original calls squeeze() here, which for N = 1 also drops the batch dimension.
   return linear_->forward(conv_->forward(images).flatten(1));
 }
 

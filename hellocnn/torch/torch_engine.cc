@@ -17,15 +17,15 @@
 namespace hellocnn {
 namespace {
 
-// What the layers hand on for so many images is still in a cache, a second-level one of 1 MB and
-// more, and malloc keeps it.
+// The activations of this number of images fit in a second-level cache of at least 1 MB, and malloc
+// keeps their memory.
 constexpr std::int64_t kImagesTogether = 64;
 constexpr int kKeptBytes = 64 << 20;
-constexpr int kLargestKept = 32 << 20;  // in one piece; glibc takes no more
+constexpr int kLargestKept = 32 << 20;  // of a single block; glibc accepts no more
 
 class TorchEngine : public Engine {
  public:
-  // `images_together`: how many go through the network at a time.
+  // `images_together` is the number of images that go through the network at a time.
   TorchEngine(HelloCnn network, const Normalization& normalization, int max_batch_size,
               std::int64_t images_together)
       : network_(std::move(network)),
@@ -95,7 +95,7 @@ void SetUpLibTorch() {
   mallopt(M_TRIM_THRESHOLD, kKeptBytes);
   mallopt(M_MMAP_THRESHOLD, kLargestKept);
   torch::set_num_threads(1);
-  // LibTorch lets the second pool be set only once and aborts by exception otherwise.
+  // LibTorch allows the inter-op pool to be set only once and throws an exception otherwise.
   if (at::get_num_interop_threads() != 1) at::set_num_interop_threads(1);
 }
 

@@ -58,7 +58,7 @@ torch::Tensor Distort(const torch::Tensor& grey, double strength) {
   const std::int64_t count = grey.size(0);
   const torch::Tensor angle = Uniform(count, strength * 10 * std::numbers::pi / 180);
   const torch::Tensor scale = 1 + Uniform(count, strength * 0.1);
-  // affine_grid's coordinates run from -1 to 1 over the image's side
+  // The coordinates of affine_grid run from -1 to 1 along the side of the image.
   const double shift = strength * 2 * 2 / kImageSide;
   const torch::Tensor cosine = angle.cos() * scale;
   const torch::Tensor sine = angle.sin() * scale;

@@ -1,5 +1,5 @@
-// MNIST, or a set in its format, as tensors, split by a seed, and the random distortions of
-// training.
+// Loads MNIST, or a data set in its format, as tensors. Splits it by a seed and distorts images at
+// random for training.
 #ifndef HELLOCNN_TRAIN_DATASET_H_
 #define HELLOCNN_TRAIN_DATASET_H_
 
@@ -13,7 +13,8 @@
 
 namespace hellocnn {
 
-// Grey levels, uint8 [N, 1, 32, 32] with the black border in place, and class indices, int64 [N].
+// Images, grey levels of uint8 [N, 1, 32, 32] including the black border, and their labels, class
+// indices of int64 [N].
 struct Dataset {
   torch::Tensor images;
   torch::Tensor labels;
@@ -21,8 +22,9 @@ struct Dataset {
   std::int64_t size() const { return labels.size(0); }
 };
 
-// Reads `directory`'s `prefix` ("train" or "t10k") images and pads them from 28x28 to 32x32. Labels
-// must be 0 to `classes` - 1. Errors as ReadMnist; INVALID_ARGUMENT too for images of another size.
+// Reads the images and labels of `prefix` ("train" or "t10k") from `directory` and pads the images
+// from 28x28 to 32x32. Labels must be 0 to `classes` - 1. Returns the errors of ReadMnist. Also
+// returns INVALID_ARGUMENT if the images have another size.
 absl::StatusOr<Dataset> LoadDataset(const std::string& directory, const std::string& prefix,
                                     int classes);
 
@@ -31,15 +33,16 @@ struct Split {
   Dataset validation;
 };
 
-// Puts `validation_size` examples, drawn by `seed`, aside. Requires 0 < validation_size <
-// all.size().
+// Splits off `validation_size` examples, drawn at random with `seed`, for validation. Requires
+// 0 < validation_size < all.size().
 Split SplitDataset(const Dataset& all, std::int64_t validation_size, std::uint64_t seed);
 
-// The network's input, float32 [N, 1, 32, 32], of grey levels (uint8 or float32).
+// Returns the network's input, float32 [N, 1, 32, 32], for grey levels (uint8 or float32).
 torch::Tensor NormalizeBatch(const torch::Tensor& grey, const Normalization& normalization);
 
-// Each image turned, scaled and shifted at random: by up to 10 degrees, 10% and 2 pixels at
-// strength 1. 0 leaves the images as they are. Draws from LibTorch's default generator.
+// Returns the images, each rotated, scaled and shifted at random. At strength 1, the limits are 10
+// degrees, 10% and 2 pixels. Strength 0 leaves the images unchanged. Uses LibTorch's default random
+// generator.
 torch::Tensor Distort(const torch::Tensor& grey, double strength);
 
 }  // namespace hellocnn

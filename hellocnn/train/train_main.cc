@@ -1,4 +1,4 @@
-// hellocnn-train: from MNIST's files to weights and a model card.
+// hellocnn-train: trains a model on MNIST's files and writes its weights and its model card.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -75,7 +75,8 @@ ProgressObserver TerminalProgress() {
   return observer;
 }
 
-// The pair with the best validation accuracy after a short run each.
+// Makes a short run for each pair of hyperparameters. Returns the pairs in the order of the runs,
+// each with its best validation accuracy.
 absl::StatusOr<std::vector<std::pair<Hyperparameters, double>>> Search(
     const Flags& flags, const RunOptions& base, const Split& data,
     const ProgressObserver& observer) {
@@ -97,7 +98,7 @@ absl::StatusOr<std::vector<std::pair<Hyperparameters, double>>> Search(
 
 int Main(const Flags& flags) {
   namespace fs = std::filesystem;
-  SetUpLibTorch();  // one thread gives the same sums in the same order, whatever the machine
+  SetUpLibTorch();  // with one thread, the sums have the same order on every machine
   const int classes = static_cast<int>(flags.class_labels.size());
   absl::StatusOr<Dataset> all = LoadDataset(flags.data, "train", classes);
   if (!all.ok()) return Fail(all.status());
@@ -148,7 +149,7 @@ int Main(const Flags& flags) {
   if (!result.ok()) return Fail(result.status());
   report.final_run = *result;
 
-  // Only now, and only once: no choice above has seen these digits.
+  // The test set is used only here and only once, so that no choice above depends on it.
   absl::StatusOr<Dataset> test = LoadDataset(flags.data, "t10k", classes);
   if (!test.ok()) return Fail(test.status());
   report.test_classes = Classify(report.final_run.network, *test, options.normalization);

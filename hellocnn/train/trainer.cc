@@ -17,7 +17,7 @@ namespace {
 
 // Far above what the state of the largest network takes, some 3 MB.
 constexpr std::size_t kMaxCheckpointBytes = std::size_t{1} << 28;
-constexpr double kWarmUp = 0.1;  // share of the steps
+constexpr double kWarmUp = 0.1;  // the share of the steps
 
 double LearningRate(double peak, std::int64_t step, std::int64_t steps) {
   const double done = static_cast<double>(step) / static_cast<double>(steps);
@@ -25,7 +25,8 @@ double LearningRate(double peak, std::int64_t step, std::int64_t steps) {
   return peak * 0.5 * (1 + std::cos(std::numbers::pi * (done - kWarmUp) / (1 - kWarmUp)));
 }
 
-// Everything that decides the outcome of a run but the data.
+// Returns a string of everything that determines the result of a run, except for the contents of
+// the data.
 std::string Fingerprint(const RunOptions& o, const Split& data) {
   return absl::StrCat("lr=", o.hyperparameters.learning_rate,
                       " distortion=", o.hyperparameters.distortion, " epochs=", o.epochs,
@@ -131,7 +132,7 @@ class Run {
     nested("optimizer", *optimizer_);
     std::ostringstream bytes;
     archive.save_to(bytes);
-    // An interruption while writing leaves the previous state whole.
+    // An interruption while writing leaves the previous state intact.
     return ReplaceFile(path_, bytes.str());
   }
 

@@ -1,4 +1,5 @@
-// Trains HelloCNN: AdamW, a warm-up and a cosine, the best epoch by validation accuracy.
+// Trains HelloCNN with AdamW. The learning rate has a warm-up and then follows a cosine. The epoch
+// with the best validation accuracy wins.
 #ifndef HELLOCNN_TRAIN_TRAINER_H_
 #define HELLOCNN_TRAIN_TRAINER_H_
 
@@ -15,10 +16,10 @@
 
 namespace hellocnn {
 
-// What the validation set decides on.
+// The hyperparameters that are chosen by their validation accuracy.
 struct Hyperparameters {
-  double learning_rate = 3e-3;  // at its peak, after the first tenth of the steps
-  double distortion = 0;        // 0 to 1, see Distort
+  double learning_rate = 3e-3;  // the peak, which is reached after the first tenth of the steps
+  double distortion = 0;        // 0 to 1, the strength for Distort
 };
 
 struct RunOptions {
@@ -40,7 +41,7 @@ struct EpochReport {
   double validation_accuracy;  // 0 to 1
 };
 
-// Told of progress, on the caller's thread.
+// Callbacks for the progress of a run. They are called on the caller's thread.
 struct ProgressObserver {
   std::function<void(const RunOptions&, int epoch, double epoch_done)>
       on_step;  // epoch_done: 0 to 1
@@ -48,24 +49,27 @@ struct ProgressObserver {
 };
 
 struct RunResult {
-  HelloCnn network{nullptr};  // the best epoch's
+  HelloCnn network{nullptr};  // the network of the best epoch
   int best_epoch = 0;
   double best_validation_accuracy = 0;
   std::vector<EpochReport> epochs;
 };
 
-// Runs to the end and returns the best epoch. After each epoch the run's state is saved; where a
-// saved state is found, the run goes on from there and ends with the same weights as one that was
-// never interrupted (on the same machine and LibTorch). The default generator is reseeded for each
-// epoch from `seed`, so results depend on nothing that ran before. FAILED_PRECONDITION: the
-// checkpoint was made with other options. INTERNAL: LibTorch failed.
+// Trains until the run ends and returns the best epoch. Blocks until then.
+//
+// The state of the run is saved after each epoch. If there is a saved state, the run continues from
+// it. It then ends with the same weights as an uninterrupted run on the same machine with the same
+// LibTorch. LibTorch's default random generator is reseeded from `seed` for each epoch, so results
+// do not depend on anything that ran before.
+//
+// FAILED_PRECONDITION: the checkpoint was made with other options. INTERNAL: LibTorch failed.
 absl::StatusOr<RunResult> Train(const RunOptions& options, const Split& data,
                                 const ProgressObserver& observer);
 
-// Class indices that the network gives, int64 [N].
+// Returns the class index that the network predicts for each image, int64 [N].
 torch::Tensor Classify(HelloCnn& network, const Dataset& data, const Normalization& normalization);
 
-// Share of `data` that it classifies rightly, 0 to 1.
+// Returns the share of `data` that the network classifies correctly, 0 to 1.
 double Accuracy(HelloCnn& network, const Dataset& data, const Normalization& normalization);
 
 }  // namespace hellocnn

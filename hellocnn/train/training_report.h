@@ -1,4 +1,5 @@
-// Writes the model card of a training: what was done, on what, and how well it went.
+// Writes the model card of a training: how the model was trained, on which data, and how accurate
+// it is.
 #ifndef HELLOCNN_TRAIN_TRAINING_REPORT_H_
 #define HELLOCNN_TRAIN_TRAINING_REPORT_H_
 
@@ -15,19 +16,19 @@ struct TrainingReport {
   std::string name;
   std::string version;
   std::string weights_file;
-  std::vector<std::string> class_labels;  // as many as the network has classes
+  std::vector<std::string> class_labels;  // one for each class of the network
   std::string data_directory;
   std::int64_t training_size = 0;
   std::int64_t validation_size = 0;
   RunOptions options;                                      // of the final run
-  std::vector<std::pair<Hyperparameters, double>> search;  // tried, with their validation accuracy
+  std::vector<std::pair<Hyperparameters, double>> search;  // each trial and its validation accuracy
   RunResult final_run;
-  torch::Tensor test_classes;  // what the network says of the test set, int64 [N]
-  torch::Tensor test_labels;   // what is right, int64 [N]
+  torch::Tensor test_classes;  // the network's predictions for the test set, int64 [N]
+  torch::Tensor test_labels;   // the correct classes, int64 [N]
 };
 
-// Writes `directory`/model_card.json, readable by LoadModelCard. Blocks: checksums the data files.
-// Errors as ReadFileStart and ReplaceFile.
+// Writes `directory`/model_card.json, which LoadModelCard can read. Blocks on the disk and computes
+// checksums of the data files. Returns the errors of ReadFileStart and ReplaceFile.
 absl::Status WriteModelCard(const TrainingReport& report, const std::string& directory);
 
 }  // namespace hellocnn

@@ -19,7 +19,7 @@ constexpr char kWanted[] =
     "wanted what torch.save(model.state_dict(), path) or torch.jit.script(model).save(path) writes";
 constexpr std::int64_t kMaxRecords = 1 << 16;
 
-// First bytes of the formats that are most often mistaken for ours.
+// The first bytes of the formats that are most often mistaken for a PyTorch archive.
 const std::string kZipStart("PK\x03\x04", 4);
 const std::string kEmptyZip("PK\x05\x06", 4);
 const std::string kLegacyStart("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 14);
@@ -32,7 +32,7 @@ bool StartsWith(const std::string& text, const std::string& start) {
   return text.compare(0, start.size(), start) == 0;
 }
 
-// Says what a file is that the zip library did not take.
+// Returns an error that says what a file is that the zip library rejected.
 absl::Status DescribeOtherFormat(const std::string& path, const std::string& start,
                                  const std::string& reason) {
   if (start.empty()) return Wrong(path, "is empty");
@@ -118,7 +118,7 @@ absl::Status Archive::ListRecords() {
   }
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (!StartsWith(names[i], folder)) continue;
-    // Two readers may disagree on which of two equal names counts; that is not left to chance.
+    // If two records had the same name, two readers could disagree on which one is valid.
     if (!records_.emplace(names[i].substr(folder.size()), i).second) {
       return Wrong(path_, absl::StrCat("has two records of the name \"",
                                        absl::CHexEscape(names[i].substr(0, 80)), "\""));
@@ -153,7 +153,7 @@ absl::StatusOr<std::string> Archive::Read(const std::string& record, std::size_t
   const std::unique_ptr<zip_file_t, CloseRecord> file(
       zip_fopen_index(zip_.get(), found->second, 0));
   if (file == nullptr) return wrong(absl::StrCat("cannot be opened: ", zip_strerror(zip_.get())));
-  // One byte more than there should be: only a read that meets the end checks the CRC.
+  // The buffer has one extra byte, because libzip checks the CRC only when a read reaches the end.
   std::string bytes(stat.size + 1, '\0');
   std::size_t got = 0;
   while (got < bytes.size()) {

@@ -1,5 +1,5 @@
-// The zip archive that torch.save and TorchScript write: records in one folder, whose name says
-// nothing.
+// The zip archive that torch.save and TorchScript write. Its records are in one folder, whose name
+// has no meaning.
 #ifndef HELLOCNN_FORMATS_PYTORCH_ARCHIVE_H_
 #define HELLOCNN_FORMATS_PYTORCH_ARCHIVE_H_
 
@@ -16,20 +16,21 @@ struct zip;
 
 namespace hellocnn {
 
-// A PyTorch archive, open for reading. Records are named relative to its folder: "data.pkl",
+// A PyTorch archive, open for reading. The names of records are relative to its folder: "data.pkl",
 // "data/0".
 //
 // Thread-compatible.
 class Archive {
  public:
-  // NOT_FOUND: no such file. INVALID_ARGUMENT says what the file is, if it is not such an archive.
+  // Opens the archive. NOT_FOUND: there is no such file. INVALID_ARGUMENT: the file is not a
+  // PyTorch archive. The message says what it is instead.
   static absl::StatusOr<Archive> Open(const std::string& path);
 
   const std::string& path() const { return path_; }
   bool Contains(const std::string& record) const { return records_.contains(record); }
 
-  // Reads all of a record and checks its CRC. INVALID_ARGUMENT: not there, damaged, encrypted,
-  // compressed by anything but Deflate, or of more than `max_bytes` bytes.
+  // Reads a whole record and checks its CRC. INVALID_ARGUMENT: the record is missing, damaged,
+  // encrypted, compressed by a method other than Deflate, or larger than `max_bytes`.
   absl::StatusOr<std::string> Read(const std::string& record, std::size_t max_bytes);
 
  private:

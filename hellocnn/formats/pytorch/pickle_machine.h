@@ -1,4 +1,4 @@
-// The machine behind ReadPickle; for pickle_reader.cc only.
+// The machine behind ReadPickle. Only pickle_reader.cc may include this header.
 #ifndef HELLOCNN_FORMATS_PYTORCH_PICKLE_MACHINE_H_
 #define HELLOCNN_FORMATS_PYTORCH_PICKLE_MACHINE_H_
 
@@ -17,13 +17,14 @@
 
 namespace hellocnn {
 
-// Pickle's stack machine, less everything that would run code. It works through the bytes in a
-// loop, so that deep nesting costs no stack. The first error sticks; until the loop sees it,
-// helpers return harmless values.
+// Pickle's stack machine, without everything that would run code. It processes the bytes in a loop,
+// so deep nesting does not use the call stack. The machine keeps the first error. Until the loop
+// sees it, the helpers return harmless values.
 class PickleMachine {
  public:
   PickleMachine(const std::string& name, const std::string& bytes) : name_(name), bytes_(bytes) {}
 
+  // Reads the whole pickle. May be called once. INVALID_ARGUMENT: see ReadPickle.
   absl::StatusOr<Pickle> Run() {
     while (status_.ok() && pickle_.root_ == nullptr) {
       opcode_offset_ = offset_;
@@ -42,8 +43,8 @@ class PickleMachine {
 
   static constexpr std::size_t kMaxValues = std::size_t{1} << 18;
   static constexpr std::size_t kMaxMarks = std::size_t{1} << 10;
-  // STACK_GLOBAL joins strings that may be used again and again: without a limit, a short pickle
-  // could fill the memory.
+  // STACK_GLOBAL joins strings, which a pickle may use any number of times. Without this limit, a
+  // short pickle could exhaust the memory.
   static constexpr std::size_t kMaxSymbolLength = 1024;
 
   void Fail(const std::string& what) {
@@ -62,7 +63,7 @@ class PickleMachine {
     return false;
   }
 
-  // An unsigned little-endian number.
+  // Reads an unsigned little-endian number.
   std::uint64_t Number(int width) {
     if (!Have(static_cast<std::uint64_t>(width))) return 0;
     std::uint64_t number = 0;
@@ -128,7 +129,7 @@ class PickleMachine {
     Push(Kind::kSymbol).text = absl::StrCat(module, ".", name);
   }
 
-  // The topmost value, of those above the last mark.
+  // Returns the topmost value above the last mark. If there is none, fails and returns nothing_.
   PickleValue& Top() {
     if (stack_.size() > (marks_.empty() ? 0 : marks_.back())) return *stack_.back();
     Fail("stack underflow: a value wanted, none there");
@@ -141,7 +142,7 @@ class PickleMachine {
     return top;
   }
 
-  // Takes everything above the last mark, and the mark.
+  // Removes all values above the last mark, and the mark, and returns the values.
   Values PopToMark() {
     if (marks_.empty()) {
       Fail("stack underflow: a mark wanted, none there");
@@ -226,7 +227,7 @@ class PickleMachine {
   std::size_t offset_ = 0;
   std::size_t opcode_offset_ = 0;
   std::vector<PickleValue*> stack_;
-  std::vector<std::size_t> marks_;  // heights of the stack
+  std::vector<std::size_t> marks_;  // sizes of the stack when each mark was set
   std::unordered_map<std::uint64_t, PickleValue*> memo_;
   PickleValue nothing_;  // stands in for a value after an error
   Pickle pickle_;

@@ -1,4 +1,5 @@
-// The opcodes of Python's pickle format that weight files use: protocol 2, and what is common of 4.
+// The opcodes of Python's pickle format that weight files use: those of protocol 2, and the common
+// ones of protocol 4.
 #ifndef HELLOCNN_FORMATS_PYTORCH_PICKLE_OPCODES_H_
 #define HELLOCNN_FORMATS_PYTORCH_PICKLE_OPCODES_H_
 
@@ -6,7 +7,7 @@
 
 namespace hellocnn::pickle {
 
-// By the names that Python's pickletools gives them.
+// Named after the opcodes in Python's pickletools.
 enum Opcode : std::uint8_t {
   kMark = '(',
   kStop = '.',

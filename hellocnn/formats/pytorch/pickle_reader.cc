@@ -21,7 +21,7 @@ void PickleMachine::Step(std::uint8_t opcode) {
       }
       return;
     case pickle::kFrame:
-      Number(8);  // how much to read ahead; all of it is here already
+      Number(8);  // the length of the frame; all bytes are in memory already
       return;
     case pickle::kStop:
       pickle_.root_ = &Pop();

@@ -13,21 +13,21 @@
 namespace hellocnn {
 
 // One value of a pickle. Values refer to each other by pointer, may share parts and may form
-// cycles; whoever walks them must bound the walk.
+// cycles. Code that traverses them must limit the depth and the number of steps.
 struct PickleValue {
   enum class Kind {
     kNone,
     kBool,          // integer: 0 or 1
     kInt,           // integer
     kFloat,         // real
-    kString,        // text; byte strings too
+    kString,        // text, also for byte strings
     kTuple,         // items
     kList,          // items
     kDict,          // entries, in the order they were written
-    kSymbol,        // text: "module.name", a name and no more
-    kCall,          // callee(*arguments), which was not called; entries if used as a dict; state
-    kObject,        // an instance of class callee; arguments, entries and state likewise
-    kPersistentId,  // arguments: what stands for something kept outside of the pickle
+    kSymbol,        // text: "module.name", which is never looked up
+    kCall,          // callee(*arguments), which is never called; entries if used as a dict; state
+    kObject,        // an instance of class callee, with arguments, entries and state like kCall
+    kPersistentId,  // arguments: the identifier of an object outside of the pickle
   };
 
   Kind kind = Kind::kNone;
@@ -37,20 +37,21 @@ struct PickleValue {
   std::vector<const PickleValue*> items;
   std::vector<std::pair<const PickleValue*, const PickleValue*>> entries;
   const PickleValue* callee = nullptr;     // a kSymbol
-  const PickleValue* arguments = nullptr;  // a kTuple, but for kPersistentId any kind
+  const PickleValue* arguments = nullptr;  // a kTuple; of any kind for kPersistentId
   const PickleValue* state = nullptr;      // null if there is none
 
-  // Whether this is a call of, or an instance of, the symbol.
+  // Returns true if this is a call of the symbol (kCall) or an instance of it (kObject).
   bool Is(Kind wanted, const std::string& symbol) const {
     return kind == wanted && callee != nullptr && callee->text == symbol;
   }
 };
 
-// For messages: "the string \"abc\"", "a list of 3", "an object of class __main__.Net". Does not
-// look inside.
+// Returns a description for messages: "the string \"abc\"", "a list of 3", "an object of class
+// __main__.Net". It does not describe the values inside.
 std::string Describe(const PickleValue& value);
 
-// Owns all values of one pickle. The pointers live as long as this object, moves included.
+// Owns all values of one pickle. Pointers to them are valid as long as this object lives, and stay
+// valid when it is moved.
 class Pickle {
  public:
   const PickleValue& root() const { return *root_; }
@@ -59,13 +60,13 @@ class Pickle {
   friend class PickleMachine;
 
   std::deque<PickleValue>
-      values_;  // never shrinks, so that pointers hold and cycles free themselves
+      values_;  // never shrinks, so pointers stay valid; owns the values, so cycles do not leak
   const PickleValue* root_ = nullptr;
 };
 
-// Reads the pickle, written by protocol 2 to 5, that is all of `bytes`. Takes time and memory in
-// proportion to its length, whatever it says. INVALID_ARGUMENT starts with `name` and gives the
-// offset, what was found and what was wanted.
+// Reads a pickle of protocol 2 to 5 that spans all of `bytes`. Takes time and memory in proportion
+// to the number of bytes, whatever their content. INVALID_ARGUMENT: the pickle is invalid. The
+// message starts with `name` and gives the offset, the value found and the value wanted.
 absl::StatusOr<Pickle> ReadPickle(const std::string& name, const std::string& bytes);
 
 }  // namespace hellocnn

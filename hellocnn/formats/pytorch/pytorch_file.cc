@@ -16,11 +16,11 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-// HelloCNN's is under 10 KiB; a larger network's should still get as far as the message about its
-// tensors.
+// HelloCNN's pickle is smaller than 10 KiB. With this limit, the pickle of a larger network still
+// gets the message about its tensors.
 constexpr std::size_t kMaxPickleBytes = std::size_t{4} << 20;
 constexpr int kMaxModuleDepth = 32;
-// Modules may be shared, so that a short file can describe a tree of any size.
+// Modules may be shared, so a short file could describe a tree of any size.
 constexpr int kMaxAttributes = 1 << 16;
 constexpr std::size_t kMaxNameLength = 256;
 
@@ -36,7 +36,7 @@ std::string ShownName(const std::string& name) {
   return absl::CHexEscape(name.substr(0, kMaxNameLength));
 }
 
-// Collects the tensors of a file under their names.
+// Collects the tensors of a file by name.
 class Collector {
  public:
   Collector(const std::string& path, TensorLoader& loader) : path_(path), loader_(loader) {}
@@ -49,8 +49,8 @@ class Collector {
     return absl::OkStatus();
   }
 
-  // Adds the tensors among the attributes of a module and of the modules in it. Other attributes,
-  // such as `training` and `stride`, are the code's business.
+  // Adds the tensors among the attributes of a module and of the modules in it. Ignores other
+  // attributes, such as `training` and `stride`, which only matter to the module's code.
   absl::Status AddScriptModule(const std::string& prefix, const PickleValue& module, int depth) {
     if (depth > kMaxModuleDepth) {
       return Wrong(absl::StrCat("modules are nested more than ", kMaxModuleDepth, " deep at ",
@@ -96,7 +96,8 @@ class Collector {
     return absl::OkStatus();
   }
 
-  // A checkpoint often wraps the state_dict; then the message can say where it is.
+  // Returns an error for a file without a state_dict at its root. A checkpoint often wraps the
+  // state_dict; the message then says where it is.
   absl::Status NotAStateDict(const PickleValue& dict, const PickleValue& key,
                              const PickleValue& value) const {
     for (const auto& [outer, inner] : dict.entries) {

@@ -1,5 +1,5 @@
-// Reads the weight files that PyTorch writes, without LibTorch and without running anything that is
-// in them.
+// Reads the weight files that PyTorch writes. It does not need LibTorch, and it runs no code from
+// the files.
 #ifndef HELLOCNN_FORMATS_PYTORCH_PYTORCH_FILE_H_
 #define HELLOCNN_FORMATS_PYTORCH_PYTORCH_FILE_H_
 
@@ -10,11 +10,13 @@
 
 namespace hellocnn {
 
-// Loads what torch.save(model.state_dict(), path) or torch.jit.script(model).save(path) wrote;
-// which of the two it is is told by content. The pickle in the file is read as data: a name in it
-// is never looked up, imported or called. TorchScript code in the file is not read at all. Blocks
-// on the disk. Thread-safe. NOT_FOUND: no such file. INVALID_ARGUMENT names the file, and the
-// tensor if it is about one, what was found and what was wanted.
+// Loads a file that torch.save(model.state_dict(), path) or torch.jit.script(model).save(path)
+// wrote. The content tells which of the two it is. The pickle in the file is read as data: no name
+// in it is ever looked up, imported or called. TorchScript code in the file is not read at all.
+//
+// Blocks on the disk. Thread-safe. NOT_FOUND: there is no such file. INVALID_ARGUMENT: the file is
+// invalid. The message names the file, the tensor if it concerns one, the value found and the value
+// wanted.
 absl::StatusOr<Weights> LoadPytorchFile(const std::string& path);
 
 }  // namespace hellocnn

@@ -20,7 +20,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little,
               "records are written as they lie in memory");
 
-// The few opcodes that a state_dict needs; names as in Python's pickletools.
+// Writes the few opcodes that a state_dict needs. The names are those of Python's pickletools.
 class Pickle {
  public:
   Pickle() { bytes_ = "\x80\x02"; }
@@ -70,7 +70,7 @@ void PickleTensor(Pickle& pickle, const TensorSpec& spec, int storage) {
   pickle.Unicode("cpu");
   pickle.Int(spec.size());
   pickle.Op('t').Op('Q');  // the storage, by persistent id
-  pickle.Int(0);           // offset in it
+  pickle.Int(0);           // the offset in the storage
   pickle.IntTuple(spec.shape);
   pickle.IntTuple(RowMajorStrides(spec.shape));
   pickle.Op('\x89');  // requires_grad = False
@@ -83,7 +83,7 @@ class MemoryArchive {
  public:
   MemoryArchive() : source_(zip_source_buffer_create(nullptr, 0, 0, nullptr)) {
     if (source_ == nullptr) return;
-    // libzip frees a source with its archive, unless somebody else keeps it.
+    // libzip frees a source with its archive unless the source has been kept.
     zip_source_keep(source_);
     archive_ = zip_open_from_source(source_, ZIP_CREATE | ZIP_TRUNCATE, nullptr);
     if (archive_ == nullptr) zip_source_free(source_);
@@ -96,12 +96,13 @@ class MemoryArchive {
     if (source_ != nullptr) zip_source_free(source_);
   }
 
-  // `bytes` must live until Finish has returned.
+  // Adds a record. `bytes` must live until Finish has returned.
   void Add(const std::string& name, const void* bytes, std::size_t size) {
     ok_ = ok_ && TryAdd(absl::StrCat("archive/", name), bytes, size);
   }
 
-  // Returns the bytes of the archive. INTERNAL: libzip failed, which needs memory and nothing else.
+  // Returns the bytes of the archive. INTERNAL: libzip failed, which happens only if it gets no
+  // memory.
   absl::StatusOr<std::string> Finish() {
     if (ok_ && zip_close(archive_) == 0) {
       archive_ = nullptr;
@@ -149,7 +150,7 @@ absl::Status SavePytorchFile(const Weights& weights, const std::string& path) {
   }
   pickle.Op('u').Op('.');
 
-  // The archive is made in memory, so that the file is written like every other one.
+  // The archive is made in memory, so that ReplaceFile can write the file like every other one.
   const std::string version = "3\n";
   const std::string byte_order = "little";
   MemoryArchive archive;

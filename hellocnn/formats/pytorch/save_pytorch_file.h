@@ -9,11 +9,14 @@
 
 namespace hellocnn {
 
-// Writes `path` so that torch.load(path), with weights_only too, gives an OrderedDict for
-// load_state_dict(), and LoadPytorchFile gives the same weights. The same weights give the same
-// bytes. An existing file is replaced at once or not at all. Errors as ReplaceFile. Format: a zip
-// of stored records, of which data.pkl is a protocol 2 pickle (torch/serialization.py in PyTorch's
-// sources).
+// Writes `path` so that torch.load(path), also with weights_only, returns an OrderedDict for
+// load_state_dict(), and LoadPytorchFile returns the same weights. The same weights give the same
+// bytes.
+//
+// The format is a zip archive of stored records. One of them, data.pkl, is a protocol 2 pickle
+// (torch/serialization.py in PyTorch's sources).
+//
+// An existing file is replaced atomically or left unchanged. Returns the errors of ReplaceFile.
 absl::Status SavePytorchFile(const Weights& weights, const std::string& path);
 
 }  // namespace hellocnn

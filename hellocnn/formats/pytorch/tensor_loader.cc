@@ -14,16 +14,16 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-// Both far above the 147,896 values of HelloCNN with 1,024 classes, so that a file of another
-// network still gets the message that says so.
+// Both limits are far above the 147,896 values of HelloCNN with 1,024 classes. A file of another
+// network thus still gets the message about its tensors.
 constexpr std::size_t kMaxStorageBytes = std::size_t{64} << 20;
 constexpr std::int64_t kMaxValues = std::int64_t{16} << 20;
 constexpr std::size_t kMaxDimensions = 8;
 constexpr char kRebuild[] = "torch._utils._rebuild_";
 constexpr char kFloat32[] = "float32";
 
-// The dtype, by PyTorch's name, of a storage class or of a dtype symbol; the symbol itself if it is
-// unknown.
+// Returns PyTorch's name of the dtype of a storage class or of a dtype symbol. Returns the symbol
+// itself if it is unknown.
 std::string DtypeName(const std::string& symbol) {
   static const auto* const names =
       new std::map<std::string, std::string>{{"torch.FloatStorage", kFloat32},
@@ -47,14 +47,14 @@ bool IsUntyped(const std::string& symbol) {
   return symbol == "torch.storage.UntypedStorage" || symbol == "torch.UntypedStorage";
 }
 
-// Item `index` of a tuple if it is of that kind, else null.
+// Returns item `index` of a tuple, or null if there is no such item of the wanted kind.
 const PickleValue* Item(const PickleValue& tuple, std::size_t index, Kind kind) {
   if (tuple.kind != Kind::kTuple || index >= tuple.items.size()) return nullptr;
   const PickleValue* item = tuple.items[index];
   return item->kind == kind ? item : nullptr;
 }
 
-// A tuple of non-negative integers.
+// Reads a tuple of non-negative integers into `extents`. Returns false if `tuple` is anything else.
 bool ReadExtents(const PickleValue* tuple, std::vector<std::int64_t>& extents) {
   if (tuple == nullptr || tuple->items.size() > kMaxDimensions) return false;
   for (const PickleValue* item : tuple->items) {
@@ -64,14 +64,15 @@ bool ReadExtents(const PickleValue* tuple, std::vector<std::int64_t>& extents) {
   return true;
 }
 
-// A tensor's values as places in its storage.
+// The positions of a tensor's values in its storage.
 struct Layout {
   std::int64_t offset = 0;
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> strides;
 };
 
-// Whether each value lies within a storage of so many. Not called of empty tensors.
+// Returns true if every value lies within a storage of `storage_values` values. The tensor must not
+// be empty.
 bool Fits(const Layout& layout, std::int64_t storage_values) {
   std::int64_t last = layout.offset;
   for (std::size_t i = 0; i < layout.shape.size(); ++i) {
@@ -92,7 +93,7 @@ float ReadFloat(const std::string& bytes, std::int64_t index, bool big_endian) {
   return std::bit_cast<float>(bits);
 }
 
-// Copies the values in row-major order of the shape. `layout` fits the storage.
+// Copies the values in the row-major order of the shape. `layout` must fit the storage.
 void CopyValues(const Layout& layout, const std::string& bytes, bool big_endian,
                 std::vector<float>& values) {
   std::vector<std::int64_t> position(layout.shape.size(), 0);
@@ -115,7 +116,7 @@ bool IsTensor(const PickleValue& value) {
 }
 
 absl::StatusOr<TensorLoader> TensorLoader::Create(Archive& archive) {
-  bool big_endian = false;  // files from before there was such a record
+  bool big_endian = false;  // for older files, which have no byteorder record
   if (archive.Contains("byteorder")) {
     const absl::StatusOr<std::string> order = archive.Read("byteorder", 16);
     if (!order.ok()) return order.status();
@@ -137,7 +138,7 @@ absl::StatusOr<Tensor> TensorLoader::Load(const std::string& name, const PickleV
     return absl::InvalidArgumentError(
         absl::StrCat(archive_->path(), ": tensor ", name, ": ", what));
   };
-  // A parameter wraps its tensor once. Unwrapping in a loop could follow a cycle for ever.
+  // A parameter wraps its tensor once. Unwrapping in a loop could follow a cycle forever.
   const PickleValue* call = &value;
   if (call->Is(Kind::kCall, "torch._utils._rebuild_parameter") ||
       call->Is(Kind::kCall, "torch._utils._rebuild_parameter_with_state")) {
@@ -165,7 +166,8 @@ absl::StatusOr<Tensor> TensorLoader::Load(const std::string& name, const PickleV
                      kMaxDimensions, ", none negative"));
   }
   layout.offset = offset->integer;
-  // The stride of a side of 1 is never taken and may be anything; 0 cannot overflow.
+  // The stride of a dimension of extent 1 is never used and may have any value. It is set to 0,
+  // which cannot overflow.
   for (std::size_t i = 0; i < layout.shape.size(); ++i) {
     if (layout.shape[i] == 1) layout.strides[i] = 0;
   }

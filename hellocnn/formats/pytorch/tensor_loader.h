@@ -1,5 +1,5 @@
-// From what a pickle says about a tensor to the tensor: finds the storage, applies offset and
-// strides.
+// Turns a pickle's description of a tensor into the tensor: finds its storage and applies the
+// offset and the strides.
 #ifndef HELLOCNN_FORMATS_PYTORCH_TENSOR_LOADER_H_
 #define HELLOCNN_FORMATS_PYTORCH_TENSOR_LOADER_H_
 
@@ -15,19 +15,21 @@
 
 namespace hellocnn {
 
-// Whether the value is a call of one of PyTorch's functions that rebuild a tensor, supported here
-// or not.
+// Returns true if the value is a call of one of PyTorch's functions that rebuild a tensor, whether
+// or not TensorLoader supports it.
 bool IsTensor(const PickleValue& value);
 
-// Loads float32 tensors out of one archive.
+// Loads float32 tensors from one archive.
 //
 // Thread-compatible.
 class TensorLoader {
  public:
-  // The archive must outlive the loader. INVALID_ARGUMENT: its byte order is unknown.
+  // Creates a loader. The archive must outlive it. INVALID_ARGUMENT: the byte order of the archive
+  // is unknown.
   static absl::StatusOr<TensorLoader> Create(Archive& archive);
 
-  // Loads what IsTensor() is true of. INVALID_ARGUMENT names the file and the tensor.
+  // Loads a value for which IsTensor() returns true. INVALID_ARGUMENT: the tensor is invalid or not
+  // supported. The message names the file and the tensor.
   absl::StatusOr<Tensor> Load(const std::string& name, const PickleValue& value);
 
  private:
@@ -38,8 +40,9 @@ class TensorLoader {
 
   Archive* archive_;
   bool big_endian_;
-  std::map<std::string, std::string> storages_;  // by key; several tensors may lie in one
-  // What the file may still make us allocate: a few bytes of it could claim any amount.
+  std::map<std::string, std::string> storages_;  // by key; several tensors may share a storage
+  // The remaining budget for allocations. Without a limit, a few bytes of the file could make the
+  // loader allocate any amount of memory.
   std::size_t storage_bytes_left_ = 0;
   std::int64_t values_left_ = 0;
 };

@@ -20,8 +20,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little,
               "length and values are read as they lie in the file");
 
-// Both far above what HelloCNN with 1,024 classes needs, so that a file of another network still
-// gets the message about its tensors.
+// Both limits are far above the needs of HelloCNN with 1,024 classes. A file of another network
+// thus still gets the message about its tensors.
 constexpr std::size_t kMaxHeaderBytes = std::size_t{1} << 20;
 constexpr std::size_t kMaxDataBytes = std::size_t{64} << 20;
 constexpr std::size_t kMaxFileBytes = sizeof(std::uint64_t) + kMaxHeaderBytes + kMaxDataBytes;

@@ -1,4 +1,4 @@
-// Reads weights out of safetensors files, which many tools write.
+// Reads weights from safetensors files, which many tools write.
 #ifndef HELLOCNN_FORMATS_SAFETENSORS_SAFETENSORS_FILE_H_
 #define HELLOCNN_FORMATS_SAFETENSORS_SAFETENSORS_FILE_H_
 
@@ -9,16 +9,19 @@
 
 namespace hellocnn {
 
-// Loads what safetensors.torch.save_file(model.state_dict(), path) wrote. Takes time and memory in
-// proportion to the file, whatever it says. Blocks on the disk. Thread-safe. NOT_FOUND: no such
-// file. INVALID_ARGUMENT names the file, and the tensor if it is about one, what was found and what
-// was wanted.
+// Loads a file that safetensors.torch.save_file(model.state_dict(), path) wrote. Takes time and
+// memory in proportion to the size of the file, whatever its content. Blocks on the disk.
+// Thread-safe. NOT_FOUND: there is no such file. INVALID_ARGUMENT: the file is invalid. The message
+// names the file, the tensor if it concerns one, the value found and the value wanted.
 //
-// Format (https://github.com/huggingface/safetensors, "Format"): 8 bytes, the length of the header,
-// little-endian; the header, JSON, which may end in spaces; the data. The header has for each
-// tensor its dtype, its shape and where its values begin and end in the data, and may have
-// "__metadata__", strings by name, which are not used here. There is no checksum: a changed number
-// cannot be told from a right one.
+// Format (https://github.com/huggingface/safetensors, "Format"):
+//   - the length of the header: 8 bytes, little-endian;
+//   - the header: JSON, which may end in spaces;
+//   - the data.
+//
+// The header has for each tensor its dtype, its shape, and the begin and the end of its values in
+// the data. It may also have "__metadata__", an object of strings, which is ignored. There is no
+// checksum, so a corrupted number cannot be detected.
 absl::StatusOr<Weights> LoadSafetensorsFile(const std::string& path);
 
 }  // namespace hellocnn

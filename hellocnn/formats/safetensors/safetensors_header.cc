@@ -22,20 +22,21 @@ using Json = nlohmann::json;
 
 constexpr char kMetadata[] = "__metadata__";
 constexpr char kFloat32[] = "F32";
-// The header, the tensors in it, and the lists in those.
+// Three levels: the header, the tensors in it, and the lists in those.
 constexpr int kMaxDepth = 3;
 constexpr std::size_t kMaxDimensions = 8;
 constexpr std::size_t kMaxNameLength = 256;
 constexpr std::size_t kMaxShown = 80;
 
-// Its depth is that of a header, so that dump() does not go deep.
+// Returns the JSON, shortened for a message. The depth is at most kMaxDepth, so the recursion of
+// dump() is limited.
 std::string ShownJson(const Json& json) {
   const std::string text = json.dump(-1, ' ', true);
   return text.size() <= kMaxShown ? text : absl::StrCat(text.substr(0, kMaxShown), "…");
 }
 
-// Watches the parser for what it would let pass: of a name that is there twice it keeps the last,
-// and it nests as deep as the text does. After the first problem nothing is kept any more.
+// Detects two problems that the parser would accept: duplicate names, of which the parser keeps the
+// last, and deep nesting. After the first problem it discards all further values.
 class ParserWatch {
  public:
   bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
@@ -59,7 +60,7 @@ class ParserWatch {
   const std::string& problem() const { return problem_; }
 
  private:
-  std::vector<std::set<std::string>> names_;  // of each object that is open
+  std::vector<std::set<std::string>> names_;  // the names so far, for each open object
   std::string problem_;
 };
 
@@ -95,7 +96,8 @@ class HeaderReader {
   }
 
   absl::StatusOr<Json> Parse(std::string_view json) const {
-    // The parser would skip a byte order mark, and stop at a NUL whatever comes after it.
+    // The parser would skip a byte order mark. It would also stop at a NUL and ignore all text
+    // after it.
     if (json.empty() || json.front() != '{' || json.find('\0') != std::string_view::npos) {
       return Wrong(absl::StrCat("header is \"", Shown(json),
                                 "\"; wanted JSON that begins with { and has no NUL"));
@@ -165,7 +167,7 @@ class HeaderReader {
     return entry;
   }
 
-  // False if it is no list of whole numbers that are not negative.
+  // Returns false if `list` is not a list of non-negative integers.
   static bool ReadNumbers(const Json& list, std::vector<std::int64_t>& numbers) {
     if (!list.is_array()) return false;
     for (const Json& number : list) {

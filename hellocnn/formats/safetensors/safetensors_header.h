@@ -1,4 +1,4 @@
-// The header of a safetensors file: which tensors there are, and where in the data each lies.
+// The header of a safetensors file: the list of its tensors, and the position of each in the data.
 #ifndef HELLOCNN_FORMATS_SAFETENSORS_SAFETENSORS_HEADER_H_
 #define HELLOCNN_FORMATS_SAFETENSORS_SAFETENSORS_HEADER_H_
 
@@ -12,19 +12,19 @@
 
 namespace hellocnn {
 
-// A float32 tensor: its values, row-major and little-endian, are bytes `begin` to `end` of the
-// data.
+// A float32 tensor. Its values are row-major and little-endian. They are the bytes `begin` to `end`
+// of the data.
 struct SafetensorsEntry {
-  std::string name;  // escaped, fit to be shown
+  std::string name;  // escaped for messages
   std::vector<std::int64_t> shape;
   std::size_t begin = 0;
   std::size_t end = 0;  // begin + 4 * the product of `shape`
 };
 
-// Reads the JSON of a header. The entries, in the order of their data, cover `data_bytes` bytes
-// without holes or overlaps. Takes time and memory in proportion to the length of `json`.
-// INVALID_ARGUMENT starts with `path` and names the tensor if it is about one, what was found and
-// what was wanted.
+// Reads the JSON of a header. Returns the entries in the order of their data. They cover
+// `data_bytes` bytes without holes or overlaps. Takes time and memory in proportion to the length
+// of `json`. INVALID_ARGUMENT: the header is invalid. The message starts with `path` and names the
+// tensor if it concerns one, the value found and the value wanted.
 absl::StatusOr<std::vector<SafetensorsEntry>> ReadSafetensorsHeader(const std::string& path,
                                                                     std::string_view json,
                                                                     std::size_t data_bytes);

@@ -9,12 +9,14 @@
 
 namespace hellocnn {
 
-// Writes `path` so that safetensors.torch.load_file(path) gives a dict for load_state_dict(), and
-// LoadSafetensorsFile gives the same weights. The tensors lie in the order of their names, the data
-// begins at a multiple of 8 bytes, and the metadata is {"format": "pt"}, for which some loaders
-// ask. The same weights give the same bytes. An existing file is replaced at once or not at all.
-// Blocks on the disk. Errors as ReplaceFile. safetensors_file.h has the
-// format.
+// Writes `path` so that safetensors.torch.load_file(path) returns a dict for load_state_dict(), and
+// LoadSafetensorsFile returns the same weights. safetensors_file.h describes the format.
+//
+// The tensors are sorted by name, and the data begins at a multiple of 8 bytes. The metadata is
+// {"format": "pt"}, which some loaders require. The same weights give the same bytes.
+//
+// An existing file is replaced atomically or left unchanged. Blocks on the disk. Returns the errors
+// of ReplaceFile.
 absl::Status SaveSafetensorsFile(const Weights& weights, const std::string& path);
 
 }  // namespace hellocnn
