@@ -17,7 +17,7 @@ absl::Status RunCostBenchmark(const PathOptions& options, std::ostream& out) {
   const std::string no_metrics = "--metrics-listen=off";
   const std::string logs = "--log-level=info";
   const std::string no_logs = "--log-level=off";
-  // Calls with one image: the most of what is counted for the least that is computed.
+  // Calls with one image do the most metrics and logging for the least computing.
   const Load load{
       .name = "unary, 1 image, 64 in flight", .in_flight = 64, .duration = options.duration};
   const std::vector<std::pair<std::string, std::vector<std::string>>> kinds = {
@@ -27,8 +27,8 @@ absl::Status RunCostBenchmark(const PathOptions& options, std::ostream& out) {
   };
   std::vector<std::unique_ptr<LoadedServer>> servers(kinds.size());
   std::vector<Series> series(kinds.size(), Series{nullptr, load, {}});
-  // In each round new processes: where the kernel puts a server's memory makes more of a difference
-  // than what is measured here, and lasts as long as the process.
+  // Starts new processes in each round. Where the kernel puts a server's memory matters more than
+  // the costs measured here, and stays the same for the life of a process.
   const auto start_anew = [&](bool /*counts*/) {
     absl::Status status;
     for (std::size_t i = 0; i < kinds.size() && status.ok(); ++i) {
@@ -49,7 +49,7 @@ absl::Status RunCostBenchmark(const PathOptions& options, std::ostream& out) {
              series[other].rounds[round].calls_per_second;
     });
   };
-  // Less depends on what else runs.
+  // CPU time depends less on what else runs.
   const auto cpu = [&](std::size_t one, std::size_t other) {
     return MedianOverRounds(options.rounds, [&](int round) {
       return series[other].rounds[round].server_cpu_seconds_per_call /

@@ -1,4 +1,4 @@
-// Which CPUs a thread runs on.
+// Controls which CPUs a thread runs on.
 #ifndef HELLOCNN_BENCHMARKS_CPUS_H_
 #define HELLOCNN_BENCHMARKS_CPUS_H_
 
@@ -8,9 +8,10 @@
 
 namespace hellocnn {
 
-// The CPUs that this thread may run on.
+// Returns the CPUs that this thread may run on.
 std::vector<int> UsableCpus();
-// From now on this thread, and what it starts, runs on `cpu` alone. INVALID_ARGUMENT: it may not.
+// Pins this thread, and the threads and processes that it starts from now on, to `cpu`.
+// INVALID_ARGUMENT: the thread may not run there.
 absl::Status PinTo(int cpu);
 
 }  // namespace hellocnn

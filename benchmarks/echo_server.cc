@@ -1,7 +1,7 @@
-// hellocnn-echo-server: hellocnn.v1.ClassifierService with the same messages, gRPC set-up and way
-// to read requests as hellocnn-server, and nothing behind it: each image gets the same answer. What
-// it costs is what gRPC costs. Exit status: 0 after SIGTERM or SIGINT, 1 if it could not start, 2
-// for wrong usage.
+// hellocnn-echo-server: hellocnn.v1.ClassifierService with nothing behind it. Messages, gRPC set-up
+// and the way to read requests are those of hellocnn-server, but each image gets the same response.
+// What the server costs is therefore what gRPC costs. Exit status: 0 after SIGTERM or SIGINT, 1 if
+// it could not start, 2 for wrong usage.
 #include <CLI/CLI.hpp>
 #include <array>
 #include <csignal>
@@ -29,7 +29,7 @@ namespace {
 
 using server::GrpcServer;
 
-constexpr int kClasses = 10;  // as the shipped model
+constexpr int kClasses = 10;  // as in the shipped model
 constexpr int kMaxImages = 1024;
 constexpr int kMaxMessageBytes = 4096 + kMaxImages * (4096 + 64);
 
@@ -49,7 +49,7 @@ v1::GetModelResponse Description() {
   return description;
 }
 
-// Of as many bytes as an answer of hellocnn-server.
+// Returns a response with as many bytes as one of hellocnn-server.
 v1::ClassifyResponse Answer(const v1::Model& model) {
   std::array<float, kClasses> log_probabilities;
   log_probabilities.fill(-8);
@@ -61,7 +61,7 @@ v1::ClassifyResponse Answer(const v1::Model& model) {
   return answer;
 }
 
-// Reads a request as hellocnn-server does; what is wrong with its images is an error too.
+// Reads a request as hellocnn-server does. Returns an error for invalid images, too.
 template <typename Message>
 absl::StatusOr<server::Request> ReadValid(grpc::ByteBuffer* bytes, google::protobuf::Arena* arena) {
   absl::StatusOr<server::Request> request = server::ReadRequest<Message>(bytes, kMaxImages, arena);
@@ -141,7 +141,7 @@ class DescriptionCall final : public server::UnaryCall {
   EchoService* const service_;
 };
 
-// Reads a request, writes its answer, and so on.
+// Reads a request and writes its response, repeatedly.
 class EchoStream final : public server::BidiCall {
  public:
   static void Listen(EchoService* service, server::CompletionEvents* events) {
@@ -183,7 +183,7 @@ void EchoService::Listen(server::CompletionEvents* events, server::IdleCalls<Ech
   DescriptionCall::Listen(this, events);
 }
 
-// One thread, as hellocnn-server with --threads=1.
+// Runs on one thread, as in hellocnn-server with --threads=1.
 void HandleEvents(server::EventQueue* events) {
   server::EventQueue::Event event;
   while (true) {
@@ -194,7 +194,8 @@ void HandleEvents(server::EventQueue* events) {
 }
 
 int Serve(const std::string& listen) {
-  // Blocked before the first thread starts, so that all inherit it and only this one gets them.
+  // The signals are blocked before the first thread starts. All threads inherit that, and only this
+  // one receives them.
   sigset_t signals;
   sigemptyset(&signals);
   for (const int number : {SIGTERM, SIGINT}) sigaddset(&signals, number);

@@ -29,7 +29,7 @@ namespace {
 
 constexpr char kRoofline[] = "roofline";
 
-// CPU seconds of one iteration, one entry a repetition, by the benchmark's name.
+// CPU seconds of one iteration, with one entry for each repetition, by the benchmark's name.
 using Times = std::map<std::string, std::vector<double>>;
 
 class Collector : public benchmark::BenchmarkReporter {
@@ -48,7 +48,7 @@ class Collector : public benchmark::BenchmarkReporter {
   Times* const times_;
 };
 
-// Grey images with a digit's share of dark.
+// Returns grey images with about as many dark pixels as digits have.
 std::vector<std::uint8_t> MakePixels(int count) {
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(count) * kImagePixels);
   std::uint32_t state = 1;
@@ -63,10 +63,11 @@ std::string MeasurementName(const std::string& engine, int batch_size) {
   return absl::StrCat(engine, "@", batch_size);
 }
 
-// What was measured, as microseconds an image.
+// The results in microseconds an image.
 class Results {
  public:
-  // `multiply_adds` is how many one run of the roofline does, `per_image` how many an image needs.
+  // `multiply_adds` is the number in one run of the roofline, and `per_image` the number that an
+  // image needs.
   Results(const EngineBenchmarkOptions& options, Times times, std::int64_t multiply_adds,
           std::int64_t per_image)
       : options_(options), times_(std::move(times)), multiply_adds_per_image_(per_image) {
@@ -225,7 +226,7 @@ absl::Status RunEngineBenchmark(const EngineBenchmarkOptions& options, std::ostr
     for (auto _ : state) multiply_adds = RunMultiplyAdds();
   });
 
-  // Settings for all of them are flags, which are read from arguments.
+  // Settings for all benchmarks are flags, which are read from arguments.
   std::vector<std::string> flags = {
       "hellocnn-bench", "--benchmark_enable_random_interleaving=true",
       absl::StrCat("--benchmark_repetitions=", options.repetitions),

@@ -1,4 +1,4 @@
-// What the benchmarks' reports have in common.
+// The parts that the benchmarks' reports share.
 #ifndef HELLOCNN_BENCHMARKS_FIGURES_H_
 #define HELLOCNN_BENCHMARKS_FIGURES_H_
 
@@ -10,22 +10,23 @@
 
 namespace hellocnn {
 
-// Of at least one value; of an even number, the upper one.
+// Returns the median of at least one value, and the upper one of an even number of values.
 double Median(std::vector<double> values);
 
-// As Linux names it, or "unknown".
+// Returns the CPU's name from Linux, or "unknown".
 std::string CpuModel();
 
-// A figure that is meant to reach something. `at_most`: by being no larger, else no smaller.
+// A figure with targets. With `at_most` it must not exceed them; otherwise it must not be below
+// them.
 struct Ratio {
   std::string name;
-  std::optional<double> value;  // none: not measured
-  std::optional<double> reach;  // none: for information
+  std::optional<double> value;  // nullopt: not measured
+  std::optional<double> reach;  // nullopt: the figure is for information only
   std::optional<double> aim;
   bool at_most = false;
 };
 
-// A table in Markdown.
+// Writes a table in Markdown.
 void WriteRatios(const std::vector<Ratio>& ratios, std::ostream& out);
 nlohmann::ordered_json RatiosToJson(const std::vector<Ratio>& ratios);
 

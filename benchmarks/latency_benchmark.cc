@@ -21,7 +21,7 @@ absl::Status RunLatencyBenchmark(const PathOptions& options, std::ostream& out) 
 
   const Load load{.name = "unary, 1 image, 1 in flight", .duration = options.duration};
   std::vector<Series> series = {{echo->get(), load, {}}, {server->get(), load, {}}};
-  std::vector<double> engine_seconds;  // by round
+  std::vector<double> engine_seconds;  // one for each round
   const auto measure_engine = [&](bool counts) {
     const auto time = (*engine)->Measure(1, options.duration, options.server_cpu, options.load_cpu);
     if (time.ok() && counts) engine_seconds.push_back(time->median_seconds);

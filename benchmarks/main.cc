@@ -1,4 +1,5 @@
-// hellocnn-bench: how fast it is, on this machine. Exit status: 0 fine, 1 failed, 2 wrong usage.
+// hellocnn-bench: measures the performance on this machine. Exit status: 0 for success, 1 for
+// failure, 2 for wrong usage.
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <cstdio>
@@ -62,7 +63,7 @@ void AddEngine(CLI::App* command, EngineBenchmarkOptions* engine) {
   command->add_flag("--json", engine->json, "Write JSON instead of tables.");
 }
 
-// What the commands that start servers have in common.
+// Adds the options that the commands which start servers share.
 void AddServers(CLI::App* command, PathOptions* path) {
   AddModel(command, &path->model);
   command->add_option("--server", path->server, "hellocnn-server, a path.")->capture_default_str();
@@ -103,7 +104,7 @@ PathOptions DefaultPathOptions() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // As hellocnn does, so that the load costs what it costs there.
+  // As in hellocnn, so that the load costs the same as there.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   CLI::App app("Measures HelloCNN Serving on this machine.", "hellocnn-bench");
   app.require_subcommand(1);

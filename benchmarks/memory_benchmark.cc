@@ -16,7 +16,7 @@ constexpr int kSteps = 10;
 constexpr int kImagesInCall = 64;
 
 struct Step {
-  std::int64_t images;  // classified so far
+  std::int64_t images;  // number classified so far
   std::int64_t resident_bytes;
 };
 
@@ -54,8 +54,8 @@ absl::Status RunMemoryBenchmark(const PathOptions& options, std::int64_t images,
       StartServer(options, "server", {"--metrics-listen=127.0.0.1:0", "--log-level=warn"});
   if (!server.ok()) return server.status();
   std::vector<Step> steps = {{0, (*server)->process().ResidentBytes()}};
-  // A tenth of each step in calls of one image, the rest in large ones, by turns unary and in
-  // streams.
+  // A tenth of each step is sent in calls of one image, and the rest in large calls. Steps
+  // alternate between unary calls and streams.
   const std::int64_t step = images / kSteps;
   const std::int64_t large = step * 9 / 10 / kImagesInCall;
   const std::int64_t small = step - large * kImagesInCall;

@@ -1,5 +1,5 @@
 // What the benchmarks of a request's whole path share: servers under load, the engine alone, and
-// how that is reported.
+// the report.
 #ifndef HELLOCNN_BENCHMARKS_PATH_MEASUREMENT_H_
 #define HELLOCNN_BENCHMARKS_PATH_MEASUREMENT_H_
 
@@ -25,14 +25,15 @@
 
 namespace hellocnn {
 
-// A closed loop over one connection: one image is sent in 8-bit grey levels.
+// A closed loop over one connection. Images are sent as 8-bit grey levels.
 struct Load {
   std::string name;
   bool streaming = false;
-  int images = 1;     // in a call or message
-  int in_flight = 1;  // calls or messages under way
+  int images = 1;     // images in a call or message
+  int in_flight = 1;  // calls or messages in flight
   absl::Duration duration = absl::InfiniteDuration();
-  std::int64_t requests = std::numeric_limits<std::int64_t>::max();  // whichever ends first
+  // The load ends after `duration` or `requests`, whichever comes first.
+  std::int64_t requests = std::numeric_limits<std::int64_t>::max();
 };
 
 struct Observed {
@@ -43,15 +44,16 @@ struct Observed {
   double server_cpu_seconds_per_call = 0;
 };
 
-// A server, a connection to it, and the load on it. Not thread-safe.
+// Owns a server process and a connection to it. Not thread-safe.
 class LoadedServer {
  public:
-  // As load::ServerProcess::Start. UNAVAILABLE too: no connection.
+  // Starts the server as load::ServerProcess::Start does, and connects. UNAVAILABLE: there is no
+  // connection, or the server did not start.
   static absl::StatusOr<std::unique_ptr<LoadedServer>> Start(
       const std::string& name, const std::string& program,
       const std::vector<std::string>& arguments, int cpu);
 
-  // Blocks for as long as the load lasts. INTERNAL: a call failed.
+  // Blocks for the duration of the load. INTERNAL: a call failed.
   absl::StatusOr<Observed> Observe(const Load& load) const;
 
   const std::string& name() const { return name_; }
@@ -68,23 +70,23 @@ class LoadedServer {
   const load::Channels channels_;
 };
 
-// Of hellocnn-server with one worker on its CPU.
+// Starts hellocnn-server with one worker on its CPU.
 absl::StatusOr<std::unique_ptr<LoadedServer>> StartServer(const PathOptions& options,
                                                           const std::string& name,
                                                           std::vector<std::string> arguments);
 absl::StatusOr<std::unique_ptr<LoadedServer>> StartEchoServer(const PathOptions& options);
 
-// The SIMD engine on the images that are sent, without anything around it. Not thread-safe.
+// Runs the SIMD engine on the same images as the loads, without a server. Not thread-safe.
 class EngineAlone {
  public:
-  // Errors are those of the model's files and of the engine.
+  // Returns the errors of the model's files and of the engine.
   static absl::StatusOr<std::unique_ptr<EngineAlone>> Create(const std::string& model);
 
   struct Time {
     double mean_seconds_per_image = 0;
-    double median_seconds = 0;  // of a batch
+    double median_seconds = 0;  // median time of a batch
   };
-  // Classifies batches of `batch_size`, at most 64, on `cpu` for `duration`; the calling thread is
+  // Classifies batches of `batch_size`, at most 64, on `cpu` for `duration`. The calling thread is
   // back on `home_cpu` when it returns.
   absl::StatusOr<Time> Measure(int batch_size, absl::Duration duration, int cpu, int home_cpu);
 
@@ -95,23 +97,24 @@ class EngineAlone {
   load::Images images_;
 };
 
-// One measurement, repeated in every round.
+// One measurement that is repeated in every round.
 struct Series {
   const LoadedServer* server;
   Load load;
   std::vector<Observed> rounds;
 };
 
-// Runs `engine` once a round, and each of `series` in turn; round by round forwards and backwards,
-// after one that does not count. The first error ends it.
+// Runs `engine` once and each of `series` in turn, in every round. The order of the series
+// alternates between forwards and backwards. A first round does not count. The first error ends the
+// measurement, and is returned.
 absl::Status MeasureInRounds(int rounds, std::vector<Series>& series,
                              const std::function<absl::Status(bool counts)>& engine);
 
 double MedianOf(const Series& series, double Observed::*figure);
-// The median over the rounds of what `figure` makes of one.
+// Returns the median of `figure` over the rounds.
 double MedianOverRounds(int rounds, const std::function<double(int round)>& figure);
 
-// What was measured, where and how.
+// Writes what was measured, where and how.
 void WriteSetUp(const PathOptions& options, std::ostream& out);
 nlohmann::ordered_json SetUpToJson(const PathOptions& options);
 void WriteSeries(const std::vector<Series>& series, std::ostream& out);

@@ -5,7 +5,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "benchmarks/roofline.cc"
 #include <hwy/foreach_target.h>
-// After foreach_target.h.
+// Must come after foreach_target.h.
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -14,11 +14,12 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 std::int64_t MultiplyAdds() {
-  // More than latency times throughput of any CPU's multiply-add units, fewer than its registers.
+  // More than latency times throughput of any CPU's multiply-add units, and fewer than its
+  // registers.
   constexpr int kChains = 12;
   constexpr int kSteps = 8192;
   const hn::CappedTag<float, 16> d;
-  // The compiler can't know these.
+  // Volatile, so that the compiler cannot know the values.
   volatile float runtime_factor = 1e-6F;
   volatile float runtime_value = 0.5F;
   const auto factor = hn::Set(d, runtime_factor);

@@ -1,4 +1,4 @@
-// How fast the core multiplies and adds when nothing else is in the way.
+// Measures how fast the core multiplies and adds when nothing else slows it down.
 #ifndef HELLOCNN_BENCHMARKS_ROOFLINE_H_
 #define HELLOCNN_BENCHMARKS_ROOFLINE_H_
 
@@ -6,9 +6,9 @@
 
 namespace hellocnn {
 
-// Runs independent fp32 multiply-adds on registers, with the best instruction set that the CPU has,
-// for some tens of microseconds. Returns how many: the lanes count, a fused one counts once.
-// Thread-safe.
+// Runs independent fp32 multiply-adds on registers for some tens of microseconds, with the best
+// instruction set of the CPU. Returns their number: each lane counts, and a fused multiply-add
+// counts once. Thread-safe.
 std::int64_t RunMultiplyAdds();
 
 }  // namespace hellocnn

@@ -13,19 +13,19 @@
 namespace hellocnn {
 namespace {
 
-// What the server computes together at most unless told otherwise, and the images of a large call.
+// The server's default batch size, and the number of images in a large call.
 constexpr int kServerBatch = 32;
 constexpr int kManyImages = 64;
 
 struct Results {
-  std::vector<Series> series;  // of each load: echo, server
-  // By round, of the engine alone.
-  std::vector<double> engine_seconds;            // an image, kServerBatch at a time
-  std::vector<double> engine_images_per_second;  // kManyImages at a time
+  std::vector<Series> series;  // for each load: echo server, then server
+  // Of the engine alone, one for each round.
+  std::vector<double> engine_seconds;            // time of an image in batches of kServerBatch
+  std::vector<double> engine_images_per_second;  // in batches of kManyImages
 };
 
-// The servers' calls/s against those of a CPU that does what echo server and engine do, and no
-// more.
+// Returns the server's calls/s relative to the limit: a CPU that does only the work of the echo
+// server and of the engine.
 double OfTheLimit(const Results& results, std::size_t echo) {
   const Series& server = results.series[echo + 1];
   return MedianOverRounds(static_cast<int>(server.rounds.size()), [&](int round) {
@@ -35,8 +35,8 @@ double OfTheLimit(const Results& results, std::size_t echo) {
   });
 }
 
-// The same of CPU time: what else runs on the CPU does not count, nor what the server could use and
-// does not.
+// Returns the same in CPU time. It excludes other programs on the CPU, and idle CPU time that the
+// server could use but does not.
 double OfTheLimitByCpu(const Results& results, std::size_t echo) {
   const Series& server = results.series[echo + 1];
   return MedianOverRounds(static_cast<int>(server.rounds.size()), [&](int round) {
