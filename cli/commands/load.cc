@@ -1,4 +1,4 @@
-// hellocnn load: how many requests can the server answer, and how fast?
+// hellocnn load: what throughput and latency does the server reach?
 #include <sys/ioctl.h>
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-// The subcommands against a server in this process. Without a server: cli_test.py.
+// Tests the subcommands against a server in this process. cli_test.py tests them without a server.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,13 +25,13 @@ struct Outcome {
 
 class CliTest : public testing::Test {
  protected:
-  // 32x32 grey levels, which the fake server takes for `digit`.
+  // Writes 32x32 grey levels, which the fake server classifies as `digit`.
   std::string WriteDigit(int digit) {
     return folder_.Write(std::to_string(digit) + ".raw",
                          std::string(1024, static_cast<char>(digit)));
   }
 
-  // Blank digits, which the fake server takes for 0, with these labels.
+  // Writes blank digits, which the fake server classifies as 0, with these labels.
   void WriteTestSet(const std::vector<std::uint8_t>& labels) {
     const char count = static_cast<char>(labels.size());
     std::string images("\0\0\x08\x03\0\0\0\0\0\0\0\x1c\0\0\0\x1c", 16);

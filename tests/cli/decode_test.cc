@@ -12,7 +12,7 @@
 #include "cli/images/pnm.h"
 #include "tests/testing/files.h"
 
-// The writer is only for tests, and not our code.
+// The image writer is used only in tests, and is not part of this project.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -97,7 +97,7 @@ TEST(DecodePicture, ErrorsShowNoControlCharacters) {
   EXPECT_THAT(message, HasSubstr("\\x1b"));
 }
 
-// Writes the length of the first chunk of pixels.
+// Returns `png` with the length of its first chunk of pixels set to `length`.
 std::string WithIdatLength(std::string png, std::uint32_t length) {
   const std::size_t at = png.find("IDAT") - 4;
   for (std::size_t i = 0; i < 4; ++i) png[at + i] = static_cast<char>(length >> (24 - 8 * i));
@@ -110,7 +110,7 @@ TEST(DecodePicture, TakesNoMemoryForPixelsThatAreNotThere) {
   EXPECT_THAT(Refusal(WithIdatLength(png, 0x7FFFFFFF)), HasSubstr("outofmem"));
 }
 
-// A segment of one Huffman table, with as many codes of each length.
+// Returns a segment with one Huffman table that has this many codes of each length.
 std::string HuffmanTable(char codes_of_a_length) {
   const std::size_t size =
       2 + 1 + 16 + std::size_t{16} * static_cast<unsigned char>(codes_of_a_length);
@@ -120,7 +120,7 @@ std::string HuffmanTable(char codes_of_a_length) {
   return table.append(size - 2 - 1 - 16, '\x7f');
 }
 
-// stb_image keeps 256 codes, and writes what more there are over what lies behind them.
+// stb_image has room for 256 codes, and writes further ones beyond the end of its table.
 TEST(DecodePicture, RejectsHuffmanTablesOfTooManyCodes) {
   const std::string jpeg = Jpeg(16, 8, Pixels(128, 180));
   const auto with = [&](std::size_t at, const std::string& segment) {
@@ -132,10 +132,10 @@ TEST(DecodePicture, RejectsHuffmanTablesOfTooManyCodes) {
   EXPECT_THAT(Refusal(with(2, HuffmanTable('\xff'))), HasSubstr("Huffman table of 4080 codes"));
   EXPECT_THAT(Refusal(with(2, HuffmanTable('\x11'))), HasSubstr("Huffman table of 272 codes"));
   EXPECT_THAT(Refusal(with(scan, HuffmanTable('\x11'))), HasSubstr("Huffman table of 272 codes"));
-  // Bytes that fill the gap before a marker, and a table after the scan.
+  // Fill bytes may precede a marker, and a table may follow the scan.
   EXPECT_THAT(Refusal(with(scan, "\xff\xff" + HuffmanTable('\x11'))), HasSubstr("272 codes"));
   EXPECT_THAT(Refusal(with(jpeg.size() - 2, HuffmanTable('\x11'))), HasSubstr("272 codes"));
-  // Of two tables in one segment, each counts.
+  // Each of two tables in one segment is counted.
   std::string two = HuffmanTable('\x11');
   const std::string small = std::string(1, '\0') + std::string("\1") + std::string(15, '\0') + "\7";
   two.insert(4, small);
@@ -147,7 +147,7 @@ TEST(DecodePicture, RejectsHuffmanTablesOfTooManyCodes) {
 
 TEST(DecodePicture, TakesJpegsWithAnySegmentsAroundTheirTables) {
   const std::string jpeg = Jpeg(16, 8, Pixels(128, 180));
-  // A comment may hold what would be a broken table elsewhere.
+  // A comment may contain bytes that would be a broken table elsewhere.
   const std::string table = HuffmanTable('\xff').substr(0, 40);
   const std::string comment = std::string("\xff\xfe\0\x2a", 4) + table;
   std::string changed = jpeg;
@@ -199,7 +199,7 @@ class DecodeFileTest : public testing::Test {
   TemporaryDirectory folder_;
 };
 
-// `count` images of 2 rows by 3 columns; all pixels of image i are i.
+// Returns `count` images of 2 rows by 3 columns. All pixels of image i are i.
 std::string Idx(int count) {
   std::string bytes("\0\0\x08\x03\0\0\0\0\0\0\0\x02\0\0\0\x03", 16);
   bytes[7] = static_cast<char>(count);
@@ -287,7 +287,7 @@ TEST(DecodeFile, ReadsPipesOfEveryFormat) {
   const std::string path = folder.path() + "/pipe";
   ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
   for (const auto& [bytes, pixels] : inputs) {
-    // If the pipe were opened twice, the second would wait for another writer.
+    // If the pipe were opened twice, the second reader would wait for another writer.
     std::thread writer([&path, written = bytes] { WriteFile(path, written); });
     const absl::StatusOr<DecodedFile> decoded = DecodeFile(path, {});
     writer.join();

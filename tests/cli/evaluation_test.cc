@@ -17,8 +17,8 @@ struct Set {
   std::vector<std::uint8_t> labels;
 };
 
-// `count` images, which the fake server takes for 0, 1, … 9, 0, …, and labels that agree but for
-// the first.
+// Returns `count` images, which the fake server classifies as 0, 1, … 9, 0, …. All labels agree
+// except the first.
 Set MakeSet(int count) {
   Set set;
   for (int i = 0; i < count; ++i) {

@@ -17,7 +17,8 @@ Picture Filled(int width, int height, std::uint8_t level) {
   return {width, height, Pixels(std::size_t(width) * height, level), {}};
 }
 
-// The smallest box around what is not black: left, top, right, bottom; the last two inclusive.
+// Returns the smallest box around the pixels that are not black: left, top, right, bottom. The last
+// two are inclusive.
 std::array<int, 4> Box(const Pixels& fitted) {
   std::array<int, 4> box{32, 32, -1, -1};
   for (int y = 0; y < 32; ++y) {

@@ -1,8 +1,9 @@
-// What the load generator allocates for a call once it is warm: nothing but what gRPC itself does.
+// Checks that the warm load generator allocates nothing for a call beyond what gRPC itself
+// allocates.
 //
-// Counted are the calls of operator new on the thread that sends and handles, whoever makes them:
-// generator, gRPC and protobuf. A loop over gRPC that does nothing else says how many of them are
-// gRPC's. What gRPC takes from malloc directly, such as the memory of its calls, is not counted.
+// The test counts calls of operator new on the thread that sends and handles, whether by the
+// generator, gRPC or protobuf. A bare loop over gRPC shows how many of them are gRPC's. Memory that
+// gRPC takes from malloc directly, such as that of its calls, is not counted.
 #include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
@@ -27,7 +28,7 @@ using ::hellocnn::testing::AllocationsPerEvent;
 constexpr int kInFlight = 8;
 constexpr int kCalls = AllocationsPerEvent::kWarmUp + AllocationsPerEvent::kEvents + 1;
 
-// The real judge, and counts.
+// Judges as the real judge does, and counts.
 class CountingJudge : public Judge {
  public:
   CountingJudge(std::unique_ptr<Judge> judge, AllocationsPerEvent* count)
@@ -43,7 +44,7 @@ class CountingJudge : public Judge {
   AllocationsPerEvent* const count_;
 };
 
-// The real protocol, with that judge.
+// The real protocol with the counting judge.
 class CountingProtocol : public Protocol {
  public:
   CountingProtocol(std::unique_ptr<Protocol> protocol, AllocationsPerEvent* count)
@@ -74,7 +75,7 @@ class AllocationTest : public ::testing::Test {
         ClassifyProtocol(images, {streaming, 1, std::chrono::seconds(30)}), count);
   }
 
-  // Of the generator with everything that it does.
+  // Returns the allocations of the whole generator for each call or message.
   double GeneratorAllocations(bool streaming) {
     AllocationsPerEvent count;
     const auto protocol = MakeProtocol(streaming, &count);
@@ -93,7 +94,8 @@ class AllocationTest : public ::testing::Test {
   FakeServer server_;
 };
 
-// As many unary calls, as many under way, and nothing is done with the answers.
+// Returns the allocations for each of kCalls unary calls, kInFlight at a time. Nothing is done with
+// the responses.
 double BareUnaryAllocations(const std::shared_ptr<grpc::Channel>& channel,
                             const Protocol& protocol) {
   struct Call {
@@ -133,7 +135,7 @@ double BareUnaryAllocations(const std::shared_ptr<grpc::Channel>& channel,
   return count.Get();
 }
 
-// As many messages over a stream, one at a time.
+// Returns the allocations for each of kCalls messages on a stream, one at a time.
 double BareStreamAllocations(const std::shared_ptr<grpc::Channel>& channel,
                              const Protocol& protocol) {
   grpc::CompletionQueue queue;

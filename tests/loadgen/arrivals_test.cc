@@ -28,7 +28,7 @@ std::vector<Nanos> Take(Arrivals& arrivals, int count) {
 
 TEST(Arrivals, ConstantOnesDoNotDrift) {
   const auto arrivals =
-      ConstantArrivals(3000);  // a third of a millisecond is no whole number of ns
+      ConstantArrivals(3000);  // a third of a millisecond is not a whole number of ns
   Nanos last{0};
   for (int i = 0; i <= 3'000'000; ++i) last = *arrivals->Next();
   EXPECT_EQ(last, std::chrono::seconds(1000));
@@ -61,7 +61,7 @@ TEST(Arrivals, PoissonIsThatOfItsSeed) {
 }
 
 TEST(Arrivals, RampHasTheAreaUnderItsLine) {
-  // 0 to 100 a second over 10 s: 500 requests, half of them after 7.07 s.
+  // A ramp of 0 to 100 a second over 10 s has 500 requests, half of them after 7.07 s.
   const auto up = Take(*RampArrivals(0, 100, std::chrono::seconds(10)), 600);
   EXPECT_NEAR(std::chrono::duration<double>(up[499]).count(), 10, 1e-6);
   EXPECT_NEAR(std::chrono::duration<double>(up[249]).count(), 7.0711, 1e-4);

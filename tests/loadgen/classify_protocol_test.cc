@@ -25,7 +25,7 @@ grpc::ByteBuffer BufferOf(const google::protobuf::MessageLite& message) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
-// Five images, told apart by their level, with labels 0 to 4.
+// Returns five images with different grey levels and with labels 0 to 4.
 Images Five() {
   Images images;
   for (int i = 0; i < 5; ++i) {

@@ -43,7 +43,8 @@ TEST(Collector, AWindowIsClosedOnlyWhenItIsOver) {
   EXPECT_THAT(Answered(collector), ElementsAre(1));
 }
 
-// Such a page once made CloseAll go on until memory was full.
+// Regression: a page that came too late for its window once made CloseAll run until memory was
+// full.
 TEST(Collector, WhatIsTooLateForItsWindowCountsInTheNext) {
   Collector collector(kInterval);
   collector.Take(PageOf(5, 1), 0);

@@ -31,7 +31,8 @@ class CompareTest : public testing::Test {
     return folder_ / name;
   }
 
-  // 10,000 latencies of `scale` to 10,000 times `scale` microseconds, ten windows of 1 s.
+  // Writes a run with 10,000 latencies of `scale` to 10,000 times `scale` microseconds, and ten
+  // windows of 1 s.
   std::string WriteRun(const std::string& name, double scale, int answered_in_window) {
     load::Run run;
     for (int i = 1; i <= 10'000; ++i) {
@@ -84,7 +85,7 @@ TEST_F(CompareTest, SlowerIsFoundWithItsSize) {
   EXPECT_TRUE(Condition::Parse("rate<-5%")->Holds(Of(changes, "rate")));
 }
 
-// Rank 9,900 of 10,000, give or take 1.96 sqrt(10,000 x 0.99 x 0.01) = 19.5.
+// The rank is 9,900 of 10,000, plus or minus 1.96 sqrt(10,000 x 0.99 x 0.01) = 19.5.
 TEST_F(CompareTest, QuantilesLieBetweenTheRanksOfTheBinomial) {
   const auto changes = Compare(WriteRun("a", 1, 1000), WriteRun("b", 1, 1000)).value();
   const Estimate& p99 = Of(changes, "p99").before;

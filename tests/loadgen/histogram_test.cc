@@ -9,7 +9,7 @@
 namespace hellocnn::load {
 namespace {
 
-// The value of rank ceil(quantile * n) of the sorted samples.
+// Returns the value of rank ceil(quantile * n) of the sorted samples.
 std::int64_t Exact(const std::vector<std::int64_t>& sorted, double quantile) {
   const auto rank =
       static_cast<std::size_t>(std::ceil(quantile * static_cast<double>(sorted.size()) - 1e-6));
@@ -18,7 +18,7 @@ std::int64_t Exact(const std::vector<std::int64_t>& sorted, double quantile) {
 
 TEST(Histogram, QuantilesAreThoseOfTheSortedSamplesToThreeDigits) {
   std::mt19937_64 random(7);
-  // 1 us to 100 s, evenly over the decades.
+  // Values are 1 us to 100 s, spread evenly over the decades.
   std::uniform_real_distribution<double> exponent(3, 11);
   Histogram histogram;
   std::vector<std::int64_t> samples;

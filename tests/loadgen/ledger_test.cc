@@ -74,7 +74,7 @@ TEST(Ledger, HandsOverAnIntervalWhenTheNextBegins) {
   ledger.Record(DoneAt(milliseconds(50)), false, Verdict());
   ledger.Record(DoneAt(milliseconds(99)), false, Verdict());
   EXPECT_TRUE(ledger.Collect().empty());
-  ledger.Record(DoneAt(milliseconds(100)), false, Verdict());  // sent in the warm-up
+  ledger.Record(DoneAt(milliseconds(100)), false, Verdict());  // was sent in the warm-up
   ledger.Record(DoneAt(milliseconds(120)), true, Verdict());
   auto pages = ledger.Collect();
   ASSERT_EQ(pages.size(), 1U);

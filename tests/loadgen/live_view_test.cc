@@ -19,7 +19,7 @@ class LiveViewTest : public testing::Test {
     limits_.duration = milliseconds(8000);
   }
 
-  // One tally of `answered` requests of 2 ms, and `failed` ones.
+  // Gives `view` a tally with `answered` requests of 2 ms and `failed` failures.
   void See(LiveView& view, Nanos now, int answered, int failed = 0) {
     Tally tally;
     for (int i = 0; i < answered; ++i) {

@@ -29,7 +29,8 @@ TEST(MetricsPage, LabelsMayHoldAnything) {
   EXPECT_EQ(page->Sum("a", {{"x", "say \"},{\"\n\\"}, {"y", ""}}), 2);
 }
 
-// A page comes from whoever answers, and the message goes to a terminal and into a report.
+// A page comes from whichever server responds, and the message goes to a terminal and into a
+// report.
 TEST(MetricsPage, ErrorsShowNoControlCharacters) {
   const absl::Status status = MetricsPage::Parse("a{\x1b[2J\xff 1\n").status();
   EXPECT_EQ(status.message(), "line 1 is 'a{\\x1b[2J\\xff 1', which is no sample of a metric");

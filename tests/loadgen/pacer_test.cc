@@ -29,7 +29,7 @@ TEST(Pacer, ClosedLoopSendsAtOnceUntilTheTimeIsOver) {
 
 TEST(Pacer, OpenLoopKeepsToItsScheduleHoweverLateItIs) {
   Pacer pacer(Of(Nanos(0), milliseconds(5)), ConstantArrivals(1000));
-  // All of it is due by now, and stays when it was due.
+  // All requests are overdue by now, and keep the times at which they were due.
   for (int i = 0; i < 5; ++i) EXPECT_EQ(pacer.Next(milliseconds(900))->intended, milliseconds(i));
   EXPECT_FALSE(pacer.Next(milliseconds(900)).has_value());
 }
@@ -52,7 +52,8 @@ TEST(Pacer, SharesAddUpToTheWhole) {
   EXPECT_EQ(limits.Share(0, 3).requests + limits.Share(1, 3).requests + limits.Share(2, 3).requests,
             11);
   limits = Limits();
-  EXPECT_EQ(limits.Share(1, 3).requests, limits.requests);  // no limit has no parts
+  // Without a limit, there is nothing to divide.
+  EXPECT_EQ(limits.Share(1, 3).requests, limits.requests);
 }
 
 }  // namespace

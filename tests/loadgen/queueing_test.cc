@@ -1,4 +1,4 @@
-// Schedules and tallies against a simulated server, whose behaviour has a closed form. Time is
+// Tests schedules and tallies against a simulated server whose behaviour has a closed form. Time is
 // simulated, too.
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-// One server that takes requests in their order and needs `service` for each.
+// A server that processes requests in order and needs `service` for each.
 class OneServer {
  public:
   explicit OneServer(Nanos service) : service_(service) {}
@@ -34,8 +34,8 @@ Limits Requests(std::int64_t count) {
   return limits;
 }
 
-// Poisson arrivals, constant service: the mean wait is rho / (2 (1 - rho)) service times
-// (Pollaczek-Khinchine), and an arrival finds the server idle with probability 1 - rho.
+// With Poisson arrivals and constant service, the mean wait is rho / (2 (1 - rho)) service times
+// (Pollaczek-Khinchine). An arrival finds the server idle with probability 1 - rho.
 TEST(Queueing, MeanWaitIsThatOfMD1) {
   constexpr double kService = 1e-3;
   for (const double rho : {0.3, 0.5, 0.7, 0.9}) {
@@ -50,7 +50,7 @@ TEST(Queueing, MeanWaitIsThatOfMD1) {
     }
     const double wait = tally.latency.Mean() * 1e-9 - kService;
     const double expected = kService * rho / (2 * (1 - rho));
-    // Waits at rho 0.9 are correlated over thousands of requests: the bounds are 4 standard errors
+    // Waits at rho 0.9 are correlated over thousands of requests. The bounds are 4 standard errors
     // of repeated runs.
     const double tolerance = rho < 0.8 ? 0.015 : 0.05;
     EXPECT_NEAR(wait / expected, 1, tolerance) << "rho " << rho;
@@ -58,7 +58,7 @@ TEST(Queueing, MeanWaitIsThatOfMD1) {
   }
 }
 
-// 100 requests a second for 10 s, 1 ms each, and a stall from 4 s to 5 s.
+// Returns the tally of 100 requests a second for 10 s, 1 ms each, with a stall from 4 s to 5 s.
 Tally Stalled(bool open_loop) {
   constexpr Nanos kStall = milliseconds(4000);
   Limits limits;
@@ -88,8 +88,8 @@ std::int64_t Above(const Histogram& histogram, Nanos limit) {
 TEST(Queueing, OpenLoopCountsAllWhoWaitForAStall) {
   const Tally tally = Stalled(/*open_loop=*/true);
   EXPECT_EQ(tally.requests(), 1000);
-  // Those of the second of the stall that came more than 100 ms before its end, give or take the 1
-  // ms that each of those ahead takes.
+  // These requests came during the stall, more than 100 ms before its end. The bound allows for the
+  // 1 ms that each request ahead takes.
   EXPECT_NEAR(static_cast<double>(Above(tally.latency, milliseconds(100))), 100, 2);
   EXPECT_NEAR(static_cast<double>(Above(tally.latency, milliseconds(500))), 56, 3);
   EXPECT_EQ(tally.latency.max(), Nanos(milliseconds(1001)).count());

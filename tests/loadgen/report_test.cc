@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using Json = nlohmann::json;
 
-// 1,000 requests of 1 to 1,000 us, and 5 refusals.
+// Returns a run with 1,000 requests of 1 to 1,000 us and 5 rejections.
 Run Sample(bool open_loop) {
   Run run;
   run.concurrency = open_loop ? 0 : 4;
@@ -101,7 +101,7 @@ TEST(Report, JsonHasTheWholeStory) {
 TEST(Report, CsvHasALineForEachRun) {
   const std::string csv = ToCsv(Of({Sample(false), Sample(false)}));
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3);
-  // As many cells everywhere.
+  // Each line has the same number of cells.
   EXPECT_EQ(std::count(csv.begin(), csv.end(), ',') % 3, 0);
 }
 

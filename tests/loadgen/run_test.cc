@@ -1,5 +1,5 @@
-// Whole measurements of a server in this process. They take their time, but nothing is asserted
-// that a busy machine could break.
+// Runs whole measurements of a server in this process. They take some time, but a busy machine
+// cannot break their assertions.
 #include "loadgen/run/run.h"
 
 #include <gmock/gmock.h>
@@ -23,7 +23,7 @@ class RunTest : public testing::Test {
  protected:
   RunTest() {
     plan_.limits.warm_up = Nanos(0);
-    // The fake server takes a blank image for class 0.
+    // The fake server classifies a blank image as class 0.
     for (int label : {0, 0, 5}) {
       images_.images.push_back(client::Uniform(0));
       images_.labels.push_back(label);
@@ -68,7 +68,7 @@ TEST_F(RunTest, ClosedLoopSendsAsManyAsWanted) {
   EXPECT_EQ(outcome.answered_in_time, 301);
   EXPECT_EQ(outcome.total.images, 301);
   EXPECT_NEAR(static_cast<double>(outcome.total.wrong), 100, 2);
-  EXPECT_EQ(outcome.total.queue.max(), 1500);  // as the server says
+  EXPECT_EQ(outcome.total.queue.max(), 1500);  // as the server reports
   EXPECT_GT(outcome.seconds, 0);
   EXPECT_FALSE(outcome.interrupted);
 }
@@ -143,7 +143,7 @@ TEST_F(RunTest, WarmUpDoesNotCount) {
   EXPECT_DOUBLE_EQ(outcome.seconds, 1);
 }
 
-// From 1 s to 2 s after its first call the server answers nobody.
+// From 1 s to 2 s after its first call, the server sends no response.
 TEST_F(RunTest, OpenLoopCountsAllWhoWaitForAStall) {
   std::once_flag once;
   Clock::time_point first;
@@ -159,14 +159,14 @@ TEST_F(RunTest, OpenLoopCountsAllWhoWaitForAStall) {
   plan_.arrivals = [] { return ConstantArrivals(100); };
   const Outcome open = Measure();
   EXPECT_EQ(open.total.requests(), 300);
-  // 90 came more than 100 ms before the end of the stall, 50 more than 500 ms.
+  // 90 requests came more than 100 ms before the end of the stall, and 50 more than 500 ms.
   EXPECT_GE(Above(open.total.latency, milliseconds(100)), 75);
   EXPECT_GE(Above(open.total.latency, milliseconds(500)), 40);
   EXPECT_GE(open.total.latency.max(), Nanos(milliseconds(900)).count());
 }
 
-// A stalled server holds all slots: what is due meanwhile goes out late, and counts from when it
-// was due.
+// A stalled server holds all slots. Requests that are due meanwhile are sent late, and their
+// latency counts from the time they were due.
 TEST_F(RunTest, HeldBackRequestsCountFromWhenTheyWereDue) {
   std::once_flag once;
   server_.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
@@ -185,7 +185,7 @@ TEST_F(RunTest, HeldBackRequestsCountFromWhenTheyWereDue) {
   EXPECT_LE(Above(outcome.total.service, milliseconds(500)), 5);
 }
 
-// Every answer takes 5 ms at least, and every hundredth 150 ms: so much is sure, however busy the
+// Every response takes at least 5 ms, and every hundredth 150 ms. This holds however busy the
 // machine is.
 TEST_F(RunTest, InjectedDelaysAreInTheFiguresOfBothLoops) {
   constexpr Nanos kUsual = milliseconds(5);
@@ -217,7 +217,7 @@ TEST_F(RunTest, InjectedDelaysAreInTheFiguresOfBothLoops) {
   }
 }
 
-// The server takes its time, so that rate and latency are its own, not those of a busy machine.
+// The server is slow on purpose, so that rate and latency depend on it and not on a busy machine.
 TEST_F(RunTest, EndsOnceItIsSteady) {
   server_.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
                          v1::ClassifyResponse& response) {

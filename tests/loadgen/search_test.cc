@@ -9,7 +9,8 @@ namespace {
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 
-// Searches a server that keeps up to `limit`; the number of tries goes to `tries`.
+// Searches for the highest rate of a server that keeps its limit up to the rate `limit`. Sets
+// `tries` to the number of tries.
 std::optional<double> Find(double first, double limit, int& tries) {
   RateSearch search(first, 1e6);
   for (tries = 0; tries < 100; ++tries) {
@@ -61,7 +62,7 @@ TEST(Slo, IsKeptOnlyIfNearlyAllAreAnsweredInTime) {
   outcome.seconds = 10;
   outcome.answered_in_time = 1000;
   EXPECT_EQ(WhyNot(slo, 100, outcome), "");
-  // Fewer than wanted, but all that chance has made due.
+  // Fewer requests than wanted, but all that were due by chance.
   EXPECT_EQ(WhyNot(slo, 110, outcome), "");
   outcome.answered_in_time = 900;
   EXPECT_THAT(WhyNot(slo, 110, outcome), HasSubstr("only 90.0 requests/s"));

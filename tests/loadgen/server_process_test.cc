@@ -14,7 +14,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-// A program that does what the script says.
+// Starts a program that runs `script`.
 absl::StatusOr<std::unique_ptr<ServerProcess>> RunScript(
     const std::string& script, absl::Duration patience = absl::Seconds(60)) {
   return ServerProcess::Start("/bin/sh", {"-c", script}, {.patience = patience});

@@ -54,7 +54,7 @@ TEST(ServerView, LeavesOutWhatTheServerDoesNotTell) {
   const auto view = Difference(At(0, kBefore), At(1, kAfter));
   EXPECT_EQ(view->requests_refused, std::nullopt);
   EXPECT_EQ(view->mean_queue_seconds, std::nullopt);
-  // Nor is there a mean of nothing.
+  // There is no mean without values either.
   EXPECT_EQ(Difference(At(0, kBefore), At(1, kBefore))->mean_batch_size, std::nullopt);
 }
 

@@ -7,7 +7,7 @@
 namespace hellocnn::load {
 namespace {
 
-// Windows of 1 s with so many answers each, of p50 1 ms and p99 10 ms.
+// Returns windows of 1 s with these numbers of responses, a p50 of 1 ms and a p99 of 10 ms.
 std::vector<Window> Answering(std::initializer_list<std::int64_t> answers) {
   std::vector<Window> windows;
   for (const std::int64_t answered : answers) {

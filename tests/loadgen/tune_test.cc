@@ -10,7 +10,7 @@ namespace {
 
 using ::testing::SizeIs;
 
-// A machine on which each setting has a rate up to which it keeps the limit.
+// Simulates a machine on which each setting keeps the limit up to a certain rate.
 class TuneTest : public testing::Test {
  protected:
   TuneTest() {
@@ -64,7 +64,8 @@ TEST_F(TuneTest, StaysWithTheDefaultsIfNothingIsBetter) {
   EXPECT_FALSE(tuned->better());
 }
 
-// The default server was measured in a bad moment: when asked again, it does as well.
+// The default server was first measured at a bad moment. Measured again, it does as well as the
+// challenger.
 TEST_F(TuneTest, ALuckyChallengerIsNotCalledBetter) {
   capacity_ = [this](const ServerSettings& settings) {
     return settings == plan_.defaults && measurements_ < 15 ? 500.0 : 1000.0;
