@@ -76,8 +76,9 @@ Instant BatchQueue::ReleaseTime() const {
     return Instant::InfinitePast();
   }
   const Instant release = jobs_.front()->submitted_ + options_.max_delay;
-  // Waiting until just before the deadline would leave no time to compute, and how long that takes
-  // is not known here: a job that cannot afford the whole wait does not wait.
+  // Waiting until just before the deadline would leave no time to compute, and the compute time is
+  // not known here. So the queue does not wait at all if a deadline falls before the end of the
+  // wait.
   const bool in_a_hurry = !deadlines_.empty() && deadlines_.begin()->first <= release;
   return in_a_hurry ? Instant::InfinitePast() : release;
 }

@@ -1,6 +1,6 @@
-// Which images go into the next batch: order, admission, splitting, dropping and reassembly. Pure
-// policy: it has no thread, no lock and no clock, so every rule here is tested with plain time
-// values.
+// Decides which images go into the next batch: order, admission, splitting, dropping and
+// reassembly. This is pure policy without threads, locks or clocks, so plain time values suffice to
+// test every rule.
 #ifndef HELLOCNN_SERVER_SCHEDULING_BATCH_QUEUE_H_
 #define HELLOCNN_SERVER_SCHEDULING_BATCH_QUEUE_H_
 
@@ -19,46 +19,52 @@
 
 namespace hellocnn::server {
 
-// Images [first, first + count) of a job, all in one batch. Whoever computes them writes their rows
-// of the job's log-probabilities, or why there are none, before it calls Finish.
+// Images [first, first + count) of a job, all in one batch. The worker that computes them writes
+// their rows of the job's log-probabilities, or sets `status` to an error, before it calls Finish.
 struct Slice {
   Job* job;
   int first;
   int count;
-  absl::Status status = absl::OkStatus();  // the first that is not OK of Engine::Classify's
+  absl::Status status = absl::OkStatus();  // the first error of Engine::Classify
 
-  // Whether the engine did its part: INVALID_ARGUMENT is what it says of images.
+  // Returns true if the engine has computed the images. It has also done so for INVALID_ARGUMENT,
+  // which is an error of an image.
   bool computed() const { return status.ok() || absl::IsInvalidArgument(status); }
 };
 
-// Why a batch left the queue when it did.
+// Why a batch left the queue at its time.
 enum class Release {
   kFull,   // max_batch_size images were queued
-  kIdle,   // there was no reason to wait: no max_delay, or a job that could not afford it
+  kIdle,   // there was no reason to wait: max_delay is 0, or the deadline of a job was too close
   kDelay,  // the oldest job had waited for max_delay
   kDrain,  // the queue drains
 };
 
-// Order: first in, first out by job. A job larger than what is left of a batch is split; its
-// remainder keeps its place at the head and may be computed by other workers at the same time.
+// A queue of jobs, from which workers take batches.
 //
-// Capacity: counts queued images, not those in engines. A job is admitted whole or refused.
+// Order: jobs are served first in, first out. A job that is larger than the remaining room of a
+// batch is split. Its remainder stays at the head of the queue, and other workers may compute it at
+// the same time.
 //
-// Dropping: a job whose deadline has come (deadline <= now) leaves at the next Take, wherever it
-// stands. A job that was cancelled leaves when a Take reaches it, and takes no room in that batch;
-// until then it counts as queued. While all workers are busy both stay: an expired job for at most
-// one engine call, a cancelled one for as long as those before it take. If a part of the job is in
-// an engine, its remainder leaves and the job finishes, with the drop's status, when those parts
-// are back.
+// Capacity: the capacity limits the queued images. Images in engines do not count. A job is
+// admitted as a whole or rejected.
 //
-// Worst-case wait: a worker that asks is kept waiting at most max_delay after the oldest job
-// arrived, and not at all if max_batch_size images are queued, a queued deadline falls before the
-// wait would end, or the queue drains. Otherwise a job waits for those before it, at most capacity
-// images: ceil(capacity / max_batch_size) batches, shared by the workers, after those that are in
-// the engines.
+// Dropping: a job whose deadline has passed (deadline <= now) leaves at the next Take, wherever it
+// is in the queue. A cancelled job leaves when a Take reaches it, and takes no room in that batch.
+// Until then it counts as queued. While all workers are busy, both kinds stay: an expired job for
+// at most one engine call, a cancelled job until the jobs before it have been taken. If a part of
+// the job is in an engine, its remainder leaves at once. The job finishes, with the status of the
+// drop, when those parts are back.
 //
-// Cost: Push and Take are logarithmic in the jobs queued, for each job added, taken or dropped.
-// Once the queue has been as long as it gets, it allocates for what fails alone.
+// Worst-case wait: a worker waits for a batch until at most max_delay after the oldest job arrived.
+// It does not wait at all if max_batch_size images are queued, if a queued deadline falls before
+// the end of the wait, or if the queue drains. Apart from that, a job waits for the jobs before it,
+// which have at most `capacity` images. Those are ceil(capacity / max_batch_size) batches, shared
+// by the workers, after the batches that are in engines already.
+//
+// Cost: for each job that is added, taken or dropped, Push and Take are logarithmic in the number
+// of queued jobs. Once the queue has had its greatest length, it allocates memory only for
+// failures.
 //
 // Thread-compatible.
 class BatchQueue {
@@ -69,75 +75,77 @@ class BatchQueue {
     absl::Duration max_delay = absl::ZeroDuration();  // >= 0, finite
   };
 
-  // A job, or what was left of it, that left the queue.
+  // A job, or the remainder of a job, that was dropped from the queue.
   struct Dropped {
-    int images;               // that will not be computed
+    int images;               // the images that will not be computed
     absl::StatusCode reason;  // see Job::status
-    // How long it had been queued, if nothing of it had been taken.
+    // The time that the job was queued, if no part of it had been taken.
     std::optional<absl::Duration> waited;
-    // The job, if nothing of it is in an engine: it is Done. Else null, as it may be gone already.
+    // The job, if no part of it is in an engine: the owner must call its Done. Otherwise null,
+    // because the job may have been destroyed already.
     Job* finished;
   };
 
   struct Taken {
     std::vector<Slice> slices;        // the batch; empty if there is nothing to compute now
     int images = 0;                   // in the batch
-    Release reason = Release::kIdle;  // of the batch
+    Release reason = Release::kIdle;  // why the batch left the queue
     std::vector<Dropped> dropped;
-    // When `slices` is empty: when to ask again, if nothing is pushed before. InfiniteFuture if the
-    // queue is empty.
+    // If `slices` is empty: when to call Take again, unless a job is pushed earlier. InfiniteFuture
+    // if the queue is empty.
     Instant ask_again = Instant::InfiniteFuture();
   };
 
-  // What Finish gives back.
+  // The result of Finish.
   struct Finished {
-    std::vector<Job*> jobs;        // that are Done
-    std::vector<Dropped> dropped;  // by an engine's failure; none is finished
+    std::vector<Job*> jobs;        // the jobs whose Done is to be called
+    std::vector<Dropped> dropped;  // dropped because an engine failed; `finished` is always null
   };
 
   explicit BatchQueue(const Options& options) : options_(options) {}
 
-  // INVALID_ARGUMENT names the option that is out of range.
+  // Checks the options. INVALID_ARGUMENT: an option is out of range. The message names it.
   static absl::Status Validate(const Options& options);
 
-  // Admits the job or says why not: see Batcher::Submit.
+  // Admits the job, or returns one of the errors that BatchDispatcher::Submit documents.
   absl::Status Push(Job* job, Instant now);
 
-  // The next batch. Each slice must come back through Finish. `reuse` is an old one, whose memory
-  // will do.
+  // Returns the next batch. Each of its slices must be returned through Finish. Recycles the
+  // buffers of `reuse`, an earlier result.
   Taken Take(Instant now, Taken reuse);
 
-  // Takes back what Take has given. A job whose slice has an error fails, with INVALID_ARGUMENT if
-  // that is the slice's code and else with INTERNAL, and what is still queued of it leaves the
-  // queue.
+  // Takes back a batch that Take returned. If the slice of a job has an error, the job fails and
+  // its queued remainder leaves the queue. The job's code is INVALID_ARGUMENT if the slice's code
+  // is, otherwise INTERNAL. Recycles the buffers of `reuse`, an earlier result.
   Finished Finish(const Taken& batch, Instant now, Finished reuse);
 
-  // From now on refuses jobs, and Take no longer waits for max_delay.
+  // Drains the queue: from now on it rejects jobs, and Take no longer waits for max_delay.
   void Drain() { draining_ = true; }
 
-  // When Take will next give a batch: at once if <= now, InfiniteFuture if the queue is empty.
+  // Returns the time at which Take will return the next batch: at once if the time is <= now.
+  // InfiniteFuture if the queue is empty.
   Instant ReleaseTime() const;
 
   bool draining() const { return draining_; }
   bool empty() const { return jobs_.empty(); }
-  // Returns true if nothing is queued and every slice that was taken has come back.
+  // Returns true if nothing is queued and every slice that was taken has been returned.
   bool idle() const { return jobs_.empty() && outstanding_slices_ == 0; }
   int queued_images() const { return queued_images_; }
 
  private:
-  // Of a batch that is due now.
+  // Returns the reason of a batch that is due now.
   Release ReleaseReason(Instant now) const;
-  // Takes the job out of both orders.
+  // Removes the job from `jobs_` and `deadlines_`.
   void Remove(Job& job);
-  // Removes what is left of it, because of `status`.
+  // Removes the remainder of the job, because of `status`.
   void Drop(Job& job, absl::Status status, Instant now, std::vector<Dropped>* dropped);
 
   const Options options_;
-  std::pmr::unsynchronized_pool_resource memory_;  // of the two; keeps what they give back
+  std::pmr::unsynchronized_pool_resource memory_;  // for the next two; keeps what they free
   std::pmr::list<Job*> jobs_{&memory_};            // by arrival
-  std::pmr::set<std::pair<Instant, Job*>> deadlines_{&memory_};  // of those that have one
+  std::pmr::set<std::pair<Instant, Job*>> deadlines_{&memory_};  // of jobs that have one
   int queued_images_ = 0;
-  std::ptrdiff_t outstanding_slices_ = 0;  // taken, and not back through Finish
+  std::ptrdiff_t outstanding_slices_ = 0;  // taken, and not yet returned through Finish
   bool draining_ = false;
 };
 

@@ -1,4 +1,4 @@
-// One call's images on their way through the batcher.
+// The images of one request on their way through a batch queue.
 #ifndef HELLOCNN_SERVER_SCHEDULING_JOB_H_
 #define HELLOCNN_SERVER_SCHEDULING_JOB_H_
 
@@ -14,52 +14,55 @@
 
 namespace hellocnn::server {
 
-// Where a job spent its time. queue + compute is the time from Submit to the last result.
+// How long a job took. queue + compute is the time from Submit to the last result.
 struct JobTiming {
-  absl::Duration queue;    // Submit until a worker took the first image
+  absl::Duration queue;    // from Submit until a worker took the first image
   absl::Duration compute;  // from then until the last image was classified
   int largest_batch =
       0;  // images in the largest batch that had a part of this job; 0 if it was dropped
 };
 
-// The caller's: a part of what it keeps for a request, so that queueing allocates nothing. The
-// batcher's from Submit until Done. Can be used again after that.
+// The caller owns the job, as a part of its state for a request, so that queueing allocates
+// nothing. From Submit until Done, only the queue and the workers may use it. After that, the
+// caller may use it again.
 class Job {
  public:
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
 
-  // Sets what Submit is to queue: the images, at least 1, and room for their log-probabilities,
-  // row-major, [images.size(), classes of the engine]. Both, and the pixels, stay until Done is
-  // called.
+  // Sets the images that Submit will queue, at least one, and the memory for their
+  // log-probabilities, row-major, [images.size(), classes of the engine]. Both, and the pixels,
+  // must live until Done is called.
   void Prepare(std::span<const ImageView> images, std::span<float> log_probabilities,
                Instant deadline);
 
-  // What is still queued is dropped before compute. From any thread, at any time; without effect
-  // when the job is done, and undone by Prepare.
+  // Cancels the job: the images that are still queued will be dropped before compute. May be called
+  // on any thread at any time. Has no effect if the job is done. Prepare undoes it.
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
   // Called exactly once for a job that Submit accepts, on the thread that submits it, before a
-  // worker can take the job. The queue is locked meanwhile: this may count, and must do nothing
-  // else.
+  // worker can take the job. The queue is locked during the call, so an implementation may count
+  // but must do nothing else.
   virtual void Accepted() {}
 
-  // Called exactly once for a job that Submit accepted, on a worker thread, with no lock held. It
-  // is the batcher's last use of the job, which may be gone or queued again when it returns. Must
-  // not block.
+  // Called exactly once for a job that Submit accepted, on a worker thread, with no lock held. This
+  // is the worker's last use of the job, which may be destroyed or queued again when the call
+  // returns. Must not block.
   virtual void Done() = 0;
 
   std::span<const ImageView> images() const { return images_; }
   Instant deadline() const { return deadline_; }
-  // All rows are written if the job succeeds; some may be if it fails.
+  // Returns the log-probabilities. All rows are written if the job succeeds. If it fails, some may
+  // be written.
   std::span<float> log_probabilities() const { return log_probabilities_; }
 
-  // How it ended, for Done. OK: every image has its log-probabilities. DEADLINE_EXCEEDED or
-  // CANCELLED: dropped before compute. INVALID_ARGUMENT: an image's pixels are too large. INTERNAL:
-  // the engine failed.
+  // Returns how the job ended. Done may read it. OK: every image has its log-probabilities.
+  // DEADLINE_EXCEEDED or CANCELLED: the job was dropped before compute. INVALID_ARGUMENT: the
+  // pixels of an image are too large. INTERNAL: the engine failed.
   const absl::Status& status() const { return status_; }
   const JobTiming& timing() const { return timing_; }
-  // Images of it that an engine has computed: fewer than all if it failed.
+  // Returns the number of its images that an engine has computed. If the job failed, this may be
+  // less than the number of images.
   int computed() const { return computed_; }
 
  protected:
@@ -76,8 +79,8 @@ class Job {
   Instant deadline_;
   std::atomic<bool> cancelled_{false};
 
-  // BatchQueue's.
-  absl::Status status_;  // OK until it fails; then it does not change
+  // The following members belong to BatchQueue.
+  absl::Status status_;  // OK until the first error, which it keeps
   JobTiming timing_;
   Instant submitted_;
   Instant first_taken_;

@@ -1,5 +1,5 @@
-// Which queue's images are computed next. Pure policy, like BatchQueue: it has no thread, no lock
-// and no clock.
+// Decides which queue's images are computed next. Like BatchQueue, it is pure policy without
+// threads, locks or clocks.
 #ifndef HELLOCNN_SERVER_SCHEDULING_SCHEDULER_H_
 #define HELLOCNN_SERVER_SCHEDULING_SCHEDULER_H_
 
@@ -13,9 +13,9 @@
 
 namespace hellocnn::server {
 
-// Owns one BatchQueue for each model that is served, and chooses between them in turn: of the
-// queues that have a batch due, the one after the last that gave one. So a model whose queue is
-// long cannot keep the others waiting for more than one batch of each queue that stands between.
+// Owns one BatchQueue for each model that is served, and chooses between them round-robin. It takes
+// the next queue, after the one that returned the last batch, that has a batch due. A model with a
+// long queue thus delays another model by at most one batch of each queue between them.
 //
 // Thread-compatible.
 class Scheduler {
@@ -24,35 +24,36 @@ class Scheduler {
   struct Batch {
     BatchQueue* queue = nullptr;  // null if nothing is due
     BatchQueue::Taken taken;
-    // How long it will probably take to compute: the time per image of the queue's last batch, for
-    // so many images. Infinite until the first batch of the queue has finished.
+    // The estimated time to compute the batch: its number of images times the time per image of the
+    // queue's last batch. Infinite until the first batch of the queue has finished.
     absl::Duration expected_compute;
   };
 
   // Adds an empty queue. `options` must be valid. The pointer is valid until Remove.
   BatchQueue* Add(const BatchQueue::Options& options);
 
-  // Removes a queue that is idle: nothing is queued, and every batch has come back.
+  // Removes a queue, which must be idle: nothing is queued, and every batch has been returned.
   void Remove(BatchQueue* queue);
 
-  // The next batch, or only dropped jobs, of a queue that has something due at `now`. Each slice
-  // must come back through Finish. Recycles the buffers of `reuse`, an earlier result.
+  // Returns the next batch, or only dropped jobs, of a queue that has either at `now`. Each slice
+  // must be returned through Finish. Recycles the buffers of `reuse`, an earlier result.
   Batch Take(Instant now, Batch reuse);
 
-  // Takes back what Take has given, after `compute` in an engine. See BatchQueue::Finish.
+  // Takes back a batch that Take returned, after it spent `compute` in an engine. See
+  // BatchQueue::Finish.
   BatchQueue::Finished Finish(const Batch& batch, Instant now, absl::Duration compute,
                               BatchQueue::Finished reuse);
 
-  // When Take will next give a batch: at once if it is not later than now, InfiniteFuture if all
-  // queues are empty.
+  // Returns the time at which Take will return the next batch: at once if the time is <= now.
+  // InfiniteFuture if all queues are empty.
   Instant ReleaseTime() const;
 
-  // From now on every queue rejects jobs, and none waits for max_delay.
+  // Drains all queues: from now on they reject jobs, and none waits for max_delay.
   void Drain();
 
   // Returns true if nothing is queued.
   bool empty() const;
-  // Images that are queued, in all queues together.
+  // Returns the number of queued images in all queues together.
   int queued_images() const;
 
  private:
