@@ -19,8 +19,8 @@ struct EvaluationOptions {
   int concurrency = 4;     // most calls in flight, >= 1
   int most_attempts = 12;  // most attempts of a call that gets RESOURCE_EXHAUSTED, >= 1
   absl::Duration first_pause =
-      absl::Milliseconds(5);  // before the first retry; doubles with each, up to:
-  absl::Duration longest_pause = absl::Seconds(1);
+      absl::Milliseconds(5);                        // before the first retry; each retry doubles it
+  absl::Duration longest_pause = absl::Seconds(1);  // the pause does not grow beyond this
 };
 
 struct Evaluation {

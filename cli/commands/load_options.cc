@@ -213,7 +213,7 @@ void AddLoadOptions(CLI::App& command, LoadOptions& options) {
   AddRequests(command, options);
   AddLength(command, options);
   AddOutput(command, options);
-  command.option_defaults()->group(group);  // the group of options that others add
+  command.option_defaults()->group(group);  // restores the group of options that others add
 }
 
 void CheckLoadOptions(const CLI::App& command, const LoadOptions& options) {

@@ -172,7 +172,7 @@ absl::StatusOr<DecodedFile> DecodeFile(const std::string& path, const DecodeOpti
   // Reads once, because a pipe can be read only once.
   absl::StatusOr<std::string> bytes = ReadInput(path, kMaxFileBytes);
   if (!bytes.ok()) return bytes.status();
-  // No other format begins like gzip.
+  // Only IDX files may be gzipped.
   if (IsGzip(*bytes)) {
     bytes = Gunzip(path, *bytes, kMaxFileBytes);
     if (!bytes.ok()) return bytes.status();

@@ -43,7 +43,7 @@ void Collector::CloseAll() {
 
 void Collector::CloseNext() {
   const double length = static_cast<double>(intervals_in_window_) * kIntervalSeconds;
-  Window window{};  // stays zero if no request ended in it
+  Window window{};  // counts stay 0 if no request ended in it
   window.start_seconds = static_cast<double>(next_window_) * length;
   window.length_seconds = length;
   if (const auto found = open_.find(next_window_); found != open_.end()) {

@@ -76,8 +76,7 @@ Images GenerateImages(int count, std::uint64_t seed, const PixelOptions& options
         }
       }
     }
-    // Cannot fail: the size is always right, and values are finite if the standard deviation is >
-    // 0.
+    // Cannot fail: the size is always right, and a positive standard deviation keeps values finite.
     out.images.push_back(ToImage(grey, options).value());
   }
   return out;

@@ -36,8 +36,8 @@ class Ledger {
   // Hands over the last page. Nothing may be recorded afterwards.
   void Close();
 
-  // Returns the pages since the last call, in order. For the collecting thread only. Pages go back
-  // with Recycle.
+  // Returns the pages since the last call, in order. For the collecting thread only. The caller
+  // gives the pages back with Recycle.
   std::vector<std::unique_ptr<Page>> Collect();
   void Recycle(std::vector<std::unique_ptr<Page>> pages);
 

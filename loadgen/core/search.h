@@ -10,7 +10,7 @@
 
 namespace hellocnn::load {
 
-// The highest rate that an option accepts, in requests a second.
+// The highest rate that options accept and that searches try, in requests a second.
 inline constexpr double kMostRate = 1e6;
 
 // A limit of latency: "p99=5ms", "p99.9=20ms", "mean=1ms", "max=1s".

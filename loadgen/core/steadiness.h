@@ -20,7 +20,7 @@ const char* NameOf(SteadyBy by);
 
 struct Steadiness {
   bool known = false;  // false: too few windows, or too few responses in one of them
-  // largest distance of a window from the mean of all, relative to the mean
+  // The largest distance of a window from the mean of all, relative to the mean.
   double rate_spread = 0;
   double latency_spread = 0;
   bool steady() const {

@@ -20,7 +20,8 @@ struct Sample {
   Nanos intended;  // in a closed loop the same as sent
   Nanos sent;
   Nanos done;
-  // sent late because too many requests were in flight, not because the generator was slow
+  // True if it was sent late because too many requests were in flight, not because the generator
+  // was slow.
   bool held;
 };
 

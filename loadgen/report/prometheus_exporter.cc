@@ -76,7 +76,7 @@ struct PrometheusExporter::Impl {
       Counter("process_cpu_seconds_total", "User and system CPU time");
   prometheus::Gauge& resident_memory =
       Gauge("process_resident_memory_bytes", "Memory in RAM, in bytes");
-  // Destroyed first, because it uses the members above.
+  // Created last and destroyed first.
   std::unique_ptr<prometheus::Exposer> exposer;
 };
 

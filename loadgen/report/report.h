@@ -40,9 +40,10 @@ struct Run {
   std::string verdict;  // in a search for the highest rate: empty, or why this rate is too high
 };
 
-// Returns by how much the client's mean time of a request exceeds the server's mean time, which
-// ends with the response. The difference is the network and gRPC on both sides. Both means include
-// the warm-up. Returns nullopt if the server does not report its time, or no request succeeded.
+// Returns by how much the client's mean time of a request, from its sending, exceeds the server's.
+// The server's time lasts from receiving the request to its response. The difference is the network
+// and gRPC on both sides. Both means include the warm-up. Returns nullopt if the server does not
+// report its time, or no request succeeded.
 std::optional<double> NetworkSeconds(const Run& run);
 
 // The result of a search for the highest rate.

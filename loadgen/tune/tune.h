@@ -27,7 +27,7 @@ std::string FlagsOf(const ServerSettings& settings);
 struct Trial {
   ServerSettings settings;
   double rate = 0;               // wanted requests a second
-  double answered_rate = 0;      // requests a second with a response
+  double answered_rate = 0;      // requests a second that succeeded
   double latency_seconds = 0;    // the limited latency
   std::string verdict;           // empty: the limit was kept; otherwise the reason why not
   bool generator_bound = false;  // the generator, not the server, may be what was measured
@@ -46,7 +46,7 @@ struct TunePlan {
 
 struct Tuned {
   std::vector<Trial> trials;  // all trials, in order
-  // highest rate of the defaults that kept the limit; nullopt: none did
+  // The highest rate of the defaults that kept the limit; nullopt: none did.
   std::optional<double> default_rate;
   ServerSettings best;
   std::optional<double> best_rate;
@@ -67,8 +67,8 @@ using Measurement = std::function<absl::StatusOr<Trial>(const ServerSettings&, d
 
 // Finds the highest rate of the defaults. It then tries each other value at 5% above the highest
 // rate so far, twice if necessary. If a value keeps the limit there, it becomes the best, and its
-// own highest rate is found. Calls `may_go_on` before each measurement; once it returns false, no
-// further value is tried. The confirmation is made nevertheless.
+// own highest rate is found. Once `may_go_on` returns false, no further rate or value is tried. The
+// confirmation is made nevertheless.
 absl::StatusOr<Tuned> Tune(const TunePlan& plan, const Measurement& measure,
                            const std::function<bool()>& may_go_on);
 
