@@ -37,7 +37,7 @@ class Bash(unittest.TestCase):
         self.assertEqual(self.complete('hellocnn', 'load', '--conc'), {'--concurrency'})
         self.assertEqual(self.complete('hellocnn', 'health', '--conc'), set())
         self.assertEqual(self.complete('hellocnn', 'load', 'compare', 'a', 'b', '--fail'), {'--fail-if'})
-        # Those of the program are understood after the command too.
+        # Options of the program are also accepted after the command.
         self.assertEqual(self.complete('hellocnn', 'load', '--serv'), {'--server', '--server-metrics'})
 
     def test_hidden_options_are_not_offered(self):

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every manual page reads without a warning, and says what it must. Usage: man_pages_test.sh FOLDER
+# Checks that every manual page renders without a warning and contains what it must. Usage: man_pages_test.sh FOLDER
 set -eu
 folder=$1
 command -v mandoc >/dev/null || { echo "not checked: there is no mandoc"; exit 77; }
@@ -8,12 +8,12 @@ for page in "$folder"/*.1; do
   pages=$((pages + 1))
   mandoc -T lint -W warning "$page"
   grep -q '^\.SH OPTIONS' "$page" || { echo "$page has no OPTIONS"; exit 1; }
-  # Broken roff is a warning of groff's, too.
+  # groff also warns about broken roff.
   warnings=$(LC_ALL=C.UTF-8 groff -man -Tutf8 -ww "$page" 2>&1 >/dev/null)
   [ -z "$warnings" ] || { echo "$page: $warnings"; exit 1; }
 done
 [ "$pages" -ge 9 ] || { echo "only $pages pages in $folder"; exit 1; }
-# mentions PAGE WORD...
+# mentions PAGE WORD...: checks that PAGE contains each WORD.
 mentions() {
   page=$1
   shift
