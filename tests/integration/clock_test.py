@@ -1,13 +1,16 @@
-"""What programs that use the client library do while their wall clock is set back and forth: no call fails or hangs."""
+"""What programs do while their wall clock is set back and forth: no call fails or hangs, and no time is counted twice."""
 
 import glob
 import os
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
+import grpc
 import testbed
+from testbed import code_of, metric_sum, request, stub
 
 LIBFAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), None)
 EXAMPLE = os.path.join(os.path.dirname(testbed.CLI), "classify_digits")
@@ -15,16 +18,13 @@ EXAMPLE = os.path.join(os.path.dirname(testbed.CLI), "classify_digits")
 HUNG = 300
 
 
-class SteppedClock:
-    """Sets the wall clock of programs an hour back, then an hour forward, and so on, until the `with` statement ends."""
+class SettableClock:
+    """A wall clock of programs that can be set, until the `with` statement ends."""
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory()
         self._file = os.path.join(self._folder.name, "offset")
-        self._set("+0")
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._step)
-        self._thread.start()
+        self.set_hours(0)
         self.environment = testbed.clean_environment(
             LD_PRELOAD=LIBFAKETIME,
             FAKETIME_TIMESTAMP_FILE=self._file,
@@ -34,20 +34,35 @@ class SteppedClock:
         return self
 
     def __exit__(self, *_):
-        self._ended.set()
-        self._thread.join()
         self._folder.cleanup()
 
-    def _set(self, offset):
+    def set_hours(self, hours):
+        """Sets it so many hours from the true time."""
         # Replaced in one step: a program that finds the file empty would end.
         with open(self._file + ".new", "w", encoding="ascii") as file:
-            file.write(offset + "\n")
+            file.write(f"{hours * 3600:+d}\n")
         os.replace(self._file + ".new", self._file)
+
+
+class SteppedClock(SettableClock):
+    """Sets the wall clock of programs an hour back, then an hour forward, and so on."""
+
+    def __enter__(self):
+        super().__enter__()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._step)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+        super().__exit__()
 
     def _step(self):
         hours = 1
         while not self._ended.wait(0.02):
-            self._set(f"{hours * 3600:+d}")
+            self.set_hours(hours)
             hours = -hours
 
 
@@ -84,6 +99,56 @@ class ClientClockTest(unittest.TestCase):
         for mode in ("unary", "stream"):
             out = self.run_stepped(testbed.CLI, "--server", self.server.address, "load", "--mode", mode, "--rate", "200", "--duration", "2s")
             self.assertIn(", 0 failed", out)
+
+
+@unittest.skipUnless(LIBFAKETIME, "libfaketime is not installed (Debian: faketime)")
+class ServerClockTest(unittest.TestCase):
+    def test_calls_and_streams_with_deadlines_while_the_clock_is_set_back_and_forth(self):
+        with SteppedClock() as clock, testbed.Server(environment=clock.environment) as server, server.channel() as channel:
+            service = stub(channel)
+            self.assertEqual({code_of(service.Classify.future(request(), timeout=10)) for _ in range(1000)}, {grpc.StatusCode.OK})
+            requests = (testbed.pb.ClassifyStreamRequest(id=i, images=request().images) for i in range(1000))
+            answers = list(service.ClassifyStream(requests, timeout=60))
+            self.assertEqual([answer.WhichOneof("outcome") for answer in answers], ["result"] * 1000)
+
+    def test_calls_after_the_clock_was_set_back(self):
+        with SettableClock() as clock, testbed.Server(environment=clock.environment) as server, server.channel() as channel:
+            service = stub(channel)
+            for hours in (0, -1, 0, 1, 0):
+                clock.set_hours(hours)
+                codes = {code_of(service.Classify.future(request(), timeout=1)) for _ in range(200)}
+                self.assertEqual(codes, {grpc.StatusCode.OK}, f"set {hours} h from the true time")
+
+    def test_no_duration_is_an_hour_too_long_or_negative(self):
+        with SettableClock() as clock, testbed.Server("--threads=2", environment=clock.environment) as server, server.channel() as channel:
+            start = time.monotonic()
+            for hours in (0, 1, 0, -1, 0):
+                clock.set_hours(hours)
+                self.assertEqual(code_of(stub(channel).Classify.future(request(64), timeout=10)), grpc.StatusCode.OK)
+            metrics = server.metrics()
+            took = time.monotonic() - start
+            for name in (
+                "hellocnn_worker_busy_seconds_total",
+                "hellocnn_request_duration_seconds_sum",
+                "hellocnn_queue_duration_seconds_sum",
+                "hellocnn_compute_duration_seconds_sum",
+            ):
+                self.assertGreaterEqual(metric_sum(metrics, name), 0, name)
+                self.assertLessEqual(metric_sum(metrics, name), 5 * 2 * took, name)
+
+    def test_drain_timeout_holds_while_the_clock_is_set_back(self):
+        slow = [testbed.SLOW_ENGINE, "--threads=1", "--max-batch-size=1", "--queue-capacity=65536", "--drain-timeout=2s"]
+        with SettableClock() as clock, testbed.Server(*slow, environment=clock.environment) as server, server.channel() as channel:
+            # Some 40,000 images, which take far longer than the timeout.
+            calls = [stub(channel).Classify.future(request(1024), timeout=240) for _ in range(40)]
+            calls[0].result(timeout=240)
+            start = time.monotonic()
+            server.terminate()
+            testbed.wait_until(lambda: "draining" in server.stderr(), "the server to drain")
+            clock.set_hours(-1)
+            self.assertEqual(server.wait(), 0, server.stderr())
+            self.assertLess(time.monotonic() - start, 60)  # and not an hour
+            self.assertNotEqual({code_of(call) for call in calls}, {grpc.StatusCode.OK})
 
 
 if __name__ == "__main__":
