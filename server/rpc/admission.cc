@@ -23,12 +23,12 @@ void Admission::OnState(LifecycleState state) {
     last_refusal_ = clock_->Now();
     for (const auto& [key, stream] : streams_) streams.push_back(stream);
   }
-  // Outside of the lock: a stream with nothing to do ends at once, and leaves.
+  // This is outside of the lock, because a stream with nothing in flight ends and leaves at once.
   for (const auto& stream : streams) stream->Drain();
 }
 
-// The state is read under the lock: a call that saw the server serve is counted before OnState gets
-// the lock, so that it is drained and waited for.
+// The state is read under the lock. A call that is admitted is thus counted before OnState gets the
+// lock, so it is drained and waited for.
 Admission::Result Admission::Enter(std::shared_ptr<Drainable> stream) {
   MutexLock lock(&mutex_);
   switch (lifecycle_->state()) {

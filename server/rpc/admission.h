@@ -1,4 +1,5 @@
-// Whether the server takes work now, and what it has taken. Every call enters and leaves here.
+// Decides whether the server accepts calls, and keeps track of the calls that it has accepted.
+// Every call enters and leaves here.
 #ifndef HELLOCNN_SERVER_RPC_ADMISSION_H_
 #define HELLOCNN_SERVER_RPC_ADMISSION_H_
 
@@ -18,24 +19,24 @@
 
 namespace hellocnn::server {
 
-// A call that would go on for as long as its client likes.
+// A call that lasts as long as its client wants.
 class Drainable {
  public:
   virtual ~Drainable() = default;
-  // Finishes what was accepted, accepts no more and ends the call. Does not block; safe after the
-  // call's end.
+  // Finishes the accepted requests, accepts no more, and ends the call. Does not block. May be
+  // called after the end of the call.
   virtual void Drain() = 0;
 };
 
-// Admits calls while the lifecycle is serving, and drains the streams that are in when it begins to
-// drain. Thread-safe. Nothing but the two waits blocks.
+// Admits calls while the lifecycle is serving. When the lifecycle begins to drain, drains the
+// streams that have entered. Thread-safe. Only the two Wait functions block.
 class Admission {
  public:
-  // Calls that are admitted get a handle on the default model of `registry`. All three outlive
-  // this.
+  // Calls that are admitted get a handle on the default model of `registry`. All three arguments
+  // must outlive this object.
   Admission(Lifecycle* lifecycle, const ModelRegistry* registry, const Clock* clock);
 
-  // A call's place in the server. Its destructor gives it back. Thread-compatible.
+  // A call's place in the server. The destructor returns it. Thread-compatible.
   class Ticket {
    public:
     Ticket() = default;  // no place
@@ -52,7 +53,7 @@ class Admission {
     }
     ~Ticket() { Return(); }
 
-    // What answers the call. There must be a place.
+    // Returns the servable that responds to the call. The ticket must hold a place.
     const Servable& servable() const { return *servable_; }
 
    private:
@@ -65,30 +66,31 @@ class Admission {
     }
 
     Admission* admission_ = nullptr;
-    const Drainable* stream_ = nullptr;  // null: a call that ends by itself
-    ServableHandle servable_;            // null: no place
+    const Drainable* stream_ = nullptr;  // null for a call that ends by itself
+    ServableHandle servable_;            // null if there is no place
   };
   using Result = std::variant<Ticket, Rejection>;
 
   // Admits a call, or rejects it because the model is loading or the server is draining.
   Result Enter() ABSL_LOCKS_EXCLUDED(mutex_) { return Enter(nullptr); }
-  // The same for a stream, which is kept until its ticket is gone, and is told to drain when that
-  // time comes.
+  // Does the same for a stream. Keeps the stream until its ticket is destroyed, and drains it when
+  // the server begins to drain.
   Result Enter(std::shared_ptr<Drainable> stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Returns true if the model has not been loaded yet.
   bool loading() const { return !lifecycle_->has_served(); }
 
-  // Blocks until nobody is in, which may only be asked for once the server drains. False: the time
-  // came first.
+  // Blocks until every call has left. May be called only once the server drains. Returns false if
+  // `deadline` passes first.
   bool WaitUntilIdle(Instant deadline) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Once the server drains: blocks until no call has come for as long as `quiet`, counted from the
-  // begin of draining at the earliest. False: `deadline` came first.
+  // Blocks until no call has arrived for the duration `quiet`, which begins no earlier than
+  // draining does. May be called only once the server drains. Returns false if `deadline` passes
+  // first.
   bool WaitUntilQuiet(absl::Duration quiet, Instant deadline) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  // The lifecycle has become `state`.
+  // Handles the change of the lifecycle to `state`.
   void OnState(LifecycleState state) ABSL_LOCKS_EXCLUDED(mutex_);
   void Leave(const Drainable* stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -97,10 +99,10 @@ class Admission {
   const Clock* const clock_;
   Mutex mutex_;
   CondVar idle_;
-  Instant last_refusal_ ABSL_GUARDED_BY(mutex_) = Instant::InfinitePast();  // while draining
-  int calls_ ABSL_GUARDED_BY(mutex_) = 0;                                   // streams too
+  Instant last_refusal_ ABSL_GUARDED_BY(mutex_) = Instant::InfinitePast();  // set while draining
+  int calls_ ABSL_GUARDED_BY(mutex_) = 0;                                   // including streams
   std::map<const Drainable*, std::shared_ptr<Drainable>> streams_ ABSL_GUARDED_BY(mutex_);
-  const std::unique_ptr<Lifecycle::Observation> observation_;  // ends before the rest goes
+  const std::unique_ptr<Lifecycle::Observation> observation_;  // last, to be destroyed first
 };
 
 }  // namespace hellocnn::server

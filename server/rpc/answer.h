@@ -1,4 +1,4 @@
-// An answer, and all else that a call has memory for, on an arena of its own.
+// A response, and all other memory that a call needs, on an arena of its own.
 #ifndef HELLOCNN_SERVER_RPC_ANSWER_H_
 #define HELLOCNN_SERVER_RPC_ANSWER_H_
 
@@ -8,29 +8,30 @@
 
 namespace hellocnn::server {
 
-// The answer to many images is hundreds of small objects, which malloc would be asked for one by
-// one. The first block of the arena is a part of this object and enough for a few images.
-// Thread-compatible.
+// The response to many images has hundreds of small objects. On an arena, they do not need one
+// allocation each. The first block of the arena is a part of this object and large enough for a few
+// images. Thread-compatible.
 template <typename Response>
 class Answer {
  public:
   Answer() { Create(); }
 
-  // Makes it empty, and gives back what it took beyond the first block.
+  // Makes the response empty, and frees all memory beyond the first block.
   void Clear() {
     arena_.Reset();
     Create();
   }
 
   Response* response() { return response_; }
-  // For what goes with it: views of the images, copies of those in pieces, predictions.
+  // Returns the arena, for memory with the lifetime of the response: views of the images, copies of
+  // images that were received in pieces, and predictions.
   google::protobuf::Arena* arena() { return &arena_; }
 
  private:
   void Create() { response_ = google::protobuf::Arena::CreateMessage<Response>(&arena_); }
 
-  // The first block serves the thread that has made or cleared the arena, others get one each: as
-  // large, for it is one allocation then.
+  // The first block serves the thread that has created or cleared the arena. Each other thread gets
+  // a block of the same size, so that it needs only one allocation.
   static google::protobuf::ArenaOptions Options(char* block) {
     google::protobuf::ArenaOptions options;
     options.initial_block = block;

@@ -1,6 +1,6 @@
-// The life of a call on a completion queue: what is asked of gRPC, what it answers, and when the
-// last of that has come. gRPC's asynchronous API says in which order operations may be started;
-// here is said who owns what until when.
+// The lifetime of a call on a completion queue: the operations that are started on it, their
+// completions, and the end of the last one. gRPC's asynchronous API defines the order in which
+// operations may be started. This file defines who owns a call object, and until when.
 #ifndef HELLOCNN_SERVER_RPC_ASYNC_CALL_H_
 #define HELLOCNN_SERVER_RPC_ASYNC_CALL_H_
 
@@ -16,23 +16,24 @@
 
 namespace hellocnn::server {
 
-// What both kinds of calls have in common. A call object is made before its call exists: Listen
+// The common base of both kinds of calls. A call object is created before its call exists: Listen
 // hands it to gRPC, which fills it with the next call of the method.
 //
-// Reactions run on the threads that handle the queue's events, several at a time if there are
-// several threads. OnCall returns before OnCancel is called. OnDone is the last, when every
-// operation has come back; after it the object goes, or waits for another call.
+// The On… functions run on the threads that handle the queue's events. With several threads,
+// several of them may run at a time. OnCall returns before OnCancel is called. OnDone is the last
+// one, after every operation has completed. After it, the object is deleted or waits for another
+// call.
 class AsyncCall {
  public:
   AsyncCall(const AsyncCall&) = delete;
   AsyncCall& operator=(const AsyncCall&) = delete;
 
  protected:
-  // Its events are of `events`, which outlives its calls.
+  // The completions of the call go to `events`, which must outlive its calls.
   explicit AsyncCall(CompletionEvents* events) : events_(events) {}
   virtual ~AsyncCall() = default;
 
-  // Makes the object ready to be handed to gRPC, each time.
+  // Prepares the object for its next call. Must be called each time before it is handed to gRPC.
   void Begin() {
     events_->Enter();
     held_.store(kOperations, std::memory_order_relaxed);
@@ -41,14 +42,14 @@ class AsyncCall {
     context_->AsyncNotifyWhenDone(ended_.tag());
   }
 
-  // The call is there. Finish must follow, now or later.
+  // Called when the call has arrived. Finish must follow, now or later.
   virtual void OnCall() = 0;
-  // The caller has gone, or its deadline has passed. Finish must still follow.
+  // Called when the caller has gone, or its deadline has passed. Finish must still follow.
   virtual void OnCancel() {}
-  // The call is over.
+  // Called when the call is over.
   virtual void OnDone() {}
-  // Gives up the object, which has owned itself since Begin: deletes it, or Clears it and puts it
-  // where it waits for another call. Without OnDone before it, no call has come.
+  // Gives up the object, which has owned itself since Begin. An implementation deletes it, or calls
+  // Clear and keeps it for another call. If OnDone was not called before, no call has arrived.
   virtual void Dispose() { delete this; }
   void Clear() { context_.reset(); }
 
@@ -56,8 +57,8 @@ class AsyncCall {
   const grpc::ServerContext& context() const { return *context_; }
   grpc::ServerContext& context() { return *context_; }
 
-  // Something is under way that needs the object; Release when it has come back, as the last thing
-  // that is done then.
+  // Hold keeps the object alive for an operation that needs it. When the operation has completed,
+  // its handler must call Release as its last action.
   void Hold() { held_.fetch_add(1, std::memory_order_relaxed); }
   void Release() {
     if (held_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
@@ -70,7 +71,7 @@ class AsyncCall {
 
  private:
   void Arrived(bool ok) {
-    if (!ok) return End();  // the server shuts down; nothing else will come
+    if (!ok) return End();  // the server shuts down, so no other event will follow
     OnCall();
     if (progress_.fetch_or(kCalled, std::memory_order_acq_rel) == kCancelled) OnCancel();
     Release();
@@ -93,22 +94,22 @@ class AsyncCall {
   CompletionOf<AsyncCall> arrived_{this, &AsyncCall::Arrived};
   CompletionOf<AsyncCall> ended_{this, &AsyncCall::Ended};
   CompletionOf<AsyncCall> finished_{this, &AsyncCall::Finished};
-  static constexpr int kOperations = 3;  // these three hold it
+  static constexpr int kOperations = 3;  // these three hold the object
   std::atomic<int> held_{0};
 
-  // Whoever comes second of the end of OnCall and a cancellation calls OnCancel.
+  // OnCall ends and the call is cancelled in any order. The later of the two calls OnCancel.
   static constexpr int kCalled = 1;
   static constexpr int kCancelled = 2;
   std::atomic<int> progress_{0};
   std::optional<grpc::ServerContext> context_;  // from Begin to Clear; each call needs a new one
 };
 
-// Both kinds carry bytes, which request.h and bytes.h read and write. gRPC would parse requests
-// into messages, but what it cannot parse it answers by itself, with INTERNAL and seen by no
-// metric, or takes for the end of a stream; and protobuf would copy all pixels. A unary call
-// without any message it still answers so.
+// Both kinds carry bytes, which request.h and bytes.h read and write. gRPC could parse requests
+// into messages, but it handles invalid bytes by itself. It responds with INTERNAL, which no metric
+// counts, or takes them for the end of a stream. protobuf would also copy all pixels. gRPC still
+// responds to a unary call without any message by itself.
 
-// One request, one answer.
+// A call with one request and one response.
 class UnaryCall : public AsyncCall {
  protected:
   using AsyncCall::AsyncCall;
@@ -128,11 +129,12 @@ class UnaryCall : public AsyncCall {
     AsyncCall::Clear();
   }
 
-  // From OnCall until one of the next two.
+  // Returns the request. It is valid from OnCall until Finish or FinishWithError.
   grpc::ByteBuffer* request() { return &request_; }
 
-  // One of these, once. The object may be gone when it returns, or serve another call, unless
-  // OnCall is still running. Gives the request back: a caller may take its time for the answer.
+  // Ends the call. Exactly one of Finish and FinishWithError must be called, once. When it returns,
+  // the object may have been deleted or may serve another call, unless OnCall is still running.
+  // Frees the request, because a slow caller may take long to read the response.
   void Finish(const grpc::ByteBuffer& answer) {
     request_.Clear();
     writer_->Finish(answer, grpc::Status::OK, finished_tag());
@@ -147,12 +149,13 @@ class UnaryCall : public AsyncCall {
   std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> writer_;
 };
 
-// Requests and answers in any order, at most one read and one write at a time.
+// A call with any number of requests and responses in any order. At most one read and one write may
+// be outstanding at a time.
 class BidiCall : public AsyncCall {
  protected:
   using AsyncCall::AsyncCall;
 
-  // As UnaryCall's.
+  // Has the same contract as UnaryCall::Listen.
   template <typename Service, typename Method>
   void Listen(Service* service, Method method) {
     Begin();
@@ -161,12 +164,12 @@ class BidiCall : public AsyncCall {
     (service->*method)(&context(), &*stream_, queue, queue, arrived_tag());
   }
 
-  // The read has come back. False: there will be no more.
+  // Called when a read has completed. If not `ok`, there are no more messages.
   virtual void OnReadDone(bool ok) = 0;
-  // False: the caller has gone.
+  // Called when a write has completed. If not `ok`, the caller has gone.
   virtual void OnWriteDone(bool ok) = 0;
 
-  // `request` must stay until the reaction.
+  // Starts a read. `request` must live until OnReadDone is called.
   void StartRead(grpc::ByteBuffer* request) {
     Hold();
     stream_->Read(request, read_.tag());
@@ -175,7 +178,8 @@ class BidiCall : public AsyncCall {
     Hold();
     stream_->Write(answer, written_.tag());
   }
-  // Once, with no write under way. A read that is comes back with false.
+  // Ends the call. Must be called once, with no write outstanding. An outstanding read completes
+  // with `ok` false.
   void Finish(const grpc::Status& status) { stream_->Finish(status, finished_tag()); }
 
  private:

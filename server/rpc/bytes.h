@@ -1,4 +1,4 @@
-// Messages as the bytes that gRPC carries.
+// Converts messages to and from the bytes that gRPC carries.
 #ifndef HELLOCNN_SERVER_RPC_BYTES_H_
 #define HELLOCNN_SERVER_RPC_BYTES_H_
 
@@ -13,7 +13,7 @@
 
 namespace hellocnn::server {
 
-// Of a message that has less than 2 GiB.
+// Returns the bytes of a message, which must have less than 2 GiB.
 template <typename Message>
 grpc::ByteBuffer Serialize(const Message& message) {
   grpc::ByteBuffer bytes;
@@ -22,8 +22,9 @@ grpc::ByteBuffer Serialize(const Message& message) {
   return bytes;
 }
 
-// Takes the bytes out of `bytes`. NotA<Message> if they are none; `message` is then of no use.
-// Classify and ClassifyStream have ReadRequest instead, which copies no pixels.
+// Parses `bytes` into `message` and consumes them. Returns NotA<Message> if they are not a valid
+// message; the content of `message` is then unspecified. Classify and ClassifyStream use
+// ReadRequest instead, which copies no pixels.
 template <typename Message>
 absl::Status Parse(grpc::ByteBuffer* bytes, Message* message) {
   const std::size_t size = bytes->Length();

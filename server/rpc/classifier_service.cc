@@ -55,7 +55,7 @@ class GetModelCall final : public UnaryCall {
   }
 
   std::optional<Rejection> Check() {
-    // A draining server still has its model: only a loading one does not know it yet.
+    // A draining server still has its model. Only a server that is loading does not know it yet.
     if (serving_->admission->loading()) return Rejection::Loading();
     v1::GetModelRequest nothing;
     absl::Status status = Parse(request(), &nothing);
@@ -68,8 +68,8 @@ class GetModelCall final : public UnaryCall {
   CallScope scope_;
 };
 
-// Calls that gRPC may begin before the one before has been seen. With fewer it works as well, but
-// looks for room for each call that comes in a burst.
+// The number of calls that gRPC may begin before the server has handled the first of them. A
+// smaller number works too, but gRPC must then find room for each call of a burst.
 constexpr int kListening = 64;
 
 constexpr char kService[] = "hellocnn.v1.ClassifierService";

@@ -1,4 +1,4 @@
-// hellocnn.v1.ClassifierService over the models of a registry.
+// Implements hellocnn.v1.ClassifierService with the models of a registry.
 #ifndef HELLOCNN_SERVER_RPC_CLASSIFIER_SERVICE_H_
 #define HELLOCNN_SERVER_RPC_CLASSIFIER_SERVICE_H_
 
@@ -18,25 +18,26 @@
 
 namespace hellocnn::server {
 
-// Rejects every call with UNAVAILABLE unless the lifecycle is serving. When it begins to drain,
-// streams end once they have answered what they had accepted. Thread-safe. Must outlive the gRPC
-// server that it is registered with, and the queue that it takes calls from.
+// Rejects every call with UNAVAILABLE unless the lifecycle is serving. When the lifecycle begins to
+// drain, streams end once they have responded to the requests that they had accepted. Thread-safe.
+// Must outlive the gRPC server that it is registered with, and the queue that it takes calls from.
 class ClassifierService : public AsyncClassifier {
  public:
-  // Calls are answered by the default model of `registry`, whose card is `card`. What is pointed to
-  // outlives the service.
+  // The default model of `registry`, whose card is `card`, responds to the calls. All pointers must
+  // outlive the service.
   ClassifierService(const ModelCard& card, const RequestLimits& limits, Events* events,
                     Lifecycle* lifecycle, const ModelRegistry* registry, const Clock* clock);
 
-  // Takes the calls of a server that has started. `events` outlives them. Once.
+  // Takes the calls of a server that has started. Must be called once. `events` must outlive the
+  // calls.
   void Listen(CompletionEvents* events);
 
-  // Once the server drains: blocks until every call that was accepted has ended. False: `deadline`
-  // came first.
+  // Blocks until every call that was accepted has ended. May be called only once the server drains.
+  // Returns false if `deadline` passes first.
   bool WaitUntilIdle(Instant deadline) { return admission_.WaitUntilIdle(deadline); }
 
-  // Once the server drains: blocks until no call has come for as long as `quiet`. False: `deadline`
-  // came first.
+  // Blocks until no call has arrived for the duration `quiet`. May be called only once the server
+  // drains. Returns false if `deadline` passes first.
   bool WaitUntilQuiet(absl::Duration quiet, Instant deadline) {
     return admission_.WaitUntilQuiet(quiet, deadline);
   }

@@ -1,4 +1,4 @@
-// One Classify call, from the request's bytes to the status.
+// One Classify call, from the bytes of the request to the status.
 #ifndef HELLOCNN_SERVER_RPC_CLASSIFY_CALL_H_
 #define HELLOCNN_SERVER_RPC_CLASSIFY_CALL_H_
 
@@ -18,12 +18,12 @@
 
 namespace hellocnn::server {
 
-// It is its own job. The call cannot end before Finish, the last thing that Done does: so all that
-// the job needs outlives the workers' use of it.
+// The call is also its own job. It cannot end before Finish, which is the last action of Done. So
+// everything that the job needs outlives its use by the workers.
 class ClassifyCall final : public UnaryCall, private Job {
  public:
-  // Takes the next call from `events`, and then another one, for as long as gRPC has calls. Objects
-  // of calls that are over wait in `idle`, which outlives them.
+  // Takes one call after the other from `events`, as long as gRPC has calls. The objects of ended
+  // calls are kept in `idle`, which must outlive them.
   static void Listen(const ServingContext* serving, AsyncClassifier* service,
                      CompletionEvents* events, IdleCalls<ClassifyCall>* idle);
 
@@ -31,10 +31,10 @@ class ClassifyCall final : public UnaryCall, private Job {
   ClassifyCall(const ServingContext* serving, AsyncClassifier* service, CompletionEvents* events,
                IdleCalls<ClassifyCall>* idle);
 
-  // Admits the call, reads its request and queues the job. If it is rejected, nothing is queued and
-  // Respond is still to be called.
+  // Admits the call, reads its request and queues the job. If the call is rejected, nothing is
+  // queued, and the caller must still call Respond.
   std::optional<Rejection> Submit();
-  // Finishes the call; what it took is given back. `this` may be gone when it returns.
+  // Finishes the call and frees its memory. `this` may have been deleted when the function returns.
   void Respond(const absl::Status& status);
 
   void OnCall() override;
@@ -49,8 +49,8 @@ class ClassifyCall final : public UnaryCall, private Job {
   IdleCalls<ClassifyCall>* const idle_;
   Answer<v1::ClassifyResponse> answer_;
 
-  // These are of one call. Only OnDone ends the scope: before that it is not known whether the
-  // response could be sent.
+  // The following members belong to one call. Only OnDone ends the scope, because it is not known
+  // earlier whether the response could be sent.
   CallScope scope_;
   std::size_t sent_bytes_ = 0;           // of the response
   std::optional<Instant> cancelled_at_;  // by the caller, or by gRPC at the deadline

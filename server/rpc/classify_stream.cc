@@ -15,7 +15,7 @@
 namespace hellocnn::server {
 namespace {
 
-// Exchanges that a stream keeps while nothing is in flight: some 3 kB each.
+// The number of exchanges that a stream keeps while nothing is in flight. Each takes some 3 kB.
 constexpr int kIdleExchanges = 8;
 
 }  // namespace
@@ -48,7 +48,7 @@ void ClassifyStream::OnCall() {
     return Take(first);
   }
   const Rejection& rejection = std::get<Rejection>(admitted);
-  // A stream that is not admitted counts as the one request that it would have begun with.
+  // A stream that is not admitted counts as one request, its first.
   CallScope scope;
   scope.Begin(&serving_->accounting, serving_->methods.classify_stream, deadline_, 0);
   scope.OnRejected(rejection.reason);
@@ -86,7 +86,8 @@ void ClassifyStream::OnReadDone(bool ok) {
     Take(message.steps);
     Handle(exchange);
   } else if (end.has_value()) {
-    // The stream had been finished when the message came, and that is the response to it.
+    // The stream had been finished when the message arrived. The end of the stream is the response
+    // to it.
     exchange.scope.OnRejected(end->reason);
     exchange.scope.OnReady(end->status.code());
     exchange.scope.End(0);
@@ -165,7 +166,8 @@ void ClassifyStream::Submit(const Request& request, Exchange& exchange) {
       std::min(deadline_, exchange.scope.start() + *request.timeout));
   StreamSession::MayCompute may_compute;
   {
-    // After Prepare, which undoes a Cancel that the session asks for from now on.
+    // This must come after Prepare, which would undo a Cancel. The session may request one from now
+    // on.
     MutexLock lock(&mutex_);
     may_compute = session_.StartComputing(exchange.slot);
   }
@@ -251,7 +253,8 @@ void ClassifyStream::NoteSurplus(const StreamSession::Steps& steps) {
 }
 
 void ClassifyStream::DropSurplus() {
-  // Responses of a client that is gone are still being counted when their slots are free.
+  // If the client is gone, its responses are still being counted after their slots have become
+  // free.
   if (surplus_.empty() || !session_.idle() || session_.gone()) return;
   for (int slot = kIdleExchanges; slot < StreamSession::kMaxInFlight; ++slot) {
     if (!surplus_.contains(slot) || session_.used().contains(slot)) continue;

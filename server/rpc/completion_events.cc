@@ -12,7 +12,7 @@
 namespace hellocnn::server {
 namespace {
 
-// gRPC counts a wait in whole milliseconds. The end of a longer one is waited for in naps.
+// gRPC waits for whole milliseconds. The last part of a wait is therefore spent in naps.
 constexpr absl::Duration kCoarse = absl::Milliseconds(2);
 constexpr absl::Duration kNap = absl::Microseconds(50);
 

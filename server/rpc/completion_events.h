@@ -1,4 +1,4 @@
-// A gRPC completion queue as the events that workers handle.
+// Makes the completions of a gRPC completion queue the events that workers handle.
 #ifndef HELLOCNN_SERVER_RPC_COMPLETION_EVENTS_H_
 #define HELLOCNN_SERVER_RPC_COMPLETION_EVENTS_H_
 
@@ -15,10 +15,11 @@
 
 namespace hellocnn::server {
 
-// What this project puts into a completion queue as a tag: as a pointer to this class and no other.
+// The type of every tag that this project puts into a completion queue. A tag is always a pointer
+// to this class, never to a derived class.
 class Completion {
  public:
-  // The operation is over; `ok` as gRPC documents it for each operation.
+  // Called when the operation is over. gRPC documents the meaning of `ok` for each operation.
   virtual void OnComplete(bool ok) = 0;
   void* tag() { return this; }
 
@@ -26,7 +27,7 @@ class Completion {
   ~Completion() = default;
 };
 
-// Calls a member function of its owner, which holds it.
+// A completion that calls a member function of its owner. It is a member of the owner.
 template <typename Owner>
 class CompletionOf final : public Completion {
  public:
@@ -39,33 +40,33 @@ class CompletionOf final : public Completion {
   const Reaction reaction_;
 };
 
-// Thread-safe.
+// The events of one gRPC completion queue. Thread-safe.
 class CompletionEvents final : public EventQueue {
  public:
   explicit CompletionEvents(std::unique_ptr<grpc::ServerCompletionQueue> queue)
       : queue_(std::move(queue)) {}
-  // Closes, and handles what is left. The gRPC server must have shut down and still be there: some
-  // of what is left is its own.
+  // Closes the queue and handles the remaining events. The gRPC server must have been shut down but
+  // must still exist, because some of these events belong to it.
   ~CompletionEvents() override;
 
-  // A call object will start operations on the queue, or will start no more. Between the two the
-  // queue stays open.
+  // A call object calls Enter before it starts operations on the queue, and Leave when it will
+  // start no more. Between the two calls, the queue stays open.
   void Enter() { ++calls_; }
   void Leave() ABSL_LOCKS_EXCLUDED(mutex_) {
     if (--calls_ == 0 && closing_) Shutdown();
   }
 
-  // For the operations whose completions are to come here. Owned by this.
+  // Returns the queue, for operations whose completions are to arrive here. This object owns it.
   grpc::ServerCompletionQueue* queue() const { return queue_.get(); }
 
-  // To within 50 us of `until`.
+  // Returns within 50 us of `until`.
   Got Wait(Instant until, Event* event) override;
   void Handle(const Event& event) override {
     static_cast<Completion*>(event.tag)->OnComplete(event.ok);
   }
   void Wake() override ABSL_LOCKS_EXCLUDED(mutex_);
-  // The end comes when the last call object has left. The gRPC server must have begun to shut down:
-  // only then do those leave that wait for calls.
+  // Begins to close the queue. It ends when the last call object has left. The gRPC server must
+  // have begun to shut down, because call objects that wait for calls leave only then.
   void Close() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -73,7 +74,7 @@ class CompletionEvents final : public EventQueue {
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   grpc::Alarm alarm_;
-  std::atomic<bool> waking_{false};  // alarm_ is set and its event has not been given out
+  std::atomic<bool> waking_{false};  // true from setting alarm_ until its event arrives
   std::atomic<int> calls_{0};
   std::atomic<bool> closing_{false};
   Mutex mutex_;

@@ -12,13 +12,14 @@
 namespace hellocnn::server {
 namespace {
 
-// One page of a list: the response of grpc.channelz.v1 as JSON.
+// Parses one page of a list, a response of grpc.channelz.v1 as JSON, and frees `text`.
 nlohmann::json Page(char* text) {
   const std::unique_ptr<char, decltype(&gpr_free)> owner(text, &gpr_free);
   return nlohmann::json::parse(text == nullptr ? "{}" : text, nullptr, /*allow_exceptions=*/false);
 }
 
-// Calls `visit` with the id of each entry of a list that gRPC gives in pages, each from an id on.
+// Calls `visit` with the id of each entry of a list. gRPC returns the list in pages, each of which
+// starts at an id.
 void ForEach(const std::function<char*(std::intptr_t)>& page_from, const char* list, const char* id,
              const std::function<void(std::intptr_t)>& visit) {
   std::intptr_t next = 0;
@@ -26,7 +27,7 @@ void ForEach(const std::function<char*(std::intptr_t)>& page_from, const char* l
     const nlohmann::json page = Page(page_from(next));
     if (!page.is_object() || !page.contains(list)) return;
     for (const nlohmann::json& entry : page[list]) {
-      // Int64 is a string in protobuf's JSON.
+      // In protobuf's JSON, an int64 is a string.
       const nlohmann::json& reference = entry.contains("ref") ? entry["ref"] : entry;
       const std::intptr_t found = std::stoll(reference.value(id, "0"));
       visit(found);

@@ -1,12 +1,12 @@
-// How many clients are connected.
+// Counts the connected clients.
 #ifndef HELLOCNN_SERVER_RPC_CONNECTIONS_H_
 #define HELLOCNN_SERVER_RPC_CONNECTIONS_H_
 
 namespace hellocnn::server {
 
-// Open connections of all gRPC servers of this process, as gRPC's own bookkeeping (channelz) has
-// them; 0 if that is switched off. Thread-safe. For a scrape, not for every request: it takes a few
-// microseconds a connection.
+// Returns the number of open connections of all gRPC servers of this process, according to gRPC's
+// own records (channelz). Returns 0 if channelz is switched off. Thread-safe. It takes a few
+// microseconds for each connection, so call it for a scrape but not for every request.
 int CountConnections();
 
 }  // namespace hellocnn::server

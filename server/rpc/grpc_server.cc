@@ -11,22 +11,21 @@
 
 namespace hellocnn::server {
 
-// Of one connection, where calls cost some 10 kB each besides their messages. A client's further
-// calls wait at the client.
+// The limit for one connection. Each call takes some 10 kB besides its messages. Further calls wait
+// at the client.
 constexpr int kMaxConcurrentCalls = 4096;
 
-// For connections, and messages from their first byte until they are given back; and a few of the
-// largest messages besides. At the limit gRPC ends calls, and connections without calls, until
-// there is room.
+// The limit for connections, and for messages from their first byte until they are freed. A few of
+// the largest messages are allowed in addition. At the limit, gRPC ends calls, and connections
+// without calls, until there is room.
 constexpr std::size_t kMemoryBytes = std::size_t{256} << 20;
 
 absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
                                            const std::vector<grpc::Service*>& services) {
   grpc::ServerBuilder builder;
-  // With SO_REUSEPORT a second server would take half of the first one's connections, and nobody
-  // would notice.
+  // With SO_REUSEPORT, a second server would silently take half of the first server's connections.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // The grace stays infinite: calls and streams that run end when they end.
+  // The grace period stays infinite, so the maximum age never interrupts calls and streams.
   if (options.max_connection_age > absl::ZeroDuration()) {
     builder.AddChannelArgument(
         GRPC_ARG_MAX_CONNECTION_AGE_MS,
@@ -34,7 +33,7 @@ absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
   }
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentCalls);
-  // A message is measured only when it is inflated: 1 MB of these makes 1 GB.
+  // gRPC checks the size of a message only after decompression, and 1 MB can decompress to 1 GB.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   grpc::ResourceQuota memory("server");
@@ -55,7 +54,8 @@ absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
 }
 
 void ShutDown(grpc::Server* server, absl::Duration grace) {
-  // A deadline on the wall clock would move when that is set.
+  // The deadline is monotonic, because a deadline on the wall clock would move when the clock is
+  // set.
   server->Shutdown(
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                    gpr_time_from_nanos(absl::ToInt64Nanoseconds(grace), GPR_TIMESPAN)));

@@ -1,5 +1,5 @@
-// How a gRPC server of this project is set up: hellocnn-server and the echo server that it is
-// measured against.
+// Sets up the gRPC servers of this project: hellocnn-server, and the echo server with which it is
+// compared in measurements.
 #ifndef HELLOCNN_SERVER_RPC_GRPC_SERVER_H_
 #define HELLOCNN_SERVER_RPC_GRPC_SERVER_H_
 
@@ -16,9 +16,9 @@
 namespace hellocnn::server {
 
 struct GrpcServerOptions {
-  std::string listen;  // host:port; port 0 picks a free one
+  std::string listen;  // host:port; port 0 picks a free port
   int max_message_bytes = 0;
-  absl::Duration max_connection_age;  // 0: connections last for ever
+  absl::Duration max_connection_age;  // 0: connections last forever
 };
 
 struct GrpcServer {
@@ -27,20 +27,22 @@ struct GrpcServer {
   std::string address;                       // host:port with the port that was bound
 };
 
-// What a client can take is bounded: 4,096 calls on a connection, further ones wait at the client;
-// 256 MiB of messages and connections, and 8 of the largest messages, beyond which calls end with
-// RESOURCE_EXHAUSTED; and no compressed requests, which end with UNIMPLEMENTED.
+// Starts a server of the asynchronous `services`, which must outlive it. The server responds to
+// calls only once the services listen to the events' queue and a thread handles the events.
+// UNAVAILABLE: the server cannot listen on the address.
 //
-// Serves `services`, asynchronous ones, which must outlive the server. Nothing is answered until
-// they listen to the events' queue and somebody handles the events. UNAVAILABLE: cannot listen
-// there.
+// The resources of clients are limited:
+//   - A connection has at most 4,096 calls. Further calls wait at the client.
+//   - Messages and connections take at most 256 MiB plus 8 messages of the largest size. Beyond
+//     that, calls end with RESOURCE_EXHAUSTED.
+//   - Compressed requests end with UNIMPLEMENTED.
 absl::StatusOr<GrpcServer> StartGrpcServer(const GrpcServerOptions& options,
                                            const std::vector<grpc::Service*>& services);
 
-// Stops listening, and ends the calls that are left after `grace`. Blocks until they have ended.
+// Stops listening, and after `grace` ends the calls that remain. Blocks until all calls have ended.
 void ShutDown(grpc::Server* server, absl::Duration grace);
 
-// `address` is host:port; the port is replaced.
+// Returns `address`, which is host:port, with the port replaced.
 std::string WithPort(const std::string& address, int port);
 
 }  // namespace hellocnn::server

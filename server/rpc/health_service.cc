@@ -43,7 +43,8 @@ class CheckCall final : public UnaryCall {
   HealthService* const health_;
 };
 
-// Writes a state, and the next one when that is written and the state is another by then.
+// Writes the state, and writes it again whenever the last write has ended and the state has
+// changed.
 class WatchCall final : public AsyncCall,
                         public HealthService::Watcher,
                         public std::enable_shared_from_this<WatchCall> {
@@ -87,8 +88,8 @@ class WatchCall final : public AsyncCall,
   void OnDone() override { health_->RemoveWatcher(shared_from_this()); }
   void Dispose() override { const std::shared_ptr<WatchCall> last = std::move(self_); }
 
-  // Writes a state that has not been written, or finishes once the caller or the server goes;
-  // neither while a write is under way.
+  // Writes the state if it has changed, or finishes if the caller or the server is going away. Does
+  // neither while a write is outstanding.
   void Step() ABSL_LOCKS_EXCLUDED(mutex_) {
     bool finish;
     {
@@ -113,7 +114,7 @@ class WatchCall final : public AsyncCall,
   HealthService* const health_;
   std::shared_ptr<WatchCall> self_;  // until Dispose
   HealthCheckRequest request_;
-  HealthCheckResponse response_;  // the last that was written; UNKNOWN before the first
+  HealthCheckResponse response_;  // the last response written; UNKNOWN before the first
   std::optional<grpc::ServerAsyncWriter<HealthCheckResponse>> writer_;
   CompletionOf<WatchCall> written_{this, &WatchCall::Written};
 

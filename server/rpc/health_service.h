@@ -1,5 +1,5 @@
-// grpc.health.v1.Health: gRPC's own implementation would bring threads that poll beside the
-// workers.
+// Implements grpc.health.v1.Health. gRPC's own implementation would add threads that poll beside
+// the workers.
 #ifndef HELLOCNN_SERVER_RPC_HEALTH_SERVICE_H_
 #define HELLOCNN_SERVER_RPC_HEALTH_SERVICE_H_
 
@@ -16,8 +16,9 @@
 
 namespace hellocnn::server {
 
-// The state of one server, which is also that of each service it has: SERVING while the lifecycle
-// is serving, otherwise NOT_SERVING.
+// Reports the state of one server, which is also the state of each of its services: SERVING while
+// the lifecycle is serving, otherwise NOT_SERVING.
+//
 // Thread-safe. Must outlive the gRPC server that it is registered with, and the calls.
 class HealthService
     : public grpc::health::v1::Health::WithRawMethod_Check<
@@ -25,25 +26,26 @@ class HealthService
  public:
   using State = grpc::health::v1::HealthCheckResponse::ServingStatus;
 
-  // Whoever wants to hear of changes.
+  // An observer of changes.
   class Watcher {
    public:
     virtual ~Watcher() = default;
-    // StateOf may have changed. On the thread that made it, with no lock held.
+    // Called when the result of StateOf may have changed, on the thread that made the change, with
+    // no lock held.
     virtual void OnChange() = 0;
   };
 
-  // `services` by their full names; "", the server as a whole, is always there. `lifecycle`
-  // outlives this.
+  // `services` has the full names of the services. The name "", which is the server as a whole, is
+  // always known. `lifecycle` must outlive this object.
   HealthService(std::vector<std::string> services, Lifecycle* lifecycle);
 
-  // Takes the calls of a server that has started. `events` outlives them.
+  // Takes the calls of a server that has started. `events` must outlive the calls.
   void Listen(CompletionEvents* events);
 
-  // SERVICE_UNKNOWN: there is no such service.
+  // Returns the state of a service, or SERVICE_UNKNOWN if there is no such service.
   State StateOf(const std::string& service) const;
-  // From now on `watcher` is told of changes, until RemoveWatcher; a call that has begun then goes
-  // on.
+  // AddWatcher registers `watcher` for changes until RemoveWatcher. A call of OnChange that has
+  // begun may still be running when RemoveWatcher returns.
   void AddWatcher(const std::shared_ptr<Watcher>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
   void RemoveWatcher(const std::shared_ptr<Watcher>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -54,7 +56,7 @@ class HealthService
   const Lifecycle* const lifecycle_;
   Mutex mutex_;
   std::set<std::shared_ptr<Watcher>> watchers_ ABSL_GUARDED_BY(mutex_);
-  const std::unique_ptr<Lifecycle::Observation> observation_;  // ends before the rest goes
+  const std::unique_ptr<Lifecycle::Observation> observation_;  // last, to be destroyed first
 };
 
 }  // namespace hellocnn::server

@@ -1,4 +1,4 @@
-// Call objects that are over and wait for another call.
+// Keeps the objects of ended calls for later calls.
 #ifndef HELLOCNN_SERVER_RPC_IDLE_CALLS_H_
 #define HELLOCNN_SERVER_RPC_IDLE_CALLS_H_
 
@@ -12,11 +12,12 @@
 
 namespace hellocnn::server {
 
-// So that a call needs no new object, and none of what is in one. Thread-safe.
+// A pool of call objects. With it, a call needs no new object and no new memory inside of one.
+// Thread-safe.
 template <typename Call>
 class IdleCalls {
  public:
-  // Null if none waits.
+  // Returns an object, or null if the pool is empty.
   std::unique_ptr<Call> Take() ABSL_LOCKS_EXCLUDED(mutex_) {
     MutexLock lock(&mutex_);
     if (calls_.empty()) return nullptr;
@@ -25,14 +26,15 @@ class IdleCalls {
     return call;
   }
 
-  // Keeps it, unless enough wait.
+  // Keeps the object, or deletes it if the pool is full.
   void Put(std::unique_ptr<Call> call) ABSL_LOCKS_EXCLUDED(mutex_) {
     MutexLock lock(&mutex_);
     if (calls_.size() < kMost) calls_.push_back(std::move(call));
   }
 
  private:
-  // As many as a busy server has under way. After a flood the others go.
+  // The number of calls that a busy server has in flight. After a burst of more calls, the rest of
+  // the objects are deleted.
   static constexpr std::size_t kMost = 256;
 
   Mutex mutex_;

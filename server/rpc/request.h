@@ -1,4 +1,4 @@
-// Requests to classify images in gRPC's buffers.
+// Reads requests to classify images from gRPC's buffers.
 #ifndef HELLOCNN_SERVER_RPC_REQUEST_H_
 #define HELLOCNN_SERVER_RPC_REQUEST_H_
 
@@ -13,8 +13,8 @@
 
 namespace hellocnn::server {
 
-// The same as ReadRequest of request_reader.h. The views point into `bytes`, which must outlive
-// them and stay as they are.
+// Does the same as ReadRequest of request_reader.h. The views point into `bytes`, which must
+// outlive them and must not change.
 template <typename Message>
 absl::StatusOr<Request> ReadRequest(grpc::ByteBuffer* bytes, int max_images,
                                     google::protobuf::Arena* arena) {

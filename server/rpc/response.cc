@@ -75,7 +75,7 @@ v1::Model DescribeModel(const ModelCard& card) {
     layer->set_name(std::string(placed.layer.name));
     layer->set_operator_(Describe(placed));
     layer->add_output_shape(placed.output.channels);
-    // A vector has one extent: dense layers, and what follows them.
+    // The output of a dense layer, and of the layers after it, is a vector with only one extent.
     if (placed.output.height > 1 || placed.output.width > 1 ||
         placed.layer.kind == Layer::Kind::kConv2d || placed.layer.kind == Layer::Kind::kMaxPool2d) {
       layer->add_output_shape(placed.output.height);

@@ -1,4 +1,4 @@
-// From the types of the rest of the server to answers. Functions are thread-safe and do not block.
+// Converts results to the messages of responses. The functions are thread-safe and do not block.
 #ifndef HELLOCNN_SERVER_RPC_RESPONSE_H_
 #define HELLOCNN_SERVER_RPC_RESPONSE_H_
 
@@ -17,12 +17,13 @@
 
 namespace hellocnn::server {
 
-// Returns room for the log-probabilities of the images, [images.size(), classes of `model`].
+// Allocates the log-probabilities of the images, [images.size(), classes of `model`], on `arena`.
 std::span<float> LogProbabilitiesFor(std::span<const ImageView> images, const v1::Model& model,
                                      google::protobuf::Arena* arena);
 
-// Writes each image's most likely class and its probability to `confidences`, in place of what it
-// holds. `log_probabilities` is row-major, [images, classes]. Allocates only if it has no room.
+// Replaces the content of `confidences` with the most likely class of each image and its
+// probability. `log_probabilities` is row-major, [images, classes]. Allocates only if the capacity
+// of `confidences` is too small.
 void ListConfidences(std::span<const float> log_probabilities, int classes,
                      std::vector<Confidence>* confidences);
 
@@ -31,10 +32,10 @@ void ListConfidences(std::span<const float> log_probabilities, int classes,
 void EncodeClassification(std::span<const float> log_probabilities, const v1::Model& model,
                           const JobTiming& timing, v1::ClassifyResponse* response);
 
-// Writes the error, which must not be OK, as the protocol has it.
+// Writes `status`, which must not be OK, to `error`, as the protocol defines it.
 void EncodeError(const absl::Status& status, v1::StreamError* error);
 
-// What GetModel says of the card's model and of the layer table.
+// Returns the description for GetModel of the card's model, with the layer table.
 v1::Model DescribeModel(const ModelCard& card);
 
 }  // namespace hellocnn::server

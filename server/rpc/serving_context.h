@@ -1,4 +1,4 @@
-// What every call needs, and none owns.
+// The objects that all calls share.
 #ifndef HELLOCNN_SERVER_RPC_SERVING_CONTEXT_H_
 #define HELLOCNN_SERVER_RPC_SERVING_CONTEXT_H_
 
@@ -14,7 +14,7 @@
 
 namespace hellocnn::server {
 
-// Calls come as bytes: async_call.h says why.
+// The methods are raw: calls arrive as bytes. async_call.h explains why.
 using AsyncClassifier =
     v1::ClassifierService::WithRawMethod_Classify<v1::ClassifierService::WithRawMethod_GetModel<
         v1::ClassifierService::WithRawMethod_ClassifyStream<v1::ClassifierService::Service>>>;
@@ -27,7 +27,7 @@ struct MethodIds {
   MethodId get_model;
 };
 
-// Immutable but for what it points to, which is thread-safe. Outlives every call.
+// Immutable. The objects that it points to are thread-safe. Must outlive every call.
 struct ServingContext {
   v1::GetModelResponse description;
   Accounting accounting;
@@ -35,8 +35,8 @@ struct ServingContext {
   Admission* admission;
 };
 
-// The deadline of a call; InfiniteFuture if the client has set none. gRPC keeps it on its monotonic
-// clock, where it does not move when the wall clock is set.
+// Returns the deadline of a call, or InfiniteFuture if the client has set none. gRPC keeps it on
+// its monotonic clock, so it does not move when the wall clock is set.
 inline Instant DeadlineOf(const grpc::ServerContext& context, const Clock& clock) {
   const gpr_timespec left =
       gpr_time_sub(gpr_convert_clock_type(context.raw_deadline(), GPR_CLOCK_MONOTONIC),

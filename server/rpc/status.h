@@ -1,4 +1,4 @@
-// The one place where an absl::Status becomes a gRPC status.
+// Converts absl::Status to gRPC's statuses. No other code does so.
 #ifndef HELLOCNN_SERVER_RPC_STATUS_H_
 #define HELLOCNN_SERVER_RPC_STATUS_H_
 
@@ -9,29 +9,33 @@
 
 namespace hellocnn::server {
 
-// Trailing metadata of a call that is refused with RESOURCE_EXHAUSTED: how long a client that
-// retries by gRPC's retry policy (gRFC A6) must wait. A queue of the default capacity is worked off
-// in about that time.
+// The trailing metadata of a call that is rejected with RESOURCE_EXHAUSTED: the backoff of a client
+// that uses gRPC's retry policy (gRFC A6). A queue of the default capacity is computed in about
+// that time.
 inline constexpr char kPushbackKey[] = "grpc-retry-pushback-ms";
 inline constexpr char kPushbackMilliseconds[] = "100";
 
-// The status as the protocol allows it: a code that classifier_service.proto does not list becomes
-// INTERNAL, with the code's name put before the message. OK stays OK.
+// Returns the status as the protocol allows it. A code that classifier_service.proto does not list
+// becomes INTERNAL, and the message then starts with the name of that code. OK stays OK.
 absl::Status ToProtocol(const absl::Status& status);
 
-// ToProtocol, in gRPC's type.
+// Returns the result of ToProtocol as a gRPC status.
 grpc::Status ToGrpc(const absl::Status& status);
 
-// What a caller has seen whose call started at `start` and whose end the server noticed at `gone`:
-// DEADLINE_EXCEEDED or CANCELLED. A client that runs out of time ends the call in the same way as
-// one that cancels it, and a little before `deadline`: it sends the time that is left, rounded up,
-// and that begins to run here when the request has arrived. So the end counts as the deadline's
-// from 50 ms before it on, which is more than both take, and for a call of less than 490 ms from a
-// tenth of its time and 1 ms before it on.
+// Returns the code that the caller of an ended call has seen: DEADLINE_EXCEEDED or CANCELLED. The
+// call started at `start`, and the server noticed its end at `gone`.
+//
+// A client whose deadline passes ends the call in the same way as a client that cancels it. It does
+// so a little before `deadline`: the client sends its remaining time, rounded up, and the server
+// counts that time from the arrival of the request.
+//
+// So an end that is at most 50 ms before the deadline counts as DEADLINE_EXCEEDED. This is more
+// than rounding and transmission take. For a call of less than 490 ms, the margin is a tenth of its
+// time plus 1 ms.
 absl::StatusCode CodeOfGoneCaller(Instant start, Instant deadline, Instant gone);
 
-// What a job's end means to its caller. gRPC cancels a call whose deadline has passed, so the
-// batcher may report CANCELLED for what is DEADLINE_EXCEEDED.
+// Returns the status of an ended job for its caller. gRPC cancels a call whose deadline has passed,
+// so a job may end with CANCELLED where the caller must get DEADLINE_EXCEEDED.
 absl::Status JobOutcome(const absl::Status& status, Instant deadline, Instant now);
 
 }  // namespace hellocnn::server

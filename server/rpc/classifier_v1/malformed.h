@@ -1,4 +1,4 @@
-// What is said of bytes that are no message.
+// The error for bytes that are not a valid message.
 #ifndef HELLOCNN_SERVER_RPC_CLASSIFIER_V1_MALFORMED_H_
 #define HELLOCNN_SERVER_RPC_CLASSIFIER_V1_MALFORMED_H_
 
@@ -9,7 +9,7 @@
 
 namespace hellocnn::server {
 
-// INVALID_ARGUMENT: a request of `bytes` bytes is no Message.
+// Returns INVALID_ARGUMENT, which says that a request of `bytes` bytes is not a valid Message.
 template <typename Message>
 absl::Status NotA(std::size_t bytes) {
   return absl::InvalidArgumentError(absl::StrCat("the request has ", bytes, " bytes that are no ",

@@ -24,7 +24,7 @@ using google::protobuf::internal::WireFormatLite;
 static_assert(std::endian::native == std::endian::little);
 static_assert(std::numeric_limits<float>::is_iec559 && sizeof(float) == 4);
 
-// 10,000 years, as google/protobuf/duration.proto says.
+// 10,000 years, the limit that google/protobuf/duration.proto defines.
 constexpr std::int64_t kMaxDurationSeconds = 315'576'000'000;
 constexpr std::int32_t kNanosPerSecond = 1'000'000'000;
 
@@ -35,22 +35,24 @@ constexpr std::uint32_t TagOfVarint(int field) {
   return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_VARINT);
 }
 
-// The tags that a message has its fields under; 0, which no field has, for one that it lacks.
+// The tags of the fields of a message. The tag of a field that the message lacks is 0, which no
+// field has.
 struct Tags {
   std::uint32_t images;
   std::uint32_t id = 0;
   std::uint32_t timeout = 0;
 };
 
-// The pixels of an image as the message has them.
+// The pixels of an image, as they are in the message.
 struct Pixels {
-  std::optional<PixelFormat> format;  // unset: none
+  std::optional<PixelFormat> format;  // unset if there are no pixels
   int size = 0;
   const std::byte* data = nullptr;  // if the size is right
 };
 
-// Infinities and NaNs are the values with all exponent bits set. The loop has no way out, so that
-// it is vectorized; which value it was is looked for only when there is one.
+// Returns true if all pixels are finite. Infinities and NaNs are the values with all exponent bits
+// set. The loop has no early exit, so that the compiler can vectorise it. The position of a bad
+// value is determined only if there is one.
 bool AllFinite(const std::byte* pixels) {
   bool finite = true;
   for (int i = 0; i < kImagePixels; ++i) {
@@ -102,10 +104,10 @@ absl::StatusOr<absl::Duration> DecodeTimeout(const google::protobuf::Duration& t
   return absl::Seconds(seconds) + absl::Nanoseconds(nanos);
 }
 
-// Of a tag or a size; CodedInputStream would take more.
+// The greatest number of bytes of a tag or a size. CodedInputStream would accept more.
 constexpr int kMost32BitBytes = 5;
 
-// Reads one message. False: the bytes are none.
+// Reads one message. Its functions return false if the bytes are not a valid message.
 class Reader {
  public:
   Reader(const RequestBytes& bytes, const Tags& tags, int max_images,
@@ -115,8 +117,8 @@ class Reader {
         arena_(arena),
         size_(bytes.size),
         input_(bytes.slices) {
-    // No more images than that can have all their pixels: so there is room for all, or it is not
-    // needed.
+    // The request has too few bytes for more images with all their pixels. So there is room for
+    // every image of a valid request.
     const std::size_t room =
         std::min(static_cast<std::size_t>(max_images), size_ / BytesPerImage(PixelFormat::kGray8));
     views_ = {google::protobuf::Arena::CreateArray<ImageView>(arena, room), room};
@@ -174,7 +176,7 @@ class Reader {
     return true;
   }
 
-  // Of a oneof, the last one counts.
+  // Reads the pixels of an image. If a oneof is set several times, the last field wins.
   bool ReadPixels(PixelFormat format, Pixels* pixels) {
     *pixels = {.format = format};
     if (!ReadSize(&pixels->size)) return false;
@@ -191,7 +193,7 @@ class Reader {
     return input_.ReadRaw(copy, pixels->size);
   }
 
-  // A message within the message; `read_fields` reads to its end.
+  // Reads a submessage. `read_fields` must read it to its end.
   template <typename ReadFields>
   bool ReadPart(ReadFields read_fields) {
     int size = 0;
@@ -203,21 +205,21 @@ class Reader {
     return true;
   }
 
-  // 0 at the end of the message, and if there is no tag.
+  // Returns the next tag, or 0 at the end of the message or if the bytes are not a valid tag.
   std::uint32_t ReadTag() {
     const int start = input_.CurrentPosition();
     const std::uint32_t tag = input_.ReadTag();
     return input_.CurrentPosition() - start <= kMost32BitBytes ? tag : 0;
   }
 
-  // Of what follows, all of which must be there.
+  // Reads the size of the field that follows, all of whose bytes must be in the message.
   bool ReadSize(int* size) {
     const int start = input_.CurrentPosition();
     return input_.ReadVarintSizeAsInt(size) &&
            input_.CurrentPosition() - start <= kMost32BitBytes && *size <= input_.BytesUntilLimit();
   }
 
-  // A field of a later version of the protocol.
+  // Skips a field that is unknown because it is from a later version of the protocol.
   bool SkipField(std::uint32_t tag) {
     if (WireFormatLite::GetTagFieldNumber(tag) == 0) return false;
     switch (WireFormatLite::GetTagWireType(tag)) {

@@ -1,5 +1,5 @@
-// Reads requests to classify images where a transport has put their bytes. All validation of input
-// is here.
+// Reads requests to classify images directly from the buffers of a transport. All validation of
+// input is here.
 #ifndef HELLOCNN_SERVER_RPC_CLASSIFIER_V1_REQUEST_READER_H_
 #define HELLOCNN_SERVER_RPC_CLASSIFIER_V1_REQUEST_READER_H_
 
@@ -17,29 +17,34 @@
 
 namespace hellocnn::server {
 
-// What a ClassifyRequest or a ClassifyStreamRequest says.
+// The content of a ClassifyRequest or a ClassifyStreamRequest.
 struct Request {
-  // Views of the pixels. INVALID_ARGUMENT names the image, what was found and what was wanted: no
-  // image, more than allowed, pixels unset, of the wrong size or not finite.
+  // Views of the pixels. INVALID_ARGUMENT: there are no images or too many, or pixels are unset, of
+  // the wrong size or not finite. The message names the image, the value found and the value
+  // wanted.
   absl::StatusOr<std::span<ImageView>> images;
 
-  // Of a ClassifyStreamRequest.
+  // The id of a ClassifyStreamRequest.
   std::uint64_t id = 0;
-  // InfiniteDuration if it is unset. INVALID_ARGUMENT: out of Duration's range or not > 0.
+  // InfiniteDuration if it is unset. INVALID_ARGUMENT: it is out of Duration's range or not > 0.
   absl::StatusOr<absl::Duration> timeout = absl::InfiniteDuration();
 };
 
-// A message as it was received: `size` bytes in slices, which stay where they are for as long as
-// the views of a request that was read from them.
+// A message as it was received: `size` bytes in slices. The slices must stay in place as long as
+// the views of a request that was read from them are used.
 struct RequestBytes {
   google::protobuf::io::ZeroCopyInputStream* slices;
   std::size_t size;
 };
 
-// Reads `bytes` as a Message, one of the two. Accepts and rejects what protobuf's own parser does,
-// which would copy the pixels of each image into a string of its own. The views, which are on
-// `arena`, point into the slices, or to a copy on `arena` if an image was received in two pieces.
-// Returns NotA<Message> if the bytes are none. Thread-safe for different arguments; does not block.
+// Reads `bytes` as a Message, which is one of the two specializations below. It accepts and rejects
+// the same bytes as protobuf's own parser, which would copy the pixels of each image into a string.
+//
+// The views are on `arena` and point into the slices. If an image was received in several pieces,
+// its view points to a copy on `arena`.
+//
+// Returns NotA<Message> if the bytes are not a valid message. Thread-safe for different arguments.
+// Does not block.
 template <typename Message>
 absl::StatusOr<Request> ReadRequest(const RequestBytes& bytes, int max_images,
                                     google::protobuf::Arena* arena);

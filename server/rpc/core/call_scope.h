@@ -1,4 +1,4 @@
-// The account of one request, from its arrival to its end.
+// Accounts for one request, from its arrival to its end.
 #ifndef HELLOCNN_SERVER_RPC_CORE_CALL_SCOPE_H_
 #define HELLOCNN_SERVER_RPC_CORE_CALL_SCOPE_H_
 
@@ -15,8 +15,8 @@
 
 namespace hellocnn::server {
 
-// Where requests are accounted for. Immutable; what it points to is thread-safe and outlives every
-// request.
+// The objects that all requests report to. Immutable. The objects that it points to are thread-safe
+// and must outlive every request.
 struct Accounting {
   // Registers the reasons for rejections.
   Accounting(Events* events, const Clock* clock);
@@ -26,48 +26,50 @@ struct Accounting {
   std::array<ReasonId, kRejectionLabels.size()> reasons;  // by RejectionReason
 };
 
-// Each request, a unary call or one request of a stream, has one, and nobody else tells Events of
-// requests. The order is that which Events documents: Begin; then OnAccepted or OnRejected or none;
-// then OnReady; then exactly one of End and EndGone. After that it can be used for another request,
-// so that a request allocates nothing.
+// Each request, which is a unary call or one request of a stream, has one scope. No other code
+// reports requests to Events. The order of calls is the one that Events documents: Begin, then at
+// most one of OnAccepted and OnRejected, then OnReady, then exactly one of End and EndGone. After
+// that, another request can use the scope, so that a request allocates nothing.
 //
-// What else belongs to a request and not to its protocol, such as its principal or its trace, has
-// its place here.
+// Other data of a request that does not depend on its protocol, such as its principal or its trace,
+// belongs here.
 //
-// Thread-compatible: it goes from thread to thread together with its request.
+// Thread-compatible: the scope moves from thread to thread together with its request.
 class CallScope {
  public:
   CallScope() = default;
   CallScope(const CallScope&) = delete;
   CallScope& operator=(const CallScope&) = delete;
 
-  // A request of `bytes` bytes is there, which must be answered by `deadline`. `accounting`
-  // outlives the request.
+  // Called when a request of `bytes` bytes has arrived, which is due by `deadline`. `accounting`
+  // must outlive the request.
   void Begin(const Accounting* accounting, MethodId method, Instant deadline, std::size_t bytes);
   // Keeps the call's place in the server until the request has ended.
   void Hold(Admission::Ticket ticket) { ticket_ = std::move(ticket); }
-  // What answers the call, once its place is held.
+  // Returns the servable that responds to the call. Hold must have been called.
   const Servable& servable() const { return ticket_.servable(); }
 
   Instant start() const { return start_; }
   Instant deadline() const { return deadline_; }
 
-  // The queue of `model` has taken the request's images, and no worker has one yet.
+  // Called when the queue of `model` has accepted the images of the request, before a worker takes
+  // one.
   void OnAccepted(ModelId model, int images);
   void OnRejected(RejectionReason reason) const;
-  // All images of the request are computed.
+  // Called when all images of the request have been computed.
   void OnComputed(int images) { images_ = images; }
-  // What was found of the images that are computed, for the owner to fill; empty after Begin. Is
-  // told if the response is sent. Only wanted if wants_confidences() is true.
+  // Returns the results of the computed images, which the owner must fill if wants_confidences() is
+  // true. They are empty after Begin, and are reported if the response is sent.
   std::vector<Confidence>* confidences() { return &confidences_; }
   bool wants_confidences() const { return accounting_->events->wants_statistics(); }
 
-  // The response is ready to be sent, with this code. The time until now is the request's duration.
+  // Called when the response is ready to be sent with this code. The duration of the request ends
+  // now.
   void OnReady(absl::StatusCode code);
-  // The request has ended: its response was sent, and had `sent_bytes` bytes.
+  // Called when the request has ended, because its response of `sent_bytes` bytes was sent.
   void End(std::size_t sent_bytes);
-  // The request has ended, and its caller had gone before the response was sent. `code` is what the
-  // caller has seen.
+  // Called when the request has ended, but its caller had gone before the response was sent. `code`
+  // is the code that the caller has seen.
   void EndGone(absl::StatusCode code);
 
  private:
@@ -79,8 +81,8 @@ class CallScope {
   Instant deadline_;
   absl::StatusCode code_ = absl::StatusCode::kOk;
   absl::Duration duration_;
-  ModelId model_{};  // once it is accepted
-  int images_ = 0;   // that were computed, all or none
+  ModelId model_{};  // set once the request is accepted
+  int images_ = 0;   // the computed images: all or none
   std::vector<Confidence> confidences_;
   Admission::Ticket ticket_;
 };

@@ -1,4 +1,4 @@
-// Why a request is answered without having been queued.
+// Why a request is rejected: it gets a response without having been queued.
 #ifndef HELLOCNN_SERVER_RPC_CORE_REJECTION_H_
 #define HELLOCNN_SERVER_RPC_CORE_REJECTION_H_
 
@@ -12,24 +12,25 @@ namespace hellocnn::server {
 
 enum class RejectionReason { kQueueFull, kDraining, kLoading, kInvalid, kDeadline, kInternal };
 
-// By reason, as metrics have them.
+// The names of the reasons in metrics, by RejectionReason.
 inline constexpr std::array kRejectionLabels = {"queue_full", "draining", "loading",
                                                 "invalid",    "deadline", "internal"};
 
-// What the caller is told, and what the rejection counts as. Where a request is rejected the reason
-// is known, so nobody has to guess it from the status.
+// The status for the caller, and the reason for metrics. The code that rejects a request knows the
+// reason, so no other code needs to derive it from the status.
 struct Rejection {
   absl::Status status;  // not OK
   RejectionReason reason;
 
-  // Both UNAVAILABLE: the server takes no work yet, or no more.
+  // Both return UNAVAILABLE, because the server does not accept requests yet, or no longer does.
   static Rejection Loading();
   static Rejection Draining();
-  // The request is wrong: `status` says how.
+  // Returns a rejection of an invalid request. `status` says what is wrong.
   static Rejection Invalid(absl::Status status) {
     return {std::move(status), RejectionReason::kInvalid};
   }
-  // `status`, not OK, is what Submit returned. A code that Submit does not document is kInternal.
+  // Returns the rejection for the error that Submit returned. `status` must not be OK. The reason
+  // is kInternal for a code that Submit does not document.
   static Rejection OfSubmit(absl::Status status);
 };
 

@@ -1,5 +1,5 @@
-// What a stream of requests and responses does next, as a state machine without gRPC, lock or
-// clock.
+// Decides what a stream of requests and responses does next. It is a state machine without gRPC,
+// locks or clocks.
 #ifndef HELLOCNN_SERVER_RPC_CORE_STREAM_SESSION_H_
 #define HELLOCNN_SERVER_RPC_CORE_STREAM_SESSION_H_
 
@@ -19,14 +19,14 @@ namespace hellocnn::server {
 //
 // The rules that the session keeps:
 // - At most one read and one write are outstanding.
-// - At most kMaxInFlight requests are read and not yet written. At the bound it stops reading, and
-//   flow control holds the client back. So a client that does not read responses cannot take more
-//   memory than that.
+// - At most kMaxInFlight requests have been read without their responses being written. At the
+//   limit, the session stops reading, and flow control slows the client down. This limits the
+//   memory of a client that does not read responses.
 // - Responses are written in the order in which they become ready.
-// - A draining stream reads only while jobs are being computed: a busy client could keep it open
-//   for ever otherwise. It then ends with UNAVAILABLE.
-// - Bytes that are no request end the stream after all earlier responses are written.
-// - When the client is gone, nothing more is written. Jobs that wait are to be cancelled.
+// - A draining stream reads only while jobs are being computed. Otherwise a busy client could keep
+//   it open forever. It then ends with UNAVAILABLE.
+// - Bytes that are not a valid request end the stream after all earlier responses are written.
+// - When the client is gone, nothing more is written, and waiting jobs are cancelled.
 // - Finish is returned exactly once, when nothing is in flight and no read is about to start. No
 //   read and no write is returned after it. A read may still be outstanding then.
 //
@@ -57,9 +57,9 @@ class StreamSession {
 
   // What the owner must do, in this order, after one event.
   struct Steps {
-    // The jobs of these requests are not needed any more. They still end with OnReady.
+    // Cancel the jobs of these requests. They still end with OnReady.
     Slots cancel;
-    // These responses will not be written: the client is gone. Their slots are free.
+    // Discard these responses, because the client is gone. Their slots are free.
     Slots discard;
     // Start reading a message for this slot, and then call OnReadStarted.
     std::optional<int> read;
@@ -69,76 +69,82 @@ class StreamSession {
     std::optional<absl::Status> finish;
   };
 
-  // The stream is there, and may be told to drain from now on. Returns the slot for the first read.
-  // The stream does not finish before Reject or OnReadStarted is called.
+  // Opens the stream, which may be drained from now on. Returns the slot for the first read. The
+  // stream does not finish before Reject or OnReadStarted is called.
   int Open();
-  // The stream ends before its first read, which must not start. The owner finishes it.
+  // Ends the stream before its first read, which must not start. The owner finishes the stream.
   void Reject();
 
-  // A read that was returned has been started. Called once for each; it may have ended already.
+  // Must be called once for each planned read, after it has been started. The read may have ended
+  // already.
   Steps OnReadStarted();
 
-  // A message has been read into the slot of the last read. If `accepted`, the owner ends it with
-  // OnMalformed or OnReady. Otherwise the stream has finished in the meantime: the end of the
-  // stream is the response to the message, and there are no steps.
+  // OnRead must be called when a message has been read into the slot of the last read. If
+  // `accepted`, the owner ends the message with OnMalformed or OnReady. Otherwise the stream has
+  // finished in the meantime. The end of the stream is then the response to the message, and there
+  // are no steps.
   struct Message {
     bool accepted;
     Steps steps;
   };
   Message OnRead();
-  // The last read has found no message: the client has half-closed the stream, or is gone.
+  // Must be called when the last read has found no message: the client has half-closed the stream
+  // or is gone.
   Steps OnReadEnded();
 
-  // The message in `slot` is no request, so there is nothing to respond to. The stream ends with
-  // this rejection, unless an earlier message was malformed too. The slot is free.
+  // Must be called when the message in `slot` is not a valid request, so it gets no response. The
+  // stream ends with this rejection, unless an earlier message was malformed too. The slot is free.
   Steps OnMalformed(int slot, const Rejection& rejection);
-  // Whether the request in `slot` may be computed. If the result is kYes, it counts as a job until
-  // OnReady.
+  // Returns whether the request in `slot` may be computed. If the result is kYes, the request
+  // counts as a job until OnReady.
   enum class MayCompute { kYes, kDraining, kGone };
   MayCompute StartComputing(int slot);
-  // The response of the request in `slot` is ready, computed or not.
+  // Must be called when the response of the request in `slot` is ready, whether or not the request
+  // was computed.
   Steps OnReady(int slot);
-  // The last write has ended. If not `ok`, the client is gone. Its slot is free.
+  // Must be called when the last write has ended. If not `ok`, the client is gone. The slot is
+  // free.
   Steps OnWritten(bool ok);
 
-  // The client has cancelled the stream, or its deadline has passed.
+  // Must be called when the client has cancelled the stream, or its deadline has passed.
   Steps OnCancelled();
-  // The server accepts no more requests. Those that are read from now on may not be computed.
+  // Must be called when the server accepts no more requests. Requests that are read from now on may
+  // not be computed.
   Steps OnDrain();
 
-  // The client is gone.
+  // Returns true if the client is gone.
   bool gone() const { return gone_; }
-  // Slots of requests in flight, and of the outstanding read.
+  // Returns the slots of the requests in flight and of the outstanding read.
   const Slots& used() const { return used_; }
-  // No request is in flight.
+  // Returns true if no request is in flight.
   bool idle() const { return in_flight_ == 0; }
-  // Why the stream ends before the client has half-closed it, if the client is there to be told.
+  // Returns why the stream ends before the client has half-closed it. Unused if the client is gone.
   const Rejection& end() const { return end_; }
 
  private:
   absl::Status EndStatus() const;
   // Plans a read if the rules allow one.
   void PlanRead(Steps* steps);
-  // Plans a write or the finish if the rules allow it. The last step to plan.
+  // Plans a write or the finish if the rules allow it. Must be the last step to be planned.
   void PlanRest(Steps* steps);
   void Break(Steps* steps);
   void Free(int slot);
 
-  Slots used_;         // read, in flight, or both
-  Slots computing_;    // jobs
-  int in_flight_ = 0;  // requests that are read, and whose responses are not written or discarded
-  // A read can end on another thread before OnReadStarted is called for it, and the next one be
-  // planned. So reads that start are counted apart from the one that is outstanding.
+  Slots used_;         // of the outstanding read and of requests in flight
+  Slots computing_;    // of jobs
+  int in_flight_ = 0;  // requests that are read and whose responses are not written or discarded
+  // Before OnReadStarted is called for a read, it can end on another thread, and the next read can
+  // be planned. So the reads that start are counted separately from the outstanding read.
   int starting_reads_ = 0;
   std::optional<int> reading_;
   std::optional<int> writing_;
-  // Responses that are ready, as a ring: the oldest is at first_ready_.
+  // A ring of the responses that are ready. The oldest is at first_ready_.
   std::array<std::uint8_t, kMaxInFlight> ready_;
   int first_ready_ = 0;
   int ready_count_ = 0;
 
-  bool reading_ended_ = false;  // nothing more is to be read
-  bool malformed_ = false;      // because of a message that was no request
+  bool reading_ended_ = false;  // no more messages are to be read
+  bool malformed_ = false;      // reading ended because of a message that is not a valid request
   Rejection end_ = Rejection::Draining();
   bool draining_ = false;
   bool gone_ = false;
