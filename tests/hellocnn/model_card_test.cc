@@ -32,7 +32,7 @@ class ModelCardTest : public testing::Test {
     return LoadModelCard(directory_.path());
   }
 
-  // The error of the good card with one piece of its text replaced.
+  // Returns the error for the good card with one piece of its text replaced.
   std::string ErrorWith(const std::string& from, const std::string& to) {
     std::string card = kGoodCard;
     const std::size_t at = card.find(from);
@@ -164,7 +164,7 @@ TEST_F(ModelCardTest, TextThatIsNotJsonIsAnError) {
   ErrorOf("\xff\xfe");
   EXPECT_THAT(ErrorOf("[1]"), HasSubstr("is [1]; wanted an object"));
   ErrorOf(std::string(500'000, '['));
-  // Well-formed, and deeper than a stack would bear.
+  // This is well-formed, but so deep that recursion would overflow the stack.
   const std::string deep = std::string(250'000, '[') + std::string(250'000, ']');
   EXPECT_THAT(ErrorOf(deep), HasSubstr("nested more than 16 deep"));
   EXPECT_THAT(ErrorWith("\"mnist\"", deep), HasSubstr("nested more than 16 deep"));

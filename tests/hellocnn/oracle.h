@@ -1,4 +1,4 @@
-// The network as the layer table says, slowly and in double precision.
+// The network as the layer table defines it, computed slowly and in double precision.
 #ifndef HELLOCNN_TESTS_ORACLE_H_
 #define HELLOCNN_TESTS_ORACLE_H_
 
@@ -15,7 +15,7 @@
 
 namespace hellocnn::testing {
 
-// Weights of about the size that training gives.
+// Returns random weights of about the magnitude that training produces.
 inline std::map<std::string, Tensor> RandomTensors(unsigned seed, int classes = 10) {
   std::mt19937 random(seed);
   std::map<std::string, Tensor> tensors;
@@ -40,8 +40,8 @@ class Oracle {
     }
   }
 
-  // `input` is [1, 32, 32], normalised. Activations between layers are rounded to float, as every
-  // engine does.
+  // Returns the log-probabilities for `input`, [1, 32, 32], normalised. Activations between layers
+  // are rounded to float, as in every engine.
   std::vector<double> LogProbabilities(std::vector<float> input) const {
     std::vector<double> output;
     for (const PlacedLayer& placed : PlaceLayers(weights_.classes())) {

@@ -1,6 +1,6 @@
-// A convolution as a matrix product, as question 4 of the assignment writes it: the kernel is
-// unrolled to a matrix with a row for each output and a column for each input. Slow, obvious, and
-// independent of every implementation.
+// A convolution as a matrix product, as in question 4 of the assignment. The kernel is unrolled
+// into a matrix with a row for each output and a column for each input. This is slow, but obviously
+// correct and independent of every implementation.
 #ifndef HELLOCNN_TESTS_UNROLLED_CONVOLUTION_H_
 #define HELLOCNN_TESTS_UNROLLED_CONVOLUTION_H_
 
@@ -11,8 +11,8 @@
 
 namespace hellocnn::testing {
 
-// The matrix [outputs * out_height * out_width, in.size()] of kernels [outputs, in.channels,
-// window, window], row-major.
+// Returns the matrix [outputs * out_height * out_width, in.size()], row-major, of kernels
+// [outputs, in.channels, window, window].
 inline std::vector<double> UnrollKernels(std::span<const float> kernels, int outputs, int window,
                                          Shape in) {
   const Shape out{outputs, in.height - window + 1, in.width - window + 1};
@@ -36,7 +36,7 @@ inline std::vector<double> UnrollKernels(std::span<const float> kernels, int out
   return matrix;
 }
 
-// matrix x input, in double precision.
+// Returns the product of `matrix` and `input`, computed in double precision.
 inline std::vector<double> Multiply(const std::vector<double>& matrix,
                                     std::span<const float> input) {
   std::vector<double> product(matrix.size() / input.size());

@@ -1,4 +1,4 @@
-// Runs an engine on a batch and keeps what it says, for tests.
+// Runs an engine on a batch and returns its results, for tests.
 #ifndef HELLOCNN_TESTS_TESTING_CLASSIFY_H_
 #define HELLOCNN_TESTS_TESTING_CLASSIFY_H_
 
@@ -12,7 +12,7 @@
 
 namespace hellocnn::testing {
 
-// What an engine says of a batch.
+// The results of an engine for a batch.
 struct Classified {
   std::size_t classes;
   std::vector<float> log_probabilities;  // [images, classes]
@@ -22,7 +22,7 @@ struct Classified {
     const auto first = log_probabilities.begin() + static_cast<std::ptrdiff_t>(image * classes);
     return {first, first + static_cast<std::ptrdiff_t>(classes)};
   }
-  // The first that is not OK.
+  // Returns the first status that is not OK, or OK if there is none.
   absl::Status status() const {
     for (const absl::Status& status : statuses) {
       if (!status.ok()) return status;
@@ -33,14 +33,14 @@ struct Classified {
 
 inline Classified Classify(Engine& engine, std::span<const ImageView> images) {
   const auto classes = static_cast<std::size_t>(engine.classes());
-  // What an engine does not write shows.
+  // The initial values reveal what an engine does not write.
   Classified result{classes, std::vector<float>(images.size() * classes, 7.0F),
                     std::vector<absl::Status>(images.size(), absl::UnknownError("not set"))};
   engine.Classify(images, result.log_probabilities, result.statuses);
   return result;
 }
 
-// The same, a batch of at most `batch` images after the other.
+// Does the same in batches of at most `batch` images.
 inline Classified ClassifyInBatches(Engine& engine, std::span<const ImageView> images,
                                     std::size_t batch) {
   Classified all{static_cast<std::size_t>(engine.classes()), {}, {}};

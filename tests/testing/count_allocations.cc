@@ -10,7 +10,7 @@ thread_local std::int64_t allocations = 0;
 
 void* Allocate(std::size_t size, std::size_t alignment) {
   ++allocations;
-  // aligned_alloc wants a multiple.
+  // aligned_alloc requires a size that is a multiple of the alignment.
   void* memory = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
@@ -18,7 +18,7 @@ void* Allocate(std::size_t size, std::size_t alignment) {
 
 }  // namespace
 
-// The forms for arrays and those that don't throw call these.
+// The operators for arrays and the operators that do not throw call these two.
 void* operator new(std::size_t size) { return Allocate(size, alignof(std::max_align_t)); }
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return Allocate(size, static_cast<std::size_t>(alignment));

@@ -1,6 +1,6 @@
-// Counts the calls of operator new. For programs that are linked to count_allocations.cc, which
-// replaces it; sanitizers replace it too, so not for those. What is taken from malloc directly, as
-// gRPC takes the memory of its calls, is not counted.
+// Counts the calls of operator new, in programs that are linked to count_allocations.cc, which
+// replaces it. This cannot be combined with sanitizers, which replace it too. Direct calls of
+// malloc are not counted; gRPC allocates the memory of its calls that way.
 #ifndef HELLOCNN_TESTS_TESTING_COUNT_ALLOCATIONS_H_
 #define HELLOCNN_TESTS_TESTING_COUNT_ALLOCATIONS_H_
 
@@ -10,22 +10,22 @@
 
 namespace hellocnn::testing {
 
-// Of this thread, so far.
+// Returns the number of allocations of this thread so far.
 std::int64_t Allocations();
 
-// How many there are for each of a number of events, after some that warm up.
+// Measures the average number of allocations for one event, after some events to warm up.
 class AllocationsPerEvent {
  public:
   static constexpr int kWarmUp = 500;
   static constexpr int kEvents = 2000;
 
-  // To be called on one thread, at each event.
+  // Must be called at each event, always on the same thread.
   void OnEvent() {
     if (events_ == kWarmUp) before_ = Allocations();
     if (events_ == kWarmUp + kEvents) total_ = Allocations() - before_;
     ++events_;
   }
-  // Negative if there were too few events.
+  // Returns the average, or a negative number if there were too few events.
   double Get() const { return static_cast<double>(total_) / kEvents; }
 
  private:
@@ -34,14 +34,16 @@ class AllocationsPerEvent {
   std::int64_t total_ = -kEvents;
 };
 
-// Expects that for each event `ours` allocates no more than `bare`, which does what cannot be
-// helped; both measure and return a number. gRPC works on one thread or another, the more so on a
-// busy machine, and is counted only on the one: so one of several measurements must do. What
-// `ours` has of its own shows in each.
+// Expects that `ours` allocates no more for an event than `bare`, which does only the unavoidable
+// work. Both are functions that measure and return a number of allocations.
+//
+// gRPC works on different threads, especially on a busy machine, but only one thread is counted. So
+// one of several measurements must succeed. The additional allocations of `ours` would show in
+// each.
 template <typename Bare, typename Ours>
 void ExpectAllocatesNoMore(Bare bare, Ours ours) {
   constexpr int kMeasurements = 5;
-  constexpr double kTolerance = 0.5;  // what gRPC allocates now and then for more than one event
+  constexpr double kTolerance = 0.5;  // for occasional allocations of gRPC that serve many events
   double bare_count = 0;
   double our_count = 0;
   for (int i = 0; i < kMeasurements; ++i) {

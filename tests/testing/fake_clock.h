@@ -10,7 +10,7 @@
 
 namespace hellocnn::testing {
 
-// Thread-safe.
+// A clock with a time that only tests change. Thread-safe.
 class FakeClock final : public Clock {
  public:
   Instant Now() const override { return Instant() + absl::Nanoseconds(nanoseconds_.load()); }

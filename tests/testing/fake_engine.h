@@ -1,5 +1,6 @@
-// Engines for tests: the answer to an image depends on that image alone, so a mixed-up answer
-// shows. They can be held, can fail, and tell what they were given. fake_engine_test.cc tests them.
+// Engines for tests. The result for an image depends only on that image, so tests can detect
+// results that are mixed up. Tests can block the engines, make them fail, and read the sizes of
+// their batches. fake_engine_test.cc tests them.
 #ifndef HELLOCNN_TESTS_TESTING_FAKE_ENGINE_H_
 #define HELLOCNN_TESTS_TESTING_FAKE_ENGINE_H_
 
@@ -19,7 +20,7 @@
 
 namespace hellocnn::testing {
 
-// The number that a fake engine sees in an image: its first pixel.
+// Returns the number that a fake engine reads from an image: its first pixel.
 inline int FirstPixel(const ImageView& image) {
   if (image.format == PixelFormat::kGray8) return std::to_integer<int>(image.pixels[0]);
   float pixel;
@@ -29,8 +30,8 @@ inline int FirstPixel(const ImageView& image) {
 
 inline constexpr int kFakeClasses = 10;
 
-// The log-probabilities of an image whose first pixel is `pixel`: class pixel % 10, and different
-// for each pixel.
+// Returns the log-probabilities for an image whose first pixel is `pixel`. The most likely class is
+// pixel % 10, and the row is different for each value of `pixel`.
 inline std::array<float, kFakeClasses> FakeRow(int pixel) {
   std::array<float, kFakeClasses> row;
   row.fill(-1000.0F);
@@ -38,7 +39,7 @@ inline std::array<float, kFakeClasses> FakeRow(int pixel) {
   return row;
 }
 
-// Writes the rows of the images, as a fake engine does.
+// Writes the rows that a fake engine would write for the images.
 inline void WriteFakeRows(std::span<const ImageView> images, std::span<float> log_probabilities) {
   auto to = log_probabilities.begin();
   for (const ImageView& image : images) {
@@ -47,10 +48,10 @@ inline void WriteFakeRows(std::span<const ImageView> images, std::span<float> lo
   }
 }
 
-// Makes fake engines and steers all of them together. Outlives them. Thread-safe.
+// Makes fake engines and controls all of them together. Must outlive them. Thread-safe.
 //
-// A standard mutex and not Mutex: ThreadSanitizer knows it even where Abseil was built
-// without it.
+// It has a standard mutex instead of Mutex, because ThreadSanitizer understands it even if Abseil
+// was built without ThreadSanitizer.
 class FakeEngines {
  public:
   EngineFactory Factory() {
@@ -62,26 +63,26 @@ class FakeEngines {
     };
   }
 
-  // From now on the factory fails; OK ends that.
+  // Makes the factory fail with `status` from now on. OK ends the failures.
   void FailToMake(absl::Status status) {
     const std::scoped_lock lock(mutex_);
     make_status_ = std::move(status);
   }
 
-  // From now on Classify fails for every image; OK ends that.
+  // Makes Classify fail with `status` for every image from now on. OK ends the failures.
   void Fail(absl::Status status) {
     const std::scoped_lock lock(mutex_);
     status_ = std::move(status);
   }
 
-  // From now on Classify fails for images with this first pixel.
+  // Makes Classify fail with `status` for images with this first pixel from now on.
   void Reject(int pixel, absl::Status status) {
     const std::scoped_lock lock(mutex_);
     rejected_pixel_ = pixel;
     rejection_ = std::move(status);
   }
 
-  // From now on Classify blocks until Release.
+  // Makes Classify block from now on, until Release is called.
   void Hold() {
     const std::scoped_lock lock(mutex_);
     hold_ = true;
@@ -103,7 +104,7 @@ class FakeEngines {
     const std::scoped_lock lock(mutex_);
     return made_;
   }
-  // Images in each call so far, in the order of the calls.
+  // Returns the number of images of each call so far, in the order of the calls.
   std::vector<int> batch_sizes() const {
     const std::scoped_lock lock(mutex_);
     return batch_sizes_;
@@ -141,8 +142,8 @@ class FakeEngines {
     }
     for (std::size_t i = 0; i < images.size(); ++i) {
       const absl::Status& status = FirstPixel(images[i]) == rejected_pixel_ ? rejection_ : status_;
-      // Not a copy, which would share its text with the other threads: where Abseil was built
-      // without ThreadSanitizer, their counting of its users looks like a race.
+      // A copy of the status would share its text with other threads. If Abseil was built without
+      // ThreadSanitizer, the reference count of the text would look like a race.
       statuses[i] = absl::Status(status.code(), status.message());
     }
   }

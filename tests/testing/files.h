@@ -1,4 +1,4 @@
-// Files for tests.
+// Helpers for files in tests.
 #ifndef HELLOCNN_TESTS_TESTING_FILES_H_
 #define HELLOCNN_TESTS_TESTING_FILES_H_
 
@@ -37,7 +37,7 @@ inline std::vector<float> ReadFloats(const std::string& path) {
   return values;
 }
 
-// A directory of a test's own, removed with all that is in it.
+// A directory for one test. The destructor removes it and everything in it.
 class TemporaryDirectory {
  public:
   TemporaryDirectory() : path_(::testing::TempDir() + "/hellocnn_XXXXXX") {
@@ -49,7 +49,7 @@ class TemporaryDirectory {
 
   const std::string& path() const { return path_; }
 
-  // Writes a file into it and returns the file's path.
+  // Writes a file into the directory and returns its path.
   std::string Write(const std::string& name, const std::string& bytes) const {
     const std::string path = path_ + "/" + name;
     WriteFile(path, bytes);

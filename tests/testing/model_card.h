@@ -1,4 +1,4 @@
-// A model's card, for tests that need some.
+// A model card for tests.
 #ifndef HELLOCNN_TESTS_TESTING_MODEL_CARD_H_
 #define HELLOCNN_TESTS_TESTING_MODEL_CARD_H_
 
@@ -8,10 +8,11 @@
 
 namespace hellocnn::testing {
 
-// Of version 1 of "mnist", whose labels are the digits.
+// Returns the card of version 1 of the model "mnist", whose labels are the digits.
 inline ModelCard DigitsCard() {
   ModelCard card;
-  // Strings and not literals: GCC 12 warns by mistake of a copy of those that overlaps.
+  // These are strings instead of literals, because for literals GCC 12 gives a false warning about
+  // an overlapping copy.
   card.name = std::string("mnist");
   card.version = std::string("1");
   for (int i = 0; i < 10; ++i) card.class_labels.push_back(std::to_string(i));

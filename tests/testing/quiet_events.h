@@ -1,4 +1,4 @@
-// Events for a batcher of which none ever comes: workers are only woken.
+// An event queue without events, for tests of workers. It only wakes them.
 #ifndef HELLOCNN_TESTS_TESTING_QUIET_EVENTS_H_
 #define HELLOCNN_TESTS_TESTING_QUIET_EVENTS_H_
 
@@ -10,7 +10,7 @@
 
 namespace hellocnn::testing {
 
-// Thread-safe. A standard mutex, as FakeEngines has.
+// Thread-safe. It has a standard mutex for the same reason as FakeEngines.
 class QuietEvents : public server::EventQueue {
  public:
   Got Wait(Instant until, Event* /*event*/) override {

@@ -1,4 +1,4 @@
-// Events that tests look at.
+// Events that record their calls, for tests.
 #ifndef HELLOCNN_TESTS_TESTING_RECORDING_EVENTS_H_
 #define HELLOCNN_TESTS_TESTING_RECORDING_EVENTS_H_
 
@@ -17,9 +17,9 @@
 
 namespace hellocnn::testing {
 
-// Keeps what it is told, and expects what Events promises as far as it can be seen in sums: a
+// Records all calls, and expects the order that Events promises, as far as sums can show it. A
 // request ends or is accepted only after it was received, and no image is computed or dropped
-// before it was accepted. Give `accepts` as false if only workers report to it. Thread-safe.
+// before it was accepted. Pass false for `accepts` if only workers report to it. Thread-safe.
 class RecordingEvents : public server::Events {
  public:
   explicit RecordingEvents(bool accepts = true) : accepts_(accepts) {}
@@ -102,7 +102,8 @@ class RecordingEvents : public server::Events {
     load_ = load;
   }
 
-  // Blocks until every request that was received has ended: clients may have their response before.
+  // Blocks until every request that was received has ended. Clients may get their responses
+  // earlier.
   void WaitUntilIdle() {
     MutexLock lock(&mutex_);
     while (requests_.size() < received_) changed_.Wait(&mutex_);
@@ -116,7 +117,7 @@ class RecordingEvents : public server::Events {
     while (rejections_.size() < requests) changed_.Wait(&mutex_);
   }
 
-  // Requests that have ended: method and code, in that order of time.
+  // Returns the method and the code of each ended request, in the order in which they ended.
   std::vector<std::pair<std::string, absl::StatusCode>> requests() const { return Get(requests_); }
   std::vector<std::string> rejections() const { return Get(rejections_); }
   std::size_t received() const { return Get(received_); }
@@ -130,7 +131,7 @@ class RecordingEvents : public server::Events {
   std::optional<absl::Duration> load() const { return Get(load_); }
   absl::Duration busy() const { return Get(busy_); }
   absl::Duration compute() const { return Get(compute_); }
-  // Images.
+  // The following functions return numbers of images.
   int accepted() const { return Get(accepted_); }
   int sent_images() const { return Get(sent_images_); }
   int computed() const { return Get(computed_); }  // in batches, also if the engine failed

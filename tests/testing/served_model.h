@@ -1,4 +1,4 @@
-// One model that is served, with the engines of a factory: what a server has, without any file.
+// One served model with the engines of a factory, as in a server but without any files.
 #ifndef HELLOCNN_TESTS_TESTING_SERVED_MODEL_H_
 #define HELLOCNN_TESTS_TESTING_SERVED_MODEL_H_
 
@@ -18,11 +18,11 @@
 
 namespace hellocnn::testing {
 
-// Thread-safe.
+// A dispatcher with one model. Thread-safe.
 class ServedModel {
  public:
-  // Starts workers that handle `events`, which outlive this. The errors are those of the factory,
-  // of BatchDispatcher::Start and of AddQueue.
+  // Starts workers that handle `events`, which must outlive this object. Returns the errors of the
+  // factory, of BatchDispatcher::Start and of AddQueue.
   static absl::StatusOr<std::unique_ptr<ServedModel>> Start(
       int threads, const server::BatchQueue::Options& options, const EngineFactory& factory,
       server::EventQueue* events, const server::Reporting& reporting = {}) {

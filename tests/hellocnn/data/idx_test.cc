@@ -119,7 +119,7 @@ TEST(MnistTest, TestSetIsRead) {
   EXPECT_EQ(images->columns, 28);
   EXPECT_EQ(images->count(), 10'000);
   EXPECT_EQ(images->pixels.size(), 7'840'000U);
-  // The first digits of the test set, known to everyone who has looked at it.
+  // These are the well-known first digits of the test set.
   EXPECT_THAT(std::vector<std::uint8_t>(images->labels.begin(), images->labels.begin() + 5),
               ElementsAre(7, 2, 1, 0, 4));
 }

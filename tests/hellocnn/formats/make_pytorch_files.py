@@ -80,7 +80,8 @@ def write_state_dicts(directory, model):
     save("keep_vars.pt", model.state_dict(keep_vars=True))
     torch.save(state, os.path.join(directory, "pickle_protocol_4.pt"), pickle_protocol=4)
 
-    # The same values, laid out in other ways: transposed, every second one, all in one storage.
+    # These files have the same values in other layouts: transposed, every second value of a
+    # storage, and all tensors in one storage.
     transposed = state["linear.0.weight"].t().contiguous().t()
     strided = torch.stack([state["linear.0.bias"], torch.zeros(84)], dim=1)[:, 0]
     assert not transposed.is_contiguous() and not strided.is_contiguous()
@@ -166,14 +167,15 @@ def write_tampered_files(directory):
     rewrite(source, path("no_pickle.pt"), lambda name, data: None if name == "data.pkl" else data)
     rewrite(source, path("bad_pickle.pt"), pickled(b"\x80\x02\xff."))
 
-    # A module whose two attributes are one module, whose two attributes are one module, and so on.
+    # This is a module whose two attributes are one module, whose two attributes are one module,
+    # and so on.
     opcodes = b"\x80\x02c__torch__\nA\n)\x81}b"
     for level in range(30):
         at = struct.pack("B", level)
         opcodes += (b"q" + at + b"0c__torch__\nA\n)\x81}(X\x01\0\0\0ah" + at +
                     b"X\x01\0\0\0bh" + at + b"ub")
     rewrite(source, path("shared_modules.pt"), pickled(opcodes + b"."))
-    # A module that is its own attribute.
+    # This is a module that is its own attribute.
     rewrite(source, path("cyclic_module.pt"),
             pickled(b"\x80\x02c__torch__\nA\n)\x81q\0}X\x01\0\0\0ah\0sb."))
 
@@ -210,8 +212,9 @@ def write_parity(directory, mnist, model, count=64):
     inputs = (grey / 255 - 0.1307) / 0.3081
     with torch.no_grad():
         log_probabilities = model(inputs)
-        # The original's squeeze() takes the batch dimension of a single image too. Flattening from
-        # dimension 1 does not, and is what is served: it must give the same for every image alone.
+        # The original's squeeze() also removes the batch dimension of a single image. The served
+        # network flattens from dimension 1 instead, which keeps that dimension. It must give the
+        # same results for every single image.
         for i in range(count):
             alone = model.linear(torch.flatten(model.conv(inputs[i:i + 1]), 1))
             assert torch.allclose(alone[0], log_probabilities[i], rtol=0, atol=1e-5)

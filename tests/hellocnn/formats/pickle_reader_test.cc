@@ -196,7 +196,7 @@ TEST(PickleReaderTest, BombsAreRefused) {
   EXPECT_THAT(ErrorOf(std::string(1'000'000, ']')), HasSubstr("values"));
   EXPECT_THAT(ErrorOf(std::string(1'000'000, '(') + std::string(1'000'000, 't') + "."),
               HasSubstr("nested too deep"));
-  // Each step doubles what a full copy would hold; here it adds one value.
+  // Each step would double the size of a full copy, but here it adds only one value.
   std::string doubling = "]";
   for (int i = 0; i < 1000; ++i) doubling += "q\x00h\x00\x86"s;
   EXPECT_EQ(Read(doubling + ".").root().items.size(), 2U);

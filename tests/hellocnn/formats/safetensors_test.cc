@@ -1,5 +1,5 @@
-// Safetensors files: those that Python wrote, those that are written here, and those that nobody
-// should write.
+// Tests with safetensors files: files that Python wrote, files that the library writes, and invalid
+// files.
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -16,7 +16,7 @@ std::string SafetensorsFile(const std::string& name) {
   return std::string(HELLOCNN_SAFETENSORS_FILES) + "/" + name + ".safetensors";
 }
 
-// A file of these parts, with the right length of the header.
+// Returns a file of these parts, with the correct length of the header.
 std::string Join(const std::string& header, const std::string& data = "") {
   std::string bytes;
   for (std::uint64_t length = header.size(), i = 0; i < 8; ++i, length >>= 8) {
@@ -25,7 +25,7 @@ std::string Join(const std::string& header, const std::string& data = "") {
   return bytes + header + data;
 }
 
-// A description of a tensor.
+// Returns the header's description of a tensor.
 std::string Entry(const std::string& shape, const std::string& offsets,
                   const std::string& dtype = R"("F32")") {
   return R"({"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets + "}";
@@ -113,7 +113,7 @@ class HostileSafetensorsTest : public testing::Test {
     return LoadError(directory_.Write("w.safetensors", bytes));
   }
 
-  // Of a file with one tensor of that description and 24 bytes of data.
+  // Returns the error for a file with one tensor of that description and 24 bytes of data.
   std::string EntryError(const std::string& entry) {
     return ErrorOf(Join(R"({"conv.0.bias":)" + entry + "}", std::string(24, '\0')));
   }
@@ -134,7 +134,7 @@ TEST_F(HostileSafetensorsTest, HeaderMustFitTheFileAndTheLimit) {
 
 TEST_F(HostileSafetensorsTest, FileThatIsTooLargeIsNotRead) {
   const std::string path = directory_.Write("w.safetensors", Join("{}"));
-  std::filesystem::resize_file(path, std::uintmax_t{1} << 40);  // takes no space: it has holes
+  std::filesystem::resize_file(path, std::uintmax_t{1} << 40);  // sparse, so it takes no space
   EXPECT_THAT(LoadError(path), HasSubstr("larger than 68157448 bytes"));
 }
 
@@ -231,8 +231,8 @@ TEST_F(HostileSafetensorsTest, NamesAreShownEscapedAndShort) {
   EXPECT_LT(error.size(), 1000U);
 }
 
-// There is no checksum, so what is damaged here is what precedes the data: the header's length and
-// all its bytes.
+// The format has no checksum, so these tests damage only the bytes before the data: the header and
+// its length.
 class DamagedSafetensorsTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -246,7 +246,8 @@ class DamagedSafetensorsTest : public testing::Test {
   TemporaryDirectory directory_;
 };
 
-// A file that loads in spite of the damage must give the same numbers, as when metadata changes.
+// A file that loads in spite of the damage must give the same numbers. This is the case if only
+// metadata changes.
 TEST_F(DamagedSafetensorsTest, FlippedBitsOfTheHeaderNeverCrashOrChangeANumber) {
   const std::vector<float> wanted = ReadFloats(PytorchFile("expected.f32"));
   const std::string path = directory_.Write("w.safetensors", bytes_);

@@ -1,5 +1,4 @@
-// Files that are not what they should be. None may crash the loader, and each gets an error that
-// helps.
+// Tests with damaged files. No file may crash the loader, and each must get a helpful error.
 #include <random>
 
 #include "tests/hellocnn/formats/weight_file_test.h"
@@ -46,8 +45,8 @@ TEST_F(WeightFileDamageTest, FlippedNumbersAreCaughtByTheChecksum) {
   EXPECT_THAT(ErrorOf(bytes), AllOf(HasSubstr("data/4"), HasSubstr("CRC")));
 }
 
-// Whether a flipped bit matters depends on where it is: padding and dates may change unseen. What
-// loads in spite of it must be the same numbers.
+// Whether a flipped bit matters depends on its place: changes of padding and dates are not
+// detected. A file that still loads must give the same numbers.
 TEST_F(WeightFileDamageTest, FlippedBitsNeverCrashOrChangeANumber) {
   const std::vector<float> wanted = ReadFloats(PytorchFile("expected.f32"));
   const std::string good = ReadFile(PytorchFile("state_dict.pt"));

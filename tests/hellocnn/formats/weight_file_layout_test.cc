@@ -1,4 +1,4 @@
-// Archives and pickles that no PyTorch writes.
+// Tests with archives and pickles that no version of PyTorch writes.
 #include "tests/hellocnn/formats/weight_file_test.h"
 
 namespace hellocnn {
@@ -39,7 +39,8 @@ TEST(WeightFileLayoutTest, OddArchivesAreErrors) {
 }
 
 TEST(WeightFileLayoutTest, EncryptedRecordsAreRefused) {
-  // Bit 0 of the flags says so, at 6 in a local header and at 8 in the central directory.
+  // Bit 0 of the flags means encryption. The flags are at offset 6 of a local header and at offset
+  // 8 of an entry of the central directory.
   std::string bytes = ReadFile(PytorchFile("state_dict.pt"));
   for (const auto& [signature, flags] : {std::pair(std::string("PK\3\4"), 6), {"PK\1\2", 8}}) {
     for (std::size_t at = 0; (at = bytes.find(signature, at)) != std::string::npos; ++at) {

@@ -82,7 +82,7 @@ TEST(WeightFileTest, OtherPytorchFilesAreDescribed) {
 TEST(WeightFileTest, NothingInAFileIsRun) {
   const std::string marker = PytorchFile("marker");
   std::filesystem::remove(marker);
-  // os.system is posix.system by its real name.
+  // The real name of os.system is posix.system.
   EXPECT_THAT(LoadError(PytorchFile("malicious.pt")), HasSubstr("a call of posix.system"));
   EXPECT_THAT(LoadError(PytorchFile("malicious_root.pt")), HasSubstr("a call of posix.system"));
   EXPECT_FALSE(std::filesystem::exists(marker));

@@ -1,4 +1,4 @@
-// What the tests of weight files share.
+// Helpers for the tests of weight files.
 #ifndef TESTS_HELLOCNN_WEIGHT_FILE_TEST_H_
 #define TESTS_HELLOCNN_WEIGHT_FILE_TEST_H_
 
@@ -14,12 +14,13 @@
 
 namespace hellocnn {
 
-// A file that make_pytorch_files.py wrote.
+// Returns the path of a file that make_pytorch_files.py wrote.
 inline std::string PytorchFile(const std::string& name) {
   return std::string(HELLOCNN_PYTORCH_FILES) + "/" + name;
 }
 
-// All values in the order of WeightTensors(); none, and a failure, if the file cannot be loaded.
+// Returns all values in the order of WeightTensors(). If the file cannot be loaded, the test fails
+// and the result is empty.
 inline std::vector<float> LoadValues(const std::string& path) {
   const absl::StatusOr<Weights> weights = LoadWeightFile(path);
   EXPECT_TRUE(weights.ok()) << weights.status();
@@ -32,7 +33,7 @@ inline std::vector<float> LoadValues(const std::string& path) {
   return values;
 }
 
-// The message of the error that a file must give; it names the file.
+// Returns the message of the error for a file. Expects that there is an error that names the file.
 inline std::string LoadError(const std::string& path) {
   const absl::Status status = LoadWeightFile(path).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;

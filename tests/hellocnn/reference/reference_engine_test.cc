@@ -54,7 +54,8 @@ TEST(ReferenceEngineTest, IsTheNetworkWithConvolutionsAsMatrices) {
       ASSERT_TRUE(found.status().ok());
       const std::vector<double> wanted = oracle.LogProbabilities(image);
       for (std::size_t k = 0; k < wanted.size(); ++k) {
-        // Sums in another order, in double: apart by a rounding to float at most.
+        // Both compute sums in double, in different orders. The results differ by at most one
+        // rounding to float.
         EXPECT_NEAR(found.log_probabilities[k], wanted[k], 2e-6 * std::max(1.0, -wanted[k]));
       }
     }

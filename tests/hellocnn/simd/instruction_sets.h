@@ -1,4 +1,4 @@
-// Runs tests on every instruction set that both the CPU and the build have.
+// Runs tests on every instruction set that both the CPU and the build support.
 #ifndef HELLOCNN_TESTS_SIMD_INSTRUCTION_SETS_H_
 #define HELLOCNN_TESTS_SIMD_INSTRUCTION_SETS_H_
 
@@ -13,7 +13,7 @@
 
 namespace hellocnn::testing {
 
-// Highway's bit of each instruction set that SimdEngineFactory can be made to choose here.
+// Returns Highway's bit of each instruction set that SimdEngineFactory can choose on this machine.
 inline std::vector<std::int64_t> InstructionSets() {
   std::vector<std::int64_t> sets;
   hwy::SetSupportedTargetsForTest(0);
@@ -26,7 +26,7 @@ inline std::vector<std::int64_t> InstructionSets() {
   return sets;
 }
 
-// While it lives, factories choose the instruction set of the test's parameter.
+// A fixture during whose lifetime factories choose the instruction set of the test's parameter.
 class OnInstructionSet : public ::testing::TestWithParam<std::int64_t> {
  protected:
   OnInstructionSet() { hwy::SetSupportedTargetsForTest(GetParam()); }

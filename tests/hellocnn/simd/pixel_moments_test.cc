@@ -14,7 +14,7 @@
 namespace hellocnn::simd {
 namespace {
 
-// Pixels at an odd address.
+// Pixels that begin at an odd address.
 template <typename Value>
 class Pixels {
  public:
@@ -36,7 +36,7 @@ class PixelMomentsTest : public testing::OnInstructionSet {};
 
 TEST_P(PixelMomentsTest, GreyLevelsAreMeasuredExactly) {
   Gray8 grey;
-  // Every level, 0 to 255, four times.
+  // Each level from 0 to 255 occurs four times.
   std::iota(grey.begin(), grey.end(), static_cast<unsigned char>(0));
   const PixelMoments moments = MeasurePixels(Pixels(grey).view());
   EXPECT_EQ(moments.mean, 127.5);

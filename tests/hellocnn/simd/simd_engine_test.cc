@@ -22,10 +22,11 @@
 #include "tests/hellocnn/simd/instruction_sets.h"
 #include "tests/testing/classify.h"
 
-// glibc lets a program define malloc; sanitizers define it themselves.
+// A program may define malloc with glibc, but not with sanitizers, which define it themselves.
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define COUNTS_ALLOCATIONS 1
-// Under a name of ours: its own is reserved, and only the linker needs it.
+// The function gets another name in C++, because its own name is reserved. Only the linker needs
+// the latter.
 extern "C" void* LibcMalloc(std::size_t size) __asm__("__libc_malloc");
 namespace {
 thread_local int allocations = 0;
@@ -84,8 +85,8 @@ std::vector<float> RandomImage(unsigned seed, float magnitude = 1) {
   return image;
 }
 
-// Grey images and float images by turns, at addresses that are multiples of nothing, and what the
-// network should make of them.
+// Alternating grey images and float images, at unaligned addresses, and the expected results of the
+// network.
 struct Samples {
   static constexpr int kCount = 40;
 
@@ -125,7 +126,8 @@ const Samples& GetSamples() {
   return *samples;
 }
 
-// `tolerance` is in proportion to the greatest log-probability, by magnitude, if that is above 1.
+// Expects that `row` is close to `wanted`. `tolerance` is relative to the magnitude of the greatest
+// log-probability if that magnitude is above 1, and absolute otherwise.
 void ExpectNear(const std::vector<float>& row, const Answer& wanted, double tolerance) {
   ASSERT_EQ(row.size(), wanted.size());
   double greatest = 1;
@@ -135,7 +137,7 @@ void ExpectNear(const std::vector<float>& row, const Answer& wanted, double tole
   }
 }
 
-// Classifies `count` copies of an image, which must give that answer each time.
+// Classifies `count` copies of an image, and expects the result `wanted` for each of them.
 void ExpectAnswer(const Weights& weights, const std::vector<float>& image, std::size_t count,
                   const Answer& wanted, double tolerance) {
   const auto engine = MakeEngine(weights, static_cast<int>(count));
@@ -161,7 +163,7 @@ TEST_P(SimdEngineTest, AgreesWithUnrolledMatricesInEveryBatchSize) {
     ExpectNear(alone[i].row(0), samples.answers[i], 1e-5);
   }
   for (std::size_t count = 2; count <= Samples::kCount; ++count) {
-    // The last ones, so that lanes hold other images each time.
+    // Taking the last images puts different images into the lanes each time.
     const Classified together = Classify(*engine, std::span(samples.views).last(count));
     ASSERT_TRUE(together.status().ok());
     for (std::size_t i = 0; i < count; ++i) {
@@ -186,7 +188,7 @@ TEST_P(SimdEngineTest, AgreesForAnyNumberOfClasses) {
     }
     std::vector<ImageView> views;
     for (std::size_t i = 0; i < 40; ++i) views.push_back(View(images[i % images.size()]));
-    // Some that are computed one by one, some in blocks, and some in both ways.
+    // Some of these batches are computed one by one, some in blocks, and some in both ways.
     for (const std::size_t count : {1, 3, 16, 33, 40}) {
       const Classified found = Classify(*engine, std::span(views).first(count));
       ASSERT_TRUE(found.status().ok());
@@ -198,7 +200,7 @@ TEST_P(SimdEngineTest, AgreesForAnyNumberOfClasses) {
   }
 }
 
-// Both paths, without the engine's choice between them, on images in another order.
+// Calls both paths directly, without the engine's choice between them, on reordered images.
 TEST_P(SimdEngineTest, EmptyLanesDoNotMatter) {
   const Samples& samples = GetSamples();
   const simd::Kernels& kernels = simd::BestKernels();
@@ -246,7 +248,7 @@ TEST_P(SimdEngineTest, DenormalInputsAreNotTakenForZero) {
   const std::vector<float> image = RandomImage(4, 1e-39F);
   const Answer wanted = Oracle(weights).LogProbabilities(image);
   for (const std::size_t count : {1, 33}) ExpectAnswer(weights, image, count, wanted, 1e-5);
-  // The images do make a difference, so the test can fail.
+  // The images change the result, so the test can fail.
   const Answer of_zeros = Oracle(weights).LogProbabilities(std::vector<float>(kImagePixels));
   EXPECT_GT(std::abs(of_zeros[0] - wanted[0]), 1e-3);
 }
@@ -257,7 +259,7 @@ TEST_P(SimdEngineTest, DenormalWeightsAndActivationsAreComputedWith) {
   const Weights weights = MakeWeights(std::move(tensors));
   const std::vector<float> image = RandomImage(4);
   const Answer wanted = Oracle(weights).LogProbabilities(image);
-  ExpectAnswer(weights, image, 1, wanted, 1e-4);  // denormals have fewer digits
+  ExpectAnswer(weights, image, 1, wanted, 1e-4);  // denormals have a lower precision
 }
 
 TEST_P(SimdEngineTest, LargeFiniteInputsGiveLargeFiniteAnswers) {
@@ -270,15 +272,16 @@ TEST_P(SimdEngineTest, LargeFiniteInputsGiveLargeFiniteAnswers) {
   }
 }
 
-// One image of a batch is bad. Wherever it stands, it gets the error, and the others' rows are the
-// same to the last bit as if they were alone.
+// Expects that one bad image of a batch gets the error, whatever its position. The rows of the
+// other images must be the same, to the last bit, as if they were alone.
 void ExpectOneIsInvalid(const Weights& weights, const std::vector<float>& bad) {
   const std::vector<std::vector<float>> good{RandomImage(20), RandomImage(21), RandomImage(22),
                                              std::vector<float>(kImagePixels)};
   const auto engine = MakeEngine(weights, 35);
   std::vector<Classified> alone;
   for (const std::vector<float>& image : good) alone.push_back(Classify(*engine, View(image)));
-  // Alone, between others that are computed one by one, and in each lane of two blocks.
+  // The bad image is alone, among images that are computed one by one, and in each lane of two
+  // blocks.
   for (const std::size_t count : {1, 3, 35}) {
     for (std::size_t place = 0; place < count; ++place) {
       std::vector<ImageView> views;
@@ -307,7 +310,7 @@ TEST_P(SimdEngineTest, AnOutputThatIsNotFiniteIsAnError) {
                      RandomImage(6, 1e4F));
 }
 
-// Maximum instructions drop a NaN or keep it as the order of their operands has it.
+// The order of the operands decides whether a maximum instruction drops or keeps a NaN.
 TEST_P(SimdEngineTest, OneNanAnywhereIsAnErrorInSpiteOfPoolsAndReLUs) {
   const Weights& weights = GetSamples().weights;
   for (const int pixel : {0, 31, 400, 528, 992, 1023}) {
@@ -317,7 +320,7 @@ TEST_P(SimdEngineTest, OneNanAnywhereIsAnErrorInSpiteOfPoolsAndReLUs) {
       ExpectOneIsInvalid(weights, image);
     }
   }
-  // One position of convolution 1 has infinity minus infinity in it.
+  // One position of convolution 1 computes infinity minus infinity.
   const Weights large = MakeWeights(Scaled(RandomTensors(1), "conv.0.weight", 1e3F));
   std::vector<float> image(kImagePixels);
   for (int x = 12; x < 17; ++x) image[16 * kImageSide + x] = x % 2 == 0 ? 3e38F : -3e38F;
@@ -325,7 +328,8 @@ TEST_P(SimdEngineTest, OneNanAnywhereIsAnErrorInSpiteOfPoolsAndReLUs) {
 }
 
 TEST_P(SimdEngineTest, WeightsThatLeaveNoInputSafeStillGiveAnswers) {
-  // Gains multiply to more than a float holds, but these images are zero where it would show.
+  // The product of the gains exceeds the range of a float, but these images are zero where that
+  // would have an effect.
   std::map<std::string, Tensor> tensors = RandomTensors(8);
   for (const char* name : {"conv.0.weight", "conv.3.weight", "conv.6.weight"}) {
     tensors = Scaled(std::move(tensors), name, 1e30F);

@@ -1,4 +1,4 @@
-// All engines against each other, on real digits.
+// Compares all engines with each other on real digits.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -31,8 +31,7 @@ using testing::OnInstructionSet;
 constexpr int kBatch = 50;
 constexpr std::size_t kDigits = 10'000;
 
-// The 10,000 test digits, padded to 32x32, and what LibTorch's modules as written make of
-// them.
+// The 10,000 test digits, padded to 32x32, and the results of LibTorch's modules as written.
 class Digits {
  public:
   Digits() {
@@ -116,8 +115,8 @@ void ExpectAgreement(const std::string& name, const Classified& found, const Cla
   EXPECT_EQ(other_class, 0);
   EXPECT_LE(l1, 1e-5);
   EXPECT_LE(l2, 1e-5);
-  // Log-probabilities go down to -75 here, where a float's last bit is 8e-6 and LibTorch is up to
-  // 7e-5 off what double precision gives; so the limit for a single one is in proportion.
+  // Log-probabilities go down to -75 here. There the last bit of a float is 8e-6, and LibTorch's
+  // error against double precision is up to 7e-5. So the limit for a single value is relative.
   EXPECT_LE(in_proportion, 1e-5);
 }
 
@@ -140,7 +139,7 @@ TEST(TorchParityTest, AgreesWithTheModulesAsWrittenOnAllTestDigits) {
       digits.eager, kDigits);
 }
 
-// The reference of the check at each start is LibTorch's equal.
+// The reference engine, which checks other engines at each start, agrees with LibTorch.
 TEST(ReferenceParityTest, AgreesWithLibTorchOnAllTestDigits) {
   const Digits& digits = GetDigits();
   ExpectAgreement("reference",
@@ -148,7 +147,7 @@ TEST(ReferenceParityTest, AgreesWithLibTorchOnAllTestDigits) {
                   digits.eager, kDigits);
 }
 
-// Models with other numbers of classes than ten, of random weights, on some of the digits.
+// Compares models with random weights and other numbers of classes than ten, on some of the digits.
 TEST(ClassesParityTest, AllEnginesAgreeForAnyNumberOfClasses) {
   const Digits& digits = GetDigits();
   const std::span<const ImageView> views = std::span(digits.views).first(100);

@@ -38,7 +38,7 @@ TEST(NetworkTest, ConvolvesTheWorkedExampleOfTheAssignment) {
   EXPECT_THAT(Values(result), Each(-40.F));
 }
 
-// Every convolution of the network, as the module computes it, against its unrolled matrix.
+// Compares every convolution of the network, as the module computes it, with its unrolled matrix.
 TEST(NetworkTest, EveryConvolutionEqualsItsUnrolledMatrix) {
   torch::manual_seed(4);
   HelloCnn network(10);
@@ -105,7 +105,7 @@ TEST(NetworkTest, FastKernelsComputeTheSame) {
   SetWeights(fast, *weights);
   const torch::NoGradGuard no_grad;
   const torch::Tensor images = torch::randn({5, 1, 32, 32});
-  // Apart by the order in which the dense layers add up.
+  // The results differ by the order of the sums in the dense layers.
   EXPECT_TRUE(torch::allclose(as_written->forward(images), fast->forward(images), 1e-6, 1e-6));
 }
 

@@ -35,7 +35,7 @@ std::vector<ImageView> Views(const void* pixels, PixelFormat format, std::size_t
   return views;
 }
 
-// Log-probabilities, [images, classes], of all images, `batch` of them at a time.
+// Returns the log-probabilities, [images, classes], of all images, in batches of `batch` images.
 Classified ClassifyAll(Engine& engine, const std::vector<ImageView>& images, std::size_t batch) {
   Classified found = testing::ClassifyInBatches(engine, images, batch);
   EXPECT_TRUE(found.status().ok()) << found.status();
@@ -74,7 +74,7 @@ std::unique_ptr<Engine> MakeEngine(const absl::StatusOr<EngineFactory>& factory)
   return *std::move(engine);
 }
 
-// 10,000 test digits, padded to 32x32.
+// Returns the 10,000 test digits, padded to 32x32.
 std::vector<std::uint8_t> PaddedTestDigits(std::vector<std::uint8_t>* labels) {
   const absl::StatusOr<LabeledImages> digits =
       ReadMnist(HELLOCNN_SOURCE_DIR "/data/mnist-test", "t10k");
@@ -158,10 +158,10 @@ TEST(TorchEngineTest, RejectsBatchesOfTheWrongSize) {
   EXPECT_FALSE(TorchEngineFactory(*weights, Normalization(), 0).ok());
 }
 
-// Both engines: an image whose output is not finite gets the error, wherever it stands, and the
-// others' rows are the same to the last bit as if another good image stood there.
+// For both engines, an image whose output is not finite gets the error, whatever its position. The
+// rows of the other images are the same, to the last bit, as with a good image in its place.
 TEST(TorchEngineTest, AnOutputThatIsNotFiniteIsAnErrorOfItsOwnImage) {
-  // So large that the pixels' products overflow.
+  // These pixels are so large that products with them overflow.
   const absl::StatusOr<Weights> weights = Weights::Create(testing::RandomTensors(1));
   ASSERT_TRUE(weights.ok()) << weights.status();
   const std::vector<float> good = ReadFloats(kPyTorchFiles + "/parity_inputs.f32");
