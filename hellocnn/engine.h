@@ -37,8 +37,8 @@ class Engine {
   //
   // A row and its status depend only on their own image, not on the rest of the batch.
   //
-  // Spans of the wrong size, or more images than the engine was made for, are a programming error:
-  // every status is then INVALID_ARGUMENT, and nothing else is written.
+  // Spans of the wrong size, or more images than the engine was made for, are a programming error.
+  // Every status is then INVALID_ARGUMENT, and nothing else is written.
   virtual void Classify(std::span<const ImageView> images, std::span<float> log_probabilities,
                         std::span<absl::Status> statuses) = 0;
 };

@@ -20,8 +20,8 @@ namespace hellocnn {
 // weights take about 500 kB and are immutable. All engines of the factory share them, and the last
 // engine frees them.
 //
-// Each engine has its own scratch memory, whose size does not depend on `max_batch_size`: 16 kB for
-// each lane, which is 63 kB with SSE4 or NEON, 127 kB with AVX2 and 253 kB with AVX-512. Classify
+// Each engine has its own scratch memory, whose size does not depend on `max_batch_size`. It is 16
+// kB for each lane: 63 kB with SSE4 or NEON, 127 kB with AVX2 and 253 kB with AVX-512. Classify
 // allocates nothing and takes no lock. It gives an image the same log-probabilities, to the last
 // bit, in any batch.
 absl::StatusOr<EngineFactory> SimdEngineFactory(const Weights& weights,

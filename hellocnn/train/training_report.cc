@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// As large as an IDX file may be.
+// The greatest size of an IDX file.
 constexpr std::size_t kMaxDataBytes = std::size_t{1} << 30;
 
 absl::StatusOr<std::string> Sha256OfFile(const std::filesystem::path& path) {

@@ -43,10 +43,10 @@ class ClassifyStream final : public BidiCall,
   // A request, its account, the job to compute it and its response. Later requests in the same slot
   // of the session use it again.
   //
-  // The owner of the slot also owns the exchange. These are in turn the thread that starts the
-  // read, gRPC, the thread that handles the request, the queue, the worker that has computed it,
-  // gRPC again, and the thread that has written or discards the response. The session passes slots
-  // on under the lock.
+  // The owner of the slot also owns the exchange. The first owners are the thread that starts the
+  // read, gRPC, and the thread that handles the request. The next are the queue and the worker that
+  // has computed it. The last are gRPC again, and the thread that has written or discards the
+  // response. The session passes slots on under the lock.
   class Exchange final : public Job {
    public:
     Exchange(ClassifyStream* stream, int number) : slot(number), stream_(stream) {}

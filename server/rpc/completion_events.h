@@ -59,7 +59,7 @@ class CompletionEvents final : public EventQueue {
   // Returns the queue, for operations whose completions are to arrive here. This object owns it.
   grpc::ServerCompletionQueue* queue() const { return queue_.get(); }
 
-  // Returns within 50 us of `until`.
+  // See EventQueue::Wait. The timeout is accurate to 50 us.
   Got Wait(Instant until, Event* event) override;
   void Handle(const Event& event) override {
     static_cast<Completion*>(event.tag)->OnComplete(event.ok);
