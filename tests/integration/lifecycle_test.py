@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import threading
 import time
@@ -14,7 +15,7 @@ import unittest
 
 import grpc
 
-from testbed import MODEL, SLOW_ENGINE, STOP_TIMEOUT, Server, code_of, image, pb, request, run_server, stub
+from testbed import MODEL, SERVER, SLOW_ENGINE, STOP_TIMEOUT, Server, clean_environment, code_of, image, pb, request, run_server, stub, wait_until
 
 OK = grpc.StatusCode.OK
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
@@ -134,6 +135,33 @@ class DrainTest(unittest.TestCase):
             self.assertNotEqual(set(codes), {OK})
             self.assertLessEqual(set(codes), {OK, UNAVAILABLE, grpc.StatusCode.CANCELLED})
             self.assertEqual(server.wait(), 0, server.stderr())
+
+
+class StopWhileLoadingTest(unittest.TestCase):
+    def stop_after(self, line, *arguments):
+        """Stops a server once it has logged `line`; returns how long it took to end."""
+        command = [SERVER, "--listen=127.0.0.1:0", "--metrics-listen=off", "--model", MODEL, *arguments]
+        with tempfile.TemporaryFile() as log:
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env=clean_environment())
+            try:
+                wait_until(lambda: line in os.pread(log.fileno(), 1 << 16, 0).decode(), f"'{line}' in the log")
+                start = time.monotonic()
+                process.terminate()
+                self.assertEqual(process.wait(STOP_TIMEOUT), 0)
+                self.assertNotIn("ready", os.pread(log.fileno(), 1 << 16, 0).decode())
+                return time.monotonic() - start
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+
+    # Batches of up to 1,024 images take this engine minutes, one batch some hundred milliseconds. Sanitizers make it slower.
+    def test_while_the_engine_is_verified(self):
+        self.assertLess(self.stop_after("loaded from", SLOW_ENGINE, "--max-batch-size=1024"), 30)
+
+    def test_while_workers_warm_up(self):
+        # The SIMD engine is verified in a second or two.
+        self.assertLess(self.stop_after("warming 1 workers up", "--engine=simd", "--threads=1", "--max-batch-size=1024"), 30)
 
 
 class ConnectionAgeTest(unittest.TestCase):
