@@ -77,7 +77,7 @@ class Server::Parts {
   // Counts from here on, unless metrics are off.
   void MakeMetrics();
   absl::Status StartAdmin(const VerifiedModel& model);
-  absl::Status StartGrpc(const VerifiedModel& model);
+  absl::Status StartGrpc(const RequestLimits& limits);
 
   const Options options_;
   const Clock* const clock_ = Clock::Monotonic();
@@ -113,14 +113,19 @@ absl::Status Server::Parts::Start(const Notification* stop) {
                      [stop] { return stop != nullptr && stop->HasBeenNotified(); });
   const absl::StatusOr<VerifiedModel> verified = loader.Verify(options_.model);
   if (!verified.ok()) return verified.status();
+  // Before the admin port opens: it registers the methods, whose series are there from the start.
+  const RequestLimits limits = MakeLimits(options_);
+  service_ = std::make_unique<ClassifierService>(verified->card, limits, events(), &lifecycle_,
+                                                 &registry_, clock_);
   if (absl::Status status = StartAdmin(*verified); !status.ok()) return status;
-  if (absl::Status status = StartGrpc(*verified); !status.ok()) return status;
+  if (absl::Status status = StartGrpc(limits); !status.ok()) return status;
   spdlog::info("listening on {}, metrics {}; warming {} workers up, batches of up to {} images",
                grpc_address_, metrics_address_, options_.threads, options_.max_batch_size);
 
-  absl::StatusOr<ServableHandle> servable = loader.Prepare(*verified);
+  const absl::StatusOr<ServableHandle> servable = loader.Prepare(*verified);
   if (!servable.ok()) return servable.status();
-  if (absl::Status status = registry_.Publish(*std::move(servable)); !status.ok()) return status;
+  if (absl::Status status = registry_.Publish(*servable); !status.ok()) return status;
+  events()->OnModelLoaded(verified->id, clock_->Now() - verified->load_began);
   if (absl::Status status = lifecycle_.Enter(LifecycleState::kServing); !status.ok()) return status;
   spdlog::info("ready");
   return absl::OkStatus();
@@ -159,10 +164,7 @@ absl::Status Server::Parts::StartAdmin(const VerifiedModel& model) {
   return absl::OkStatus();
 }
 
-absl::Status Server::Parts::StartGrpc(const VerifiedModel& model) {
-  const RequestLimits limits = MakeLimits(options_);
-  service_ = std::make_unique<ClassifierService>(model.card, limits, events(), &lifecycle_,
-                                                 &registry_, clock_);
+absl::Status Server::Parts::StartGrpc(const RequestLimits& limits) {
   absl::StatusOr<GrpcServer> started =
       StartGrpcServer({.listen = options_.listen,
                        .max_message_bytes = limits.max_message_bytes,

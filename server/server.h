@@ -18,7 +18,7 @@ class Server {
   // Loads the model, binds, warms up, and returns once calls are answered; until then they are
   // refused with UNAVAILABLE, and health is NOT_SERVING. Blocks for as long as that takes.
   // Everything that it started has stopped again when it returns an error:
-  //   of LoadModelCard, LoadWeightFile, TorchEngineFactory and Batcher::Start;
+  //   of BatchDispatcher::Start and of ModelLoader;
   //   INVALID_ARGUMENT: an option;
   //   UNAVAILABLE: an address that cannot be listened on, by name;
   //   CANCELLED: `stop`, which may be null and must otherwise outlive the call, was notified.

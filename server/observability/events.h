@@ -75,8 +75,9 @@ struct RequestEnd {
 
 struct BatchEnd {
   ModelId model{};
-  int images = 0;         // in the batch
-  int failed_images = 0;  // of these, images for which the engine has no result
+  int images = 0;  // in the batch
+  // Images of requests for which the engine failed: all that the request has in this batch.
+  int failed_images = 0;
   ReasonId release{};     // why the batch left the queue
   absl::Duration compute;
   // These are valid during the call. The waits are those of requests whose first image is in this

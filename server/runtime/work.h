@@ -22,8 +22,9 @@ class Work {
 
   virtual ~Work() = default;
 
-  // When there is something to take: InfinitePast if there is now, InfiniteFuture if there will be
-  // nothing unless it is added. Must not block: workers ask after each event.
+  // Returns when there is something to take: InfinitePast, or an instant that has passed, if there
+  // is now; InfiniteFuture if there will be nothing unless it is added. Must not block: workers ask
+  // after each event.
   virtual Instant DueTime() const = 0;
 
   // Takes a piece of work for `worker`, on its thread. Must not block for long.

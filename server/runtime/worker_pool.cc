@@ -1,5 +1,6 @@
 #include "server/runtime/worker_pool.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <system_error>
 #include <utility>
@@ -13,6 +14,9 @@ namespace {
 
 // How often ForEachWorker wakes the worker that waits for events.
 constexpr absl::Duration kWakeAgain = absl::Milliseconds(5);
+
+// The most events that a worker handles between two steps.
+constexpr int kEventsPerStep = 64;
 
 // The pool whose worker this thread is.
 thread_local const WorkerPool* current_pool = nullptr;
@@ -51,9 +55,11 @@ void WorkerPool::Attach(EventQueue* events) {
   changed_.SignalAll();
 }
 
-void WorkerPool::ForEachWorker(const std::function<bool(int worker)>& step) {
+bool WorkerPool::ForEachWorker(const std::function<bool(int worker)>& step) {
+  MutexLock one_at_a_time(&steps_mutex_);
   {
     MutexLock lock(&mutex_);
+    if (ending_) return false;
     stepping_ = size_;
     for (std::atomic<const Step*>& mine : steps_) mine.store(&step, std::memory_order_release);
     changed_.SignalAll();
@@ -66,7 +72,7 @@ void WorkerPool::ForEachWorker(const std::function<bool(int worker)>& step) {
     const Instant again = clock_->Now() + kWakeAgain;
     while (stepping_ > 0 && !stepped_.WaitUntil(&mutex_, again)) {
     }
-    if (stepping_ == 0) return;
+    if (stepping_ == 0) return true;
   }
 }
 
@@ -99,20 +105,31 @@ void WorkerPool::Live(int worker) {
   Instant busy_since = clock_->Now();
   while (true) {
     const EventQueue::Got got = HandleEvents(worker, &busy_since);
-    const bool stepped = DoStep(worker);
+    const bool caught_up = got != EventQueue::Got::kEvent;
     const Work::Taken taken = work_->Take(worker);
     if (taken.found) {
-      WakeBeforeRun(taken, got != EventQueue::Got::kEvent);
+      WakeBeforeRun(taken, caught_up);
       work_->Run(worker);
       ReportBusy(worker, clock_->Now(), &busy_since);
-    } else if (got == EventQueue::Got::kEnd && !stepped && !taken.reported) {
+    }
+    if (HasStep(worker)) {
+      // A step may take long, and is no work: it does not count as busy.
+      WakeBeforeRun({.more = taken.more, .expected = absl::InfiniteDuration()}, caught_up);
+      ReportBusy(worker, clock_->Now(), &busy_since);
+      DoStep(worker);
+      busy_since = clock_->Now();
+    } else if (got == EventQueue::Got::kEnd && !taken.found && !taken.reported) {
+      MutexLock lock(&mutex_);
+      if (HasStep(worker)) continue;
+      ending_ = true;
       return;
     }
   }
 }
 
 EventQueue::Got WorkerPool::HandleEvents(int worker, Instant* busy_since) {
-  for (int handled = 0; handled < max_events_; ++handled) {
+  const int most = HasStep(worker) ? std::min(max_events_, kEventsPerStep) : max_events_;
+  for (int handled = 0; handled < most; ++handled) {
     if (handled == kFewEvents && sleeping_.load(std::memory_order_relaxed) > 0) {
       // Whoever is counted sleeps, once the mutex could be had.
       { MutexLock lock(&mutex_); }
@@ -166,15 +183,12 @@ EventQueue::Got WorkerPool::WaitForEvent(int worker, EventQueue::Event* event) {
   return got;
 }
 
-bool WorkerPool::DoStep(int worker) {
+void WorkerPool::DoStep(int worker) {
   std::atomic<const Step*>& mine = steps_[static_cast<std::size_t>(worker)];
-  const Step* const step = mine.load(std::memory_order_acquire);
-  if (step == nullptr) return false;
-  if ((*step)(worker)) return true;
+  if ((*mine.load(std::memory_order_acquire))(worker)) return;
   MutexLock lock(&mutex_);
   mine.store(nullptr, std::memory_order_release);
   if (--stepping_ == 0) stepped_.SignalAll();
-  return true;
 }
 
 void WorkerPool::WakeBeforeRun(const Work::Taken& taken, bool caught_up) {

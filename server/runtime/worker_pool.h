@@ -52,9 +52,12 @@ class WorkerPool {
   void Attach(EventQueue* events) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Calls `step(worker)` on each worker's thread, again and again, until it returns false there.
-  // Between two steps the worker handles its events, so a step should be short. Blocks until every
-  // worker is through. One call at a time; not from a worker of this pool, nor after Stop.
-  void ForEachWorker(const std::function<bool(int worker)>& step) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Between two steps the worker handles its events and one piece of work that is due, so a step
+  // should be short. Blocks until every worker is through, and until callers before this one are.
+  // Returns false, without a call of `step`, if the pool has stopped. Must not be called by a
+  // worker of this pool.
+  bool ForEachWorker(const std::function<bool(int worker)>& step)
+      ABSL_LOCKS_EXCLUDED(mutex_, steps_mutex_);
 
   // Must be called after work has been added. Wakes a worker unless the caller is one, because that
   // one will take the work itself.
@@ -77,8 +80,8 @@ class WorkerPool {
   // For a worker that has nothing to do until work is due: waits, or sleeps if another one waits
   // (kNothing then).
   EventQueue::Got WaitForEvent(int worker, EventQueue::Event* event) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Does one step of ForEachWorker, if there is one to do. Returns true if it has.
-  bool DoStep(int worker) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Does one step of ForEachWorker; HasStep must be true.
+  void DoStep(int worker) ABSL_LOCKS_EXCLUDED(mutex_);
   bool HasStep(int worker) const {
     return steps_[static_cast<std::size_t>(worker)].load(std::memory_order_acquire) != nullptr;
   }
@@ -101,6 +104,7 @@ class WorkerPool {
   std::atomic<EventQueue*> events_{nullptr};     // written once, under mutex_
   std::vector<std::atomic<const Step*>> steps_;  // by worker; null if there is none to do
 
+  Mutex steps_mutex_;  // held during ForEachWorker, before mutex_
   Mutex mutex_;
   CondVar changed_;                               // for workers that sleep
   CondVar stepped_;                               // for ForEachWorker
@@ -108,6 +112,7 @@ class WorkerPool {
   std::atomic<int> sleeping_{0};                  // workers that sleep; written under mutex_
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;    // there will be no events any more
   int stepping_ ABSL_GUARDED_BY(mutex_) = 0;      // workers that have steps to do
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;   // a worker has ended, so no step may begin
 
   std::once_flag joined_;  // of two that stop it at once, both return when all is done
   std::vector<std::thread> threads_;

@@ -8,6 +8,7 @@ namespace hellocnn::server {
 
 BatchQueue* Scheduler::Add(const BatchQueue::Options& options) {
   entries_.push_back(std::make_unique<Entry>(options));
+  if (draining_) entries_.back()->queue.Drain();
   return &entries_.back()->queue;
 }
 
@@ -44,6 +45,7 @@ Instant Scheduler::ReleaseTime() const {
 }
 
 void Scheduler::Drain() {
+  draining_ = true;
   for (const auto& entry : entries_) entry->queue.Drain();
 }
 

@@ -48,7 +48,8 @@ class Scheduler {
   // InfiniteFuture if all queues are empty.
   Instant ReleaseTime() const;
 
-  // Drains all queues: from now on they reject jobs, and none waits for max_delay.
+  // Drains all queues, and those that are added later: from now on they reject jobs, and none waits
+  // for max_delay.
   void Drain();
 
   // Returns true if nothing is queued.
@@ -65,6 +66,7 @@ class Scheduler {
   Entry& EntryOf(const BatchQueue* queue);
 
   std::vector<std::unique_ptr<Entry>> entries_;
+  bool draining_ = false;
   std::size_t next_ = 0;  // the entry whose turn it is; < entries_.size() unless that is 0
 };
 

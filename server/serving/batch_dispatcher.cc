@@ -62,10 +62,11 @@ void BatchDispatcher::RemoveQueue(BatchQueue* queue) {
     while (!queue->idle()) idle_.Wait(&mutex_);
   }
   // A worker may still be about to tell the last jobs; its step comes after that.
-  pool_->ForEachWorker([&](int worker) {
+  const bool removed = pool_->ForEachWorker([&](int worker) {
     executor(worker).RemoveEngine(queue);
     return false;
   });
+  if (!removed) return;
   MutexLock lock(&mutex_);
   scheduler_.Remove(queue);
 }
@@ -88,7 +89,9 @@ void BatchDispatcher::Stop() {
     scheduler_.Drain();
     UpdateDue();
   }
-  if (pool_ != nullptr) pool_->Stop();
+  if (pool_ == nullptr) return;
+  pool_->WorkAdded();  // what waited for max_delay is due now
+  pool_->Stop();
 }
 
 int BatchDispatcher::queued_images() const {

@@ -56,7 +56,8 @@ class BatchDispatcher final : private Work {
   }
 
   // From now on the queue rejects jobs. Blocks until those that it has accepted are done, drops the
-  // engines, and removes it. Not on a worker's thread, nor after Stop.
+  // engines, and removes it. If the dispatcher stops meanwhile, the queue stays until its end. Must
+  // not be called by a worker.
   void RemoveQueue(BatchQueue* queue) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Queues the job; never blocks on an engine. If the queue admits it, Job::Accepted is called

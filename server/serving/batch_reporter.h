@@ -32,7 +32,6 @@ class BatchReporter {
   void OnDropped(const BatchQueue::Dropped& dropped) const;
   // A job has failed of which `images` images had been computed.
   void OnDiscarded(int images) const { reporting_.events->OnDiscarded(reporting_.model, images); }
-  void OnBusy(int worker, absl::Duration busy) const { reporting_.events->OnBusy(worker, busy); }
 
  private:
   Reporting reporting_;

@@ -39,6 +39,10 @@ std::vector<EngineCandidate> Candidates(const std::string& name, const Weights& 
   return candidates;
 }
 
+absl::Status StoppedPool() {
+  return absl::FailedPreconditionError("the workers have stopped, so no model can be loaded");
+}
+
 }  // namespace
 
 ModelLoader::ModelLoader(Options options, BatchDispatcher* dispatcher, Events* events,
@@ -60,7 +64,7 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const std::string& folder) {
                card->version, folder, card->test_accuracy * 100);
 
   absl::StatusOr<NamedEngines> engines = absl::UnknownError("not verified");
-  dispatcher_->pool().ForEachWorker([&](int worker) {
+  const bool ran = dispatcher_->pool().ForEachWorker([&](int worker) {
     if (worker == 0) {
       engines = SelectEngines(
           Candidates(options_.engine, *weights, card->normalization, options_.queue.max_batch_size),
@@ -69,9 +73,16 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const std::string& folder) {
     }
     return false;
   });
+  if (!ran) return StoppedPool();
   if (!engines.ok()) return engines.status();
   spdlog::info("engine {}", engines->name);
-  return VerifiedModel{*std::move(card), *std::move(engines), began};
+  const ModelId model_id = events_->AddModel({.name = card->name,
+                                              .version = card->version,
+                                              .engine = engines->name,
+                                              .test_accuracy = card->test_accuracy,
+                                              .class_labels = card->class_labels});
+  const BatchReporter registers_reasons({.events = events_, .model = model_id});
+  return VerifiedModel{*std::move(card), *std::move(engines), model_id, began};
 }
 
 absl::StatusOr<ServableHandle> ModelLoader::Prepare(const VerifiedModel& model) {
@@ -80,33 +91,30 @@ absl::StatusOr<ServableHandle> ModelLoader::Prepare(const VerifiedModel& model) 
   // All engines before the first is used: what fails to load must not serve half of the load.
   std::vector<std::unique_ptr<Engine>> engines;
   for (int worker = 0; worker < pool.size(); ++worker) {
+    if (stop_ != nullptr && stop_()) return absl::CancelledError("stopped while engines were made");
     absl::StatusOr<std::unique_ptr<Engine>> engine = model.engines.factory();
     if (!engine.ok()) return engine.status();
     engines.push_back(*std::move(engine));
   }
   const absl::StatusOr<BatchQueue*> queue = dispatcher_->AddQueue(options_.queue);
   if (!queue.ok()) return queue.status();
-  const ModelId id = events_->AddModel({.name = card.name,
-                                        .version = card.version,
-                                        .engine = model.engines.name,
-                                        .test_accuracy = card.test_accuracy,
-                                        .class_labels = card.class_labels});
-  const Reporting reporting{.events = events_, .model = id, .normalization = card.normalization};
+  const Reporting reporting{
+      .events = events_, .model = model.id, .normalization = card.normalization};
 
   WarmUp warm_up(pool.size(), options_.queue.max_batch_size, clock_, stop_);
-  pool.ForEachWorker([&](int worker) {
+  const bool ran = pool.ForEachWorker([&](int worker) {
     BatchExecutor& executor = dispatcher_->executor(worker);
     if (executor.engine(*queue) == nullptr) {
       executor.SetEngine(*queue, std::move(engines[static_cast<std::size_t>(worker)]), reporting);
     }
     return warm_up.Step(worker, *executor.engine(*queue));
   });
+  if (!ran) return StoppedPool();
   if (absl::Status status = warm_up.status(); !status.ok()) {
     dispatcher_->RemoveQueue(*queue);
     return status;
   }
-  events_->OnModelLoaded(id, clock_->Now() - model.load_began);
-  return std::make_shared<Servable>(card, model.engines.name, id, dispatcher_, *queue);
+  return std::make_shared<Servable>(card, model.engines.name, model.id, dispatcher_, *queue);
 }
 
 }  // namespace hellocnn::server

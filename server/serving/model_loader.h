@@ -19,11 +19,13 @@ namespace hellocnn::server {
 struct VerifiedModel {
   ModelCard card;
   NamedEngines engines;
+  ModelId id{};  // what events know it by
   Instant load_began;
 };
 
 // Loads models in two steps, so that a server can find out what is wrong with a model before it
-// opens a port. Both block, and obey `stop` between two batches.
+// opens a port. Both block, and obey `stop` between two batches
+// and between two engines that are made.
 //
 // Thread-compatible. Must not be used on a worker's thread.
 class ModelLoader {
@@ -43,13 +45,18 @@ class ModelLoader {
   // in the floating-point mode in which it will serve. LibTorch is loaded only if its engines are
   // wanted.
   //
+  // Tells events the labels of a model that is good, and which kinds of batches and drops there
+  // are, so that every series of metrics is there before the first request.
+  //
   // The errors are those of LoadModelCard, LoadWeightFile and SelectEngines. FAILED_PRECONDITION:
-  // the card and the weights have different numbers of classes. CANCELLED: stopped.
+  // the card and the weights have different numbers of classes, or the workers have stopped.
+  // CANCELLED: stopped.
   absl::StatusOr<VerifiedModel> Verify(const std::string& folder);
 
   // Makes an engine for each worker and warms it up there, between the worker's events; adds a
   // queue; and returns what can be published. The errors are those of the engines and of
-  // BatchDispatcher::AddQueue. CANCELLED: stopped. Nothing of the model is left after an error.
+  // BatchDispatcher::AddQueue. CANCELLED: stopped. FAILED_PRECONDITION: the
+  // workers have stopped. After an error the workers and the dispatcher are as they were.
   absl::StatusOr<ServableHandle> Prepare(const VerifiedModel& model);
 
  private:

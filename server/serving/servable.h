@@ -20,7 +20,8 @@ namespace hellocnn::server {
 // Immutable; thread-safe.
 class Servable {
  public:
-  // `queue` is a queue of `dispatcher`, whose workers have engines for it. Both outlive this.
+  // `queue` is a queue of `dispatcher`, whose workers have engines for it. Both outlive
+  // every Submit.
   Servable(ModelCard card, std::string engine, ModelId id, BatchDispatcher* dispatcher,
            BatchQueue* queue)
       : card_(std::move(card)),

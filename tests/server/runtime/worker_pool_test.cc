@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cmath>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <limits>
@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "tests/testing/fake_clock.h"
 
 namespace hellocnn::server {
 namespace {
@@ -87,10 +88,13 @@ class FunctionWork final : public Work {
   void Run(int worker) override { mine_[static_cast<std::size_t>(worker)](worker); }
   void OnBusy(int /*worker*/, absl::Duration busy) override {
     EXPECT_GE(busy, absl::ZeroDuration());
+    busy_nanoseconds_ += absl::ToInt64Nanoseconds(busy);
   }
+  absl::Duration busy() const { return absl::Nanoseconds(busy_nanoseconds_.load()); }
 
  private:
   std::vector<std::function<void(int)>> mine_;
+  std::atomic<std::int64_t> busy_nanoseconds_{0};
   std::atomic<bool> due_{false};
   Mutex mutex_;
   std::deque<std::function<void(int)>> functions_ ABSL_GUARDED_BY(mutex_);
@@ -162,6 +166,42 @@ TEST_P(WorkerPoolTest, EventsAreHandledBetweenSteps) {
   EXPECT_TRUE(handled);
 }
 
+TEST_P(WorkerPoolTest, WorkGoesOnBetweenSteps) {
+  pool_->Attach(&events_);
+  std::atomic<bool> ran{false};
+  work_.Add([&](int) { ran = true; });
+  pool_->WorkAdded();
+  pool_->ForEachWorker([&](int) { return !ran.load(); });
+  EXPECT_TRUE(ran);
+}
+
+TEST_P(WorkerPoolTest, CallersOfForEachWorkerTakeTurns) {
+  pool_->Attach(&events_);
+  std::atomic<int> steps{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([&] {
+      for (int round = 0; round < 20; ++round) {
+        EXPECT_TRUE(pool_->ForEachWorker([&](int) {
+          ++steps;
+          return false;
+        }));
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(steps, 4 * 20 * GetParam());
+}
+
+TEST_P(WorkerPoolTest, StoppedPoolRunsNoStep) {
+  pool_->Attach(&events_);
+  pool_->Stop();
+  EXPECT_FALSE(pool_->ForEachWorker([](int) -> bool {
+    ADD_FAILURE();
+    return false;
+  }));
+}
+
 TEST_P(WorkerPoolTest, AllWorkersWorkWhenThereIsWorkForAll) {
   pool_->Attach(&events_);
   std::atomic<int> running{0};
@@ -200,6 +240,20 @@ TEST_P(WorkerPoolTest, WorkersTakeDenormalNumbersForZero) {
     return false;
   });
 #endif
+}
+
+TEST(WorkerPoolBusyTest, StepsDoNotCountAndWorkDoes) {
+  testing::FakeClock clock;
+  FunctionWork work(1);
+  const auto pool = WorkerPool::Start(1, 8, &work, &clock).value();
+  pool->ForEachWorker([&](int) {
+    clock.Advance(absl::Hours(1));
+    return false;
+  });
+  work.Add([&](int) { clock.Advance(absl::Seconds(2)); });
+  pool->WorkAdded();
+  pool->Stop();
+  EXPECT_EQ(work.busy(), absl::Seconds(2));
 }
 
 TEST(WorkerPoolStartTest, NoThreadsIsAnError) {
