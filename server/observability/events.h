@@ -78,7 +78,7 @@ struct BatchEnd {
   int images = 0;  // in the batch
   // Images of requests for which the engine failed: all that the request has in this batch.
   int failed_images = 0;
-  ReasonId release{};     // why the batch left the queue
+  ReasonId release{};  // why the batch left the queue
   absl::Duration compute;
   // These are valid during the call. The waits are those of requests whose first image is in this
   // batch, from queueing until then; the grey levels are one for each image, or empty if
