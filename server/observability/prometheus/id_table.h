@@ -33,8 +33,9 @@ class IdTable {
  private:
   // Each block is twice as long as the one before.
   static constexpr std::size_t kFirst = 16;
+  // The logarithm to the base 2, rounded down, of index / kFirst + 1.
   static std::size_t BlockOf(std::size_t index) {
-    return static_cast<std::size_t>(std::bit_width(index / kFirst + 1)) - 1;
+    return static_cast<std::size_t>(std::bit_width((index / kFirst + 1) / 2));
   }
   static std::size_t FirstOf(std::size_t block) { return kFirst * ((std::size_t{1} << block) - 1); }
   Row& At(std::size_t index) {
