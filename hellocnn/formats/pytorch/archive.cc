@@ -3,6 +3,7 @@
 #include <zip.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 #include <vector>
 
@@ -56,9 +57,12 @@ absl::Status DescribeOtherFormat(const std::string& path, const std::string& sta
                                   absl::CHexEscape(start.substr(0, 8)), "\""));
 }
 
-// Returns errno if libzip passes an error of the system on, else 0.
+// Returns errno if libzip passes an error of the system on, else 0. Errors of an offset or a size
+// that no file can have come from what a damaged archive says of itself, and not from the system.
 int SystemError(const zip_error_t& error) {
-  return zip_error_system_type(&error) == ZIP_ET_SYS ? zip_error_code_system(&error) : 0;
+  if (zip_error_system_type(&error) != ZIP_ET_SYS) return 0;
+  const int code = zip_error_code_system(&error);
+  return code == EFBIG || code == EINVAL || code == EOVERFLOW ? 0 : code;
 }
 
 struct CloseRecord {

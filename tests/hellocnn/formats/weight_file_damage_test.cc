@@ -27,6 +27,13 @@ TEST_F(WeightFileDamageTest, OtherFormatsAreNamed) {
   EXPECT_THAT(LoadError(directory_.path()), HasSubstr("not a regular file"));
 }
 
+// The zip library says of such an offset what the system says of a file that is too large.
+TEST_F(WeightFileDamageTest, OffsetBeyondAnyFileIsDamageAndNoErrorOfTheSystem) {
+  const std::string bytes =
+      ReadFile(HELLOCNN_SOURCE_DIR "/fuzz/corpus/pytorch_file/offset_beyond_any_file.bin");
+  EXPECT_THAT(ErrorOf(bytes), HasSubstr("truncated or damaged"));
+}
+
 TEST_F(WeightFileDamageTest, TruncatedFileIsAnError) {
   for (const std::string file : {"state_dict.pt", "scripted.pt"}) {
     const std::string bytes = ReadFile(PytorchFile(file));
