@@ -16,7 +16,7 @@ namespace hellocnn::server {
 class Server {
  public:
   // Loads the model, binds, warms up, and returns once calls are answered; until then they are
-  // refused with UNAVAILABLE, and health is NOT_SERVING. Blocks for as long as that takes.
+  // rejected with UNAVAILABLE, and health is NOT_SERVING. Blocks for as long as that takes.
   // Everything that it started has stopped again when it returns an error:
   //   of BatchDispatcher::Start and of ModelLoader;
   //   INVALID_ARGUMENT: an option;
@@ -27,7 +27,7 @@ class Server {
   // Drains.
   ~Server();
 
-  // Health becomes NOT_SERVING, new calls are refused with UNAVAILABLE, and what was accepted is
+  // Health becomes NOT_SERVING, new calls are rejected with UNAVAILABLE, and what was accepted is
   // answered. What is left after drain_timeout is cancelled. Blocks for at most drain_timeout, a
   // second for connections to close, and the engine calls that are running. Idempotent.
   void Drain();
