@@ -27,7 +27,7 @@ COPY loadgen loadgen
 COPY cli cli
 COPY server server
 RUN --mount=type=cache,target=/root/.cache/ccache \
-    cmake --preset release -DHELLOCNN_BUILD_TESTS=OFF -DHELLOCNN_BUILD_BENCHMARKS=OFF --log-level=NOTICE && \
+    cmake --preset release -DHELLOCNN_BUILD_TESTS=OFF -DHELLOCNN_BUILD_BENCHMARKS=OFF -DHELLOCNN_PRECOMPILE_HEADERS=OFF --log-level=NOTICE && \
     cmake --build --preset release --target hellocnn hellocnn-server && \
     strip build/release/bin/hellocnn build/release/bin/hellocnn-server build/release/lib/hellocnn/hellocnn-torch.so
 
@@ -73,13 +73,13 @@ COPY data/mnist-test /data/mnist-test
 EXPOSE 9465
 # On which it prints what it has measured until then.
 STOPSIGNAL SIGINT
-CMD ["load", "--data", "/data/mnist-test", "--prometheus-listen", "0.0.0.0:9465"]
+CMD ["load", "--data", "/data/mnist-test", "--prometheus-listen", "[::]:9465"]
 
 # What both servers have in common: the model, and how to run.
 FROM base AS serving
 LABEL org.opencontainers.image.title="hellocnn-server"
 COPY models/mnist/1 /models/mnist/1
-ENV HELLOCNN_LISTEN=0.0.0.0:8500 HELLOCNN_METRICS_LISTEN=0.0.0.0:9464 HELLOCNN_MODEL=/models/mnist/1
+ENV HELLOCNN_LISTEN=[::]:8500 HELLOCNN_METRICS_LISTEN=[::]:9464 HELLOCNN_MODEL=/models/mnist/1
 EXPOSE 8500 9464
 # Asks 127.0.0.1:8500. With another port in --listen, set HELLOCNN_SERVER to it.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["/usr/bin/hellocnn", "health", "--timeout", "2s"]

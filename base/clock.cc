@@ -11,8 +11,9 @@ class MonotonicClock final : public Clock {
 }  // namespace
 
 const Clock* Clock::Monotonic() {
-  static const MonotonicClock clock;
-  return &clock;
+  // Never destroyed: threads of gRPC may still ask for the time while the process exits.
+  static const auto* const clock = new MonotonicClock();
+  return clock;
 }
 
 }  // namespace hellocnn

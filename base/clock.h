@@ -22,7 +22,7 @@ class Instant {
   // The clock's epoch: earlier than every time that the clock has told.
   constexpr Instant() = default;
 
-  // Later and earlier than every other instant.
+  // Return the instants that are later and earlier than every other instant.
   static constexpr Instant InfiniteFuture() { return Instant(absl::InfiniteDuration()); }
   static constexpr Instant InfinitePast() { return Instant(-absl::InfiniteDuration()); }
 
@@ -44,7 +44,7 @@ class Instant {
   }
   friend Instant operator+(Instant instant, absl::Duration duration) { return instant += duration; }
   friend Instant operator-(Instant instant, absl::Duration duration) { return instant -= duration; }
-  // Infinite if one of the two is.
+  // The result is infinite if one of the two is.
   friend absl::Duration operator-(Instant left, Instant right) {
     return left.since_epoch_ - right.since_epoch_;
   }
@@ -69,11 +69,11 @@ class Clock {
  public:
   virtual ~Clock() = default;
 
-  // Never less than what an earlier call returned.
+  // Returns the time, which is never less than an earlier result.
   virtual Instant Now() const = 0;
 
-  // The monotonic clock of this machine. It goes on while the wall clock is set, and stands still
-  // while the machine is suspended. Lives as long as the process.
+  // Returns the monotonic clock of this machine. Setting the wall clock does not change it, and it
+  // stands still while the machine is suspended. Lives as long as the process.
   static const Clock* Monotonic();
 };
 

@@ -4,10 +4,10 @@
 
 namespace hellocnn {
 
-// From now on this thread's arithmetic takes denormal numbers, of an absolute value below 1.2e-38
-// as float, for 0. On x86 each of them costs some 150 cycles: an image full of them 40 times the
-// time of another. No prediction changes by more than rounding does. Elsewhere, where they are not
-// slow, does nothing.
+// Lets this thread's arithmetic treat denormal numbers as 0 from now on. As floats, these are below
+// 1.2e-38 in absolute value. On x86, each of them costs some 150 cycles, and an image full of them
+// takes 40 times as long as another. Predictions change by no more than rounding does. Does nothing
+// on other CPUs, where denormal numbers are not slow.
 void FlushDenormals();
 
 }  // namespace hellocnn

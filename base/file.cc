@@ -19,6 +19,7 @@ namespace {
 // An open file, closed by the destructor.
 class File {
  public:
+  explicit File(int descriptor) : descriptor_(descriptor) {}
   File(const std::string& path, int flags)
       : descriptor_(Retry([&] {
           constexpr mode_t kMode = 0666;  // less what the umask takes away
@@ -45,7 +46,10 @@ class File {
   int Sync() {
     return Retry([&] { return fsync(descriptor_); }) == 0 ? 0 : errno;
   }
-  int Close() { return close(std::exchange(descriptor_, -1)) == 0 ? 0 : errno; }
+  int Close() { return close(Release()) == 0 ? 0 : errno; }
+
+  // Returns the descriptor, which the caller closes.
+  int Release() { return std::exchange(descriptor_, -1); }
 
   // Calls a function of the system again for as long as signals interrupt it.
   template <typename Call>
@@ -87,15 +91,24 @@ absl::Status FileError(int error, const std::string& path, const std::string& wh
   return absl::ErrnoToStatus(error, absl::StrCat(path, ": ", what));
 }
 
-absl::StatusOr<std::string> ReadFileStart(const std::string& path, std::size_t max_bytes) {
+absl::StatusOr<int> OpenRegularFile(const std::string& path) {
   // Opening a pipe must not wait for a writer.
-  const File file(path, O_RDONLY | O_NONBLOCK);
+  File file(path, O_RDONLY | O_NONBLOCK);
   if (!file.is_open()) return FileError(errno, path, "cannot be opened");
   struct stat status;
   if (fstat(file.descriptor(), &status) != 0) return FileError(errno, path, "cannot be examined");
   if (!S_ISREG(status.st_mode)) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": is not a regular file; wanted one"));
   }
+  return file.Release();
+}
+
+absl::StatusOr<std::string> ReadFileStart(const std::string& path, std::size_t max_bytes) {
+  const absl::StatusOr<int> descriptor = OpenRegularFile(path);
+  if (!descriptor.ok()) return descriptor.status();
+  const File file(*descriptor);
+  struct stat status;
+  if (fstat(file.descriptor(), &status) != 0) return FileError(errno, path, "cannot be examined");
   std::string bytes(
       std::min<std::uintmax_t>(static_cast<std::uintmax_t>(status.st_size), max_bytes), '\0');
   std::size_t got = 0;

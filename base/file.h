@@ -21,9 +21,12 @@ namespace hellocnn {
 // belongs to the reason. `error` is a value of errno, not 0.
 absl::Status FileError(int error, const std::string& path, const std::string& what);
 
+// Opens a regular file for reading, and returns a descriptor that the caller closes. Never waits
+// for a pipe. INVALID_ARGUMENT: it is not a regular file. Other errors are the system's.
+absl::StatusOr<int> OpenRegularFile(const std::string& path);
+
 // Returns the first `max_bytes` bytes of a regular file, or all of them if it has fewer. Takes
-// memory in proportion to what it reads. INVALID_ARGUMENT: it is not a regular file. Other errors
-// are the system's.
+// memory in proportion to what it reads. Errors are those of OpenRegularFile, and the system's.
 absl::StatusOr<std::string> ReadFileStart(const std::string& path, std::size_t max_bytes);
 
 // Makes `bytes` the content of `path`, a regular file or none. Whoever opens it finds the old

@@ -58,7 +58,7 @@ class CondVar {
     condition_.wait(lock);
     lock.release();
   }
-  // The same until `deadline` at the latest. Returns true if the deadline has passed.
+  // Does the same until `deadline` at the latest. Returns true if the deadline has passed.
   bool WaitUntil(Mutex* mutex, Instant deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     if (deadline == Instant::InfiniteFuture()) {
       Wait(mutex);
@@ -80,7 +80,7 @@ class CondVar {
 // Something that happens once. Thread-safe.
 class Notification {
  public:
-  // Without effect if it has happened. Must not race with the destructor.
+  // Makes it happen. Has no effect if it has happened already. Must not race with the destructor.
   void Notify() ABSL_LOCKS_EXCLUDED(mutex_) {
     MutexLock lock(&mutex_);
     notified_ = true;

@@ -6,39 +6,49 @@
 #include <array>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
+#include "base/address.h"
 #include "base/clock.h"
+#include "base/command_line/command_line.h"
 #include "hellocnn/model_card.h"
-#include "hellocnn/v1/classifier_service.grpc.pb.h"
-#include "server/rpc/answer.h"
-#include "server/rpc/async_call.h"
-#include "server/rpc/bytes.h"
-#include "server/rpc/grpc_server.h"
-#include "server/rpc/idle_calls.h"
-#include "server/rpc/request.h"
-#include "server/rpc/response.h"
-#include "server/rpc/serving_context.h"
-#include "server/rpc/status.h"
+#include "hellocnn/v1/classifier_service.pb.h"
+#include "server/rpc/classifier_v1/classifier_service.h"
+#include "server/rpc/classifier_v1/codec.h"
+#include "server/rpc/classifier_v1/request_reader.h"
+#include "server/rpc/classifier_v1/response.h"
+#include "server/rpc/core/arena_message.h"
+#include "server/rpc/transport/grpc/grpc_transport.h"
+#include "server/rpc/transport/http2/http2_transport.h"
+#include "server/rpc/transport/messages.h"
+#include "server/rpc/transport/transport.h"
+#include "server/runtime/event_queue.h"
 
 namespace hellocnn {
 namespace {
 
-using server::GrpcServer;
+using server::Message;
 
 constexpr int kClasses = 10;  // as in the shipped model
 constexpr int kMaxImages = 1024;
 constexpr int kMaxMessageBytes = 4096 + kMaxImages * (4096 + 64);
 
-v1::GetModelResponse Description() {
+ModelCard Card() {
   ModelCard card;
   card.name = "echo";
   card.version = "1";
   for (int i = 0; i < kClasses; ++i) card.class_labels.push_back(std::to_string(i));
   card.normalization = {0.1307F, 0.3081F};
+  return card;
+}
+
+v1::GetModelResponse Description(const ModelCard& card) {
   v1::GetModelResponse description;
   *description.mutable_model() = server::DescribeModel(card);
   v1::Limits& limits = *description.mutable_limits();
@@ -50,137 +60,124 @@ v1::GetModelResponse Description() {
 }
 
 // Returns a response with as many bytes as one of hellocnn-server.
-v1::ClassifyResponse Answer(const v1::Model& model) {
+v1::ClassifyResponse ResponseOf(const ModelCard& card) {
   std::array<float, kClasses> log_probabilities;
   log_probabilities.fill(-8);
   log_probabilities[7] = -0.003F;
   const server::JobTiming timing{
       .queue = absl::Microseconds(20), .compute = absl::Microseconds(100), .largest_batch = 16};
-  v1::ClassifyResponse answer;
-  server::EncodeClassification(log_probabilities, model, timing, &answer);
-  return answer;
+  v1::ClassifyResponse response;
+  server::EncodeClassification({log_probabilities, card, timing}, &response);
+  return response;
 }
 
-// Reads a request as hellocnn-server does. Returns an error for invalid images, too.
-template <typename Message>
-absl::StatusOr<server::Request> ReadValid(grpc::ByteBuffer* bytes, google::protobuf::Arena* arena) {
-  absl::StatusOr<server::Request> request = server::ReadRequest<Message>(bytes, kMaxImages, arena);
-  if (request.ok() && !request->images.ok()) return request->images.status();
-  return request;
+// What every call needs. Immutable.
+struct Echo {
+  const ModelCard card = Card();
+  const v1::GetModelResponse description = Description(card);
+  const v1::ClassifyResponse response = ResponseOf(card);
+
+  void Fill(std::size_t images, v1::ClassifyResponse* filled) const {
+    *filled->mutable_model() = response.model();
+    *filled->mutable_timing() = response.timing();
+    filled->mutable_predictions()->Reserve(static_cast<int>(images));
+    for (std::size_t i = 0; i < images; ++i) *filled->add_predictions() = response.predictions(0);
+  }
+};
+
+// Reads a request as hellocnn-server does. Returns the number of images, or an error for invalid
+// images, too.
+template <typename Proto>
+absl::StatusOr<std::size_t> ReadImages(Message* message, google::protobuf::Arena* arena,
+                                       std::uint64_t* id = nullptr) {
+  const absl::StatusOr<server::Request> request =
+      server::ReadRequest<Proto>({message->Pieces(), message->size()}, kMaxImages, arena, id);
+  if (!request.ok()) return request.status();
+  if (!request->images.ok()) return request->images.status();
+  return request->images->size();
 }
 
-class EchoCall;
-
-class EchoService : public server::AsyncClassifier {
+class EchoCall final : public server::CallHandler {
  public:
-  EchoService() : description_(Description()), answer_(Answer(description_.model())) {}
-
-  // `idle` outlives the queue.
-  void Listen(server::CompletionEvents* events, server::IdleCalls<EchoCall>* idle);
-
-  void Fill(std::size_t images, v1::ClassifyResponse* response) const {
-    *response->mutable_model() = answer_.model();
-    *response->mutable_timing() = answer_.timing();
-    response->mutable_predictions()->Reserve(static_cast<int>(images));
-    for (std::size_t i = 0; i < images; ++i) *response->add_predictions() = answer_.predictions(0);
-  }
-  const v1::GetModelResponse& description() const { return description_; }
+  EchoCall(const Echo* echo, server::UnaryRpc* rpc) : echo_(echo), rpc_(rpc) {}
 
  private:
-  const v1::GetModelResponse description_;
-  const v1::ClassifyResponse answer_;
+  void OnCall() override {
+    const auto images = ReadImages<v1::ClassifyRequest>(rpc_->request(), response_.arena());
+    if (images.ok()) {
+      echo_->Fill(*images, response_.get());
+      server::Serialize(*response_, rpc_->response());
+    }
+    response_.Clear();
+    rpc_->Finish(images.status());
+  }
+
+  const Echo* const echo_;
+  server::UnaryRpc* const rpc_;
+  server::ArenaMessage<v1::ClassifyResponse> response_;
 };
 
-class EchoCall final : public server::UnaryCall {
+class DescriptionCall final : public server::CallHandler {
  public:
-  using Idle = server::IdleCalls<EchoCall>;
-  static void Listen(EchoService* service, server::CompletionEvents* events, Idle* idle) {
-    std::unique_ptr<EchoCall> call = idle->Take();
-    if (call == nullptr) call.reset(new EchoCall(service, events, idle));
-    call.release()->UnaryCall::Listen(service, &EchoService::RequestClassify);
-  }
+  DescriptionCall(const Echo* echo, server::UnaryRpc* rpc) : echo_(echo), rpc_(rpc) {}
 
  private:
-  EchoCall(EchoService* service, server::CompletionEvents* events, Idle* idle)
-      : UnaryCall(events), service_(service), idle_(idle) {}
-
   void OnCall() override {
-    Listen(service_, events(), idle_);
-    const auto asked = ReadValid<v1::ClassifyRequest>(request(), answer_.arena());
-    if (!asked.ok()) return FinishWithError(server::ToGrpc(asked.status()));
-    service_->Fill(asked->images->size(), answer_.response());
-    Finish(server::Serialize(*answer_.response()));
-  }
-  void Dispose() override {
-    Clear();
-    answer_.Clear();
-    idle_->Put(std::unique_ptr<EchoCall>(this));
+    server::Serialize(echo_->description, rpc_->response());
+    rpc_->Finish(absl::OkStatus());
   }
 
-  EchoService* const service_;
-  Idle* const idle_;
-  server::Answer<v1::ClassifyResponse> answer_;
-};
-
-class DescriptionCall final : public server::UnaryCall {
- public:
-  static void Listen(EchoService* service, server::CompletionEvents* events) {
-    auto* call = new DescriptionCall(service, events);
-    call->UnaryCall::Listen(service, &EchoService::RequestGetModel);
-  }
-
- private:
-  DescriptionCall(EchoService* service, server::CompletionEvents* events)
-      : UnaryCall(events), service_(service) {}
-
-  void OnCall() override {
-    Listen(service_, events());
-    Finish(server::Serialize(service_->description()));
-  }
-
-  EchoService* const service_;
+  const Echo* const echo_;
+  server::UnaryRpc* const rpc_;
 };
 
 // Reads a request and writes its response, repeatedly.
-class EchoStream final : public server::BidiCall {
+class EchoStream final : public server::StreamHandler {
  public:
-  static void Listen(EchoService* service, server::CompletionEvents* events) {
-    auto* call = new EchoStream(service, events);
-    call->BidiCall::Listen(service, &EchoService::RequestClassifyStream);
-  }
+  EchoStream(const Echo* echo, server::StreamRpc* rpc)
+      : echo_(echo), rpc_(rpc), message_(rpc->MakeMessage()) {}
 
  private:
-  EchoStream(EchoService* service, server::CompletionEvents* events)
-      : BidiCall(events), service_(service) {}
-
-  void OnCall() override {
-    Listen(service_, events());
-    StartRead(&bytes_);
+  void OnCall() override { rpc_->Read(message_.get()); }
+  void OnRead(bool ok) override {
+    if (!ok) return rpc_->Finish(absl::OkStatus());
+    std::uint64_t id = 0;
+    const auto images =
+        ReadImages<v1::ClassifyStreamRequest>(message_.get(), response_.arena(), &id);
+    if (!images.ok()) return rpc_->Finish(images.status());
+    response_->set_id(id);
+    echo_->Fill(*images, response_->mutable_result());
+    server::Serialize(*response_, message_.get());
+    response_.Clear();
+    rpc_->Write(message_.get());
   }
-  void OnReadDone(bool ok) override {
-    if (!ok) return Finish(grpc::Status::OK);
-    answer_.Clear();
-    const auto asked = ReadValid<v1::ClassifyStreamRequest>(&bytes_, answer_.arena());
-    if (!asked.ok()) return Finish(server::ToGrpc(asked.status()));
-    v1::ClassifyStreamResponse* const response = answer_.response();
-    response->set_id(asked->id);
-    service_->Fill(asked->images->size(), response->mutable_result());
-    StartWrite(server::Serialize(*response));
-  }
-  void OnWriteDone(bool ok) override {
-    if (!ok) return Finish(grpc::Status::OK);
-    StartRead(&bytes_);
+  void OnWritten(bool ok) override {
+    if (!ok) return rpc_->Finish(absl::OkStatus());
+    rpc_->Read(message_.get());
   }
 
-  EchoService* const service_;
-  grpc::ByteBuffer bytes_;
-  server::Answer<v1::ClassifyStreamResponse> answer_;
+  const Echo* const echo_;
+  server::StreamRpc* const rpc_;
+  const std::unique_ptr<Message> message_;
+  server::ArenaMessage<v1::ClassifyStreamResponse> response_;
 };
 
-void EchoService::Listen(server::CompletionEvents* events, server::IdleCalls<EchoCall>* idle) {
-  for (int i = 0; i < 64; ++i) EchoCall::Listen(this, events, idle);  // as many as hellocnn-server
-  EchoStream::Listen(this, events);
-  DescriptionCall::Listen(this, events);
+server::Service ServiceOf(const Echo* echo) {
+  return {.name = server::kClassifierService,
+          .unary = {{.name = "Classify",
+                     .make_handler =
+                         [echo](server::UnaryRpc* rpc) {
+                           return std::make_unique<EchoCall>(echo, rpc);
+                         },
+                     .burst = 64},  // as many as hellocnn-server
+                    {.name = "GetModel",
+                     .make_handler =
+                         [echo](server::UnaryRpc* rpc) {
+                           return std::make_unique<DescriptionCall>(echo, rpc);
+                         }}},
+          .streams = {{.name = "ClassifyStream", .make_handler = [echo](server::StreamRpc* rpc) {
+                         return std::make_shared<EchoStream>(echo, rpc);
+                       }}}};
 }
 
 // Runs on one thread, as in hellocnn-server with --threads=1.
@@ -193,7 +190,19 @@ void HandleEvents(server::EventQueue* events) {
   }
 }
 
-int Serve(const std::string& listen) {
+absl::StatusOr<std::unique_ptr<server::Transport>> StartTransport(const std::string& transport,
+                                                                  const std::string& listen,
+                                                                  const Echo* echo) {
+  if (transport == "grpc") {
+    return server::StartGrpcTransport({.listen = listen, .max_message_bytes = kMaxMessageBytes},
+                                      {ServiceOf(echo)});
+  }
+  server::Http2Options options{.listen = listen};
+  options.limits.message_bytes = kMaxMessageBytes;
+  return server::StartHttp2Transport(options, {ServiceOf(echo)});
+}
+
+int Serve(const std::string& transport_name, const std::string& listen) {
   // The signals are blocked before the first thread starts. All threads inherit that, and only this
   // one receives them.
   sigset_t signals;
@@ -201,24 +210,20 @@ int Serve(const std::string& listen) {
   for (const int number : {SIGTERM, SIGINT}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  EchoService service;
-  server::IdleCalls<EchoCall> idle;
-  absl::StatusOr<GrpcServer> started = server::StartGrpcServer(
-      {.listen = listen, .max_message_bytes = kMaxMessageBytes}, {&service});
-  if (!started.ok()) {
+  const Echo echo;
+  const auto transport = StartTransport(transport_name, listen, &echo);
+  if (!transport.ok()) {
     std::fprintf(stderr, "hellocnn-echo-server: %s\n",
-                 std::string(started.status().message()).c_str());
+                 std::string(transport.status().message()).c_str());
     return 1;
   }
-  std::printf("hellocnn-echo-server ready grpc=%s\n", started->address.c_str());
+  std::thread thread(HandleEvents, (*transport)->events());
+  std::printf("hellocnn-echo-server ready grpc=%s\n", (*transport)->address().c_str());
   std::fflush(stdout);
-  service.Listen(started->events.get(), &idle);
-  std::thread thread(HandleEvents, started->events.get());
   int number = 0;
   sigwait(&signals, &number);
-  hellocnn::server::ShutDown(started->server.get(), absl::ZeroDuration());
-  started->server->Wait();
-  started->events->Close();
+  (*transport)->Stop(absl::ZeroDuration());
+  (*transport)->events()->Close();
   thread.join();
   return 0;
 }
@@ -237,13 +242,14 @@ int main(int argc, char** argv) {
   std::string listen = "127.0.0.1:0";
   app.add_option("--listen", listen, "Address, host:port. Port 0 picks a free one.")
       ->check([](const std::string& text) {
-        return text.find(':') != std::string::npos ? "" : "is \"" + text + "\", wanted host:port";
+        const absl::Status status = hellocnn::ParseHostPort(text).status();
+        return status.ok() ? "" : absl::StrCat("is \"", text, "\": ", status.message());
       })
       ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  return hellocnn::Serve(listen);
+  std::string transport = "grpc";
+  app.add_option("--transport", transport, "What carries the calls, as for hellocnn-server.")
+      ->check(CLI::IsMember({"grpc", "http2"}))
+      ->capture_default_str();
+  if (const std::optional<int> code = hellocnn::ParseCommandLine(app, argc, argv)) return *code;
+  return hellocnn::Serve(transport, listen);
 }

@@ -6,12 +6,14 @@
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/command_line/command_line.h"
 #include "benchmarks/cpus.h"
 #include "benchmarks/engine_benchmark.h"
 #include "benchmarks/path_benchmarks.h"
@@ -149,11 +151,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(std::int64_t{1000}, std::int64_t{1'000'000'000'000}))
       ->capture_default_str();
 
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  if (const std::optional<int> code = hellocnn::ParseCommandLine(app, argc, argv)) return *code;
   const absl::Status status = run();
   if (!status.ok()) {
     std::fprintf(stderr, "hellocnn-bench: %s\n", std::string(status.message()).c_str());

@@ -18,12 +18,15 @@
 #include "hellocnn/simd/simd_engine.h"
 #include "loadgen/core/images.h"
 #include "loadgen/protocols/classify_protocol.h"
+#include "loadgen/run/connect.h"
 
 namespace hellocnn {
 namespace {
 
 constexpr int kImages = 1024;
 constexpr int kLargestBatch = 64;
+
+const std::atomic<bool> kNeverStopped = false;
 
 load::Images MakeImages() { return load::GenerateImages(kImages, /*seed=*/1, {}); }
 
@@ -45,7 +48,7 @@ absl::StatusOr<std::unique_ptr<LoadedServer>> LoadedServer::Start(
       load::ServerProcess::Start(program, arguments, {.cpu = cpu});
   if (!process.ok()) return process.status();
   absl::StatusOr<load::Channels> channels =
-      load::Connect((*process)->address(), 1, std::chrono::seconds(10));
+      load::Connect({.target = (*process)->address()}, 1, std::chrono::seconds(10), kNeverStopped);
   if (!channels.ok()) return channels.status();
   return std::unique_ptr<LoadedServer>(
       new LoadedServer(name, *std::move(process), *std::move(channels)));
@@ -61,9 +64,8 @@ absl::StatusOr<Observed> LoadedServer::Observe(const Load& load) const {
   plan.limits.requests = load.requests;
   const auto protocol =
       load::ClassifyProtocol(MakeImages(), {load.streaming, load.images, plan.timeout});
-  const std::atomic<bool> stop = false;
   const double cpu_before = process_->CpuSeconds();
-  const load::Outcome outcome = load::Measure(plan, *protocol, channels_, {}, stop);
+  const load::Outcome outcome = load::Measure(plan, *protocol, channels_, {}, kNeverStopped);
   const double cpu = process_->CpuSeconds() - cpu_before;
   const load::Tally& total = outcome.total;
   if (total.failed() > 0 || total.answered() == 0) {
@@ -80,15 +82,35 @@ absl::StatusOr<Observed> LoadedServer::Observe(const Load& load) const {
 absl::StatusOr<std::unique_ptr<LoadedServer>> StartServer(const PathOptions& options,
                                                           const std::string& name,
                                                           std::vector<std::string> arguments) {
-  for (const char* argument : {"--listen=127.0.0.1:0", "--threads=1"}) {
+  for (const char* argument : {"--listen=127.0.0.1:0", "--threads=1", "--drain-delay=0s"}) {
     arguments.emplace_back(argument);
   }
   arguments.push_back("--model=" + options.model);
   return LoadedServer::Start(name, options.server, arguments, options.server_cpu);
 }
 
-absl::StatusOr<std::unique_ptr<LoadedServer>> StartEchoServer(const PathOptions& options) {
-  return LoadedServer::Start("echo", options.echo_server, {}, options.server_cpu);
+absl::StatusOr<std::vector<Rivals>> StartRivals(const PathOptions& options) {
+  std::vector<Rivals> all;
+  for (const std::string transport : {"grpc", "http2"}) {
+    const std::string flag = "--transport=" + transport;
+    auto echo =
+        LoadedServer::Start("echo, " + transport, options.echo_server, {flag}, options.server_cpu);
+    if (!echo.ok()) return echo.status();
+    auto server = StartServer(options, "server, " + transport,
+                              {flag, "--metrics-listen=127.0.0.1:0", "--log-level=warn"});
+    if (!server.ok()) return server.status();
+    all.push_back({transport, *std::move(echo), *std::move(server)});
+  }
+  return all;
+}
+
+absl::Status StopRivals(const std::vector<Rivals>& rivals) {
+  absl::Status status;
+  for (const Rivals& one : rivals) {
+    status.Update(one.server->Stop());
+    status.Update(one.echo->Stop());
+  }
+  return status;
 }
 
 EngineAlone::EngineAlone(std::unique_ptr<Engine> engine)

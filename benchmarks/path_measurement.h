@@ -74,7 +74,16 @@ class LoadedServer {
 absl::StatusOr<std::unique_ptr<LoadedServer>> StartServer(const PathOptions& options,
                                                           const std::string& name,
                                                           std::vector<std::string> arguments);
-absl::StatusOr<std::unique_ptr<LoadedServer>> StartEchoServer(const PathOptions& options);
+
+// The echo server and the server on one transport.
+struct Rivals {
+  std::string transport;
+  std::unique_ptr<LoadedServer> echo;
+  std::unique_ptr<LoadedServer> server;
+};
+// Starts both on each transport.
+absl::StatusOr<std::vector<Rivals>> StartRivals(const PathOptions& options);
+absl::Status StopRivals(const std::vector<Rivals>& rivals);
 
 // Runs the SIMD engine on the same images as the loads, without a server. Not thread-safe.
 class EngineAlone {

@@ -1,6 +1,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -18,53 +19,94 @@ constexpr int kServerBatch = 32;
 constexpr int kManyImages = 64;
 
 struct Results {
-  std::vector<Series> series;  // for each load: echo server, then server
+  std::vector<std::string> transports;
+  std::vector<Series> series;  // see SeriesOf
   // Of the engine alone, one for each round.
   std::vector<double> engine_seconds;            // time of an image in batches of kServerBatch
   std::vector<double> engine_images_per_second;  // in batches of kManyImages
+
+  int rounds() const { return static_cast<int>(engine_seconds.size()); }
 };
+
+// The loads, in their order.
+enum LoadIndex : std::size_t { kUnary, kManyImagesUnary, kStream };
+
+// The echo server and the server under one load, on one transport.
+struct Pair {
+  const Series& echo;
+  const Series& server;
+};
+// For each load and then for each transport, there is the echo server's series and the server's.
+Pair SeriesOf(const Results& results, LoadIndex load, std::size_t transport) {
+  const std::size_t first = 2 * (load * results.transports.size() + transport);
+  return {results.series[first], results.series[first + 1]};
+}
 
 // Returns the server's calls/s relative to the limit: a CPU that does only the work of the echo
 // server and of the engine.
-double OfTheLimit(const Results& results, std::size_t echo) {
-  const Series& server = results.series[echo + 1];
-  return MedianOverRounds(static_cast<int>(server.rounds.size()), [&](int round) {
-    return server.rounds[round].calls_per_second *
-           (1 / results.series[echo].rounds[round].calls_per_second +
-            results.engine_seconds[round]);
+double OfTheLimit(const Results& results, const Pair& pair) {
+  return MedianOverRounds(results.rounds(), [&](int round) {
+    return pair.server.rounds[round].calls_per_second *
+           (1 / pair.echo.rounds[round].calls_per_second + results.engine_seconds[round]);
   });
 }
 
 // Returns the same in CPU time. It excludes other programs on the CPU, and idle CPU time that the
 // server could use but does not.
-double OfTheLimitByCpu(const Results& results, std::size_t echo) {
-  const Series& server = results.series[echo + 1];
-  return MedianOverRounds(static_cast<int>(server.rounds.size()), [&](int round) {
-    return (results.series[echo].rounds[round].server_cpu_seconds_per_call +
-            results.engine_seconds[round]) /
-           server.rounds[round].server_cpu_seconds_per_call;
+double OfTheLimitByCpu(const Results& results, const Pair& pair) {
+  return MedianOverRounds(results.rounds(), [&](int round) {
+    return (pair.echo.rounds[round].server_cpu_seconds_per_call + results.engine_seconds[round]) /
+           pair.server.rounds[round].server_cpu_seconds_per_call;
+  });
+}
+
+double OfTheEngine(const Results& results, const Series& server) {
+  return MedianOverRounds(results.rounds(), [&](int round) {
+    return server.rounds[round].images_per_second / results.engine_images_per_second[round];
+  });
+}
+
+// Returns the CPU time of a call beside the engine's, on the second transport relative to the
+// first.
+double CpuOfTransports(const Results& results, LoadIndex load) {
+  return MedianOverRounds(results.rounds(), [&](int round) {
+    const auto beside = [&](std::size_t transport) {
+      return SeriesOf(results, load, transport).server.rounds[round].server_cpu_seconds_per_call -
+             results.engine_seconds[round];
+    };
+    return beside(1) / beside(0);
   });
 }
 
 std::vector<Ratio> MakeRatios(const Results& results) {
-  const int rounds = static_cast<int>(results.engine_seconds.size());
-  const double many = MedianOverRounds(rounds, [&](int round) {
-    return results.series[3].rounds[round].images_per_second /
-           results.engine_images_per_second[round];
-  });
-  return {
-      {"unary calls/s, against 1 / (t_echo + t_engine)", OfTheLimit(results, 0), 0.75, 0.90},
-      {"images/s in 64-image calls, against the engine alone", many, 0.80, 0.90},
-      {"messages/s of a stream, against 1 / (t_echo + t_engine)", OfTheLimit(results, 4), {}, {}},
-      {"unary calls, by CPU time: (t_echo + t_engine) / t_server",
-       OfTheLimitByCpu(results, 0),
-       {},
-       {}},
-  };
+  std::vector<Ratio> ratios;
+  for (std::size_t i = 0; i < results.transports.size(); ++i) {
+    const std::string name = results.transports[i] + ": ";
+    const Pair unary = SeriesOf(results, kUnary, i);
+    const Pair stream = SeriesOf(results, kStream, i);
+    ratios.push_back({name + "unary calls/s, against 1 / (t_echo + t_engine)",
+                      OfTheLimit(results, unary), 0.75, 0.90});
+    ratios.push_back({name + "images/s in 64-image calls, against the engine alone",
+                      OfTheEngine(results, SeriesOf(results, kManyImagesUnary, i).server), 0.80,
+                      0.90});
+    ratios.push_back({name + "messages/s of a stream, against 1 / (t_echo + t_engine)",
+                      OfTheLimit(results, stream),
+                      {},
+                      {}});
+    ratios.push_back({name + "unary calls, by CPU time: (t_echo + t_engine) / t_server",
+                      OfTheLimitByCpu(results, unary),
+                      {},
+                      {}});
+  }
+  const std::string against = results.transports[1] + " against " + results.transports[0] + ": ";
+  ratios.push_back({against + "CPU of a unary call beside the engine's",
+                    CpuOfTransports(results, kUnary), 0.70, 0.40, /*at_most=*/true});
+  ratios.push_back({against + "CPU of a message of a stream beside the engine's",
+                    CpuOfTransports(results, kStream), 0.70, 0.40, /*at_most=*/true});
+  return ratios;
 }
 
 void Write(const PathOptions& options, const Results& results, std::ostream& out) {
-  const int rounds = static_cast<int>(results.engine_seconds.size());
   if (!options.json) {
     WriteSetUp(options, out);
     WriteSeries(results.series, out);
@@ -78,7 +120,7 @@ void Write(const PathOptions& options, const Results& results, std::ostream& out
   nlohmann::ordered_json json = SetUpToJson(options);
   json["measurements"] = SeriesToJson(results.series);
   json["engine"] = nlohmann::ordered_json::array();
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < results.rounds(); ++round) {
     json["engine"].push_back(
         {{"seconds_per_image", results.engine_seconds[round]},
          {"images_per_second_in_64", results.engine_images_per_second[round]}});
@@ -91,22 +133,22 @@ void Write(const PathOptions& options, const Results& results, std::ostream& out
 
 absl::Status RunRpcBenchmark(const PathOptions& options, std::ostream& out) {
   if (absl::Status status = PinTo(options.load_cpu); !status.ok()) return status;
-  auto echo = StartEchoServer(options);
-  if (!echo.ok()) return echo.status();
-  auto server =
-      StartServer(options, "server", {"--metrics-listen=127.0.0.1:0", "--log-level=warn"});
-  if (!server.ok()) return server.status();
+  const auto rivals = StartRivals(options);
+  if (!rivals.ok()) return rivals.status();
   auto engine = EngineAlone::Create(options.model);
   if (!engine.ok()) return engine.status();
 
   Results results;
+  for (const Rivals& one : *rivals) results.transports.push_back(one.transport);
   for (const auto& [name, streaming, images, in_flight] :
        {std::tuple{"unary, 1 image, 64 in flight", false, 1, 64},
         std::tuple{"unary, 64 images, 8 in flight", false, kManyImages, 8},
         std::tuple{"stream, 1 image, 64 in flight", true, 1, 64}}) {
-    for (const LoadedServer* target : {echo->get(), server->get()}) {
-      results.series.push_back(
-          {target, {name, streaming, images, in_flight, options.duration}, {}});
+    for (const Rivals& one : *rivals) {
+      for (const LoadedServer* target : {one.echo.get(), one.server.get()}) {
+        results.series.push_back(
+            {target, {name, streaming, images, in_flight, options.duration}, {}});
+      }
     }
   }
   const auto measure_engine = [&](bool counts) {
@@ -125,8 +167,7 @@ absl::Status RunRpcBenchmark(const PathOptions& options, std::ostream& out) {
   absl::Status status = MeasureInRounds(options.rounds, results.series, measure_engine);
   if (!status.ok()) return status;
   Write(options, results, out);
-  status.Update((*server)->Stop());
-  status.Update((*echo)->Stop());
+  status.Update(StopRivals(*rivals));
   return status;
 }
 

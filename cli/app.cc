@@ -1,13 +1,24 @@
 #include "cli/app.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <optional>
+#include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/command_line/command_line.h"
+#include "base/input.h"
+#include "base/shown.h"
+#include "base/threads.h"
 #include "base/version.h"
 #include "cli/reference.h"
+#include "client/target.h"
 
 namespace hellocnn::cli {
 namespace {
@@ -19,7 +30,7 @@ Examples:
   hellocnn evaluate --data data/mnist-test       accuracy over the test set
   hellocnn describe --offline                    the network, layer by layer
   hellocnn load --rate 500 --duration 30s        rate and latency under load
-  hellocnn tune --slo p99=5ms                    which flags serve the highest rate?
+  hellocnn tune --slo p99=5ms                    which flags serve most?
   hellocnn --server infer.example:8500 health    is it ready?
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage. `hellocnn COMMAND --help` says more.)";
@@ -35,7 +46,73 @@ std::string CheckTimeout(const std::string& text) {
   return "";
 }
 
+// Adds the options of all commands, which parsing writes to `global`.
+void AddSharedOptions(CLI::App& app, GlobalOptions& global) {
+  app.add_option("--server", global.server, "where the server listens: host:port or unix:/path")
+      ->envname("HELLOCNN_SERVER")
+      ->type_name("TARGET")
+      ->capture_default_str();
+  app.add_option("--timeout", global.timeout, "limit for each call, as 500ms, 5s or 2m")
+      ->check(CLI::Validator(CheckTimeout, "", "duration"))
+      ->type_name("DURATION")
+      ->capture_default_str();
+  app.add_flag("--round-robin", global.round_robin,
+               "spread calls over all addresses of the server that are healthy");
+  app.add_flag("--tls", global.tls, "encrypt, and trust the authorities that the system trusts");
+  app.add_option("--tls-ca", global.tls_ca, "encrypt, and trust the certificates in this PEM file")
+      ->type_name("FILE");
+  app.add_option(
+         "--proxy", global.proxy,
+         "HTTP proxy as http://host:port, or environment for that of https_proxy; not used for "
+         "this machine")
+      ->type_name("URL");
+}
+
+// Returns an option on the command line that the action does not use, or "". The options of a
+// command are not for the commands below it, as those of `load` are not for `load compare`.
+std::string UnusedOption(const CLI::App& app, const Action& action) {
+  for (const CLI::Option* option : app.parse_order()) {
+    const std::vector<std::string>& unused = action.unused;
+    if (std::find(unused.begin(), unused.end(), option->get_name()) != unused.end())
+      return option->get_name();
+  }
+  const CLI::App& command = *app.get_subcommands().front();
+  if (command.get_subcommands().empty() || command.parse_order().empty()) return "";
+  return command.parse_order().front()->get_name();
+}
+
+// Returns what is wrong with the shared options for this action, or "".
+std::string WrongUsage(const CLI::App& app, const GlobalOptions& global, const Action& action) {
+  const std::string unused = UnusedOption(app, action);
+  if (!unused.empty()) return absl::StrCat(unused, ": ", action.why_unused);
+  const bool asks_server =
+      std::find(action.unused.begin(), action.unused.end(), "--server") == action.unused.end();
+  if (!asks_server) return "";
+  const auto target = client::ParseTarget(global.server);
+  if (target.ok()) return "";
+  const char* const variable = std::getenv("HELLOCNN_SERVER");
+  const bool given = variable != nullptr && global.server == variable;
+  return absl::StrCat(given ? "HELLOCNN_SERVER" : "--server", ": ", target.status().message());
+}
+
+// Returns `code`, unless not everything could be printed.
+int FlushOutput(int code) {
+  std::cout.flush();
+  if (std::cout) return code;
+  return Fail(absl::DataLossError("standard output could not be written to the end"));
+}
+
 }  // namespace
+
+std::vector<std::string> AllSharedOptions() {
+  CLI::App app;
+  app.set_help_flag();  // none
+  GlobalOptions global;
+  AddSharedOptions(app, global);
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) names.push_back(option->get_name());
+  return names;
+}
 
 void AddOutputOption(CLI::App& command, bool& json) {
   command
@@ -48,9 +125,24 @@ void AddOutputOption(CLI::App& command, bool& json) {
 }
 
 absl::StatusOr<client::Client> Connect(const GlobalOptions& global) {
+  if (absl::Status status = CheckThreads(kGrpcThreads); !status.ok()) return status;
   client::ClientOptions options;
   options.target = global.server;
   options.round_robin = global.round_robin;
+  options.proxy = global.proxy;
+  if (global.tls || !global.tls_ca.empty()) options.tls.emplace();
+  if (!global.tls_ca.empty()) {
+    constexpr std::size_t kMostBytes = std::size_t{4} << 20;
+    absl::StatusOr<std::string> certificates = ReadText(global.tls_ca, kMostBytes);
+    if (!certificates.ok()) return certificates.status();
+    if (!absl::StrContains(*certificates, "-----BEGIN CERTIFICATE-----")) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(global.tls_ca,
+                       ": there is no certificate in it; wanted is PEM, with lines "
+                       "-----BEGIN CERTIFICATE-----"));
+    }
+    options.tls->ca_certificates = *std::move(certificates);
+  }
   if (!absl::ParseDuration(global.timeout, &options.default_timeout)) {
     return absl::InvalidArgumentError("bad --timeout " + global.timeout);
   }
@@ -58,7 +150,7 @@ absl::StatusOr<client::Client> Connect(const GlobalOptions& global) {
 }
 
 int Fail(const absl::Status& status) {
-  std::cerr << "hellocnn: " << std::string(status.message()) << " ["
+  std::cerr << "hellocnn: " << Printable(std::string(status.message())) << " ["
             << absl::StatusCodeToString(status.code()) << "]\n";
   return kExitFailed;
 }
@@ -73,17 +165,8 @@ int Main(int argc, char** argv) {
       ->group("");
   app.require_subcommand(1);
   app.fallthrough();  // --server is understood after the subcommand too
-  GlobalOptions global{"127.0.0.1:8500", "5s", false};
-  app.add_option("--server", global.server, "where the server listens, as host:port")
-      ->envname("HELLOCNN_SERVER")
-      ->type_name("TARGET")
-      ->capture_default_str();
-  app.add_option("--timeout", global.timeout, "limit for each call, as 500ms, 5s or 2m")
-      ->check(CLI::Validator(CheckTimeout, "", "duration"))
-      ->type_name("DURATION")
-      ->capture_default_str();
-  app.add_flag("--round-robin", global.round_robin,
-               "spread calls over all addresses of the server that are healthy");
+  GlobalOptions global{.server = "127.0.0.1:8500", .timeout = "5s"};
+  AddSharedOptions(app, global);
   Action action;
   AddClassify(app, global, action);
   AddEvaluate(app, global, action);
@@ -93,23 +176,12 @@ int Main(int argc, char** argv) {
   AddTune(app, global, action);
   AddCompletion(app, action);
   for (CLI::App* command : app.get_subcommands({})) command->fallthrough();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    // CLI11's own message would only say that a subcommand is required.
-    if (error.get_exit_code() == int(CLI::ExitCodes::RequiredError) &&
-        app.get_subcommands().empty() && !app.remaining().empty()) {
-      std::cerr << "'" << app.remaining().front() << "' is not a subcommand\n"
-                << "Run with --help for more information.\n";
-      return kExitUsage;
-    }
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;  // --help and --version also end here
+  if (const std::optional<int> code = ParseCommandLine(app, argc, argv)) return *code;
+  if (const std::string wrong = WrongUsage(app, global, action); !wrong.empty()) {
+    std::cerr << "hellocnn: " << Printable(wrong) << "\n";
+    return kExitUsage;
   }
-  const int code = action();
-  std::cout.flush();
-  if (!std::cout)
-    return Fail(absl::DataLossError("standard output could not be written to the end"));
-  return code;
+  return FlushOutput(action.run());
 }
 
 }  // namespace hellocnn::cli

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,13 +23,26 @@ inline constexpr int kExitFailed = 1;  // the command was run and failed
 inline constexpr int kExitUsage = 2;   // the command line is invalid
 
 struct GlobalOptions {
-  std::string server;
+  std::string server;   // validated: client::ParseTarget takes it
   std::string timeout;  // validated: absl::ParseDuration takes it
-  bool round_robin;
+  bool round_robin = false;
+  bool tls = false;
+  std::string tls_ca;  // a file; empty: none
+  std::string proxy;   // as ClientOptions::proxy
 };
 
-// The action of the subcommand that the command line chose. Returns the exit code.
-using Action = std::function<int()>;
+// The action of the subcommand that the command line chose.
+struct Action {
+  std::function<int()> run;  // returns the exit code
+  // The shared options that the action does not use, such as "--server". The command line must not
+  // have them; environment variables may set them for other commands.
+  std::vector<std::string> unused = {};
+  // Why not, after the option's name: "hellocnn tune does not use it, because …".
+  std::string why_unused = {};
+};
+
+// The unused options of an action that asks no server: all shared ones.
+std::vector<std::string> AllSharedOptions();
 
 // Each adds its subcommand to `app`. `global` and `action` must outlive parsing and the action.
 // `global` is read only when the action runs.
@@ -47,9 +61,10 @@ void AddCompletion(CLI::App& app, Action& action);
 void AddOutputOption(CLI::App& command, bool& json);
 
 // Returns a client that is configured by the shared options. INVALID_ARGUMENT: --server is invalid.
+// RESOURCE_EXHAUSTED: gRPC would not get its threads.
 absl::StatusOr<client::Client> Connect(const GlobalOptions& global);
 
-// Prints "hellocnn: <message>" on standard error, and returns kExitFailed.
+// Prints "hellocnn: <message>" on standard error, escaped for a terminal, and returns kExitFailed.
 int Fail(const absl::Status& status);
 
 // Runs the whole program, and returns its exit code.

@@ -1,4 +1,4 @@
-// Makes Ctrl-C end a measurement, not the program.
+// Makes signals end a measurement, not the program.
 #ifndef HELLOCNN_CLI_INTERRUPT_H_
 #define HELLOCNN_CLI_INTERRUPT_H_
 
@@ -6,8 +6,10 @@
 
 namespace hellocnn::cli {
 
-// While it exists, the first SIGINT sets happened(), and the second ends the program. Only one may
-// exist at a time.
+// While it exists, the first SIGINT, SIGTERM or SIGHUP sets happened(), and a second one,
+// unless it follows within kRepeatedSignal, ends the program at once. Both hold for process 1 of a
+// container too, for which the kernel has no default action. SIGHUP stays ignored if it was, as
+// under nohup. Only one may exist at a time, on the thread that made it.
 class Interrupt {
  public:
   Interrupt();
@@ -16,9 +18,6 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
 
   const std::atomic<bool>& happened() const;
-
- private:
-  void (*const previous_)(int);
 };
 
 }  // namespace hellocnn::cli

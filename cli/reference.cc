@@ -1,13 +1,13 @@
 #include "cli/reference.h"
 
 #include <CLI/CLI.hpp>
-#include <cstddef>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
+#include "base/command_line/command_line.h"
 
 namespace hellocnn::cli {
 namespace {
@@ -22,25 +22,12 @@ std::string NamesOf(const CLI::Option& option) {
   return absl::StrJoin(names, ", ");
 }
 
-// Returns the value's type and range. CLI11 appends a check to the type: "FORMAT:{text,json}",
-// "N:INT in [1 - 64]".
+// Returns the value's type and range, or its choices.
 std::string ValueOf(const CLI::Option& option) {
-  if (option.get_items_expected_max() == 0) return "";
-  const std::string type = option.get_type_name();
-  const std::size_t colon = type.find(':');
-  const std::size_t choices = type.find(":{");
-  if (choices != std::string::npos) {
-    const std::string listed = type.substr(choices + 2, type.find('}') - choices - 2);
-    return absl::StrReplaceAll(listed, {{",", ", "}});
-  }
-  const std::size_t range = type.find(" in [");
-  if (range != std::string::npos) {
-    const std::string bounds = type.substr(range + 5, type.find(']') - range - 5);
-    return absl::StrCat(type.substr(0, colon), ", ",
-                        absl::StrReplaceAll(bounds, {{" - ", " to "}}));
-  }
-  // CLI11's names for ranges of numbers.
-  return absl::StrReplaceAll(type, {{":POSITIVE", ", above 0"}, {":NONNEGATIVE", ", at least 0"}});
+  const std::vector<std::string> choices = ChoicesOf(option);
+  if (!choices.empty()) return absl::StrJoin(choices, ", ");
+  const std::string range = RangeOf(option);
+  return absl::StrCat(PlaceholderOf(option), range.empty() ? "" : ", ", range);
 }
 
 std::string TablesOf(const CLI::App& app) {

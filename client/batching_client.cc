@@ -18,10 +18,10 @@ namespace {
 void Distribute(const ImageQueue::Images& batch, absl::StatusOr<ClassifyResult> answer) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (!answer.ok()) {
-      batch[i]->Answer(answer.status());
+      batch[i]->Finish(answer.status());
       continue;
     }
-    batch[i]->Answer(ClassifyResult{{std::move(answer->predictions[i])},
+    batch[i]->Finish(ClassifyResult{{std::move(answer->predictions[i])},
                                     answer->model_name,
                                     answer->model_version,
                                     answer->timing});
@@ -32,7 +32,7 @@ void Distribute(const ImageQueue::Images& batch, absl::StatusOr<ClassifyResult> 
 
 struct BatchingClient::Impl : std::enable_shared_from_this<Impl> {
   Impl(Client batched, const BatchingOptions& options)
-      : client(std::move(batched)), queue(options) {}
+      : client(std::move(batched)), priority(options.priority), queue(options) {}
 
   // Sends all batches that may be sent now. Does not block.
   void Send();
@@ -40,6 +40,7 @@ struct BatchingClient::Impl : std::enable_shared_from_this<Impl> {
   void WaitUntilIdle() ABSL_LOCKS_EXCLUDED(mutex);
 
   const Client client;
+  const Priority priority;
   Mutex mutex;
   CondVar idle;  // signalled when the queue has become idle
   ImageQueue queue ABSL_GUARDED_BY(mutex);
@@ -55,7 +56,7 @@ void BatchingClient::Impl::Send() {
       if (queue.idle()) idle.SignalAll();
     }
     for (const std::shared_ptr<PendingImage>& image : taken.expired)
-      image->Answer(absl::DeadlineExceededError("the deadline passed before the image was sent"));
+      image->Finish(absl::DeadlineExceededError("the deadline passed before the image was sent"));
     if (taken.batch.empty()) return;
     SendBatch(std::move(taken.batch), now);
   }
@@ -77,12 +78,12 @@ void BatchingClient::Impl::SendBatch(ImageQueue::Images batch, Instant now) {
     deadline = std::max(deadline, image->deadline);
   }
   client.ClassifyAsync(
-      images, {.timeout = deadline - now},
+      images, {.timeout = deadline - now, .priority = priority},
       [self = shared_from_this(), batch = std::move(batch)](absl::StatusOr<ClassifyResult> answer) {
         Distribute(batch, std::move(answer));
         {
           const MutexLock lock(&self->mutex);
-          self->queue.Finish();
+          self->queue.OnCallEnd();
           if (self->queue.idle()) self->idle.SignalAll();
         }
         self->Send();
@@ -123,9 +124,9 @@ absl::StatusOr<ClassifyResult> BatchingClient::Classify(const Image& image,
     if (absl::Status pushed = impl_->queue.Push(pending); !pushed.ok()) return pushed;
   }
   impl_->Send();
-  if (!pending->done.WaitUntil(deadline)) {
+  if (!pending->finished.WaitUntil(deadline)) {
     return absl::DeadlineExceededError(
-        absl::StrCat("no answer from the server at ", impl_->client.target(), " in time"));
+        absl::StrCat("no response from the server at ", impl_->client.target(), " in time"));
   }
   return std::move(pending->result);
 }

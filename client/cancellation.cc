@@ -31,6 +31,12 @@ CancellationRegistration::CancellationRegistration(const std::optional<Cancellat
   cancel();
 }
 
+bool CancellationRegistration::cancelled() const {
+  if (state_ == nullptr) return false;
+  const MutexLock lock(&state_->mutex);
+  return state_->cancelled;
+}
+
 CancellationRegistration::~CancellationRegistration() {
   if (state_ == nullptr) return;
   // This is destroyed after the lock is released, because it may own the last reference to a call.

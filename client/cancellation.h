@@ -33,6 +33,9 @@ class CancellationRegistration {
   CancellationRegistration(const CancellationRegistration&) = delete;
   CancellationRegistration& operator=(const CancellationRegistration&) = delete;
 
+  // Returns true if `cancellation` has been cancelled. Thread-safe.
+  bool cancelled() const;
+
  private:
   const std::shared_ptr<Cancellation::State> state_;
   std::uint64_t key_ = 0;

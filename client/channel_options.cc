@@ -1,12 +1,15 @@
 #include "client/channel_options.h"
 
 #include <algorithm>
+#include <random>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/version.h"
+#include "client/channel.h"
 
 namespace hellocnn::client {
 namespace {
@@ -19,7 +22,10 @@ constexpr int kRetryBufferBytes = 16 << 20;
 // An attempt to connect fails if the address does not respond within this time. The 20 s that gRPC
 // allows by default are for servers on the far side of the world.
 constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
-constexpr absl::Duration kFirstReconnectBackoff = absl::Seconds(1);
+constexpr absl::Duration kFirstReconnectBackoff = absl::Milliseconds(100);
+// gRPC varies every backoff but the first by this share. The first must vary too, since all clients
+// of a server that restarts lose it at the same moment.
+constexpr double kJitter = 0.2;
 
 template <typename Value>
 absl::Status OutOfRange(const char* option, const Value& value, const char* wanted) {
@@ -85,8 +91,13 @@ int Milliseconds(absl::Duration duration) {
 }  // namespace
 
 absl::Status Validate(const ClientOptions& options) {
-  if (options.target.empty())
-    return absl::InvalidArgumentError("the target is empty; wanted is host:port");
+  if (const absl::StatusOr<Proxy> proxy = ChooseProxy(options); !proxy.ok()) return proxy.status();
+  if (options.tls.has_value() && !options.tls->ca_certificates.empty() &&
+      !absl::StrContains(options.tls->ca_certificates, "-----BEGIN CERTIFICATE-----")) {
+    return absl::InvalidArgumentError(
+        "tls.ca_certificates has no certificate in it; wanted PEM, with lines -----BEGIN "
+        "CERTIFICATE-----");
+  }
   if (options.default_timeout <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError(absl::StrCat("the default timeout is ",
                                                    absl::FormatDuration(options.default_timeout),
@@ -155,8 +166,11 @@ grpc::ChannelArguments ChannelArguments(const ClientOptions& options) {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_interval));
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout));
   }
+  std::random_device random;
+  std::uniform_real_distribution<double> factor(1 - kJitter, 1 + kJitter);
+  const absl::Duration first = kFirstReconnectBackoff * factor(random);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
-                   Milliseconds(std::min(kFirstReconnectBackoff, options.max_reconnect_backoff)));
+                   Milliseconds(std::min(first, options.max_reconnect_backoff)));
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, Milliseconds(options.max_reconnect_backoff));
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, Milliseconds(kConnectTimeout));
   return arguments;

@@ -19,8 +19,8 @@ absl::Status Validate(const ClientOptions& options);
 // be valid.
 std::string ServiceConfig(const ClientOptions& options);
 
-// Returns the arguments of a channel whose connections are shared with no other channel. `options`
-// must be valid.
+// Returns the arguments of a channel whose connections are shared with no other channel. The first
+// backoff in it is random, so each channel needs arguments of its own. `options` must be valid.
 grpc::ChannelArguments ChannelArguments(const ClientOptions& options);
 
 }  // namespace hellocnn::client

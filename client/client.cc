@@ -47,6 +47,7 @@ absl::StatusOr<ClassifyResult> Client::Classify(absl::Span<const Image> images,
                                                 const CallOptions& options) const {
   if (this->options().hedge.has_value()) return ClassifyFuture(images, options).get();
   v1::ClassifyRequest request;
+  request.set_priority(ToProto(options.priority));
   if (absl::Status added = AddImages(images, *request.mutable_images()); !added.ok()) return added;
   absl::StatusOr<ClassifyResult> result;
   absl::Status status = pool_->Call("Classify", request.images_size(), options,
@@ -54,7 +55,8 @@ absl::StatusOr<ClassifyResult> Client::Classify(absl::Span<const Image> images,
                                       v1::ClassifyResponse response;
                                       const grpc::Status ended =
                                           connection.stub->Classify(&context, request, &response);
-                                      if (!ended.ok()) return FromGrpc(ended, target());
+                                      if (!ended.ok())
+                                        return FromGrpc(ended, pool_->shown_target());
                                       result = client::FromProto(response, request.images_size());
                                       return result.status();
                                     });
@@ -66,6 +68,7 @@ void Client::ClassifyAsync(absl::Span<const Image> images, const CallOptions& op
                            ClassifyCallback callback) const {
   const absl::StatusOr<Instant> deadline = pool_->Deadline(options);
   v1::ClassifyRequest request;
+  request.set_priority(ToProto(options.priority));
   absl::Status ready = deadline.status();
   if (ready.ok()) ready = AddImages(images, *request.mutable_images());
   if (!ready.ok()) {
@@ -91,8 +94,7 @@ absl::StatusOr<ClassifyStream> Client::OpenStream(CallOptions options) const {
   if (!options.timeout.has_value()) options.timeout = absl::InfiniteDuration();
   const absl::StatusOr<Instant> deadline = pool_->Deadline(options);
   if (!deadline.ok()) return deadline.status();
-  return ClassifyStream(
-      std::make_unique<ClassifyStream::Impl>(pool_, *deadline, options.cancellation));
+  return ClassifyStream(std::make_unique<ClassifyStream::Impl>(pool_, *deadline, options));
 }
 
 absl::StatusOr<ModelInfo> Client::GetModel(const CallOptions& options) const {
@@ -102,7 +104,7 @@ absl::StatusOr<ModelInfo> Client::GetModel(const CallOptions& options) const {
         v1::GetModelResponse response;
         const grpc::Status ended =
             connection.stub->GetModel(&context, v1::GetModelRequest(), &response);
-        if (!ended.ok()) return FromGrpc(ended, target());
+        if (!ended.ok()) return FromGrpc(ended, pool_->shown_target());
         model = client::FromProto(response);
         return model.status();
       });
@@ -128,7 +130,7 @@ absl::StatusOr<HealthStatus> Client::CheckHealth(const std::string& service,
                          done->Notify();
                        });
         done->Wait();
-        return FromGrpc(ended, target());
+        return FromGrpc(ended, pool_->shown_target());
       });
   if (!status.ok()) return status;
   return FromProto(response.status());

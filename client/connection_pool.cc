@@ -1,25 +1,37 @@
 #include "client/connection_pool.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
+#include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "client/cancellation.h"
+#include "client/channel.h"
 #include "client/channel_options.h"
 #include "client/convert.h"
 #include "client/grpc_time.h"
+#include "client/target.h"
 
 namespace hellocnn::client {
+namespace {
 
-ConnectionPool::ConnectionPool(ClientOptions options) : options_(std::move(options)) {
+// How long a failed call may take longer, to find out what the server speaks, and how often.
+constexpr absl::Duration kProbeTimeout = absl::Seconds(2);
+constexpr absl::Duration kProbeInterval = absl::Seconds(10);
+
+}  // namespace
+
+ConnectionPool::ConnectionPool(ClientOptions options)
+    : options_(std::move(options)),
+      addresses_(*ParseTarget(options_.target)),
+      proxy_(*ChooseProxy(options_)),
+      shown_target_(absl::StrCat(options_.target, proxy_.note)) {
   if (options_.hedge.has_value())
     hedge_budget_ = std::make_unique<HedgeBudget>(options_.hedge->max_share);
-  const grpc::ChannelArguments arguments = ChannelArguments(options_);
   Reconnector::Channels channels;
   for (int i = 0; i < options_.connections; ++i) {
-    std::shared_ptr<grpc::Channel> channel =
-        grpc::CreateCustomChannel(options_.target, grpc::InsecureChannelCredentials(), arguments);
+    std::shared_ptr<grpc::Channel> channel = MakeChannel(options_, ChannelArguments(options_));
     std::unique_ptr<v1::ClassifierService::Stub> stub = v1::ClassifierService::NewStub(channel);
     channels.push_back(channel);
     connections_.push_back({std::move(channel), std::move(stub)});
@@ -43,11 +55,46 @@ absl::Status ConnectionPool::Call(
   const CancellationRegistration registration(call.cancellation,
                                               [context] { context->TryCancel(); });
   const Instant start = Clock::Monotonic()->Now();
-  absl::Status status = send(*context, At(TakeTurn()));
+  absl::Status status = Explain(send(*context, At(TakeTurn())), *deadline);
+  status = NameCanceller(std::move(status), registration.cancelled(), shown_target_);
   Report({.method = method,
           .status = status,
           .duration = Clock::Monotonic()->Now() - start,
           .images = images});
+  return status;
+}
+
+absl::Status ConnectionPool::Explain(absl::Status status, Instant deadline) {
+  // The server itself may be unavailable too; gRPC's own failures to connect have a last error.
+  if (!absl::IsUnavailable(status) || options_.tls.has_value() || addresses_.empty() ||
+      !proxy_.url.empty() || !absl::StrContains(status.message(), "last error") ||
+      absl::StrContains(status.message(), "Connection refused")) {
+    return status;
+  }
+  const Instant now = Clock::Monotonic()->Now();
+  std::optional<Protocol> protocol;
+  {
+    const MutexLock lock(&mutex_);
+    if (now < probe_again_) protocol = probed_;
+  }
+  if (!protocol.has_value()) {
+    protocol = ProbeServer(addresses_.front(), std::min(deadline, now + kProbeTimeout));
+    const MutexLock lock(&mutex_);
+    probed_ = *protocol;
+    probe_again_ = now + kProbeInterval;
+  }
+  switch (*protocol) {
+    case Protocol::kTls:
+      return absl::UnavailableError(absl::StrCat("the server at ", shown_target_,
+                                                 " speaks TLS: use --tls (ClientOptions::tls)"));
+    case Protocol::kHttp1:
+      return absl::UnavailableError(absl::StrCat("the server at ", shown_target_,
+                                                 " speaks HTTP/1 and not gRPC: is that the metrics "
+                                                 "port? Wanted is the address of --listen, "
+                                                 "such as 127.0.0.1:8500"));
+    case Protocol::kUnknown:
+      break;
+  }
   return status;
 }
 

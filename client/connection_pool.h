@@ -13,9 +13,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/address.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "client/hedge_budget.h"
+#include "client/proxy.h"
 #include "client/reconnector.h"
+#include "client/server_probe.h"
 #include "hellocnn/client/client_options.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 
@@ -33,6 +37,8 @@ class ConnectionPool {
   explicit ConnectionPool(ClientOptions options);
 
   const ClientOptions& options() const { return options_; }
+  // Returns the target for messages, with what there is to say about a proxy.
+  const std::string& shown_target() const { return shown_target_; }
   // Returns the turn of a new call. Calls use the connections in turn; the second attempt of a call
   // uses turn + 1, and so on.
   unsigned TakeTurn() { return next_turn_.fetch_add(1, std::memory_order_relaxed); }
@@ -45,7 +51,9 @@ class ConnectionPool {
   absl::StatusOr<Instant> Deadline(const CallOptions& call) const;
 
   // Makes a call of `images` images with a deadline and cancellation, reports it, and returns its
-  // status. `send` makes the call: it blocks and returns the status that the caller will get.
+  // status. `send` makes the call: it blocks and returns the status of gRPC. If it could not
+  // connect, the status says what the server speaks instead. To find that out, this may block up
+  // to 2 s more, but not beyond the deadline, and while a name is looked up.
   absl::Status Call(const char* method, int images, const CallOptions& call,
                     const std::function<absl::Status(grpc::ClientContext&, Connection&)>& send);
 
@@ -55,7 +63,16 @@ class ConnectionPool {
   void Report(const CallReport& report);
 
  private:
+  // Returns a status that says what the server speaks, if `status` is due to that.
+  absl::Status Explain(absl::Status status, Instant deadline);
+
   const ClientOptions options_;
+  const std::vector<HostPort> addresses_;  // none for a Unix socket
+  const Proxy proxy_;
+  const std::string shown_target_;
+  Mutex mutex_;
+  Protocol probed_ ABSL_GUARDED_BY(mutex_) = Protocol::kUnknown;
+  Instant probe_again_ ABSL_GUARDED_BY(mutex_);
   std::vector<Connection> connections_;
   std::unique_ptr<Reconnector> reconnector_;
   std::atomic<unsigned> next_turn_ = 0;

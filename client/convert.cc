@@ -2,7 +2,10 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 namespace hellocnn::client {
 namespace {
@@ -18,6 +21,30 @@ absl::Status Broken(const std::string& what) {
   return absl::InternalError(absl::StrCat("the server's response breaks the protocol: ", what));
 }
 
+// Returns what to do if the server is not available, by what gRPC says. BoringSSL and OpenSSL word
+// the same errors a little differently.
+const char* Advice(const std::string& message) {
+  const std::string text = absl::StrReplaceAll(absl::AsciiStrToLower(message), {{"_", " "}});
+  if (absl::StrContains(text, "wrong version number")) {
+    return "the server does not speak TLS: leave --tls (ClientOptions::tls) out";
+  }
+  if (absl::StrContains(text, "certificate verify failed")) {
+    return "no authority that is trusted has signed the server's certificate: name one with "
+           "--tls-ca (TlsOptions::ca_certificates)";
+  }
+  if (absl::StrContains(text, "hostname verification check failed") ||
+      absl::StrContains(text, "not in peer certificate")) {
+    return "the server's certificate does not name this host: use a name that it does name";
+  }
+  if (absl::StrContains(text, "alpn")) {
+    return "the server speaks TLS, but not gRPC: check the address";
+  }
+  if (absl::StrContains(text, "dns resolution failed")) {
+    return "the name does not resolve: check its spelling, or use an address";
+  }
+  return "check the address and that the server runs and is ready, then retry";
+}
+
 absl::Status CheckClasses(const char* what, int count) {
   if (count >= kMinClasses && count <= kMaxClasses) return absl::OkStatus();
   return Broken(absl::StrCat("it has ", count, " ", what, "; a model has ", kMinClasses, " to ",
@@ -30,15 +57,23 @@ absl::Status FromGrpc(const grpc::Status& status, const std::string& target) {
   if (status.ok()) return absl::OkStatus();
   const auto code = static_cast<absl::StatusCode>(status.error_code());
   if (code == absl::StatusCode::kUnavailable) {
-    return absl::UnavailableError(
-        absl::StrCat("the server at ", target, " is not available: ", status.error_message(),
-                     "; check the address and that the server runs and is ready, then retry"));
+    return absl::UnavailableError(absl::StrCat("the server at ", target,
+                                               " is not available: ", status.error_message(), "; ",
+                                               Advice(status.error_message())));
   }
   if (code == absl::StatusCode::kDeadlineExceeded) {
-    return absl::DeadlineExceededError(absl::StrCat("no answer from the server at ", target,
+    return absl::DeadlineExceededError(absl::StrCat("no response from the server at ", target,
                                                     " in time: ", status.error_message()));
   }
   return absl::Status(code, status.error_message());
+}
+
+absl::Status NameCanceller(absl::Status status, bool client, const std::string& target) {
+  if (status != absl::CancelledError("CANCELLED")) return status;
+  if (client) return absl::CancelledError("the client has cancelled the call");
+  return FromGrpc({grpc::StatusCode::UNAVAILABLE,
+                   "it has cancelled the call, as a server does that shuts down"},
+                  target);
 }
 
 absl::Status AddImages(absl::Span<const Image> images,
@@ -72,6 +107,10 @@ google::protobuf::Duration ToProto(absl::Duration duration) {
   proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &rest));
   proto.set_nanos(static_cast<std::int32_t>(absl::ToInt64Nanoseconds(rest)));
   return proto;
+}
+
+v1::Priority ToProto(Priority priority) {
+  return priority == Priority::kLow ? v1::PRIORITY_LOW : v1::PRIORITY_UNSPECIFIED;
 }
 
 absl::StatusOr<ClassifyResult> FromProto(const v1::ClassifyResponse& response,
@@ -123,6 +162,8 @@ absl::StatusOr<ModelInfo> FromProto(const v1::GetModelResponse& response) {
   info.parameters = model.parameter_count();
   info.multiply_adds = model.multiply_adds();
   info.test_accuracy = model.test_accuracy();
+  info.weights_sha256 = model.weights_sha256();
+  info.card_of_other_weights = model.card_of_other_weights();
   const v1::Preprocessing& preprocessing = model.preprocessing();
   info.preprocessing = {preprocessing.content_size(), preprocessing.padding(), preprocessing.mean(),
                         preprocessing.standard_deviation()};

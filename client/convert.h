@@ -21,6 +21,12 @@ namespace hellocnn::client {
 // do.
 absl::Status FromGrpc(const grpc::Status& status, const std::string& target);
 
+// Returns `status`, unless it is the one that gRPC itself gives to a cancelled call, which does not
+// say by whom. If the client has cancelled the call, returns CANCELLED and says so. Otherwise gRPC
+// in the server has, as it does with calls that arrive while it shuts down. That is UNAVAILABLE,
+// for which callers are prepared.
+absl::Status NameCanceller(absl::Status status, bool client, const std::string& target);
+
 // Adds `images` to a request. Fails with INVALID_ARGUMENT if there are none.
 absl::Status AddImages(absl::Span<const Image> images,
                        google::protobuf::RepeatedPtrField<v1::Image>& out);
@@ -30,6 +36,7 @@ absl::StatusOr<absl::Duration> TimeoutOr(std::optional<absl::Duration> timeout,
                                          absl::Duration fallback);
 
 google::protobuf::Duration ToProto(absl::Duration duration);
+v1::Priority ToProto(Priority priority);
 
 // Returns the content of a response. Fails with INTERNAL if the response breaks the protocol, or if
 // `images` is set and is not the number of predictions.

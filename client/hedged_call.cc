@@ -71,17 +71,22 @@ void HedgedCall::Send() {
 void HedgedCall::OnEnd(Attempt& attempt, const grpc::Status& status) {
   absl::StatusOr<ClassifyResult> result = status.ok()
                                               ? FromProto(attempt.response, request_.images_size())
-                                              : FromGrpc(status, pool_->options().target);
+                                              : FromGrpc(status, pool_->shown_target());
   bool decisive = false;
+  bool cancelled = false;
   Attempts losers;
   {
     const MutexLock lock(&mutex_);
     --under_way_;
+    cancelled = cancelled_ || decided_;
     decisive = !decided_ && (result.ok() || under_way_ == 0);
     if (decisive) {
       decided_ = true;
       losers.swap(attempts_);
     }
+  }
+  if (!result.ok()) {
+    result = NameCanceller(result.status(), cancelled, pool_->shown_target());
   }
   pool_->Report({.method = "Classify",
                  .status = result.status(),

@@ -15,20 +15,20 @@
 
 namespace hellocnn::client {
 
-// An image and, once `done` is notified, its result.
+// An image and, once `finished` is notified, its result.
 struct PendingImage {
   PendingImage(Image pending, Instant until) : image(std::move(pending)), deadline(until) {}
 
-  // Sets the result and notifies `done`. Must be called once.
-  void Answer(absl::StatusOr<ClassifyResult> answer) {
-    result = std::move(answer);
-    done.Notify();
+  // Sets the result and notifies `finished`. Must be called once.
+  void Finish(absl::StatusOr<ClassifyResult> outcome) {
+    result = std::move(outcome);
+    finished.Notify();
   }
 
   Image image;
   const Instant deadline;
   absl::StatusOr<ClassifyResult> result;
-  Notification done;
+  Notification finished;
 };
 
 // A first-in, first-out queue. It gives out batches while fewer than max_calls_in_flight of them
@@ -38,7 +38,7 @@ class ImageQueue {
   using Images = std::vector<std::shared_ptr<PendingImage>>;
 
   struct Taken {
-    Images batch;    // to send now, followed by Finish; empty if there is nothing to send
+    Images batch;    // to send now, followed by OnCallEnd; empty if there is nothing to send
     Images expired;  // removed from the queue because their deadline has passed
   };
 
@@ -52,7 +52,7 @@ class ImageQueue {
   absl::Status Push(std::shared_ptr<PendingImage> image);
   Taken Take(Instant now);
   // Records that the call of a batch has ended.
-  void Finish() { --calls_; }
+  void OnCallEnd() { --calls_; }
 
   int waiting() const { return static_cast<int>(images_.size()); }
   // Returns true if no image waits and no batch is in flight.

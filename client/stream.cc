@@ -138,9 +138,10 @@ void StreamCall::OnDone(const grpc::Status& status) {
 }
 
 ClassifyStream::Impl::Impl(std::shared_ptr<ConnectionPool> connections, Instant deadline,
-                           const std::optional<Cancellation>& cancellation)
+                           const CallOptions& options)
     : pool(std::move(connections)),
-      registration(cancellation, [context = context] { context->TryCancel(); }) {
+      priority(options.priority),
+      registration(options.cancellation, [context = context] { context->TryCancel(); }) {
   KeepCallbackThreads();
   context->set_deadline(ToGrpcTime(deadline));
   call.emplace(pool->At(pool->TakeTurn()), *context);
@@ -148,13 +149,20 @@ ClassifyStream::Impl::Impl(std::shared_ptr<ConnectionPool> connections, Instant 
 
 ClassifyStream::Impl::~Impl() {
   if (finished.has_value()) return;
-  context->TryCancel();
+  Cancel();
   Finish();
+}
+
+void ClassifyStream::Impl::Cancel() {
+  cancelled = true;
+  context->TryCancel();
 }
 
 const absl::Status& ClassifyStream::Impl::Finish() {
   if (!finished.has_value()) {
-    finished = FromGrpc(call->Finish(), pool->options().target);
+    const std::string& target = pool->shown_target();
+    absl::Status status = FromGrpc(call->Finish(), target);
+    finished = NameCanceller(std::move(status), cancelled || registration.cancelled(), target);
     pool->Report({.method = "ClassifyStream",
                   .status = *finished,
                   .duration = Clock::Monotonic()->Now() - start,
@@ -177,6 +185,7 @@ absl::Status ClassifyStream::Send(std::uint64_t id, absl::Span<const Image> imag
                                   std::optional<absl::Duration> timeout) {
   v1::ClassifyStreamRequest request;
   request.set_id(id);
+  request.set_priority(ToProto(impl_->priority));
   if (absl::Status added = AddImages(images, *request.mutable_images()); !added.ok()) return added;
   const absl::StatusOr<absl::Duration> within =
       TimeoutOr(timeout, impl_->pool->options().default_timeout);
@@ -198,6 +207,6 @@ absl::Status ClassifyStream::Finish() {
   return impl_->Finish();
 }
 
-void ClassifyStream::Cancel() { impl_->context->TryCancel(); }
+void ClassifyStream::Cancel() { impl_->Cancel(); }
 
 }  // namespace hellocnn::client

@@ -5,6 +5,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 
@@ -85,17 +86,21 @@ class StreamCall final
 };
 
 struct ClassifyStream::Impl {
-  Impl(std::shared_ptr<ConnectionPool> connections, Instant deadline,
-       const std::optional<Cancellation>& cancellation);
+  Impl(std::shared_ptr<ConnectionPool> connections, Instant deadline, const CallOptions& options);
   // Cancels the stream if it is not finished, and blocks until gRPC has released it.
   ~Impl();
+
+  // Ends the stream at once. Thread-safe.
+  void Cancel();
 
   // Blocks until the stream has ended, and returns its status. The first call also reports it.
   const absl::Status& Finish();
 
   const std::shared_ptr<ConnectionPool> pool;
+  const Priority priority;
   const std::shared_ptr<grpc::ClientContext> context = std::make_shared<grpc::ClientContext>();
   const CancellationRegistration registration;
+  std::atomic<bool> cancelled = false;  // by Cancel, not by `registration`
   const Instant start = Clock::Monotonic()->Now();
   std::optional<StreamCall> call;
   std::optional<absl::Status> finished;

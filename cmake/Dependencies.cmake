@@ -16,6 +16,8 @@ else()
   find_package(OpenSSL REQUIRED)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+  # cmake/hellocnn-config.cmake.in looks for the same.
+  pkg_check_modules(hellocnn_codecs REQUIRED IMPORTED_TARGET GLOBAL libjpeg libpng libwebp libwebpdemux libexif)
   find_package(prometheus-cpp REQUIRED CONFIG)
 endif()
 
@@ -27,6 +29,7 @@ if(HELLOCNN_BUILD_SERVER)
   endif()
   pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
   pkg_check_modules(libmicrohttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
+  pkg_check_modules(libnghttp2 REQUIRED IMPORTED_TARGET libnghttp2)
 endif()
 
 if(HELLOCNN_BUILD_TORCH)

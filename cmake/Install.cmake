@@ -1,6 +1,7 @@
 # `cmake --install`: programs, protos, the served model, and the client library as a CMake package:
 #   find_package(hellocnn) ; target_link_libraries(… hellocnn::client)
 # and for pkg-config: pkg-config --cflags --libs hellocnn-client
+# hellocnn::picture and hellocnn-picture prepare pictures for it.
 include(CMakePackageConfigHelpers)
 
 foreach(program hellocnn hellocnn-convert hellocnn-server hellocnn-train)
@@ -57,10 +58,11 @@ hellocnn_man_page(hellocnn-convert hellocnn-convert "convert weights from one fo
 
 # The client is static, so whoever links it needs the generated code that it calls, too.
 set_target_properties(hellocnn_client PROPERTIES EXPORT_NAME client)
+set_target_properties(hellocnn_picture PROPERTIES EXPORT_NAME picture)
 set_target_properties(hellocnn_protos PROPERTIES EXPORT_NAME protos)
 set_target_properties(hellocnn_health_protos PROPERTIES EXPORT_NAME health_protos)
 set_target_properties(hellocnn_base PROPERTIES EXPORT_NAME base)
-install(TARGETS hellocnn_client hellocnn_base hellocnn_protos hellocnn_health_protos EXPORT hellocnn-targets
+install(TARGETS hellocnn_client hellocnn_picture hellocnn_base hellocnn_protos hellocnn_health_protos EXPORT hellocnn-targets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY client/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
@@ -82,5 +84,7 @@ install(FILES ${PROJECT_BINARY_DIR}/hellocnn-config.cmake ${PROJECT_BINARY_DIR}/
 set(_pkgconfig ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH PC_PREFIX_FROM_HERE /prefix/${_pkgconfig} /prefix)
 string(REGEX REPLACE "/$" "" PC_PREFIX_FROM_HERE "${PC_PREFIX_FROM_HERE}")
-configure_file(cmake/hellocnn-client.pc.in ${PROJECT_BINARY_DIR}/hellocnn-client.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/hellocnn-client.pc DESTINATION ${_pkgconfig})
+foreach(_library client picture)
+  configure_file(cmake/hellocnn-${_library}.pc.in ${PROJECT_BINARY_DIR}/hellocnn-${_library}.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/hellocnn-${_library}.pc DESTINATION ${_pkgconfig})
+endforeach()

@@ -8,11 +8,15 @@ namespace {
 
 // Returns the file that has this content.
 std::string Write(const IdxArray& array) {
-  std::string bytes{'\0', '\0', '\x08', static_cast<char>(array.shape.size())};
+  std::string bytes{'\0', '\0', array.is_int32 ? '\x0c' : '\x08',
+                    static_cast<char>(array.shape.size())};
   for (const std::int64_t extent : array.shape) {
     for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(extent >> shift & 0xFF);
   }
   bytes.append(array.values.begin(), array.values.end());
+  for (const std::int32_t value : array.integers) {
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift & 0xFF);
+  }
   return bytes;
 }
 
@@ -38,7 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (gzipped) {
     if (!read.ok()) return 0;
     const absl::StatusOr<IdxArray> again = ParseIdx(name, fuzz::Write(*read));
-    fuzz::Require(again.ok() && again->shape == read->shape && again->values == read->values,
+    fuzz::Require(again.ok() && again->shape == read->shape && again->values == read->values &&
+                      again->integers == read->integers,
                   "what was read cannot be read again");
   } else {
     fuzz::Require(read.status() == parsed.status(), "the file reads in another way than its bytes",

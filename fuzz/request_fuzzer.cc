@@ -3,7 +3,6 @@
 // Input: a byte that chooses the message and the limit of images, a byte with the number of cuts,
 // two bytes for each cut, and the message.
 #include <google/protobuf/arena.h>
-#include <grpcpp/support/byte_buffer.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "fuzz/check.h"
 #include "hellocnn/v1/classifier_service.pb.h"
-#include "server/rpc/request.h"
+#include "server/rpc/classifier_v1/request_reader.h"
+#include "tests/testing/pieces.h"
 
 namespace hellocnn::fuzz {
 namespace {
@@ -24,19 +24,6 @@ using server::Request;
 
 constexpr int kMaxImages[] = {1, 2, 3, 8};
 constexpr std::size_t kMaxCuts = 15;
-
-// Returns slices of `message`, some of which may be empty.
-grpc::ByteBuffer Cut(const std::string& message, std::vector<std::size_t> cuts) {
-  cuts.push_back(message.size());
-  std::sort(cuts.begin(), cuts.end());
-  std::vector<grpc::Slice> slices;
-  std::size_t from = 0;
-  for (const std::size_t to : cuts) {
-    slices.emplace_back(message.data() + from, to - from);
-    from = to;
-  }
-  return {slices.data(), slices.size()};
-}
 
 // Returns the pixels, or nullptr if the image is not one that the server takes.
 const std::string* Pixels(const v1::Image& image) {
@@ -102,14 +89,18 @@ void Check(const std::string& message, const std::vector<std::size_t>& cuts, int
   Message wanted;
   const bool valid = wanted.ParseFromString(message);
   google::protobuf::Arena arena;
-  grpc::ByteBuffer bytes = Cut(message, cuts);
-  const absl::StatusOr<Request> read = ReadRequest<Message>(&bytes, max_images, &arena);
+  testing::Pieces pieces = testing::Pieces::CutAt(message, cuts);
+  std::uint64_t id = 0;
+  const absl::StatusOr<Request> read =
+      ReadRequest<Message>({pieces.Stream(), pieces.size()}, max_images, &arena, &id);
   Require(read.ok() == valid, valid ? "protobuf takes it, the reader does not"
                                     : "the reader takes it, protobuf does not");
   if (!valid) return RequireGoodError(read.status(), "the request has ");
   CheckImages(wanted, max_images, *read);
+  Require((read->priority == server::Priority::kLow) == (wanted.priority() == v1::PRIORITY_LOW),
+          "another priority");
   if constexpr (std::is_same_v<Message, v1::ClassifyStreamRequest>) {
-    Require(read->id == wanted.id(), "another id", absl::StrCat(read->id));
+    Require(id == wanted.id(), "another id", absl::StrCat(id));
     CheckTimeout(wanted, *read);
   }
 }

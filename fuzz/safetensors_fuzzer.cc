@@ -20,8 +20,11 @@ void CheckHeader(std::string_view json, std::size_t data_bytes) {
   std::size_t covered = 0;
   for (const SafetensorsEntry& entry : *entries) {
     Require(entry.begin == covered && entry.end >= entry.begin, "a hole or an overlap", entry.name);
-    const auto values = static_cast<std::int64_t>((entry.end - entry.begin) / sizeof(float));
-    Require(CountValues(entry.shape, values) == values, "a shape of another size", entry.name);
+    if (entry.dtype.has_value()) {
+      const auto values =
+          static_cast<std::int64_t>((entry.end - entry.begin) / WidthOf(*entry.dtype));
+      Require(CountValues(entry.shape, values) == values, "a shape of another size", entry.name);
+    }
     covered = entry.end;
   }
   Require(covered == data_bytes, "data that no tensor has");

@@ -1,13 +1,19 @@
 #include "hellocnn/model_card.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <system_error>
+#include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/file.h"
 #include "base/shown.h"
 #include "hellocnn/topology.h"
@@ -19,7 +25,7 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kMaxCardBytes = std::size_t{1} << 20;
 // More than a card needs, but small enough to show any part of the card in an error.
-constexpr int kMaxDepth = 16;
+constexpr int kMaxCardDepth = 16;
 
 // Reads the members of a card. Every error names the file and the member.
 class CardReader {
@@ -35,6 +41,7 @@ class CardReader {
                          card.weights == "..")) {
       return Wrong("weights", json["weights"], "the name of a file in the card's own folder");
     }
+    ReadSha256(json, card);
     ReadLabels(json, card);
     ReadNumber(json, "test_accuracy", 0, 1, "a number from 0 to 1", card.test_accuracy);
     const Json* preprocessing = Find(json, "preprocessing");
@@ -75,6 +82,21 @@ class CardReader {
     // Names are used in paths and metrics, where a NUL would truncate them.
     if (text.find('\0') != std::string::npos) {
       Wrong(member, *found, "a string without NUL").IgnoreError();
+    }
+  }
+
+  void ReadSha256(const Json& object, ModelCard& card) {
+    constexpr std::size_t kDigits = 64;
+    if (!object.contains(kWeightsSha256)) return;
+    ReadText(object, kWeightsSha256, card.weights_sha256);
+    if (!status_.ok()) return;
+    absl::AsciiStrToLower(&card.weights_sha256);
+    if (card.weights_sha256.size() != kDigits ||
+        !std::all_of(card.weights_sha256.begin(), card.weights_sha256.end(),
+                     absl::ascii_isxdigit)) {
+      Wrong(kWeightsSha256, object[kWeightsSha256],
+            absl::StrCat(kDigits, " hexadecimal digits, as sha256sum prints them"))
+          .IgnoreError();
     }
   }
 
@@ -148,11 +170,65 @@ class CardReader {
   absl::Status status_;
 };
 
+namespace fs = std::filesystem;
+
+std::string CardIn(const std::string& directory) {
+  return absl::StrCat(directory, "/model_card.json");
+}
+
+bool IsRegularFile(const std::string& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+// Returns the folders within `directory` that have a card, relative to it: "1" or "mnist/1". Looks
+// two folders deep, and at a limited number of them.
+std::vector<std::string> FoldersWithCards(const std::string& directory) {
+  constexpr int kMostEntries = 1000;
+  constexpr int kMostFolders = 16;
+  std::vector<std::string> folders;
+  std::error_code error;
+  fs::recursive_directory_iterator entry(directory, fs::directory_options::skip_permission_denied,
+                                         error);
+  for (int seen = 0; !error && entry != fs::recursive_directory_iterator() && seen < kMostEntries;
+       entry.increment(error), ++seen) {
+    std::error_code ignored;
+    if (!entry->is_directory(ignored)) continue;
+    if (fs::exists(CardIn(entry->path().string()), ignored)) {
+      folders.push_back(entry->path().lexically_relative(directory).string());
+    }
+    if (entry.depth() == 1) entry.disable_recursion_pending();
+  }
+  // Shorter names first: version 10 is after version 9.
+  std::sort(folders.begin(), folders.end(), [](const std::string& a, const std::string& b) {
+    return std::pair(a.size(), a) < std::pair(b.size(), b);
+  });
+  if (folders.size() > kMostFolders) folders.erase(folders.begin(), folders.end() - kMostFolders);
+  return folders;
+}
+
+// Returns the error for a folder without a card, which may be a folder of models.
+absl::Status WithoutCard(const std::string& directory, const absl::Status& status) {
+  const std::vector<std::string> folders = FoldersWithCards(directory);
+  if (folders.empty()) return status;
+  const auto shown = [](std::string* out, const std::string& name) { out->append(Shown(name)); };
+  return absl::NotFoundError(
+      absl::StrCat(status.message(),
+                   ". There are models in folders of it: ", absl::StrJoin(folders, ", ", shown),
+                   ". Name one of them, as in ", (fs::path(directory) / folders.back()).string()));
+}
+
 }  // namespace
 
 absl::StatusOr<ModelCard> LoadModelCard(const std::string& directory) {
-  const std::string path = absl::StrCat(directory, "/model_card.json");
+  const std::string path = CardIn(directory);
   const absl::StatusOr<std::string> text = ReadFileStart(path, kMaxCardBytes + 1);
+  if (absl::IsNotFound(text.status())) return WithoutCard(directory, text.status());
+  if (absl::IsFailedPrecondition(text.status()) && IsRegularFile(directory)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        directory, ": is a file; wanted the folder with model_card.json, which may be ",
+        fs::path(directory).parent_path().string(), "/"));
+  }
   if (!text.ok()) return text.status();
   if (text->size() > kMaxCardBytes) {
     return absl::InvalidArgumentError(
@@ -162,12 +238,12 @@ absl::StatusOr<ModelCard> LoadModelCard(const std::string& directory) {
     ModelCard card;
     bool too_deep = false;
     const Json json = Json::parse(*text, [&](int depth, Json::parse_event_t, const Json&) {
-      too_deep |= depth > kMaxDepth;
+      too_deep |= depth > kMaxCardDepth;
       return !too_deep;
     });
     if (too_deep) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": is nested more than ", kMaxDepth, " deep; wanted a model card"));
+      return absl::InvalidArgumentError(absl::StrCat(path, ": is nested more than ", kMaxCardDepth,
+                                                     " deep; wanted a model card"));
     }
     if (absl::Status status = CardReader(path).Read(json, card); !status.ok()) return status;
     return card;
@@ -177,6 +253,19 @@ absl::StatusOr<ModelCard> LoadModelCard(const std::string& directory) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": found ", Shown(error.what(), kMaxShown), "; wanted a JSON object"));
   }
+}
+
+std::string CompareWithWeights(const std::string& sha256, ModelCard& card) {
+  std::string difference;
+  card.of_other_weights = !card.weights_sha256.empty() && card.weights_sha256 != sha256;
+  if (card.of_other_weights) {
+    difference = absl::StrCat(
+        "the model card is not of these weights, so its test accuracy and labels may be wrong: it "
+        "holds the SHA-256 ",
+        card.weights_sha256, ", and ", card.weights, " has ", sha256);
+  }
+  card.weights_sha256 = sha256;
+  return difference;
 }
 
 absl::Status CheckLabelsFit(const ModelCard& card, const Weights& weights) {

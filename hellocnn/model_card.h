@@ -21,6 +21,11 @@ struct ModelCard {
   std::vector<std::string>
       class_labels;          // by class index; kMinClasses to kMaxClasses labels, all different
   double test_accuracy = 0;  // 0 to 1
+  // The SHA-256 of the weight file that the card was written for, in lower case. Empty if the card
+  // does not say.
+  std::string weights_sha256;
+  // True once CompareWithWeights has found that the card was written for other weights.
+  bool of_other_weights = false;
   // The following are members of the JSON object "preprocessing": content_size, padding, mean and
   // standard_deviation.
   int content_size = 28;  // 1 to 32; content_size + 2 * padding = 32
@@ -28,14 +33,23 @@ struct ModelCard {
   Normalization normalization;
 };
 
+// The member of the card that holds the SHA-256 of the weight file. It is optional.
+inline constexpr char kWeightsSha256[] = "weights_sha256";
+
 // Reads `directory`/model_card.json and ignores members that it does not know.
-// NOT_FOUND: there is no such file. INVALID_ARGUMENT: the card is invalid. The message names the
-// file, the member, the value found and the value wanted.
+// NOT_FOUND: there is no such file; the message lists folders below that have one.
+// FAILED_PRECONDITION: `directory` is a file. INVALID_ARGUMENT: the card is invalid. The message
+// names the file, the member, the value found and the value wanted.
 absl::StatusOr<ModelCard> LoadModelCard(const std::string& directory);
 
 // Checks that the card and the weights can belong to the same model: there must be one label for
 // each class. INVALID_ARGUMENT: the numbers differ. The message gives both.
 absl::Status CheckLabelsFit(const ModelCard& card, const Weights& weights);
+
+// Tells a card the SHA-256 of the weight file that was loaded. Sets of_other_weights if the card
+// holds another, and then weights_sha256. Returns what people should be told of the difference, or
+// "" if there is none.
+std::string CompareWithWeights(const std::string& sha256, ModelCard& card);
 
 }  // namespace hellocnn
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <set>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -23,14 +25,6 @@ absl::Status CheckValues(const std::string& name, const Tensor& tensor) {
   return absl::OkStatus();
 }
 
-absl::Status Missing(const std::string& name, const std::string& wanted,
-                     const std::map<std::string, Tensor>& tensors) {
-  const auto key = [](std::string* out, const auto& entry) { out->append(entry.first); };
-  return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " is missing; wanted ", wanted,
-                                                 "; found ", tensors.size(),
-                                                 " tensors: ", absl::StrJoin(tensors, ", ", key)));
-}
-
 absl::Status Misshaped(const std::string& name, const Tensor& tensor, const std::string& wanted) {
   return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " has shape ",
                                                  ShapeToString(tensor.shape), " and ",
@@ -46,14 +40,14 @@ std::string WantedClassWeights() {
 // Checks the names in the order of the layers. The error for a file of another network is thus
 // about its first layer.
 absl::Status CheckNames(const std::map<std::string, Tensor>& tensors) {
+  std::vector<std::string> names;
+  names.reserve(tensors.size());
+  for (const auto& [name, tensor] : tensors) names.push_back(name);
+  std::set<std::string> others(names.begin(), names.end());
   for (const TensorSpec& spec : WeightTensors(kMinClasses)) {
-    if (tensors.count(spec.name) > 0) continue;
-    std::string wanted = ShapeToString(spec.shape);
-    if (spec.name == kClassWeights) wanted = WantedClassWeights();
-    if (spec.name == kClassBias) wanted = "[classes]";
-    return Missing(spec.name, wanted, tensors);
+    if (others.erase(spec.name) == 0) return MissingTensor("", spec.name, names);
   }
-  return absl::OkStatus();
+  return others.empty() ? absl::OkStatus() : ForeignTensor(*others.begin(), others.size());
 }
 
 // Returns the number of rows of linear.2.weight, which is the number of classes. The tensor must
@@ -80,12 +74,36 @@ std::int64_t CountValues(const std::vector<std::int64_t>& shape, std::int64_t mo
   return count <= most ? count : -1;
 }
 
+absl::Status MissingTensor(const std::string& prefix, const std::string& name,
+                           const std::vector<std::string>& found) {
+  constexpr std::size_t kMostShown = 16;
+  std::string wanted;
+  for (const TensorSpec& spec : WeightTensors(kMinClasses)) {
+    if (spec.name == name) wanted = ShapeToString(spec.shape);
+  }
+  if (name == kClassWeights) wanted = WantedClassWeights();
+  if (name == kClassBias) wanted = "[classes]";
+  const auto shown_end =
+      found.begin() + static_cast<std::ptrdiff_t>(std::min(found.size(), kMostShown));
+  return absl::InvalidArgumentError(
+      absl::StrCat("tensor ", prefix, name, " is missing; wanted ", wanted, "; found ",
+                   found.size(), " tensors: ", absl::StrJoin(found.begin(), shown_end, ", "),
+                   shown_end == found.end() ? "" : ", …"));
+}
+
+absl::Status ForeignTensor(const std::string& name, std::size_t count) {
+  const auto name_of = [](std::string* out, const TensorSpec& spec) { out->append(spec.name); };
+  return absl::InvalidArgumentError(absl::StrCat(
+      "tensor ", name, count > 1 ? absl::StrCat(" and ", count - 1, " more do") : " does",
+      " not belong to HelloCNN; wanted only ",
+      absl::StrJoin(WeightTensors(kMinClasses), ", ", name_of)));
+}
+
 absl::StatusOr<Weights> Weights::Create(std::map<std::string, Tensor> tensors) {
   if (absl::Status status = CheckNames(tensors); !status.ok()) return status;
   const absl::StatusOr<int> classes = CountClasses(tensors);
   if (!classes.ok()) return classes.status();
-  const std::vector<TensorSpec> specs = WeightTensors(*classes);
-  for (const TensorSpec& spec : specs) {
+  for (const TensorSpec& spec : WeightTensors(*classes)) {
     const Tensor& tensor = tensors.at(spec.name);
     if (tensor.shape != spec.shape ||
         static_cast<std::int64_t>(tensor.values.size()) != spec.size()) {
@@ -93,15 +111,6 @@ absl::StatusOr<Weights> Weights::Create(std::map<std::string, Tensor> tensors) {
                        absl::StrCat(ShapeToString(spec.shape), " and ", spec.size()));
     }
     if (absl::Status status = CheckValues(spec.name, tensor); !status.ok()) return status;
-  }
-  for (const auto& [name, tensor] : tensors) {
-    bool wanted = false;
-    for (const TensorSpec& spec : specs) wanted = wanted || spec.name == name;
-    if (!wanted) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor ", name, " ", ShapeToString(tensor.shape),
-                       " is not part of HelloCNN, which has ", specs.size(), " tensors"));
-    }
   }
   return Weights(std::move(tensors), *classes);
 }

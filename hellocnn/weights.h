@@ -2,6 +2,7 @@
 #ifndef HELLOCNN_WEIGHTS_H_
 #define HELLOCNN_WEIGHTS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace hellocnn {
@@ -23,6 +25,14 @@ struct Tensor {
 // Returns the number of values of a tensor of this shape, or -1 if there are more than `most`. No
 // extent may be negative. The computation never overflows.
 std::int64_t CountValues(const std::vector<std::int64_t>& shape, std::int64_t most);
+
+// Returns the error for a set of tensors, named `found`, that lacks one. `name` is its name in the
+// network, before which the other names have `prefix`.
+absl::Status MissingTensor(const std::string& prefix, const std::string& name,
+                           const std::vector<std::string>& found);
+
+// Returns the error for `count` tensors that the network does not have. `name` is one of them.
+absl::Status ForeignTensor(const std::string& name, std::size_t count);
 
 // The trained parameters of one model: exactly the tensors of WeightTensors(classes()), each with
 // the right shape and only finite values. Immutable, so thread-safe.

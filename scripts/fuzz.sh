@@ -52,10 +52,8 @@ export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktra
 
 # run TARGET: leaves a log and the exit status.
 run() {
-  local target=$1 found=build/fuzz/corpus/$1 seeds=fuzz/corpus/$1 most_allocated=128 dictionary=fuzz/dictionaries/$1.dict status=0
-  # A picture may have 33 million pixels.
-  if [[ $target == picture ]]; then most_allocated=640; fi
-  local options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb="$most_allocated" -print_final_stats=1
+  local target=$1 found=build/fuzz/corpus/$1 seeds=fuzz/corpus/$1 dictionary=fuzz/dictionaries/$1.dict status=0
+  local options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=128 -print_final_stats=1
     -artifact_prefix="$artifact_folder/$target-")
   # Room for images of floats, which have 4 KiB each.
   if [[ $target == request ]]; then options+=(-max_len=16384); fi

@@ -12,16 +12,19 @@ build_packages=(
   g++ cmake ninja-build pkgconf ccache
   libtorch-dev                                                  # the network and its training
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
-  libssl-dev libc-ares-dev libre2-dev                           # gRPC's CMake package looks for them
+  libssl-dev libc-ares-dev libre2-dev                           # gRPC's CMake package looks for them; checksums (libssl)
   libhwy-dev                                                    # SIMD with run-time dispatch
+  libnghttp2-dev                                                # the server's own transport
   prometheus-cpp-dev libmicrohttpd-dev libcli11-dev libspdlog-dev
-  libcpp-httplib-dev libstb-dev nlohmann-json3-dev libzip-dev zlib1g-dev
+  libcpp-httplib-dev nlohmann-json3-dev libzip-dev zlib1g-dev
+  libjpeg62-turbo-dev libpng-dev libwebp-dev libexif-dev         # pictures
   libgtest-dev libgmock-dev libbenchmark-dev
   help2man                                                      # manual pages out of --help
 )
 test_packages=(
   clang clang-tidy clang-format
   libclang-rt-dev                                               # Clang's sanitizers and libFuzzer
+  libclang-dev                                                  # a plugin for clang-tidy
   mold                                                          # links programs with sanitizers in less time
   python3 python3-grpcio python3-protobuf python3-numpy python3-torch
   util-linux

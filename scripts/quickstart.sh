@@ -29,7 +29,7 @@ scratch=$(mktemp -d)
 server_pid=
 cleanup() {
   if [[ -n $server_pid ]] && kill -0 "$server_pid" 2>/dev/null; then
-    kill -TERM "$server_pid"
+    kill -INT "$server_pid"
     wait "$server_pid" || true
   fi
   rm -rf "$scratch"
@@ -70,8 +70,8 @@ show hellocnn classify data/mnist-test/t10k-images-idx3-ubyte.gz --limit 3
 say "All 10,000 test digits"
 show hellocnn evaluate --data data/mnist-test
 
-say "Stopping"
-kill -TERM "$server_pid"
+say "Stopping, as Ctrl-C does"
+kill -INT "$server_pid"
 status=0
 wait "$server_pid" || status=$?
 server_pid=

@@ -3,37 +3,71 @@
 // options.
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <initializer_list>
 #include <memory>
 #include <string>
 #include <thread>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "base/clock.h"
 #include "base/mutex.h"
+#include "base/out_of_memory.h"
+#include "base/patient_write.h"
+#include "base/shown.h"
+#include "base/standard_descriptors.h"
+#include "base/threads.h"
 #include "server/config/options.h"
 #include "server/observability/logging/logging.h"
 #include "server/server.h"
+#include "server/stop_signals.h"
 
 namespace {
 
+using hellocnn::Clock;
+using hellocnn::server::Logging;
 using hellocnn::server::Options;
 using hellocnn::server::ParsedOptions;
 using hellocnn::server::Server;
+using hellocnn::server::StopSignals;
 
-// SIGTERM, SIGINT or SIGHUP notifies `stop`; one more ends the process at once. SIGUSR1 wakes the
-// thread to look at `ended`; from anyone but main it does nothing.
-void WaitForSignals(const sigset_t* signals, hellocnn::Notification* stop,
-                    const hellocnn::Notification* ended) {
+// What the thread that waits for signals and the main thread tell each other.
+struct Stop {
+  hellocnn::Notification told;       // to stop
+  hellocnn::Notification drain;      // without a delay
+  std::atomic<bool> waiting{false};  // the delay is running
+  hellocnn::Notification ended;      // SIGUSR1 then wakes the thread; from others it does nothing
+};
+
+void WaitForSignals(const sigset_t* signals, Stop* stop) {
+  StopSignals policy;
   int number = 0;
-  while (sigwait(signals, &number) == 0 && !ended->HasBeenNotified()) {
+  while (sigwait(signals, &number) == 0 && !stop->ended.HasBeenNotified()) {
     if (number == SIGUSR1) continue;
-    if (stop->HasBeenNotified()) std::_Exit(1);
-    stop->Notify();
+    switch (policy.OnSignal(number, Clock::Monotonic()->Now(), stop->waiting)) {
+      case StopSignals::Action::kNone:
+        break;
+      case StopSignals::Action::kDrain:
+        stop->drain.Notify();
+        stop->told.Notify();
+        break;
+      case StopSignals::Action::kLeave:
+        stop->told.Notify();
+        break;
+      case StopSignals::Action::kExit:
+        std::_Exit(1);
+    }
   }
 }
 
@@ -46,46 +80,65 @@ void AllowAllFileDescriptors() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int Serve(const Options& options, const hellocnn::Notification& stop) {
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, &stop);
-  if (!server.ok()) {
-    if (stop.HasBeenNotified()) return 0;  // told to stop before it was ready: an orderly end too
-    std::fprintf(stderr, "hellocnn-server: %s\n", std::string(server.status().message()).c_str());
-    return 1;
+// Says so on standard error, as far as somebody reads it.
+int Fail(const absl::Status& status) {
+  std::string line =
+      absl::StrCat("hellocnn-server: ", hellocnn::Printable(std::string(status.message())));
+  line.resize(std::min(line.size(), hellocnn::kLongestLine - 1));
+  hellocnn::WriteLine(STDERR_FILENO, line + "\n", absl::Seconds(1));
+  return 1;
+}
+
+int RejectOptions(const absl::Status& status) {
+  std::fprintf(stderr, "hellocnn-server: %s\nTry --help.\n",
+               hellocnn::Printable(std::string(status.message())).c_str());
+  return 2;
+}
+
+int Print(const ParsedOptions& parsed) {
+  for (const std::string& warning : parsed.warnings) {
+    std::fprintf(stderr, "hellocnn-server: warning: %s\n", warning.c_str());
   }
-  std::printf("hellocnn-server ready grpc=%s metrics=%s\n", (*server)->grpc_address().c_str(),
-              (*server)->metrics_address().c_str());
-  std::fflush(stdout);
-  stop.Wait();
-  (*server)->Drain();
+  if (std::fputs(parsed.text.c_str(), stdout) == EOF || std::fflush(stdout) == EOF) {
+    return Fail(absl::ErrnoToStatus(errno, "cannot write to standard output"));
+  }
   return 0;
 }
 
-}  // namespace
+absl::Status Serve(const Options& options, Stop* stop) {
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, &stop->told);
+  if (!server.ok()) {
+    // To be told to stop before it was ready is an orderly end, too.
+    return stop->told.HasBeenNotified() ? absl::OkStatus() : server.status();
+  }
+  const std::string ready = absl::StrCat("hellocnn-server ready grpc=", (*server)->grpc_address(),
+                                         " metrics=", (*server)->metrics_address(), "\n");
+  // If nobody reads what is printed, nobody waits for the line either.
+  if (hellocnn::WriteLine(STDOUT_FILENO, ready, absl::ZeroDuration()) != hellocnn::Written::kAll) {
+    spdlog::warn("the ready line could not be printed, because nobody reads standard output");
+  }
+  stop->told.Wait();
+  stop->waiting = true;
+  (*server)->Leave();
+  stop->drain.WaitUntil(Clock::Monotonic()->Now() + options.drain_delay);
+  stop->waiting = false;
+  (*server)->Drain();
+  return absl::OkStatus();
+}
 
-int main(int argc, char** argv) {
+int Run(int argc, char** argv) {
 #ifdef NDEBUG
   // Abseil looks for deadlocks at each lock of each of its mutexes, gRPC's among them, unless it
   // was compiled with NDEBUG, which Debian's was not.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 #endif
   absl::StatusOr<ParsedOptions> parsed = hellocnn::server::ParseOptions(argc, argv);
-  if (parsed.ok() && parsed->action == ParsedOptions::Action::kPrintAndExit) {
-    for (const std::string& warning : parsed->warnings) {
-      std::fprintf(stderr, "hellocnn-server: warning: %s\n", warning.c_str());
-    }
-    std::fputs(parsed->text.c_str(), stdout);
-    return 0;
-  }
-  absl::Status status =
-      parsed.ok() ? hellocnn::server::SetUpLogging(parsed->options.log_level) : parsed.status();
-  if (!status.ok()) {
-    std::fprintf(stderr, "hellocnn-server: %s\nTry --help.\n",
-                 std::string(status.message()).c_str());
-    return 2;
-  }
-  for (const std::string& warning : parsed->warnings) spdlog::warn("{}", warning);
+  if (parsed.ok() && parsed->action == ParsedOptions::Action::kPrintAndExit) return Print(*parsed);
+  if (!parsed.ok()) return RejectOptions(parsed.status());
 
+  // One for signals, the log's, the workers, the admin port's, and gRPC's.
+  const int threads = 2 + parsed->options.threads + 1 + hellocnn::kGrpcThreads;
+  if (absl::Status status = hellocnn::CheckThreads(threads); !status.ok()) return Fail(status);
   AllowAllFileDescriptors();
   // Blocked before the first thread starts, so that all inherit it and only the one that waits gets
   // them.
@@ -94,12 +147,30 @@ int main(int argc, char** argv) {
   sigemptyset(&signals);
   for (int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  hellocnn::Notification stop;
-  hellocnn::Notification ended;
-  std::thread signal_thread(WaitForSignals, &signals, &stop, &ended);
-  const int exit_status = Serve(parsed->options, stop);
-  ended.Notify();
+  auto log = Logging::Start(parsed->options.log_level, parsed->options.log_format);
+  if (!log.ok()) return RejectOptions(log.status());
+  for (const std::string& warning : parsed->warnings) spdlog::warn("{}", warning);
+  Stop stop;
+  std::thread signal_thread(WaitForSignals, &signals, &stop);
+  const absl::Status served = Serve(parsed->options, &stop);
+  stop.ended.Notify();
   pthread_kill(signal_thread.native_handle(), SIGUSR1);
   signal_thread.join();
-  return exit_status;
+  log->reset();  // before the reason for a failure, which is the last line
+  return served.ok() ? 0 : Fail(served);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  hellocnn::OpenStandardDescriptors();
+  hellocnn::ExitWhenOutOfMemory(
+      "hellocnn-server",
+      "raise the limit of memory, or lower --buffer-memory, --max-connections or --queue-capacity");
+  try {
+    return Run(argc, argv);
+  } catch (const std::exception& error) {  // no thread, or no memory
+    std::fprintf(stderr, "hellocnn-server: %s\n", error.what());
+    std::_Exit(1);  // what other threads still use must not be destroyed
+  }
 }

@@ -1,21 +1,31 @@
 #include "server/server.h"
 
-#include <grpcpp/grpcpp.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/version.h"
 #include "server/observability/admin_http/admin_server.h"
 #include "server/observability/events.h"
+#include "server/observability/logging/request_log.h"
 #include "server/observability/prometheus/prometheus_metrics.h"
-#include "server/rpc/classifier_service.h"
-#include "server/rpc/connections.h"
-#include "server/rpc/grpc_server.h"
-#include "server/rpc/health_service.h"
+#include "server/rpc/classifier_v1/classifier_service.h"
+#include "server/rpc/core/admission.h"
+#include "server/rpc/core/call_scope.h"
+#include "server/rpc/health/health_service.h"
+#include "server/rpc/transport/grpc/grpc_transport.h"
+#include "server/rpc/transport/http2/http2_transport.h"
+#include "server/rpc/transport/http2/limits.h"
+#include "server/rpc/transport/transport.h"
 #include "server/serving/batch_dispatcher.h"
 #include "server/serving/lifecycle.h"
 #include "server/serving/model_loader.h"
@@ -25,16 +35,14 @@
 namespace hellocnn::server {
 namespace {
 
-// After the drain, the connections and health watches of clients that are still there get this long
-// to close.
-constexpr absl::Duration kCloseTimeout = absl::Milliseconds(500);
-
-// Until calls have stopped coming for so long, they are refused with a status that tells clients to
-// go elsewhere. A call that arrives while gRPC itself shuts down is cut off with CANCELLED, which
-// tells them nothing.
+// With gRPC's transport, calls are rejected with a status that sends clients elsewhere until none
+// has come for this long. A call that arrives while gRPC itself shuts down is cut off with
+// CANCELLED, which tells its client nothing. Clients also get this long to receive the last
+// responses.
 constexpr absl::Duration kQuietTime = absl::Milliseconds(500);
-// Of clients that never stop, no more than so long after the last accepted call has been answered.
-constexpr absl::Duration kRefuseTime = absl::Seconds(5);
+// If clients never stop, calls are rejected for this long after the last accepted call has ended.
+// Such clients look at nothing but the connection, so it should close soon.
+constexpr absl::Duration kRejectTime = absl::Seconds(1);
 
 // An image takes 4,096 bytes, its tags and lengths 7; the rest is for fields that are yet to come.
 constexpr int kBytesPerImage = 4096 + 64;
@@ -48,14 +56,69 @@ RequestLimits MakeLimits(const Options& options) {
           .max_message_bytes = kBytesPerRequest + kBytesPerImage * options.max_images_per_request};
 }
 
+// What the options call 0s: never.
+absl::Duration OrForever(absl::Duration duration) {
+  return duration == absl::ZeroDuration() ? absl::InfiniteDuration() : duration;
+}
+
+absl::StatusOr<Http2Limits> MakeHttp2Limits(const Options& options, const RequestLimits& limits) {
+  const std::size_t message = static_cast<std::size_t>(limits.max_message_bytes);
+  const std::size_t memory = static_cast<std::size_t>(options.buffer_memory) << 20;
+  // A connection may take as much as it leaves for all others.
+  if (memory < 2 * message) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "option buffer-memory is ", options.buffer_memory, " MiB, and a request of ",
+        options.max_images_per_request, " images (max-images-per-request) takes up to ", message,
+        " bytes; wanted at least twice as much, ", (2 * message >> 20) + 1, " MiB"));
+  }
+  return Http2Limits{
+      .connections = options.max_connections,
+      .connections_per_address = options.max_connections_per_address,
+      .memory_bytes = memory,
+      .message_bytes = message,
+      .idle_timeout = OrForever(options.idle_timeout),
+      .keepalive_interval = OrForever(options.keepalive_interval),
+      .keepalive_timeout = options.keepalive_timeout,
+  };
+}
+
+std::optional<TlsOptions> MakeTls(const Options& options) {
+  if (options.tls_cert == "off") return std::nullopt;
+  return TlsOptions{
+      .certificate = options.tls_cert,
+      .key = options.tls_key,
+      .client_ca = options.tls_client_ca == "off" ? "" : options.tls_client_ca,
+      .on_reload =
+          [](const absl::Status& status) {
+            if (status.ok()) return spdlog::info("TLS uses the new certificate");
+            spdlog::error("TLS goes on with the old certificate, because the new one is bad: {}",
+                          std::string(status.message()));
+          },
+      .on_failure =
+          [](const std::string& peer, const std::string& reason) {
+            spdlog::debug("no TLS with {}: {}", peer, reason);
+          }};
+}
+
 // What is known before the model is.
 ServerInfo DescribeBuild(const Options& options) {
   return {.version = kVersion,
           .compiler = kCompiler,
           .libtorch = kLibTorchVersion,
-          .grpc = grpc::Version(),
+          .grpc = GrpcVersion(),
           .workers = options.threads,
           .queue_capacity = options.queue_capacity};
+}
+
+// Returns a function that tells `events` which limit of the transport was reached.
+std::function<void(Limit)> ReportLimits(Events* events) {
+  std::array<ReasonId, kLimitLabels.size()> reasons;
+  std::transform(kLimitLabels.begin(), kLimitLabels.end(), reasons.begin(),
+                 [events](std::string_view label) {
+                   return events->AddReason(ReasonOf::kLimit, std::string(label));
+                 });
+  return
+      [events, reasons](Limit limit) { events->OnLimit(reasons[static_cast<std::size_t>(limit)]); };
 }
 
 }  // namespace
@@ -67,6 +130,7 @@ class Server::Parts {
   ~Parts() { Drain(); }
 
   absl::Status Start(const Notification* stop);
+  void Leave();
   void Drain();
 
   const std::string& grpc_address() const { return grpc_address_; }
@@ -77,27 +141,33 @@ class Server::Parts {
   // Counts from here on, unless metrics are off.
   void MakeMetrics();
   absl::Status StartAdmin(const VerifiedModel& model);
+  absl::StatusOr<std::unique_ptr<Transport>> StartTransport(const RequestLimits& limits);
+  // Listens. Calls wait until the workers get the events of the transport.
   absl::Status StartGrpc(const RequestLimits& limits);
 
   const Options options_;
   const Clock* const clock_ = Clock::Monotonic();
+  RequestLog request_log_{
+      {.slow = OrForever(options_.log_slow_requests), .sample = options_.access_log_sample},
+      clock_};
   Lifecycle lifecycle_;
   std::string grpc_address_;
   std::string metrics_address_ = "off";
   std::unique_ptr<PrometheusMetrics> metrics_;           // null if metrics are off
   std::unique_ptr<Lifecycle::Observation> ready_gauge_;  // ends before metrics_ goes
   std::unique_ptr<AdminServer> admin_;                   // null if it has no port
-  HealthService health_{{v1::ClassifierService::service_full_name()}, &lifecycle_};
+  HealthService health_{{kClassifierService}, &lifecycle_};
   ModelRegistry registry_;
-  std::unique_ptr<ClassifierService> service_;
-  std::unique_ptr<grpc::Server> grpc_;
-  std::unique_ptr<CompletionEvents> grpc_events_;
+  Admission admission_{&lifecycle_, &registry_, clock_};
+  std::unique_ptr<ClassifierService> classifier_;
+  std::function<void(Limit)> on_limit_;
+  std::unique_ptr<Transport> transport_;
   std::unique_ptr<BatchDispatcher> dispatcher_;
 };
 
 // What can be wrong with the model is found before a port is opened: a bad roll-out never looks
-// alive. From then on the workers reject calls, because nothing is served yet, while they warm
-// their engines up.
+// alive. The port for calls opens only when they can be served, so clients and balancers that look
+// at nothing else go to another server until then.
 absl::Status Server::Parts::Start(const Notification* stop) {
   MakeMetrics();
   absl::StatusOr<std::unique_ptr<BatchDispatcher>> dispatcher =
@@ -108,27 +178,34 @@ absl::Status Server::Parts::Start(const Notification* stop) {
   ModelLoader loader({.engine = options_.engine,
                       .queue = {.max_batch_size = options_.max_batch_size,
                                 .capacity = options_.queue_capacity,
-                                .max_delay = options_.max_queue_delay}},
+                                .max_delay = options_.max_queue_delay,
+                                .policy = options_.queue_policy == "fifo" ? QueuePolicy::kFifo
+                                                                          : QueuePolicy::kFair},
+                      .allow_degenerate = options_.allow_degenerate_model == "on"},
                      dispatcher_.get(), events(), clock_,
                      [stop] { return stop != nullptr && stop->HasBeenNotified(); });
   const absl::StatusOr<VerifiedModel> verified = loader.Verify(options_.model);
   if (!verified.ok()) return verified.status();
-  // Before the admin port opens: it registers the methods, whose series are there from the start.
+  // Before the admin port opens: they register methods and limits, whose series are there from the
+  // start.
   const RequestLimits limits = MakeLimits(options_);
-  service_ = std::make_unique<ClassifierService>(verified->card, limits, events(), &lifecycle_,
-                                                 &registry_, clock_);
+  on_limit_ = ReportLimits(events());
+  classifier_ = std::make_unique<ClassifierService>(
+      limits, Accounting(events(), clock_, &request_log_), &admission_, &registry_);
   if (absl::Status status = StartAdmin(*verified); !status.ok()) return status;
-  if (absl::Status status = StartGrpc(limits); !status.ok()) return status;
-  spdlog::info("listening on {}, metrics {}; warming {} workers up, batches of up to {} images",
-               grpc_address_, metrics_address_, options_.threads, options_.max_batch_size);
+  spdlog::info("metrics {}; warming {} workers up, batches of up to {} images", metrics_address_,
+               options_.threads, options_.max_batch_size);
 
   const absl::StatusOr<ServableHandle> servable = loader.Prepare(*verified);
   if (!servable.ok()) return servable.status();
   if (absl::Status status = registry_.Publish(*servable); !status.ok()) return status;
+  if (absl::Status status = StartGrpc(limits); !status.ok()) return status;
   events()->OnModelLoaded(verified->id, clock_->Now() - verified->load_began);
-  if (absl::Status status = lifecycle_.Enter(LifecycleState::kServing); !status.ok()) return status;
-  spdlog::info("ready");
-  return absl::OkStatus();
+  absl::Status status = lifecycle_.Enter(LifecycleState::kServing);
+  // Calls that have come in the meantime have waited for this.
+  dispatcher_->pool().Attach(transport_->events());
+  if (status.ok()) spdlog::info("ready, listening on {}", grpc_address_);
+  return status;
 }
 
 void Server::Parts::MakeMetrics() {
@@ -142,10 +219,6 @@ void Server::Parts::MakeMetrics() {
 
 absl::Status Server::Parts::StartAdmin(const VerifiedModel& model) {
   if (options_.metrics_listen == "off") return absl::OkStatus();
-  if (metrics_ != nullptr) {
-    metrics_->SetGauges({.queued_images = [this] { return dispatcher_->queued_images(); },
-                         .connections = &CountConnections});
-  }
   ServerInfo info = DescribeBuild(options_);
   info.engine = model.engines.name;
   info.model = absl::StrCat(model.card.name, ", version ", model.card.version);
@@ -164,37 +237,63 @@ absl::Status Server::Parts::StartAdmin(const VerifiedModel& model) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::unique_ptr<Transport>> Server::Parts::StartTransport(
+    const RequestLimits& limits) {
+  std::vector<Service> services = {classifier_->Describe(), health_.Describe()};
+  if (options_.transport == "grpc") {
+    return StartGrpcTransport({.listen = options_.listen,
+                               .max_message_bytes = limits.max_message_bytes,
+                               .max_connection_age = options_.max_connection_age},
+                              std::move(services));
+  }
+  const absl::StatusOr<Http2Limits> http2_limits = MakeHttp2Limits(options_, limits);
+  if (!http2_limits.ok()) return http2_limits.status();
+  return StartHttp2Transport({.listen = options_.listen,
+                              .limits = *http2_limits,
+                              .max_connection_age = options_.max_connection_age,
+                              .tls = MakeTls(options_),
+                              .on_limit = on_limit_},
+                             std::move(services));
+}
+
 absl::Status Server::Parts::StartGrpc(const RequestLimits& limits) {
-  absl::StatusOr<GrpcServer> started =
-      StartGrpcServer({.listen = options_.listen,
-                       .max_message_bytes = limits.max_message_bytes,
-                       .max_connection_age = options_.max_connection_age},
-                      {service_.get(), &health_});
-  if (!started.ok()) return started.status();
-  grpc_events_ = std::move(started->events);
-  grpc_ = std::move(started->server);
-  grpc_address_ = started->address;
-  service_->Listen(grpc_events_.get());
-  health_.Listen(grpc_events_.get());
-  dispatcher_->pool().Attach(grpc_events_.get());
+  absl::StatusOr<std::unique_ptr<Transport>> transport = StartTransport(limits);
+  if (!transport.ok()) return transport.status();
+  transport_ = *std::move(transport);
+  grpc_address_ = transport_->address();
+  // Only now: scrapes, which the admin port already serves, read what exists.
+  if (metrics_ != nullptr) {
+    metrics_->SetGauges({.queued_images = [this] { return dispatcher_->queued_images(); },
+                         .connections = [this] { return transport_->connections(); }});
+  }
   return absl::OkStatus();
 }
 
+void Server::Parts::Leave() {
+  // Load balancers look away from here on. Health is first: clients that are asked to go may look
+  // there whether to come back.
+  if (!lifecycle_.Enter(LifecycleState::kLeaving).ok()) return;
+  spdlog::info("leaving: health says NOT_SERVING, and clients are asked to go elsewhere");
+  transport_->GoAway();
+}
+
 void Server::Parts::Drain() {
-  // Load balancers look away from here on; calls that come nevertheless are told to go elsewhere.
+  Leave();
+  // Before calls are rejected, so that none has to be.
+  if (transport_ != nullptr) transport_->StopAccepting();
   if (!lifecycle_.Enter(LifecycleState::kDraining).ok()) return;
-  if (grpc_ != nullptr) {
-    spdlog::info("draining: new calls are rejected, accepted ones have {} to finish",
+  if (transport_ != nullptr) {
+    spdlog::info("draining: accepted calls have {} to finish",
                  absl::FormatDuration(options_.drain_timeout));
     const Instant deadline = clock_->Now() + options_.drain_timeout;
-    // gRPC's own waiting would count health watches in, which never end. So it gets its turn when
-    // our calls have ended, or at once when time is up: it then cancels them, and queued jobs are
-    // dropped.
-    const bool idle = service_->WaitUntilIdle(deadline);
+    // If time is up, Stop cancels the calls that are left, and queued jobs are dropped.
+    const bool idle = admission_.WaitUntilIdle(deadline);
     if (!idle) spdlog::warn("the drain timeout has passed: what is left is cancelled");
-    service_->WaitUntilQuiet(kQuietTime, std::min(deadline, clock_->Now() + kRefuseTime));
-    ShutDown(grpc_.get(), idle ? kCloseTimeout : absl::ZeroDuration());
-    grpc_->Wait();
+    admission_.WaitUntilQuiet(kQuietTime, std::min(deadline, clock_->Now() + kRejectTime));
+    // There is nothing left to wait for. While gRPC waits, it responds to new calls with CANCELLED.
+    // Idle clients make such calls, because they notice that the server has said goodbye only with
+    // their next call. A closed connection is UNAVAILABLE to them.
+    transport_->Stop(absl::ZeroDuration());
   }
   // Only now: calls that were accepted may have had to be queued until their last one was answered.
   if (metrics_ != nullptr) metrics_->SetGauges({});
@@ -216,6 +315,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() = default;
 
+void Server::Leave() { parts_->Leave(); }
 void Server::Drain() { parts_->Drain(); }
 const std::string& Server::grpc_address() const { return parts_->grpc_address(); }
 const std::string& Server::metrics_address() const { return parts_->metrics_address(); }

@@ -15,9 +15,9 @@ namespace hellocnn::server {
 // A running server. Threads of its own do the work. Thread-compatible.
 class Server {
  public:
-  // Loads the model, binds, warms up, and returns once calls are answered; until then they are
-  // rejected with UNAVAILABLE, and health is NOT_SERVING. Blocks for as long as that takes.
-  // Everything that it started has stopped again when it returns an error:
+  // Loads the model, warms up, listens, and returns once calls are served. Only the port for
+  // metrics and probes is open before. Blocks for as long as that takes. Everything that it started
+  // has stopped again when it returns an error:
   //   of BatchDispatcher::Start and of ModelLoader;
   //   INVALID_ARGUMENT: an option;
   //   UNAVAILABLE: an address that cannot be listened on, by name;
@@ -27,9 +27,12 @@ class Server {
   // Drains.
   ~Server();
 
-  // Health becomes NOT_SERVING, new calls are rejected with UNAVAILABLE, and what was accepted is
-  // answered. What is left after drain_timeout is cancelled. Blocks for at most drain_timeout, a
-  // second for connections to close, and the engine calls that are running. Idempotent.
+  // Health becomes NOT_SERVING, and clients are asked to make their next calls elsewhere. Calls
+  // that come nevertheless are served. Does not block. Idempotent.
+  void Leave();
+  // Leaves, takes no more calls, and finishes those that were accepted. What is left after
+  // drain_timeout is cancelled. Blocks for at most drain_timeout, four seconds for clients to
+  // understand and connections to close, and the engine calls that are running. Idempotent.
   void Drain();
 
   // host:port with the port that was bound.

@@ -4,8 +4,8 @@
     tests/check_with_clang.py BUILD_FOLDER [--no-tidy] [--jobs N]
 
 Code that is shipped goes through clang-tidy, which reports the compiler's own warnings as well; tests go through the compiler
-alone, which stops before it generates code. BUILD_FOLDER is configured with Clang (the `tidy` preset), and the files that a
-build generates are there. With --no-tidy the compiler alone checks everything.
+alone, which stops before it generates code. BUILD_FOLDER is configured with Clang and built (the `tidy` preset), for the files
+that a build generates, the precompiled headers and the plugin. With --no-tidy the compiler alone checks everything.
 
 Prints what is wrong, then the number of files and the slowest ones. Exits with 1 if a file has an error.
 """
@@ -14,7 +14,6 @@ import concurrent.futures
 import json
 import os
 import pathlib
-import re
 import shlex
 import subprocess
 import sys
@@ -23,22 +22,22 @@ import time
 SHIPPED = ("base", "hellocnn", "server", "client", "loadgen", "cli")
 
 
+def is_several(path):
+    """Whether a file only includes others, which are compiled at once. Tests are."""
+    return path.parent.name == "Unity" and "tests" in path.parts
+
+
 def read_commands(build):
     """Returns the first compile command of each own file, by its path."""
     source = pathlib.Path(__file__).resolve().parent.parent
     own, commands = {}, json.loads((build / "compile_commands.json").read_text())
     for entry in commands:
         path = pathlib.Path(entry["directory"], entry["file"])
-        # Of what the build generates only the examples of the documents are ours.
+        # What the build generates is not ours, but for the files that include several tests at once.
         inside = source in path.parents and build.resolve() not in path.resolve().parents
-        if inside or path.name == "documented_examples.cc":
+        if inside or is_several(path):
             own.setdefault(path, entry)
     return source, own
-
-
-def without_precompiled_header(command):
-    """clang-tidy looks at everything that a precompiled header holds, for each file again: twice the work."""
-    return re.sub(r" -Winvalid-pch .*cmake_pch\.hxx ", " ", command)
 
 
 def main():
@@ -53,14 +52,16 @@ def main():
         sys.exit(f"check_with_clang.py: {options.build}/compile_commands.json names no file of {source}")
     tidy_folder = options.build / "clang-tidy"
     tidy_folder.mkdir(exist_ok=True)
-    (tidy_folder / "compile_commands.json").write_text(
-        json.dumps([{**entry, "command": without_precompiled_header(entry["command"])} for entry in own.values()]))
+    (tidy_folder / "compile_commands.json").write_text(json.dumps(list(own.values())))
+    plugin = options.build / "tests" / "hellocnn_own_code.so"
+    if not options.no_tidy and not plugin.exists():
+        sys.exit(f"check_with_clang.py: there is no {plugin}, which the target hellocnn_own_code makes; it needs libclang-dev")
 
     def check(path):
         entry = own[path]
         shipped = source in path.parents and path.relative_to(source).parts[0] in SHIPPED
         if shipped and not options.no_tidy:
-            command = ["clang-tidy", "-p", str(tidy_folder), "--quiet", "--warnings-as-errors=*", str(path)]
+            command = ["clang-tidy", f"--load={plugin.resolve()}", "-p", str(tidy_folder), "--quiet", "--warnings-as-errors=*", str(path)]
         else:
             command = shlex.split(entry["command"])
             command = command[next(i for i, word in enumerate(command) if "clang" in word):]  # a compiler cache may stand before
@@ -73,8 +74,8 @@ def main():
             print(f"{path}: {command[0]} exited with {result.returncode}:\n{result.stdout}", flush=True)
         return result.returncode == 0, time.monotonic() - start
 
-    # Large files first, so that no CPU is left alone with one at the end.
-    paths = sorted(own, key=lambda path: path.stat().st_size, reverse=True)
+    # What takes long comes first, so that no CPU is left alone with one file at the end.
+    paths = sorted(own, key=lambda path: (is_several(path), path.stat().st_size), reverse=True)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         results = dict(zip(paths, pool.map(check, paths)))
     bad = [path for path in paths if not results[path][0]]

@@ -8,9 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/shown.h"
 #include "cli/app.h"
 #include "cli/images/render.h"
 #include "hellocnn/topology.h"
+#include "loadgen/report/json.h"
 
 namespace hellocnn::cli {
 namespace {
@@ -21,19 +23,24 @@ constexpr char kExamples[] = R"(
 Examples:
   hellocnn describe                     what the server serves, and its limits
   hellocnn describe --offline           the network as this program was built with it; needs no server
+  hellocnn describe --offline --classes 26       the same for a model of letters
   hellocnn describe --output json | jq .limits)";
 
-// Without a server, the network is described with the classes of digits.
-constexpr int kClasses = 10;
+constexpr char kCardWarning[] = R"(
+WARNING: the model card was written for other weights than those that are
+served. Its test accuracy, class labels and preprocessing may be wrong.
+
+)";
 
 struct Options {
   bool offline = false;
+  int classes = 10;
   bool json = false;
 };
 
-client::ModelInfo CompiledIn() {
+client::ModelInfo CompiledIn(int classes) {
   client::ModelInfo info;
-  for (const PlacedLayer& placed : PlaceLayers(kClasses)) {
+  for (const PlacedLayer& placed : PlaceLayers(classes)) {
     std::vector<int> shape{placed.output.channels};
     if (placed.output.height != 1 || placed.output.width != 1) {
       shape.insert(shape.end(), {placed.output.height, placed.output.width});
@@ -41,8 +48,8 @@ client::ModelInfo CompiledIn() {
     info.layers.push_back({std::string(placed.layer.name), Describe(placed), std::move(shape),
                            placed.parameters, placed.multiply_adds});
   }
-  info.parameters = TotalParameters(kClasses);
-  info.multiply_adds = TotalMultiplyAdds(kClasses);
+  info.parameters = TotalParameters(classes);
+  info.multiply_adds = TotalMultiplyAdds(classes);
   return info;
 }
 
@@ -55,7 +62,7 @@ std::string Row(const std::string& name, const std::string& operation, const std
 void PrintLayers(const client::ModelInfo& info) {
   std::cout << Row("layer", "operator", "output", "parameters", "multiply-adds");
   for (const client::LayerInfo& layer : info.layers) {
-    std::cout << Row(layer.name, layer.operation,
+    std::cout << Row(Printable(layer.name), Printable(layer.operation),
                      absl::StrCat("[", absl::StrJoin(layer.output_shape, ", "), "]"),
                      Grouped(layer.parameters), Grouped(layer.multiply_adds));
   }
@@ -71,9 +78,11 @@ void PrintText(const client::ModelInfo& info, bool offline) {
   const client::Preprocessing& pre = info.preprocessing;
   const client::Limits& limits = info.limits;
   std::cout
-      << absl::StrFormat("model          %s, version %s\n", info.name, info.version)
+      << absl::StrFormat("model          %s, version %s\n", Printable(info.name),
+                         Printable(info.version))
       << absl::StrFormat("test accuracy  %.2f%%\n", 100 * info.test_accuracy)
-      << absl::StrFormat("classes        %s\n", absl::StrJoin(info.labels, " "))
+      << (info.card_of_other_weights ? kCardWarning : "")
+      << absl::StrFormat("classes        %s\n", Printable(absl::StrJoin(info.labels, " ")))
       << absl::StrFormat("preprocessing  %dx%d, padded by %d with black, (grey / 255 - %g) / %g\n",
                          pre.content_size, pre.content_size, pre.padding, pre.mean,
                          pre.standard_deviation)
@@ -90,6 +99,8 @@ void PrintJson(const client::ModelInfo& info, bool offline) {
     document["name"] = info.name;
     document["version"] = info.version;
     document["test_accuracy"] = info.test_accuracy;
+    document["weights_sha256"] = info.weights_sha256;
+    document["card_of_other_weights"] = info.card_of_other_weights;
     document["class_labels"] = info.labels;
     document["preprocessing"] = {{"content_size", info.preprocessing.content_size},
                                  {"padding", info.preprocessing.padding},
@@ -110,7 +121,7 @@ void PrintJson(const client::ModelInfo& info, bool offline) {
   }
   document["parameters"] = info.parameters;
   document["multiply_adds"] = info.multiply_adds;
-  std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  std::cout << load::DumpJson(document, 2) << "\n";
 }
 
 absl::StatusOr<client::ModelInfo> Ask(const GlobalOptions& global) {
@@ -120,7 +131,8 @@ absl::StatusOr<client::ModelInfo> Ask(const GlobalOptions& global) {
 }
 
 int Run(const GlobalOptions& global, const Options& options) {
-  const absl::StatusOr<client::ModelInfo> info = options.offline ? CompiledIn() : Ask(global);
+  const absl::StatusOr<client::ModelInfo> info =
+      options.offline ? CompiledIn(options.classes) : Ask(global);
   if (!info.ok()) {
     return Fail(absl::Status(info.status().code(),
                              absl::StrCat(std::string(info.status().message()),
@@ -137,11 +149,21 @@ void AddDescribe(CLI::App& app, const GlobalOptions& global, Action& action) {
       app.add_subcommand("describe", "Describes the model, its layers and the server's limits");
   command->footer(kExamples);
   auto options = std::make_shared<Options>();
-  command->add_flag("--offline", options->offline,
-                    "the compiled-in network, without asking a server");
+  CLI::Option* offline = command->add_flag("--offline", options->offline,
+                                           "the compiled-in network, without asking a server");
+  command
+      ->add_option("--classes", options->classes,
+                   "with --offline, the classes of the model, which its weights decide")
+      ->needs(offline)
+      ->check(CLI::Range(kMinClasses, kMaxClasses))
+      ->type_name("N")
+      ->capture_default_str();
   AddOutputOption(*command, options->json);
   command->callback([&global, &action, options] {
-    action = [&global, options] { return Run(global, *options); };
+    action = {[&global, options] { return Run(global, *options); }};
+    if (!options->offline) return;
+    action.unused = AllSharedOptions();
+    action.why_unused = "hellocnn describe --offline does not use it, because it asks no server";
   });
 }
 

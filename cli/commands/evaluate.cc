@@ -10,10 +10,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/clock.h"
+#include "base/shown.h"
 #include "cli/app.h"
 #include "cli/commands/evaluation.h"
-#include "cli/images/fit.h"
+#include "cli/commands/mending.h"
+#include "cli/terminal.h"
+#include "hellocnn/data/dataset_files.h"
 #include "hellocnn/data/idx.h"
+#include "loadgen/report/json.h"
 
 namespace hellocnn::cli {
 namespace {
@@ -21,8 +25,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr char kExamples[] = R"(
-Reads t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, gzipped or not. A full queue (RESOURCE_EXHAUSTED) is
-waited out; any other error ends the run.
+Finds the test set of MNIST, FashionMNIST, KMNIST, QMNIST or EMNIST in the folder
+or below it, gzipped or not. If a folder has several sets, --data also takes the
+name of one: data/emnist-digits. A full queue (RESOURCE_EXHAUSTED) is waited out;
+any other error ends the run.
 
 Examples:
   hellocnn evaluate --data data/mnist-test
@@ -36,6 +42,7 @@ struct Options {
   std::int64_t limit = 0;  // 0: all
   int batch = 0;           // 0: a suitable number
   int concurrency = 4;
+  Presentation mending;  // what is done to the images first
   bool json = false;
 };
 
@@ -43,20 +50,18 @@ void PrintJson(const Evaluation& evaluation, const client::ModelInfo& model, dou
   const Json document = {{"model", {{"name", model.name}, {"version", model.version}}},
                          {"images", evaluation.images},
                          {"correct", evaluation.correct},
-                         {"accuracy", static_cast<double>(evaluation.correct) /
-                                          static_cast<double>(evaluation.images)},
+                         {"accuracy", evaluation.accuracy()},
                          {"confusion", evaluation.confusion},
                          {"elapsed_seconds", absl::ToDoubleSeconds(evaluation.elapsed)},
                          {"images_per_second", rate},
                          {"retries", evaluation.retries}};
-  std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  std::cout << load::DumpJson(document, 2) << "\n";
 }
 
 void PrintText(const Evaluation& evaluation, const client::ModelInfo& model, double rate) {
-  std::cout << absl::StrFormat("%s/%s: %s of %s right, %.2f%%\n\n", model.name, model.version,
-                               Grouped(evaluation.correct), Grouped(evaluation.images),
-                               100.0 * static_cast<double>(evaluation.correct) /
-                                   static_cast<double>(evaluation.images))
+  std::cout << absl::StrFormat("%s/%s: %s of %s right, %.2f%%\n\n", Printable(model.name),
+                               Printable(model.version), Grouped(evaluation.correct),
+                               Grouped(evaluation.images), 100 * evaluation.accuracy())
             << Render(evaluation.confusion, model.labels)
             << absl::StrFormat("\n%s images/s, %s in all", Grouped(static_cast<std::int64_t>(rate)),
                                Short(evaluation.elapsed));
@@ -65,30 +70,10 @@ void PrintText(const Evaluation& evaluation, const client::ModelInfo& model, dou
   std::cout << "\n";
 }
 
-// Returns the labelled images, fitted to what `model` expects.
-absl::StatusOr<std::vector<client::Image>> Fit(const LabeledImages& set,
-                                               const client::ModelInfo& model) {
-  std::vector<client::Image> images;
-  images.reserve(set.labels.size());
-  const std::ptrdiff_t pixels = std::ptrdiff_t{set.rows} * set.columns;
-  for (std::int64_t i = 0; i < set.count(); ++i) {
-    const auto from = set.pixels.begin() + i * pixels;
-    absl::StatusOr<client::Image> image =
-        ToImage(Picture{set.columns, set.rows, {from, from + pixels}, {}}, model.preprocessing);
-    if (!image.ok()) return image.status();
-    images.push_back(*std::move(image));
-  }
-  return images;
-}
-
 int Run(const GlobalOptions& global, const Options& options) {
-  absl::StatusOr<LabeledImages> set = ReadMnist(options.data, "t10k");
-  if (!set.ok()) return Fail(set.status());
-  if (options.limit > 0 && options.limit < set->count()) {
-    set->labels.resize(static_cast<std::size_t>(options.limit));
-  }
-  if (set->count() == 0)
-    return Fail(absl::InvalidArgumentError(options.data + ": the test set is empty"));
+  // Before the server is asked for anything.
+  const absl::StatusOr<DatasetFiles> files = FindDatasetFiles(options.data, "t10k");
+  if (!files.ok()) return Fail(files.status());
   const absl::StatusOr<client::Client> client = Connect(global);
   if (!client.ok()) return Fail(client.status());
   const absl::StatusOr<client::ModelInfo> model = client->GetModel();
@@ -98,14 +83,26 @@ int Run(const GlobalOptions& global, const Options& options) {
     return Fail(absl::InvalidArgumentError(absl::StrCat(
         "--batch is ", options.batch, "; the server takes at most ", most, " images a request")));
   }
-  const absl::StatusOr<std::vector<client::Image>> images = Fit(*set, *model);
+  // Only now: the labels must be those of the model's classes.
+  const int classes = static_cast<int>(model->labels.size());
+  absl::StatusOr<LabeledImages> set = ReadMnist(options.data, "t10k", classes);
+  if (!set.ok()) return Fail(set.status());
+  if (options.limit > 0 && options.limit < set->count()) {
+    set->labels.resize(static_cast<std::size_t>(options.limit));
+    set->pixels.resize(set->labels.size() * static_cast<std::size_t>(set->rows) * set->columns);
+  }
+  if (set->count() == 0)
+    return Fail(absl::InvalidArgumentError(options.data + ": the test set is empty"));
+  Mend(options.mending, *set);
+  const absl::StatusOr<std::vector<client::Image>> images = Fit(*set, model->preprocessing);
   if (!images.ok()) return Fail(images.status());
 
   EvaluationOptions evaluation_options;
-  evaluation_options.classes = static_cast<int>(model->labels.size());
+  evaluation_options.classes = classes;
   evaluation_options.batch = options.batch > 0 ? options.batch : std::min(kDefaultBatch, most);
   evaluation_options.concurrency = options.concurrency;
   const bool draw_progress = isatty(STDERR_FILENO) == 1;
+  StatusLine line(draw_progress);
   const Instant start = Clock::Monotonic()->Now();
   Instant drawn = Instant::InfinitePast();
   const absl::StatusOr<Evaluation> evaluation =
@@ -113,13 +110,17 @@ int Run(const GlobalOptions& global, const Options& options) {
         const Instant now = Clock::Monotonic()->Now();
         if (!draw_progress || now - drawn < absl::Milliseconds(100)) return;
         drawn = now;
-        std::cerr << "\r\x1b[K" << ProgressLine(done, set->count(), now - start) << std::flush;
+        line.Draw(ProgressLine(done, set->count(), now - start).substr(0, TerminalColumns() - 1));
       });
-  if (draw_progress) std::cerr << "\r\x1b[K" << std::flush;
+  line.Clear();
   if (!evaluation.ok()) return Fail(evaluation.status());
   const double rate =
       static_cast<double>(evaluation->images) / absl::ToDoubleSeconds(evaluation->elapsed);
   options.json ? PrintJson(*evaluation, *model, rate) : PrintText(*evaluation, *model, rate);
+  std::cout << std::flush;
+  const std::string hint = FindMending(*client, *set, *model, evaluation->accuracy(),
+                                       options.mending, evaluation_options);
+  if (!hint.empty()) std::cerr << "hellocnn: hint: " << hint << "\n";
   return kExitOk;
 }
 
@@ -129,7 +130,8 @@ void AddEvaluate(CLI::App& app, const GlobalOptions& global, Action& action) {
   CLI::App* command = app.add_subcommand("evaluate", "Measures accuracy over MNIST's test set");
   command->footer(kExamples);
   auto options = std::make_shared<Options>();
-  command->add_option("--data", options->data, "folder of the IDX files")
+  command
+      ->add_option("--data", options->data, "folder with a test set, or the name of a set in one")
       ->required()
       ->type_name("DIR");
   command->add_option("--limit", options->limit, "only the first N images; all by default")
@@ -144,9 +146,10 @@ void AddEvaluate(CLI::App& app, const GlobalOptions& global, Action& action) {
       ->check(CLI::Range(1, 1024))
       ->type_name("N")
       ->capture_default_str();
+  AddMendingOptions(*command, options->mending);
   AddOutputOption(*command, options->json);
   command->callback([&global, &action, options] {
-    action = [&global, options] { return Run(global, *options); };
+    action = {[&global, options] { return Run(global, *options); }};
   });
 }
 

@@ -53,7 +53,7 @@ class EndedCalls {
   std::deque<EndedCall> calls_ ABSL_GUARDED_BY(mutex_);
 };
 
-absl::Status Count(const client::ClassifyResult& result, absl::Span<const std::uint8_t> labels,
+absl::Status Count(const client::ClassifyResult& result, absl::Span<const int> labels,
                    Evaluation& evaluation) {
   const std::size_t classes = result.predictions[0].log_probabilities.size();
   if (classes != evaluation.confusion.size()) {
@@ -74,13 +74,13 @@ absl::Status Count(const client::ClassifyResult& result, absl::Span<const std::u
 
 absl::StatusOr<Evaluation> Evaluate(const client::Client& client,
                                     const std::vector<client::Image>& images,
-                                    const std::vector<std::uint8_t>& labels,
+                                    const std::vector<int>& labels,
                                     const EvaluationOptions& options, const Progress& progress) {
   const auto label = std::find_if(labels.begin(), labels.end(),
-                                  [&](std::uint8_t value) { return value >= options.classes; });
+                                  [&](int value) { return value < 0 || value >= options.classes; });
   if (label != labels.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("label ", label - labels.begin(), " is ",
-                                                   int{*label}, "; the model has ", options.classes,
+    return absl::InvalidArgumentError(absl::StrCat("label ", label - labels.begin(), " is ", *label,
+                                                   "; the model has ", options.classes,
                                                    " classes, counted from 0"));
   }
   std::deque<Chunk> waiting;
@@ -95,7 +95,7 @@ absl::StatusOr<Evaluation> Evaluate(const client::Client& client,
   absl::Status failure;
   int in_flight = 0;
   while (in_flight > 0 || (failure.ok() && !waiting.empty())) {
-    // Chunks that must pause go to the back. Looking at the front is enough, since pauses are
+    // Chunks that back off go to the back. Looking at the front is enough, since backoffs are
     // short.
     while (failure.ok() && !waiting.empty() && in_flight < options.concurrency &&
            waiting.front().not_before <= clock.Now()) {
@@ -119,11 +119,9 @@ absl::StatusOr<Evaluation> Evaluate(const client::Client& client,
         failure.Update(counted);
         progress(evaluation.images);
       } else if (ended.result.status().code() == absl::StatusCode::kResourceExhausted &&
-                 ++chunk.attempts < options.most_attempts) {
+                 ++chunk.attempts < options.backoff.most_attempts) {
         ++evaluation.retries;
-        const absl::Duration pause =
-            options.first_pause * (std::int64_t{1} << std::min(chunk.attempts - 1, 20));
-        chunk.not_before = clock.Now() + std::min(pause, options.longest_pause);
+        chunk.not_before = clock.Now() + options.backoff.After(chunk.attempts);
         waiting.push_back(chunk);
       } else if (failure.ok()) {
         failure = ended.result.status();

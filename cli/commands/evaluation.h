@@ -8,19 +8,17 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "cli/commands/full_queue.h"
 #include "cli/images/render.h"
 #include "hellocnn/client/client.h"
 
 namespace hellocnn::cli {
 
 struct EvaluationOptions {
-  int classes = 10;        // classes of the model, >= 2
-  int batch = 64;          // images in a call, >= 1
-  int concurrency = 4;     // most calls in flight, >= 1
-  int most_attempts = 12;  // most attempts of a call that gets RESOURCE_EXHAUSTED, >= 1
-  absl::Duration first_pause =
-      absl::Milliseconds(5);                        // before the first retry; each retry doubles it
-  absl::Duration longest_pause = absl::Seconds(1);  // the pause does not grow beyond this
+  int classes = 10;     // classes of the model, >= 2
+  int batch = 64;       // images in a call, >= 1
+  int concurrency = 4;  // most calls in flight, >= 1
+  FullQueueBackoff backoff;
 };
 
 struct Evaluation {
@@ -29,6 +27,8 @@ struct Evaluation {
   std::int64_t retries = 0;   // retries of calls because the queue was full
   ConfusionMatrix confusion;  // as many rows and columns as there are classes
   absl::Duration elapsed;
+
+  double accuracy() const { return static_cast<double>(correct) / static_cast<double>(images); }
 };
 
 // Receives the number of images that are done so far. Called on the caller's thread, after each
@@ -36,13 +36,13 @@ struct Evaluation {
 using Progress = std::function<void(std::int64_t)>;
 
 // Classifies `images` and compares the results with `labels`, of which there are as many. Blocks.
-// Only RESOURCE_EXHAUSTED is retried, after a pause. Returns the first other error, or the last
+// Only RESOURCE_EXHAUSTED is retried, after a backoff. Returns the first other error, or the last
 // RESOURCE_EXHAUSTED of a call whose attempts are used up. It returns errors once no call is in
 // flight any more. INVALID_ARGUMENT: a label is not below options.classes. FAILED_PRECONDITION: the
 // server's model has another number of classes.
 absl::StatusOr<Evaluation> Evaluate(const client::Client& client,
                                     const std::vector<client::Image>& images,
-                                    const std::vector<std::uint8_t>& labels,
+                                    const std::vector<int>& labels,
                                     const EvaluationOptions& options, const Progress& progress);
 
 }  // namespace hellocnn::cli

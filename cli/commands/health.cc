@@ -40,7 +40,7 @@ void AddHealth(CLI::App& app, const GlobalOptions& global, Action& action) {
                    "fully qualified service; the server as a whole by default")
       ->type_name("NAME");
   command->callback([&global, &action, service] {
-    action = [&global, service] { return Run(global, *service); };
+    action = {[&global, service] { return Run(global, *service); }};
   });
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "cli/commands/mending.h"
 #include "loadgen/run/sweep.h"
 
 namespace hellocnn::cli {
@@ -128,6 +129,12 @@ void AddRequests(CLI::App& command, LoadOptions& options) {
       ->type_name("MODE")
       ->capture_default_str();
   command
+      .add_option("--priority", options.setup.priority,
+                  "normal, or low for requests that let others go first")
+      ->check(CLI::IsMember({"normal", "low"}))
+      ->type_name("PRIORITY")
+      ->capture_default_str();
+  command
       .add_option(
           "--pixel-format", options.setup.pixel_format,
           "gray8, a byte for each pixel, or float32, four bytes, normalised by this program")
@@ -139,6 +146,7 @@ void AddRequests(CLI::App& command, LoadOptions& options) {
                   "folder of MNIST's t10k IDX files, whose labels are compared with the responses; "
                   "generated images by default")
       ->type_name("DIR");
+  AddMendingOptions(command, options.setup.mending);
   command
       .add_option("--seed", options.setup.seed, "seed of generated images and of poisson arrivals")
       ->type_name("N")
@@ -241,6 +249,11 @@ void CheckLoadOptions(const CLI::App& command, const LoadOptions& options) {
     throw CLI::ValidationError("--ramp-from",
                                "needs --rate, constant arrivals and a --duration, without "
                                "--requests and --find-max-rate");
+  }
+  if ((options.setup.mending.invert || options.setup.mending.transpose) &&
+      options.setup.data.empty()) {
+    throw CLI::ValidationError(options.setup.mending.invert ? "--invert" : "--transpose",
+                               "is for the images of --data");
   }
   if (options.setup.threads > options.setup.connections) {
     throw CLI::ValidationError(

@@ -1,52 +1,53 @@
 // hellocnn tune: with which flags does a server take the highest rate within a limit of latency?
 #include "loadgen/tune/tune.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <deque>
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/clock.h"
 #include "base/cpu_quota.h"
+#include "base/option_limits.h"
 #include "cli/app.h"
+#include "cli/commands/load_measurer.h"
 #include "cli/commands/load_options.h"
 #include "cli/interrupt.h"
 #include "loadgen/core/analysis.h"
 #include "loadgen/core/search.h"
-#include "loadgen/report/text.h"
 #include "loadgen/run/bench.h"
+#include "loadgen/run/live_view.h"
 #include "loadgen/run/server_process.h"
+#include "loadgen/tune/tune_report.h"
 
 namespace hellocnn::cli {
 namespace {
 
 constexpr char kExamples[] = R"(
-Starts servers of its own on this machine, on free ports, and measures each in an open loop with Poisson arrivals. What
-is found holds for this machine, with the generator on it.
-docs/load-testing.md says how it searches.
+Starts servers of its own on this machine, on free ports, and measures each in
+an open loop with Poisson arrivals. What is found holds for this machine, with
+the generator on it. docs/load-testing.md says how it searches.
 
 Examples:
   hellocnn tune --slo p99=5ms
   hellocnn tune --slo p99=2ms --budget 5m --duration 3s
-  hellocnn tune --slo mean=1ms --try-threads 1,2 --try-batch-sizes 1,32 --server-option engine=simd)";
+  hellocnn tune --slo mean=1ms --try-threads 1,2 --server-option engine=simd)";
 
 constexpr absl::Duration kStartPatience = absl::Minutes(2);
 constexpr int kLiveServers =
     2;  // a server that waits costs nothing, and the confirmation goes to and fro
 
-using Json = nlohmann::ordered_json;
-
 struct Options {
   std::string server_binary;
-  std::string model = "models/mnist/1";
+  std::string model;  // empty: the server's own default
   std::vector<std::string> server_options;
   std::optional<load::Slo> slo;
   std::vector<int> threads;
@@ -76,14 +77,21 @@ class Servers {
   Servers(const GlobalOptions& global, const Options& options, const std::atomic<bool>& stop)
       : global_(global), options_(options), stop_(stop) {}
 
-  absl::StatusOr<load::Trial> Measure(const load::ServerSettings& settings, double rate) {
+  // `step` names the measurement while it is shown on a terminal.
+  absl::StatusOr<load::Trial> Measure(const load::ServerSettings& settings, double rate,
+                                      const std::string& step) {
     const absl::StatusOr<const load::Bench*> bench = BenchOf(settings);
     if (!bench.ok()) return bench.status();
     load::Load load;
     load.rate = rate;
     load.limits.warm_up = absl::ToChronoNanoseconds(options_.warm_up);
     load.limits.duration = absl::ToChronoNanoseconds(options_.duration);
-    const load::Run run = (*bench)->Measure(load, {}, stop_);
+    if (stop_.load()) return absl::CancelledError("interrupted");
+    std::vector<load::Observer*> observers;
+    std::unique_ptr<load::LiveView> live = LiveViewOnTerminal(load.limits, step);
+    if (live != nullptr) observers.push_back(live.get());
+    const load::Run run = (*bench)->Measure(load, observers, stop_);
+    live.reset();
     if (run.outcome.interrupted) return absl::CancelledError("interrupted");
     load::Trial trial;
     trial.settings = settings;
@@ -111,16 +119,15 @@ class Servers {
         "--listen=127.0.0.1:0",
         "--metrics-listen=off",
         "--log-level=error",
-        "--model=" + options_.model,
+        "--drain-delay=0s",
         absl::StrCat("--threads=", settings.threads),
         absl::StrCat("--max-batch-size=", settings.max_batch_size),
         "--max-queue-delay=" + absl::FormatDuration(settings.max_queue_delay)};
+    if (!options_.model.empty()) flags.push_back("--model=" + options_.model);
     for (const std::string& option : options_.server_options) flags.push_back("--" + option);
-    absl::StatusOr<std::unique_ptr<load::ServerProcess>> process =
-        load::ServerProcess::Start(options_.server_binary, flags, {.patience = kStartPatience});
-    if (!process.ok()) {
-      return stop_.load() ? absl::CancelledError("interrupted") : process.status();
-    }
+    absl::StatusOr<std::unique_ptr<load::ServerProcess>> process = load::ServerProcess::Start(
+        options_.server_binary, flags, {.patience = kStartPatience, .stop = &stop_});
+    if (!process.ok()) return process.status();
     GlobalOptions global = global_;
     global.server = (*process)->address();
     const absl::StatusOr<client::Client> client = Connect(global);
@@ -132,7 +139,7 @@ class Servers {
     setup.images_per_request = options_.images_per_request;
     setup.warm_up = options_.warm_up;
     absl::ParseDuration(global.timeout, &setup.timeout);
-    absl::StatusOr<load::Bench> bench = load::Bench::Open(*client, std::move(setup));
+    absl::StatusOr<load::Bench> bench = load::Bench::Open(*client, std::move(setup), stop_);
     if (!bench.ok()) return bench.status();
     live_.push_back(
         {settings, *std::move(process), std::make_unique<load::Bench>(*std::move(bench))});
@@ -145,80 +152,6 @@ class Servers {
   std::deque<Live> live_;
 };
 
-// Returns the line that is printed after a measurement.
-std::string Line(const load::Trial& trial, const std::string& limited) {
-  return absl::StrFormat("%-62s %8s/s  %s %9s  %s%s\n", load::FlagsOf(trial.settings),
-                         load::Grouped(std::llround(trial.rate)), limited,
-                         load::ShortTime(trial.latency_seconds),
-                         trial.kept() ? "kept" : "NOT KEPT: " + trial.verdict,
-                         trial.generator_bound ? " (generator-bound)" : "");
-}
-
-std::string RateText(std::optional<double> rate) {
-  return rate.has_value() ? load::Grouped(std::llround(*rate)) + " requests/s" : "no rate";
-}
-
-std::string Conclusion(const load::Tuned& tuned, const load::TunePlan& plan,
-                       const std::string& slo) {
-  std::string text = absl::StrCat("\ndefaults  ", load::FlagsOf(plan.defaults), ": ",
-                                  RateText(tuned.default_rate), " within ", slo, "\n");
-  if (tuned.rounds > 0) {
-    absl::StrAppend(&text, "best      ", load::FlagsOf(tuned.best), ": ", RateText(tuned.best_rate),
-                    "\nagain     at that rate, in turn: the best kept the limit in ",
-                    tuned.best_kept, " of ", tuned.rounds, " rounds, the defaults in ",
-                    tuned.defaults_kept, "\n");
-  }
-  if (!tuned.complete) text += "budget    spent before all had been tried; --budget gives more\n";
-  if (std::any_of(tuned.trials.begin(), tuned.trials.end(),
-                  [](const load::Trial& trial) { return trial.generator_bound; })) {
-    text += "note      where it says generator-bound, the generator may be what was measured\n";
-  }
-  if (!tuned.best_rate.has_value()) return text + "\nnothing that was tried keeps " + slo + "\n";
-  if (tuned.better()) {
-    return absl::StrCat(text, "\nuse       hellocnn-server ", load::FlagsOf(tuned.best), "\n");
-  }
-  return absl::StrCat(text, "\nuse       the defaults: ",
-                      tuned.rounds > 0 ? "the difference is within the noise"
-                                       : "nothing that was tried does better",
-                      "\n");
-}
-
-Json SettingsJson(const load::ServerSettings& settings) {
-  return {{"threads", settings.threads},
-          {"max_batch_size", settings.max_batch_size},
-          {"max_queue_delay_seconds", absl::ToDoubleSeconds(settings.max_queue_delay)},
-          {"flags", load::FlagsOf(settings)}};
-}
-
-std::string ToJson(const load::Tuned& tuned, const load::TunePlan& plan, const std::string& slo) {
-  const auto rate = [](std::optional<double> of) { return of ? Json(*of) : Json(nullptr); };
-  const bool use_best = tuned.better();
-  Json document = {{"slo", slo},
-                   {"use", SettingsJson(use_best ? tuned.best : plan.defaults)},
-                   {"better_than_defaults", use_best},
-                   {"defaults",
-                    {{"settings", SettingsJson(plan.defaults)},
-                     {"highest_rate", rate(tuned.default_rate)},
-                     {"rounds_kept", tuned.defaults_kept}}},
-                   {"best",
-                    {{"settings", SettingsJson(tuned.best)},
-                     {"highest_rate", rate(tuned.best_rate)},
-                     {"rounds_kept", tuned.best_kept}}},
-                   {"rounds", tuned.rounds},
-                   {"complete", tuned.complete},
-                   {"trials", Json::array()}};
-  for (const load::Trial& trial : tuned.trials) {
-    document["trials"].push_back({{"settings", SettingsJson(trial.settings)},
-                                  {"wanted_requests_per_second", trial.rate},
-                                  {"requests_per_second", trial.answered_rate},
-                                  {"limited_latency_seconds", trial.latency_seconds},
-                                  {"kept", trial.kept()},
-                                  {"why_not", trial.verdict},
-                                  {"generator_bound", trial.generator_bound}});
-  }
-  return document.dump(2) + "\n";
-}
-
 int Run(const GlobalOptions& global, const Options& options) {
   load::TunePlan plan;
   plan.defaults.threads = GrantedCpus();
@@ -226,23 +159,42 @@ int Run(const GlobalOptions& global, const Options& options) {
   plan.max_batch_sizes = options.max_batch_sizes;
   plan.max_queue_delays = options.max_queue_delays;
   plan.first_rate = options.rate;
+  // With JSON output, the rows are progress; otherwise they are the result.
+  std::ostream& rows = options.json ? std::cerr : std::cout;
+  int trials = 0;
+  int told_step = 0;
+  const bool on_terminal = isatty(STDERR_FILENO) == 1;  // where each measurement is shown
   const std::string limited = options.slo->text.substr(0, options.slo->text.find('='));
   const Instant until = Clock::Monotonic()->Now() + options.budget;
   const Interrupt interrupt;
   Servers servers(global, options, interrupt.happened());
   const absl::StatusOr<load::Tuned> tuned = load::Tune(
       plan,
-      [&](const load::ServerSettings& settings, double rate) {
-        absl::StatusOr<load::Trial> trial = servers.Measure(settings, rate);
-        // With JSON output, the line is progress; otherwise it is the result.
-        if (trial.ok())
-          (options.json ? std::cerr : std::cout) << Line(*trial, limited) << std::flush;
+      [&](const load::ServerSettings& settings, double rate,
+          const load::TuneStep& step) -> absl::StatusOr<load::Trial> {
+        if (!on_terminal && step.number != told_step) {
+          std::cerr << "hellocnn: " << load::ToText(step) << std::endl;
+        }
+        told_step = step.number;
+        const absl::Duration left = until - Clock::Monotonic()->Now();
+        absl::StatusOr<load::Trial> trial =
+            servers.Measure(settings, rate,
+                            absl::StrFormat("%s, budget %.0f s", load::ToText(step),
+                                            std::max(0.0, absl::ToDoubleSeconds(left))));
+        if (!trial.ok()) return trial;
+        if (++trials == 1) rows << load::TrialHead(limited);
+        rows << load::TrialRow(*trial) << std::flush;
+        // Nobody reads what a long search finds.
+        if (!rows) return absl::DataLossError("the results cannot be written");
         return trial;
       },
       [&] { return Clock::Monotonic()->Now() < until; });
   if (!tuned.ok()) return Fail(tuned.status());
-  std::cout << (options.json ? ToJson(*tuned, plan, options.slo->text)
-                             : Conclusion(*tuned, plan, options.slo->text));
+  std::cout << (options.json ? load::ToJson(*tuned, plan, options.slo->text)
+                             : load::Conclusion(*tuned, plan, options.slo->text));
+  if (tuned->interrupted) {
+    return Fail(absl::CancelledError("interrupted; the report has what was measured until then"));
+  }
   return tuned->best_rate.has_value() ? kExitOk : kExitFailed;
 }
 
@@ -258,14 +210,14 @@ std::vector<int> DefaultThreads() {
 void AddTried(CLI::App& command, Options& options) {
   command.add_option("--try-threads", options.threads, "values of --threads, besides the default")
       ->delimiter(',')
-      ->check(CLI::Range(1, 1024))
+      ->check(CLI::Range(1, kMostThreads))
       ->type_name("N,...")
       ->default_str("1,2,4,... up to the CPUs");
   command
       .add_option("--try-batch-sizes", options.max_batch_sizes,
                   "values of --max-batch-size, besides the default")
       ->delimiter(',')
-      ->check(CLI::Range(1, 1024))
+      ->check(CLI::Range(1, kLargestBatch))
       ->type_name("N,...")
       ->default_str("1,8,16,64,128");
   command
@@ -276,9 +228,10 @@ void AddTried(CLI::App& command, Options& options) {
             for (const std::string& text : texts) {
               absl::Duration delay;
               if (!absl::ParseDuration(text, &delay) || delay < absl::ZeroDuration() ||
-                  delay > absl::Seconds(1)) {
+                  delay > kLongestQueueDelay) {
                 throw CLI::ValidationError("--try-queue-delays",
-                                           "'" + text + "' is not a duration of 0s to 1s");
+                                           absl::StrCat("'", text, "' is not a duration of 0s to ",
+                                                        absl::FormatDuration(kLongestQueueDelay)));
               }
               options.max_queue_delays.push_back(delay);
             }
@@ -294,9 +247,10 @@ void AddServer(CLI::App& command, Options& options) {
       .add_option("--server-binary", options.server_binary,
                   "server to start; hellocnn-server beside this program by default")
       ->type_name("FILE");
-  command.add_option("--model", options.model, "folder with the model, for the server")
-      ->type_name("DIR")
-      ->capture_default_str();
+  command
+      .add_option("--model", options.model,
+                  "folder with the model; the server's own default if not given")
+      ->type_name("DIR");
   command
       .add_option("--server-option", options.server_options,
                   "another option of the server, such as engine=simd; may be repeated")
@@ -340,7 +294,10 @@ void AddTune(CLI::App& app, const GlobalOptions& global, Action& action) {
   AddMeasurement(*command, *options);
   AddOutputOption(*command, options->json);
   command->callback([&global, &action, options] {
-    action = [&global, options] { return Run(global, *options); };
+    action = {
+        [&global, options] { return Run(global, *options); },
+        {"--server", "--round-robin", "--proxy"},
+        "hellocnn tune does not use it, because it starts servers of its own on this machine"};
   });
 }
 

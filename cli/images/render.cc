@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/shown.h"
 
 namespace hellocnn::cli {
 namespace {
@@ -25,6 +26,15 @@ std::string Repeat(const std::string& what, int times) {
   return repeated;
 }
 
+// Returns the labels for a terminal.
+std::vector<std::string> Printable(const std::vector<std::string>& labels) {
+  std::vector<std::string> printable;
+  printable.reserve(labels.size());
+  for (const std::string& label : labels) printable.push_back(hellocnn::Printable(label));
+  return printable;
+}
+
+// `labels` are for a terminal already.
 std::string RenderAsList(const ConfusionMatrix& matrix, const std::vector<std::string>& labels) {
   std::size_t widest = 5;
   for (const std::string& label : labels) widest = std::max(widest, label.size());
@@ -87,8 +97,9 @@ std::vector<int> Ranking(const client::Prediction& prediction) {
   return ranking;
 }
 
-std::string Bars(const client::Prediction& prediction, const std::vector<std::string>& labels,
+std::string Bars(const client::Prediction& prediction, const std::vector<std::string>& raw_labels,
                  int top, Style style) {
+  const std::vector<std::string> labels = Printable(raw_labels);
   const std::vector<int> ranking = Ranking(prediction);
   std::size_t widest = 1;
   for (const std::string& label : labels) widest = std::max(widest, label.size());
@@ -119,7 +130,8 @@ std::string ProgressLine(std::int64_t done, std::int64_t total, absl::Duration e
   return line;
 }
 
-std::string Render(const ConfusionMatrix& matrix, const std::vector<std::string>& labels) {
+std::string Render(const ConfusionMatrix& matrix, const std::vector<std::string>& raw_labels) {
+  const std::vector<std::string> labels = Printable(raw_labels);
   if (matrix.size() > kWidestMatrix) return RenderAsList(matrix, labels);
   std::size_t widest_label = 0;
   for (const std::string& label : labels) widest_label = std::max(widest_label, label.size());

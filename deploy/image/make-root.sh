@@ -13,7 +13,7 @@ shift
 programs=("$@")
 
 # Used through their headers alone, so no file in ROOT tells of them.
-header_only=(libcli11-dev nlohmann-json3-dev libstb-dev)
+header_only=(libcli11-dev nlohmann-json3-dev)
 
 mkdir -p "$root"/{etc,tmp,usr/bin,usr/share/hellocnn}
 chmod 1777 "$root/tmp"

@@ -2,12 +2,15 @@
 
 #include <cstddef>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "hellocnn/formats/onnx/onnx_file.h"
 #include "hellocnn/formats/pytorch/pytorch_file.h"
 #include "hellocnn/formats/pytorch/save_pytorch_file.h"
 #include "hellocnn/formats/safetensors/safetensors_file.h"
+#include "hellocnn/formats/safetensors/safetensors_index.h"
 #include "hellocnn/formats/safetensors/save_safetensors_file.h"
 
 namespace hellocnn {
@@ -19,16 +22,28 @@ constexpr char kSafetensorsEnding[] = ".safetensors";
 // method of its first record, which is never '{'.
 constexpr std::size_t kHeaderAt = 8;
 
+// Returns true for a brace and then text. At this place, the length of the header of a safetensors
+// file has its highest byte, so it cannot be both.
+bool BeginsLikeJson(const std::string& start) {
+  return start.size() >= kHeaderAt && start.front() == '{' &&
+         (absl::ascii_isprint(static_cast<unsigned char>(start[kHeaderAt - 1])) ||
+          absl::ascii_isspace(static_cast<unsigned char>(start[kHeaderAt - 1])));
+}
+
 }  // namespace
 
-absl::StatusOr<Weights> LoadWeightFile(const std::string& path) {
+absl::StatusOr<Weights> LoadWeightFile(const std::string& path, std::vector<std::string>* notes) {
   const absl::StatusOr<std::string> start = ReadFileStart(path, kHeaderAt + 1);
   if (!start.ok()) return start.status();
-  if (start->size() > kHeaderAt && (*start)[kHeaderAt] == '{') return LoadSafetensorsFile(path);
-  absl::StatusOr<Weights> weights = LoadPytorchFile(path);
+  if (BeginsLikeJson(*start)) return LoadSafetensorsIndex(path, notes);
+  if (start->size() > kHeaderAt && (*start)[kHeaderAt] == '{') {
+    return LoadSafetensorsFile(path, notes);
+  }
+  if (BeginsLikeOnnx(*start)) return LoadOnnxFile(path, notes);
+  absl::StatusOr<Weights> weights = LoadPytorchFile(path, notes);
   if (absl::IsInvalidArgument(weights.status()) && !absl::StartsWith(*start, "PK")) {
     return absl::InvalidArgumentError(
-        absl::StrCat(weights.status().message(), ", or a safetensors file"));
+        absl::StrCat(weights.status().message(), ", or a file of safetensors or ONNX"));
   }
   return weights;
 }

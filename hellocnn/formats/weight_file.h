@@ -4,6 +4,7 @@
 #define HELLOCNN_FORMATS_WEIGHT_FILE_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -11,11 +12,15 @@
 
 namespace hellocnn {
 
-// Loads a PyTorch file as LoadPytorchFile does, or a safetensors file as LoadSafetensorsFile does.
-// The content tells the format, not the name. No code in a file is ever run. Blocks on the disk.
+// Loads a PyTorch file as LoadPytorchFile does, a safetensors file as LoadSafetensorsFile does, an
+// index of such files as LoadSafetensorsIndex does, or an ONNX file as LoadOnnxFile does.
+// The content tells the format, not the name. Names may have a prefix or wrappers, and numbers may
+// be float16, bfloat16 or float64. A sentence for each such difference, which begins with `path`,
+// is appended to `notes` unless it is null. No code in a file is ever run. Blocks on the disk.
 // Thread-safe. NOT_FOUND: there is no such file. INVALID_ARGUMENT: the file is invalid. The message
 // names the file, the tensor if it concerns one, the value found and the value wanted.
-absl::StatusOr<Weights> LoadWeightFile(const std::string& path);
+absl::StatusOr<Weights> LoadWeightFile(const std::string& path,
+                                       std::vector<std::string>* notes = nullptr);
 
 // Returns true if the path ends in ".pt" or ".safetensors", which tells SaveWeightFile the format.
 bool HasWeightFileEnding(const std::string& path);

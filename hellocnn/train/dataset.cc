@@ -19,7 +19,7 @@ torch::Tensor Uniform(std::int64_t count, double limit) {
 }  // namespace
 
 absl::StatusOr<Dataset> LoadDataset(const std::string& directory, const std::string& prefix,
-                                    int classes) {
+                                    int classes, const Presentation& mending) {
   absl::StatusOr<LabeledImages> read = ReadMnist(directory, prefix, classes);
   if (!read.ok()) return read.status();
   if (read->rows != kDigitSide || read->columns != kDigitSide) {
@@ -27,13 +27,15 @@ absl::StatusOr<Dataset> LoadDataset(const std::string& directory, const std::str
                                                    read->rows, "x", read->columns, "; wanted ",
                                                    kDigitSide, "x", kDigitSide));
   }
+  Mend(mending, *read);
   Dataset dataset;
+  dataset.looks_inverted = LooksInverted(*read);
   dataset.images = torch::constant_pad_nd(
       torch::from_blob(read->pixels.data(), {read->count(), 1, kDigitSide, kDigitSide},
                        torch::kUInt8),
       {kBorder, kBorder, kBorder, kBorder}, 0);
   dataset.labels =
-      torch::from_blob(read->labels.data(), {read->count()}, torch::kUInt8).to(torch::kInt64);
+      torch::from_blob(read->labels.data(), {read->count()}, torch::kInt32).to(torch::kInt64);
   return dataset;
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "hellocnn/data/idx.h"
 #include "hellocnn/image.h"
 
 namespace hellocnn {
@@ -18,15 +19,16 @@ namespace hellocnn {
 struct Dataset {
   torch::Tensor images;
   torch::Tensor labels;
+  bool looks_inverted = false;  // dark digits on a light background, as they are after mending
 
   std::int64_t size() const { return labels.size(0); }
 };
 
 // Reads the images and labels of `prefix` ("train" or "t10k") from `directory` and pads the images
-// from 28x28 to 32x32. Labels must be 0 to `classes` - 1. Returns the errors of ReadMnist. Also
-// returns INVALID_ARGUMENT if the images have another size.
+// from 28x28 to 32x32, after `mending`. Labels must be 0 to `classes` - 1. Returns the errors of
+// ReadMnist. Also returns INVALID_ARGUMENT if the images have another size.
 absl::StatusOr<Dataset> LoadDataset(const std::string& directory, const std::string& prefix,
-                                    int classes);
+                                    int classes, const Presentation& mending = {});
 
 struct Split {
   Dataset training;

@@ -5,12 +5,18 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/command_line/command_line.h"
 #include "base/file.h"
+#include "base/out_of_memory.h"
+#include "base/shown.h"
+#include "base/standard_descriptors.h"
 #include "base/version.h"
+#include "hellocnn/data/idx.h"
 #include "hellocnn/formats/weight_file.h"
 #include "hellocnn/topology.h"
 #include "hellocnn/torch/torch_engine.h"
@@ -47,11 +53,12 @@ struct Flags {
   int batch_size = 64;
   int patience = 15;
   double weight_decay = 0.01;
+  Presentation mending;  // what is done to the images first
   bool restart = false;
 };
 
 int Fail(const absl::Status& status) {
-  std::cerr << "hellocnn-train: " << std::string(status.message()) << "\n";
+  std::cerr << "hellocnn-train: " << Printable(std::string(status.message())) << "\n";
   return 1;
 }
 
@@ -100,8 +107,15 @@ int Main(const Flags& flags) {
   namespace fs = std::filesystem;
   SetUpLibTorch();  // with one thread, the sums have the same order on every machine
   const int classes = static_cast<int>(flags.class_labels.size());
-  absl::StatusOr<Dataset> all = LoadDataset(flags.data, "train", classes);
+  absl::StatusOr<Dataset> all = LoadDataset(flags.data, "train", classes, flags.mending);
   if (!all.ok()) return Fail(all.status());
+  if (all->looks_inverted) {
+    std::cerr << "hellocnn-train: hint: the edges of these images are bright, but the server pads "
+                 "images with black; "
+              << (flags.mending.invert ? "leave --invert out"
+                                       : "--invert exchanges black and white")
+              << "\n";
+  }
   if (flags.validation_size + flags.batch_size > all->size()) {
     std::cerr << "hellocnn-train: --validation-size " << flags.validation_size
               << " leaves less than "
@@ -150,7 +164,7 @@ int Main(const Flags& flags) {
   report.final_run = *result;
 
   // The test set is used only here and only once, so that no choice above depends on it.
-  absl::StatusOr<Dataset> test = LoadDataset(flags.data, "t10k", classes);
+  absl::StatusOr<Dataset> test = LoadDataset(flags.data, "t10k", classes, flags.mending);
   if (!test.ok()) return Fail(test.status());
   report.test_classes = Classify(report.final_run.network, *test, options.normalization);
   report.test_labels = test->labels;
@@ -172,12 +186,17 @@ int Main(const Flags& flags) {
 }  // namespace hellocnn
 
 int main(int argc, char** argv) {
+  hellocnn::OpenStandardDescriptors();
+  hellocnn::ExitWhenOutOfMemory("hellocnn-train",
+                                "raise the limit of memory, or lower --batch-size");
   CLI::App app{"Trains HelloCNN on MNIST and writes weights and a model card."};
   hellocnn::Flags flags;
   app.footer(hellocnn::kExamples);
   app.set_version_flag("--version", hellocnn::kVersion);
   app.option_defaults()->always_capture_default();
-  app.add_option("--data", flags.data, "Folder with MNIST's four IDX files, gzipped or not")
+  app.add_option("--data", flags.data,
+                 "Folder with the training and test set of MNIST, EMNIST, KMNIST or QMNIST, or the "
+                 "name of one of several sets in a folder, as data/emnist-digits")
       ->required();
   app.add_option("--output", flags.output,
                  "Folder for the weights, model_card.json and training/, the checkpoints")
@@ -213,12 +232,12 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 100000));
   app.add_option("--weight-decay", flags.weight_decay, "AdamW's weight decay")
       ->check(CLI::Range(0.0, 1.0));
+  app.add_flag("--invert", flags.mending.invert,
+               "Exchange black and white first, for dark digits on a light background");
+  app.add_flag("--transpose", flags.mending.transpose,
+               "Exchange rows and columns first, as the files of EMNIST need it");
   app.add_flag("--restart", flags.restart,
                "Forget the checkpoints of an earlier, interrupted training");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  if (const std::optional<int> code = hellocnn::ParseCommandLine(app, argc, argv)) return *code;
   return hellocnn::Main(flags);
 }

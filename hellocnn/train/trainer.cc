@@ -5,6 +5,7 @@
 #include <exception>
 #include <numbers>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -16,7 +17,7 @@ namespace hellocnn {
 namespace {
 
 // Far above what the state of the largest network takes, some 3 MB.
-constexpr std::size_t kMaxCheckpointBytes = std::size_t{1} << 28;
+constexpr std::size_t kMaxCheckpointBytes = std::size_t{1} << 25;
 constexpr double kWarmUp = 0.1;  // the share of the steps
 
 double LearningRate(double peak, std::int64_t step, std::int64_t steps) {
@@ -143,8 +144,11 @@ class Run {
     try {
       return RestoreFrom(*bytes);
     } catch (const std::exception& error) {
+      // LibTorch appends where in its code it was.
+      const std::string_view what = error.what();
       return absl::InvalidArgumentError(absl::StrCat(
-          path_, ": is no checkpoint, or a damaged one (", std::string(error.what()),
+          path_, ": is no checkpoint, or a damaged one (",
+          std::string(what.substr(0, what.find('\n'))),
           "); wanted one that hellocnn-train wrote; use another --output, or --restart"));
     }
   }

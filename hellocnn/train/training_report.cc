@@ -1,47 +1,31 @@
 #include "hellocnn/train/training_report.h"
 
-#include <openssl/evp.h>
-
 #include <cstddef>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "base/file.h"
+#include "hellocnn/data/dataset_files.h"
+#include "hellocnn/formats/checksum.h"
+#include "hellocnn/model_card.h"
 
 namespace hellocnn {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The greatest size of an IDX file.
-constexpr std::size_t kMaxDataBytes = std::size_t{1} << 30;
-
-absl::StatusOr<std::string> Sha256OfFile(const std::filesystem::path& path) {
-  const absl::StatusOr<std::string> bytes = ReadFileStart(path.string(), kMaxDataBytes);
-  if (!bytes.ok()) return bytes.status();
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int length = 0;
-  if (EVP_Digest(bytes->data(), bytes->size(), digest, &length, EVP_sha256(), nullptr) != 1) {
-    return absl::InternalError(absl::StrCat(path.string(), ": OpenSSL cannot checksum it"));
-  }
-  std::string hex;
-  for (unsigned int i = 0; i < length; ++i) absl::StrAppendFormat(&hex, "%02x", digest[i]);
-  return hex;
-}
-
-absl::StatusOr<Json> Checksums(const std::filesystem::path& directory) {
+absl::StatusOr<Json> Checksums(const std::string& data) {
   Json sums;
-  for (const char* stem : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
-                           "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}) {
-    const std::filesystem::path plain = directory / stem;
-    const std::filesystem::path path =
-        std::filesystem::exists(plain) ? plain : directory / absl::StrCat(stem, ".gz");
-    absl::StatusOr<std::string> sum = Sha256OfFile(path);
-    if (!sum.ok()) return sum.status();
-    sums[path.filename().string()] = *sum;
+  for (const std::string part : {"train", "t10k"}) {
+    const absl::StatusOr<DatasetFiles> files = FindDatasetFiles(data, part);
+    if (!files.ok()) return files.status();
+    for (const std::string& path : {files->images, files->labels}) {
+      const absl::StatusOr<std::string> sum = Sha256OfFile(path);
+      if (!sum.ok()) return sum.status();
+      sums[std::filesystem::path(path).filename().string()] = *sum;
+    }
   }
   return sums;
 }
@@ -66,6 +50,9 @@ Json ToJson(const Hyperparameters& chosen) {
 absl::Status WriteModelCard(const TrainingReport& report, const std::string& directory) {
   absl::StatusOr<Json> checksums = Checksums(report.data_directory);
   if (!checksums.ok()) return checksums.status();
+  const absl::StatusOr<std::string> weights_sha256 =
+      Sha256OfFile(absl::StrCat(directory, "/", report.weights_file));
+  if (!weights_sha256.ok()) return weights_sha256.status();
   const auto right = report.test_classes.eq(report.test_labels).sum().item<std::int64_t>();
   const std::int64_t total = report.test_labels.size(0);
   Json search = Json::array();
@@ -83,6 +70,7 @@ absl::Status WriteModelCard(const TrainingReport& report, const std::string& dir
       {"name", report.name},
       {"version", report.version},
       {"weights", report.weights_file},
+      {kWeightsSha256, *weights_sha256},
       {"class_labels", report.class_labels},
       {"preprocessing",
        {{"content_size", 28}, {"padding", 2}, {"mean", 0.1307}, {"standard_deviation", 0.3081}}},

@@ -27,8 +27,9 @@ struct TrainingReport {
   torch::Tensor test_labels;   // the correct classes, int64 [N]
 };
 
-// Writes `directory`/model_card.json, which LoadModelCard can read. Blocks on the disk and computes
-// checksums of the data files. Returns the errors of ReadFileStart and ReplaceFile.
+// Writes `directory`/model_card.json, which LoadModelCard can read. The weights must be in
+// `directory` already. Blocks on the disk and computes checksums of the weights and the data files.
+// Returns the errors of ReadFileStart and ReplaceFile.
 absl::Status WriteModelCard(const TrainingReport& report, const std::string& directory);
 
 }  // namespace hellocnn

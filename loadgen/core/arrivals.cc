@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/byte_order_mark.h"
 #include "base/input.h"
 
 namespace hellocnn::load {
@@ -116,9 +117,9 @@ std::unique_ptr<Arrivals> EveryNth(std::unique_ptr<Arrivals> all, int first, int
 }
 
 absl::StatusOr<std::vector<Nanos>> ReadSendTimes(const std::string& path) {
-  absl::StatusOr<std::string> bytes = ReadInput(path, kMaxFileBytes);
+  absl::StatusOr<std::string> bytes = ReadText(path, kMaxFileBytes);
   if (!bytes.ok()) return bytes.status();
-  std::istringstream file(*std::move(bytes));
+  std::istringstream file{std::string(WithoutByteOrderMark(*bytes))};
   std::vector<Nanos> times;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {

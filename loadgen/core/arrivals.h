@@ -16,6 +16,8 @@ namespace hellocnn::load {
 
 // Time since the start of the run, including the warm-up.
 using Nanos = std::chrono::nanoseconds;
+// The clock that runs are timed by. Nobody can set it.
+using SteadyClock = std::chrono::steady_clock;
 
 // A sequence of instants since the start, none earlier than the one before it. Not thread-safe.
 class Arrivals {

@@ -41,9 +41,12 @@ class Caller {
   // Handles an event that was taken from the queue.
   virtual void Handle(void* tag, bool ok) = 0;
 
-  // Ends the calls that are still open. To be called once all requests have ended and no more are
-  // sent. Events continue to arrive until open() is false.
-  virtual void Close() {}
+  // Finishes the calls that are still open. To be called once all requests have ended and no more
+  // are sent. Events continue to arrive until open() is false.
+  virtual void Finish() {}
+  // Cancels the requests in flight, which then end with CANCELLED. To be called by the thread that
+  // handles events, once no more are sent.
+  virtual void Cancel() = 0;
   virtual bool open() const { return false; }
 
   // Gives up requests for which gRPC itself has no deadline. To be called regularly by the thread

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "hellocnn/data/idx.h"
 #include "hellocnn/image.h"
+#include "hellocnn/topology.h"
 
 namespace hellocnn::load {
 namespace {
@@ -26,10 +27,12 @@ absl::StatusOr<client::Image> ToImage(const std::vector<std::uint8_t>& grey,
 
 }  // namespace
 
-absl::StatusOr<Images> ReadImages(const std::string& directory, const PixelOptions& options) {
-  const absl::StatusOr<LabeledImages> set = ReadMnist(directory, "t10k");
+absl::StatusOr<Images> ReadImages(const std::string& directory, const Presentation& mending,
+                                  const PixelOptions& options) {
+  absl::StatusOr<LabeledImages> set = ReadMnist(directory, "t10k", kMaxClasses);
   if (!set.ok()) return set.status();
   if (set->count() == 0) return absl::InvalidArgumentError(directory + ": the test set is empty");
+  Mend(mending, *set);
   if (set->rows > kImageSide || set->columns > kImageSide || set->rows % 2 != 0 ||
       set->columns % 2 != 0) {
     return absl::InvalidArgumentError(absl::StrCat(directory, ": images are ", set->rows, "x",

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "hellocnn/client/client.h"
+#include "hellocnn/data/idx.h"
 
 namespace hellocnn::load {
 
@@ -22,10 +23,11 @@ struct PixelOptions {
   client::Preprocessing preprocessing;  // as the server reports it; only for float32
 };
 
-// Reads MNIST's test set, t10k-…, with its labels from `directory`. Images smaller than 32x32 get
-// an even black border. Returns the errors of ReadMnist, and INVALID_ARGUMENT if there is no image
-// or the images do not fit.
-absl::StatusOr<Images> ReadImages(const std::string& directory, const PixelOptions& options);
+// Reads MNIST's test set, t10k-…, with its labels from `directory`, and does to the images what
+// `mending` says. Images smaller than 32x32 then get an even black border. Returns the errors of
+// ReadMnist, and INVALID_ARGUMENT if there is no image or the images do not fit.
+absl::StatusOr<Images> ReadImages(const std::string& directory, const Presentation& mending,
+                                  const PixelOptions& options);
 
 // Returns `count` images of random blots, without labels. The same seed gives the same images.
 Images GenerateImages(int count, std::uint64_t seed, const PixelOptions& options);

@@ -17,7 +17,7 @@ std::int64_t Ledger::IntervalOf(Nanos at) const {
 }
 
 void Ledger::Record(const Sample& sample, bool measured, const Verdict& verdict) {
-  Advance(sample.done);
+  Advance(sample.ended);
   (measured ? page_->measured : page_->warm_up).Record(sample, verdict);
 }
 
@@ -28,7 +28,7 @@ void Ledger::Advance(Nanos now) {
   page_->interval = interval;
 }
 
-void Ledger::Close() { HandOver(); }
+void Ledger::Finish() { HandOver(); }
 
 void Ledger::HandOver() {
   if (page_->empty()) return;

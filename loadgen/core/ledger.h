@@ -28,13 +28,13 @@ class Ledger {
  public:
   Ledger(Nanos warm_up, Nanos interval);
 
-  // Records a request. For the recording thread only, as are Advance and Close. Time never goes
+  // Records a request. For the recording thread only, as are Advance and Finish. Time never goes
   // back.
   void Record(const Sample& sample, bool measured, const Verdict& verdict);
   // Hands over the current page if its interval ended before `now`.
   void Advance(Nanos now);
   // Hands over the last page. Nothing may be recorded afterwards.
-  void Close();
+  void Finish();
 
   // Returns the pages since the last call, in order. For the collecting thread only. The caller
   // gives the pages back with Recycle.

@@ -16,6 +16,12 @@ constexpr double kNarrow = 1.05;        // the lowest failed rate divided by the
 constexpr double kMostFailed = 0.001;   // share of the requests
 constexpr double kLeastReached = 0.95;  // share of the wanted rate
 
+// Returns `rate` with three digits.
+double ThreeDigits(double rate) {
+  const double unit = std::pow(10, std::floor(std::log10(rate)) - 2);
+  return unit < 1 ? std::round(rate / unit) / std::round(1 / unit) : std::round(rate / unit) * unit;
+}
+
 }  // namespace
 
 absl::StatusOr<Slo> Slo::Parse(const std::string& text) {
@@ -55,38 +61,47 @@ double LimitedSeconds(const Slo& slo, const Tally& total) {
 
 std::string WhyNot(const Slo& slo, double rate, const Outcome& outcome) {
   const Tally& total = outcome.total;
-  if (total.answered() == 0) return "nothing was answered";
-  const double failed = static_cast<double>(total.failed()) / static_cast<double>(total.requests());
-  if (failed > kMostFailed) return absl::StrFormat("%.2f%% failed", 100 * failed);
+  if (total.answered() == 0) return "no response";
+  const double failed = Share(total.failed(), total.requests());
+  if (failed > kMostFailed) return Percent(failed) + " failed";
   const double found = LimitedSeconds(slo, total);
   if (found > std::chrono::duration<double>(slo.limit).count()) {
     return absl::StrCat(slo.text.substr(0, slo.text.find('=')), " is ", ShortTime(found));
   }
   // With Poisson arrivals, fewer requests may have been due than the wanted rate says.
-  const double due = static_cast<double>(total.requests()) / outcome.seconds;
+  const double due = static_cast<double>(total.requests() + outcome.unsent) / outcome.seconds;
   if (outcome.Rate() < kLeastReached * std::min(rate, due)) {
-    return absl::StrFormat("only %.1f requests/s", outcome.Rate());
+    return absl::StrCat("only ", Number(outcome.Rate()), " requests/s");
   }
   return "";
 }
 
 std::optional<double> RateSearch::Next() const {
-  if (over_) return std::nullopt;
+  if (ended_) return std::nullopt;
   return next_;
 }
 
 void RateSearch::Tell(bool passed) {
   (passed ? best_ : worst_) = next_;
   if (!worst_.has_value()) {
-    over_ = next_ >= most_;
-    next_ = std::min(2 * next_, most_);
+    ended_ = next_ >= most_;
+    next_ = std::min(ThreeDigits(2 * next_), most_);
   } else if (!best_.has_value()) {
-    next_ /= 2;
-    over_ = next_ < 1;
+    next_ = ThreeDigits(next_ / 2);
+    ended_ = next_ < 1;
   } else {
-    over_ = *worst_ <= kNarrow * *best_;
-    next_ = std::sqrt(*best_ * *worst_);
+    ended_ = *worst_ <= kNarrow * *best_;
+    next_ = ThreeDigits(std::sqrt(*best_ * *worst_));
   }
+}
+
+int RateSearch::MostLeft() const {
+  if (ended_) return 0;
+  RateSearch passed = *this;
+  passed.Tell(true);
+  RateSearch failed = *this;
+  failed.Tell(false);
+  return 1 + std::max(passed.MostLeft(), failed.MostLeft());
 }
 
 }  // namespace hellocnn::load

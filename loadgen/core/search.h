@@ -31,17 +31,21 @@ double LimitedSeconds(const Slo& slo, const Tally& total);
 // also reach 95% of the wanted rate.
 std::string WhyNot(const Slo& slo, double rate, const Outcome& outcome);
 
-// Doubles from `first` until a rate fails, or halves until one passes. It then halves the interval
-// between the two until it is narrower than 5%.
+// Doubles from `first` until a rate fails, or halves until one passes. It then divides the interval
+// between the two until it is narrower than 5%. Rates after the first have three digits, so that a
+// report can say exactly which were tried.
 class RateSearch {
  public:
   // `first` > 0. Rates above `most` or below 1 are not tried.
   RateSearch(double first, double most) : next_(first), most_(most) {}
 
-  // Returns the rate to try next, or nullopt if the search is over.
+  // Returns the rate to try next, or nullopt if the search has ended.
   std::optional<double> Next() const;
   // Reports whether the rate of Next() passed.
   void Tell(bool passed);
+
+  // Returns the largest number of rates that may still be tried, including Next().
+  int MostLeft() const;
 
   // Returns the highest rate that has passed, or nullopt if none has.
   std::optional<double> best() const { return best_; }
@@ -51,7 +55,7 @@ class RateSearch {
   const double most_;
   std::optional<double> best_;
   std::optional<double> worst_;  // the lowest rate that has failed
-  bool over_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace hellocnn::load

@@ -20,7 +20,7 @@ void Tally::Record(const Sample& sample, const Verdict& verdict) {
   const int code =
       verdict.code >= 0 && verdict.code < kCodes ? verdict.code : static_cast<int>(grpc::UNKNOWN);
   ++by_code[code];
-  last_done = std::max(last_done, sample.done);
+  last_ended = std::max(last_ended, sample.ended);
   const Nanos behind = sample.sent - sample.intended;
   lag.Record(behind.count());
   if (sample.held) {
@@ -32,8 +32,8 @@ void Tally::Record(const Sample& sample, const Verdict& verdict) {
     AddMessage(messages[code], verdict.message);
     return;
   }
-  const Nanos took = sample.done - sample.sent;
-  latency.Record((sample.done - sample.intended).count());
+  const Nanos took = sample.ended - sample.sent;
+  latency.Record((sample.ended - sample.intended).count());
   service.Record(took.count());
   images += verdict.images;
   wrong += verdict.wrong;
@@ -61,7 +61,7 @@ void Tally::Add(const Tally& other) {
   batch_sizes += other.batch_sizes;
   late += other.late;
   held += other.held;
-  last_done = std::max(last_done, other.last_done);
+  last_ended = std::max(last_ended, other.last_ended);
 }
 
 void Tally::Clear() {
@@ -71,7 +71,7 @@ void Tally::Clear() {
   by_code.fill(0);
   for (std::vector<std::string>& of_code : messages) of_code.clear();
   images = wrong = batch_sizes = late = held = 0;
-  last_done = Nanos(0);
+  last_ended = Nanos(0);
 }
 
 std::int64_t Tally::requests() const {

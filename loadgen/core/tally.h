@@ -19,7 +19,7 @@ inline constexpr int kCodes = 17;  // gRPC's status codes, OK = 0 to UNAUTHENTIC
 struct Sample {
   Nanos intended;  // in a closed loop the same as sent
   Nanos sent;
-  Nanos done;
+  Nanos ended;
   // True if it was sent late because too many requests were in flight, not because the generator
   // was slow.
   bool held;
@@ -47,7 +47,7 @@ struct Tally {
   std::int64_t batch_sizes = 0;  // sum over the responses that `queue` counts
   std::int64_t late = 0;         // later than kLate because the generator was slow
   std::int64_t held = 0;
-  Nanos last_done{0};  // when the last request ended
+  Nanos last_ended{0};  // when the last request ended
 
   void Record(const Sample& sample, const Verdict& verdict);
   void Add(const Tally& other);

@@ -33,11 +33,12 @@ void AddImages(const Images& images, std::size_t first, int count,
 
 class ClassifyJudge : public Judge {
  public:
-  ClassifyJudge(bool streaming, int images_per_request, const std::vector<int>* labels)
-      : streaming_(streaming),
-        images_(images_per_request),
+  ClassifyJudge(const ClassifyOptions& options, const std::vector<int>* labels)
+      : streaming_(options.streaming),
+        images_(options.images_per_request),
+        classes_(options.classes),
         labels_(labels),
-        memory_(kBytesPerAnswer + kBytesPerPrediction * std::size_t(images_per_request)),
+        memory_(kBytesPerAnswer + (kBytesPerPrediction + 4 * std::size_t(classes_)) * images_),
         arena_(memory_.data(), memory_.size()) {}
 
   void Read(grpc::ByteBuffer& answer, Verdict& verdict) override {
@@ -64,6 +65,17 @@ class ClassifyJudge : public Judge {
     if (response_->predictions_size() != images_) {
       return Break(verdict, absl::StrCat(response_->predictions_size(), " predictions for ",
                                          images_, " images"));
+    }
+    for (const v1::Prediction& prediction : response_->predictions()) {
+      if (prediction.log_probabilities_size() != classes_) {
+        return Break(verdict, absl::StrCat(prediction.log_probabilities_size(),
+                                           " log-probabilities for an image, and the model has ",
+                                           classes_, " classes"));
+      }
+      if (prediction.class_index() < 0 || prediction.class_index() >= classes_) {
+        return Break(verdict, absl::StrCat("class ", prediction.class_index(),
+                                           " is not within 0 to ", classes_ - 1));
+      }
     }
     verdict.images = images_;
     verdict.queue = FromProto(response_->timing().queue_duration());
@@ -94,11 +106,12 @@ class ClassifyJudge : public Judge {
 
   static void Break(Verdict& verdict, const std::string& how) {
     verdict.code = grpc::StatusCode::INTERNAL;
-    verdict.message = "the server's answer breaks the protocol: " + how;
+    verdict.message = "the server's response breaks the protocol: " + how;
   }
 
   const bool streaming_;
   const int images_;
+  const int classes_;
   const std::vector<int>* const labels_;
   // Holds the last response, so that the same memory is used again.
   std::vector<char> memory_;
@@ -140,18 +153,22 @@ class Classify : public Protocol {
   }
 
   std::unique_ptr<Judge> NewJudge() const override {
-    return std::make_unique<ClassifyJudge>(options_.streaming, options_.images_per_request,
-                                           &labels_);
+    return std::make_unique<ClassifyJudge>(options_, &labels_);
   }
 
  private:
+  v1::Priority priority() const {
+    return options_.low_priority ? v1::PRIORITY_LOW : v1::PRIORITY_UNSPECIFIED;
+  }
   std::string Serialise(const Images& images, std::size_t first) const {
     if (!options_.streaming) {
       v1::ClassifyRequest request;
+      request.set_priority(priority());
       AddImages(images, first, options_.images_per_request, *request.mutable_images());
       return request.SerializeAsString();
     }
     v1::ClassifyStreamRequest request;
+    request.set_priority(priority());
     AddImages(images, first, options_.images_per_request, *request.mutable_images());
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.timeout);
     request.mutable_timeout()->set_seconds(seconds.count());

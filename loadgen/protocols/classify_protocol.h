@@ -15,6 +15,8 @@ struct ClassifyOptions {
   bool streaming = false;
   int images_per_request = 1;           // >= 1
   std::chrono::nanoseconds timeout{0};  // of each request on a stream, where it must be > 0
+  int classes = 10;  // of the model; a response with another number breaks the protocol
+  bool low_priority = false;
 };
 
 // Request i holds images_per_request images, beginning with number i * images_per_request. The last

@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "base/input.h"
+#include "base/shown.h"
 #include "loadgen/report/text.h"
 
 namespace hellocnn::load {
@@ -17,101 +16,79 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
-// 95% of a normal distribution lie within this many standard deviations.
-constexpr double kZ = 1.96;
+constexpr double kMostShown = 100;     // the largest relative change that a table shows
+constexpr std::size_t kMaxShown = 60;  // of a value in the document
 constexpr std::array<const char*, 7> kMetrics = {"rate", "mean", "p50",  "p90",
                                                  "p95",  "p99",  "p99.9"};
-constexpr std::array<std::pair<const char*, double>, 5> kQuantiles = {
-    {{"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p99.9", 0.999}}};
 
-using Slots = std::vector<std::pair<double, std::int64_t>>;  // upper end in seconds, count
+// Settings that decide what the figures mean, and others that a reader should know, as they are in
+// the document.
+using Setting = std::pair<const char*, const char*>;
+constexpr std::array<Setting, 7> kDecisive = {
+    {{"/load/arrivals", "arrivals"},
+     {"/load/mode", "mode"},
+     {"/load/low_priority", "low priority"},
+     {"/load/images_per_request", "images a request"},
+     {"/load/pixel_format", "pixel format"},
+     {"/runs/0/concurrency", "requests in flight"},
+     {"/runs/0/wanted_requests_per_second", "wanted requests/s"}}};
+constexpr std::array<Setting, 15> kNotable = {{{"/model", "model"},
+                                               {"/version", "hellocnn"},
+                                               {"/load/data", "data"},
+                                               {"/load/invert", "inverted"},
+                                               {"/load/transpose", "transposed"},
+                                               {"/load/connections", "connections"},
+                                               {"/load/threads", "threads"},
+                                               {"/load/tls", "TLS"},
+                                               {"/load/round_robin", "round robin"},
+                                               {"/load/most_in_flight", "most requests in flight"},
+                                               {"/load/warm_up_seconds", "seconds of warm-up"},
+                                               {"/load/duration_seconds", "seconds of measurement"},
+                                               {"/load/requests", "requests to measure"},
+                                               {"/load/timeout_seconds", "seconds of time limit"},
+                                               {"/load/seed", "seed"}}};
 
-double ValueOfRank(const Slots& slots, double rank) {
-  double seen = 0;
-  for (const auto& [value, count] : slots) {
-    seen += static_cast<double>(count);
-    if (seen >= rank) return value;
+// Returns "WHAT: X before, Y after" if the two values at `path` differ.
+void AddIfDifferent(const Json& before, const Json& after, const Json::json_pointer& path,
+                    const std::string& what, std::vector<std::string>& differences) {
+  const auto value = [&](const Json& document) {
+    return document.contains(path) ? document.at(path) : Json(nullptr);
+  };
+  const auto text = [](const Json& one) {
+    return one.is_null()     ? std::string("none")
+           : one.is_string() ? Shown(one.get<std::string>(), kMaxShown)
+           : one.is_number() ? Exact(one.get<double>())
+                             : Shown(one.dump(), kMaxShown);
+  };
+  const Json was = value(before);
+  const Json is = value(after);
+  // Documents from before a setting existed do not have it, and it was off.
+  const auto off = [](const Json& one) { return one.is_null() || one == false; };
+  if (was != is && !(off(was) && off(is))) {
+    differences.push_back(absl::StrCat(what, ": ", text(was), " before, ", text(is), " after"));
   }
-  return slots.back().first;
 }
 
-// Returns the estimate of a quantile. The number of n independent values below the quantile is
-// binomial. This bounds the ranks between which the true quantile lies.
-Estimate QuantileOf(const Slots& slots, std::int64_t total, double quantile) {
-  const auto n = static_cast<double>(total);
-  const double rank = quantile * n;
-  const double deviation = std::sqrt(n * quantile * (1 - quantile));
-  return {ValueOfRank(slots, std::ceil(rank - 1e-6)),
-          ValueOfRank(slots, std::max(1.0, std::floor(rank - kZ * deviation))),
-          ValueOfRank(slots, std::min(n, std::ceil(rank + kZ * deviation) + 1))};
-}
-
-Estimate MeanOf(double mean, double deviation, double count) {
-  const double error = kZ * deviation / std::sqrt(count);
-  return {mean, mean - error, mean + error};
-}
-
-// Returns the estimate of the rate from the rates of the windows. Only whole windows count, because
-// the last one may be cut short.
-Estimate RateOf(double rate, const Json& windows, double seconds) {
-  std::vector<double> rates;
-  for (const Json& window : windows) {
-    const double length = window.at("length_seconds").get<double>();
-    if (window.at("start_seconds").get<double>() + length > seconds + 1e-6) continue;
-    rates.push_back(window.at("answered").get<double>() / length);
+// Adds what makes one of the measurements, `name`, doubtful.
+void AddDoubts(const Json& document, const std::string& name, Comparison& comparison) {
+  const Json& run = document.at("runs").at(0);
+  const auto is_true = [](const Json& of, const char* key) {
+    return of.is_object() && of.value(key, Json()) == true;
+  };
+  if (is_true(run, "interrupted")) comparison.differences.push_back(name + " was interrupted");
+  if (run.value("steady", Json()) == false) comparison.notes.push_back(name + " was not steady");
+  if (!run.value("generator_bound", Json::array()).empty()) {
+    comparison.notes.push_back("the generator may have limited " + name);
   }
-  if (rates.size() < 2) return {rate, rate, rate};
-  double mean = 0;
-  for (const double value : rates) mean += value / static_cast<double>(rates.size());
-  double squares = 0;
-  for (const double value : rates) squares += (value - mean) * (value - mean);
-  const auto n = static_cast<double>(rates.size());
-  return MeanOf(rate, std::sqrt(squares / (n - 1)), n);
-}
-
-// Throws an exception of nlohmann-json if the document does not have the expected form.
-std::map<std::string, Estimate> EstimatesOf(const Json& run) {
-  std::map<std::string, Estimate> estimates;
-  const Json& latency = run.at("latency_seconds");
-  const auto count = latency.at("count").get<std::int64_t>();
-  if (count == 0) return estimates;
-  estimates["rate"] = RateOf(run.at("requests_per_second").get<double>(), run.at("windows"),
-                             run.at("seconds").get<double>());
-  estimates["mean"] =
-      MeanOf(latency.at("mean").get<double>(), latency.at("standard_deviation").get<double>(),
-             static_cast<double>(count));
-  Slots slots;
-  std::int64_t total = 0;
-  for (const Json& slot : run.at("latency_histogram")) {
-    slots.emplace_back(slot.at(0).get<double>() * 1e-9, slot.at(1).get<std::int64_t>());
-    total += slots.back().second;
+  if (is_true(run.value("server_metrics", Json()), "restarted")) {
+    comparison.notes.push_back("the server was restarted during " + name);
   }
-  if (slots.empty()) return estimates;
-  for (const auto& [name, quantile] : kQuantiles) {
-    // With fewer responses, none lies beyond the quantile.
-    if (static_cast<double>(total) * (1 - quantile) < 1 - 1e-9) continue;
-    estimates[name] = QuantileOf(slots, total, quantile);
-  }
-  return estimates;
-}
-
-absl::StatusOr<std::map<std::string, Estimate>> Read(const std::string& path) {
-  const absl::StatusOr<std::string> bytes = ReadInput(path, kMaxFileBytes);
-  if (!bytes.ok()) return bytes.status();
-  const Json document = Json::parse(*bytes, nullptr, /*allow_exceptions=*/false);
-  const std::string wanted = "; wanted is what `hellocnn load --output json` writes";
-  if (document.is_discarded())
-    return absl::InvalidArgumentError(path + ": this is not JSON" + wanted);
-  try {
-    const Json& runs = document.at("runs");
-    if (runs.size() != 1) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": there are ", runs.size(), " runs in it; wanted is one"));
-    }
-    return EstimatesOf(runs.at(0));
-  } catch (const Json::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", error.what(), wanted));
+  for (const char* key : {"failed", "unsent"}) {
+    const Json number = run.value(key, Json());
+    if (!number.is_number_unsigned() || number == 0) continue;
+    comparison.notes.push_back(absl::StrCat(Grouped(number.get<std::int64_t>()), " requests of ",
+                                            name, " ", key == std::string("failed") ? "" : "were ",
+                                            key, ", and no figure here has them"));
   }
 }
 
@@ -148,36 +125,58 @@ bool Condition::Holds(const Change& change) const {
          (more ? change.Relative() > relative : change.Relative() < relative);
 }
 
-absl::StatusOr<std::vector<Change>> Compare(const std::string& before, const std::string& after) {
-  const auto old_estimates = Read(before);
-  if (!old_estimates.ok()) return old_estimates.status();
-  const auto new_estimates = Read(after);
-  if (!new_estimates.ok()) return new_estimates.status();
-  std::vector<Change> changes;
+absl::StatusOr<Comparison> Compare(const std::string& before, const std::string& after) {
+  const absl::StatusOr<SavedRun> old_one = ReadSavedRun(before);
+  if (!old_one.ok()) return old_one.status();
+  const absl::StatusOr<SavedRun> new_one = ReadSavedRun(after);
+  if (!new_one.ok()) return new_one.status();
+  Comparison comparison;
   for (const char* metric : kMetrics) {
-    const auto was = old_estimates->find(metric);
-    const auto is = new_estimates->find(metric);
-    if (was == old_estimates->end() || is == new_estimates->end()) continue;
-    changes.push_back({metric, std::string(metric) != "rate", was->second, is->second});
+    const auto was = old_one->estimates.find(metric);
+    const auto is = new_one->estimates.find(metric);
+    if (was == old_one->estimates.end() || is == new_one->estimates.end()) continue;
+    comparison.changes.push_back({metric, std::string(metric) != "rate", was->second, is->second});
   }
-  return changes;
+  const auto compare = [&](const auto& settings, std::vector<std::string>& differences) {
+    for (const auto& [path, what] : settings) {
+      AddIfDifferent(old_one->document, new_one->document, Json::json_pointer(path), what,
+                     differences);
+    }
+  };
+  compare(kDecisive, comparison.differences);
+  compare(kNotable, comparison.notes);
+  AddDoubts(old_one->document, "the measurement before", comparison);
+  AddDoubts(new_one->document, "the measurement after", comparison);
+  return comparison;
 }
 
 std::string ToText(const std::vector<Change>& changes) {
   const auto cell = [](const Change& change, const Estimate& estimate) {
-    const auto text = [&](double value) {
-      return change.is_time ? ShortTime(value) : absl::StrFormat("%.1f/s", value);
-    };
-    return absl::StrFormat("%s (%s to %s)", text(estimate.value), text(estimate.low),
-                           text(estimate.high));
+    // One unit for the whole cell, which the value chooses.
+    const double size = estimate.value;
+    const double unit = !change.is_time || size >= 0.9995 ? 1 : size >= 0.9995e-3 ? 1e3 : 1e6;
+    return absl::StrCat(Number(unit * size),
+                        !change.is_time ? "/s"
+                        : unit == 1     ? " s"
+                        : unit == 1e3   ? " ms"
+                                        : " us",
+                        " (", Number(unit * estimate.low), " to ", Number(unit * estimate.high),
+                        ")");
   };
-  std::string table =
-      absl::StrFormat("%-6s %-36s %-36s %8s\n", "", "before (95% confidence)", "after", "change");
+  std::string table = absl::StrFormat("%-5s %-30s %-30s%10s\n", "", "before (95% confidence)",
+                                      "after (95% confidence)", "change");
+  bool noise = false;
   for (const Change& change : changes) {
-    absl::StrAppendFormat(&table, "%-6s %-36s %-36s %+7.1f%%%s\n", change.metric,
-                          cell(change, change.before), cell(change, change.after),
-                          100 * change.Relative(), change.Sure() ? "" : "  within the noise");
+    const double relative = std::min(change.Relative(), kMostShown);
+    absl::StrAppendFormat(
+        &table, "%-5s %-30s %-30s%10s%s\n", change.metric, cell(change, change.before),
+        cell(change, change.after),
+        absl::StrCat(change.Relative() > kMostShown ? ">" : "", relative < 0 ? "" : "+",
+                     relative < kMostShown ? Percent(relative) : "10,000%"),
+        change.Sure() ? "" : " ~");
+    noise = noise || !change.Sure();
   }
+  if (noise) table += "~ the two intervals overlap: the change is within the noise\n";
   return table;
 }
 

@@ -1,4 +1,5 @@
-// Compares two measurements: what has changed, and how certain the change is.
+// Compares two measurements: what has changed, how certain the change is, and whether the two were
+// measured alike.
 #ifndef HELLOCNN_LOADGEN_REPORT_COMPARE_H_
 #define HELLOCNN_LOADGEN_REPORT_COMPARE_H_
 
@@ -6,16 +7,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "loadgen/report/saved_run.h"
 
 namespace hellocnn::load {
-
-// A value and its 95% confidence interval, which is valid if responses are independent of each
-// other.
-struct Estimate {
-  double value = 0;
-  double low = 0;
-  double high = 0;
-};
 
 // The same metric in two measurements.
 struct Change {
@@ -28,6 +22,15 @@ struct Change {
   double Relative() const { return before.value > 0 ? after.value / before.value - 1 : 0; }
   // Returns true if the intervals do not overlap.
   bool Sure() const { return after.low > before.high || after.high < before.low; }
+};
+
+struct Comparison {
+  std::vector<Change> changes;
+  // Each says for people in what the measurements differ so much that a change of the figures says
+  // nothing about the server: the kind of load, its size, or that one was interrupted.
+  std::vector<std::string> differences;
+  // The same for what a reader should know: other settings, and doubts about one of them.
+  std::vector<std::string> notes;
 };
 
 // One condition of --fail-if: "p99>+10%", "rate<-5%".
@@ -44,11 +47,10 @@ struct Condition {
 };
 
 // Reads two outputs of `hellocnn load --output json`, of one run each. Metrics that only one of
-// them has are left out. NOT_FOUND: there is no such file. INVALID_ARGUMENT names the file and what
-// is wrong with it.
-absl::StatusOr<std::vector<Change>> Compare(const std::string& before, const std::string& after);
+// them has are left out. Errors are those of ReadSavedRun.
+absl::StatusOr<Comparison> Compare(const std::string& before, const std::string& after);
 
-// Returns a line for each change.
+// Returns a line of at most 80 columns for each change, and a head.
 std::string ToText(const std::vector<Change>& changes);
 
 }  // namespace hellocnn::load

@@ -5,8 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/version.h"
 #include "loadgen/core/analysis.h"
 #include "loadgen/core/percentiles.h"
+#include "loadgen/report/json.h"
 #include "loadgen/report/text.h"
 
 namespace hellocnn::load {
@@ -49,7 +51,9 @@ Json OrNull(const std::optional<Value>& value) {
 Json ServerJson(const Run& run) {
   if (!run.server.has_value()) return nullptr;
   const ServerView& server = *run.server;
-  return {{"seconds", server.seconds},
+  return {{"problem", server.problem.empty() ? Json(nullptr) : Json(server.problem)},
+          {"restarted", server.restarted},
+          {"seconds", server.seconds},
           {"images_answered", OrNull(server.images_answered)},
           {"images_dropped", OrNull(server.images_dropped)},
           {"requests_answered", OrNull(server.requests_answered)},
@@ -78,6 +82,8 @@ Json RunJson(const Run& run) {
   json["requests"] = total.requests();
   json["answered"] = total.answered();
   json["failed"] = total.failed();
+  json["unsent"] = outcome.unsent;
+  json["cancelled"] = outcome.cancelled;
   json["images"] = total.images;
   json["wrong"] = total.wrong;
   json["requests_per_second"] = outcome.Rate();
@@ -128,60 +134,93 @@ Json RunJson(const Run& run) {
 
 std::string ToJson(const Report& report) {
   const Setup& setup = report.setup;
-  Json document = {{"target", setup.target},
+  const auto set = [](auto value, bool is_set) { return is_set ? Json(value) : Json(nullptr); };
+  Json document = {{"format", kFormat},
+                   {"version", kVersion},
+                   {"target", setup.target},
                    {"model", setup.model},
                    {"started_at", setup.started_at},
                    {"load",
                     {{"arrivals", setup.arrivals},
                      {"mode", setup.mode},
+                     {"low_priority", setup.priority == "low"},
                      {"pixel_format", setup.pixel_format},
-                     {"data", setup.data.empty() ? Json(nullptr) : Json(setup.data)},
+                     {"data", set(setup.data, !setup.data.empty())},
                      {"images_per_request", setup.images_per_request},
                      {"connections", setup.connections},
+                     {"tls", setup.tls},
+                     {"invert", setup.mending.invert},
+                     {"transpose", setup.mending.transpose},
+                     {"round_robin", setup.round_robin},
                      {"threads", setup.threads},
                      {"warm_up_seconds", absl::ToDoubleSeconds(setup.warm_up)},
+                     {"duration_seconds", set(absl::ToDoubleSeconds(setup.duration),
+                                              setup.duration > absl::ZeroDuration())},
+                     {"requests", set(setup.requests, setup.requests > 0)},
+                     {"most_in_flight", set(setup.most_in_flight, setup.arrivals != "closed")},
                      {"timeout_seconds", absl::ToDoubleSeconds(setup.timeout)},
                      {"seed", setup.seed}}},
+                   {"interrupted", report.interrupted()},
+                   {"planned_runs", set(report.planned_runs, !report.search.has_value())},
                    {"runs", Json::array()}};
   for (const Run& run : report.runs) {
     document["runs"].push_back(RunJson(run));
-    if (report.search.has_value()) document["runs"].back()["keeps_slo"] = run.verdict.empty();
+    if (!report.search.has_value()) continue;
+    document["runs"].back()["keeps_slo"] = set(run.verdict.empty(), !run.outcome.interrupted);
   }
   if (report.search.has_value()) {
+    // A search that is not complete has no highest rate yet.
     const Search& search = *report.search;
-    document["search"] = {{"slo", search.slo},
-                          {"highest_rate", search.best ? Json(*search.best) : Json(nullptr)}};
+    document["search"] = {
+        {"slo", search.slo},
+        {"complete", search.complete},
+        {"highest_rate", set(search.best.value_or(0), search.complete && search.best.has_value())},
+        {"highest_rate_so_far", OrNull(search.best)}};
   }
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return DumpJson(document, 2) + "\n";
 }
 
 std::string ToCsv(const Report& report) {
+  std::string text = CsvHead();
+  for (const Run& run : report.runs) text += CsvRow(report, run);
+  return text;
+}
+
+std::string CsvHead() {
   std::string text =
       "arrivals,concurrency,wanted_requests_per_second,seconds,answered,failed,wrong,"
       "requests_per_second,images_per_second,mean_seconds";
   for (const Percentile& percentile : kPercentiles)
     absl::StrAppend(&text, ",", percentile.key, "_seconds");
-  text += ",max_seconds,late_sends,held_sends,mean_batch_size,generator_cpu_ratio\n";
-  for (const Run& run : report.runs) {
-    const Outcome& outcome = run.outcome;
-    const Tally& total = outcome.total;
-    absl::StrAppendFormat(&text, "%s,%d,%g,%g,%d,%d,%d,%.3f,%.3f,%.9f", report.setup.arrivals,
-                          run.concurrency, run.rate, outcome.seconds, total.answered(),
-                          total.failed(), total.wrong, outcome.Rate(), outcome.ImageRate(),
-                          total.latency.Mean() * 1e-9);
-    for (const Percentile& percentile : kPercentiles) {
-      text += ",";
-      if (Knows(total.latency, percentile.quantile)) {
-        absl::StrAppendFormat(&text, "%.9f", Seconds(total.latency.ValueAt(percentile.quantile)));
-      }
+  return text +
+         ",max_seconds,late_sends,held_sends,mean_batch_size,generator_cpu_ratio,unsent,cancelled,"
+         "interrupted,server_restarted\n";
+}
+
+std::string CsvRow(const Report& report, const Run& run) {
+  const Outcome& outcome = run.outcome;
+  const Tally& total = outcome.total;
+  std::string text = absl::StrFormat(
+      "%s,%d,%.9g,%.9g,%d,%d,%d,%.3f,%.3f,%.9f", report.setup.arrivals, run.concurrency, run.rate,
+      outcome.seconds, total.answered(), total.failed(), total.wrong, outcome.Rate(),
+      outcome.ImageRate(), total.latency.Mean() * 1e-9);
+  for (const Percentile& percentile : kPercentiles) {
+    text += ",";
+    if (Knows(total.latency, percentile.quantile)) {
+      absl::StrAppendFormat(&text, "%.9f", Seconds(total.latency.ValueAt(percentile.quantile)));
     }
-    absl::StrAppendFormat(&text, ",%.9f,%d,%d,%.3f,%.4f\n", Seconds(total.latency.max()),
-                          total.late, total.held, total.MeanBatchSize(), outcome.cost.CpuRatio());
   }
+  absl::StrAppendFormat(&text, ",%.9f,%d,%d,%.3f,%.4f,%d,%d,%s,%s\n", Seconds(total.latency.max()),
+                        total.late, total.held, total.MeanBatchSize(), outcome.cost.CpuRatio(),
+                        outcome.unsent, outcome.cancelled, outcome.interrupted ? "true" : "false",
+                        !run.server.has_value() ? ""
+                        : run.server->restarted ? "true"
+                                                : "false");
   return text;
 }
 
-std::string ToHgrm(const Histogram& latency) {
+std::string ToHgrm(const Outcome& outcome) {
+  const Histogram& latency = outcome.total.latency;
   std::string text = absl::StrFormat("%12s %14s %10s %14s\n\n", "Value", "Percentile", "TotalCount",
                                      "1/(1-Percentile)");
   std::int64_t seen = 0;
@@ -198,6 +237,7 @@ std::string ToHgrm(const Histogram& latency) {
                         latency.Mean() * 1e-6, latency.StandardDeviation() * 1e-6);
   absl::StrAppendFormat(&text, "#[Max     = %12.6f, Total count    = %12d]\n",
                         static_cast<double>(latency.max()) * 1e-6, latency.count());
+  if (outcome.interrupted) text += "#[Interrupted: this is what was measured until then]\n";
   return text;
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "base/shown.h"
 #include "loadgen/core/analysis.h"
 #include "loadgen/core/percentiles.h"
 #include "loadgen/report/svg_plot.h"
@@ -80,8 +81,8 @@ std::string PercentileFigure(const Outcome& outcome) {
   };
   return Figure(
       "Latency by percentile",
-      "So many of the requests were answered within this time; each nine further is ten times "
-      "rarer.",
+      "The share of the requests whose response came within this time; each nine further is ten "
+      "times rarer.",
       LinePlot(all, {"of the requests", name, {0, PlaceOf(0.5), 1, PlaceOf(0.95), 2, 3, 4, 5, 6}},
                {"", ShortTime, {}}));
 }
@@ -89,7 +90,7 @@ std::string PercentileFigure(const Outcome& outcome) {
 std::string TimeFigures(const Outcome& outcome) {
   Series p50{"p50", 1, {}, {}};
   Series p99{"p99", 2, {}, {}};
-  Series rate{"answered a second", 3, {}, {}};
+  Series rate{"responses a second", 3, {}, {}};
   Series failed{"failed a second", 2, {}, {}};
   for (const Window& window : outcome.windows) {
     const double at = window.start_seconds + window.length_seconds / 2;
@@ -108,8 +109,8 @@ std::string TimeFigures(const Outcome& outcome) {
 }
 
 std::string LoadName(const Run& run) {
-  if (!run.outcome.open_loop) return absl::StrCat(run.concurrency, " under way");
-  return run.rate > 0 ? absl::StrFormat("%g/s", run.rate) : "recorded";
+  if (!run.outcome.open_loop) return absl::StrCat(run.concurrency, " in flight");
+  return run.rate > 0 ? Exact(run.rate) + "/s" : "recorded";
 }
 
 // Draws the stages of the mean latency, with a bar for each run.
@@ -125,7 +126,7 @@ std::string StagesFigure(const std::vector<const Run*>& runs) {
   }
   const bool shown = !bars.empty() && bars.size() <= kMostBars;
   return Figure(
-      "Where the mean latency went", "Queue and compute as the server says in each answer.",
+      "Where the mean latency went", "Queue and compute as the server says in each response.",
       shown
           ? StackedBars({"server: queue", "network, gRPC", "server: compute", "waiting to be sent"},
                         bars, ShortTime)
@@ -144,12 +145,11 @@ std::string SweepFigure(const std::vector<const Run*>& runs) {
     p99.points.emplace_back(rate, Seconds(latency.ValueAt(0.99)));
     if (!run->outcome.open_loop) p99.notes.push_back(absl::StrCat(run->concurrency));
   }
-  return Figure(
-      "Latency against throughput",
-      runs.front()->outcome.open_loop
-          ? "Each point is a rate that was asked for."
-          : "Each point is a number of requests under way, written at p99.",
-      LinePlot({p50, p99}, {"requests a second, answered", Number, {}}, {"", ShortTime, {}}));
+  return Figure("Latency against throughput",
+                runs.front()->outcome.open_loop
+                    ? "Each point is a rate that was asked for."
+                    : "Each point is a number of requests in flight, written at p99.",
+                LinePlot({p50, p99}, {"responses a second", Number, {}}, {"", ShortTime, {}}));
 }
 
 std::string FigureItem(const std::string& name, const std::string& value, bool bad = false) {
@@ -162,8 +162,8 @@ std::string Figures(const Run& run) {
   const Outcome& outcome = run.outcome;
   const Tally& total = outcome.total;
   std::string html = "<dl class=\"figures\">\n" +
-                     FigureItem("requests a second", Grouped(std::llround(outcome.Rate()))) +
-                     FigureItem("images a second", Grouped(std::llround(outcome.ImageRate())));
+                     FigureItem("requests a second", Number(outcome.Rate())) +
+                     FigureItem("images a second", Number(outcome.ImageRate()));
   for (const double quantile : {0.5, 0.99, 0.999}) {
     if (!Knows(total.latency, quantile)) continue;
     html += FigureItem(absl::StrFormat("p%g", 100 * quantile),
@@ -187,8 +187,23 @@ std::string Warnings(const Report& report) {
       absl::StrAppend(&html, "<br/>", EscapeXml(LoadName(run) + ": " + reason), "\n");
     }
   }
-  if (html.empty()) return "";
-  return "<p class=\"warning\"><strong>The generator, not the server, may be what was "
+  std::string warnings;
+  for (const Run& run : report.runs) {
+    if (run.server.has_value() && !run.server->problem.empty()) {
+      absl::StrAppend(&warnings, "<p class=\"warning\"><strong>",
+                      run.server->restarted ? "The server was restarted." : "No server metrics.",
+                      "</strong>\n",
+                      EscapeXml(LoadName(run) + ": " + Printable(run.server->problem)), "</p>\n");
+    }
+  }
+  if (report.interrupted()) {
+    warnings +=
+        "<p class=\"warning\"><strong>Interrupted.</strong> The figures cover what was measured "
+        "until then.</p>\n";
+  }
+  if (html.empty()) return warnings;
+  return warnings +
+         "<p class=\"warning\"><strong>The generator, not the server, may be what was "
          "measured.</strong>\n" +
          html + "</p>\n";
 }
@@ -197,7 +212,7 @@ std::string Warnings(const Report& report) {
 
 std::string ToHtml(const Report& report) {
   const Setup& setup = report.setup;
-  const std::string title = EscapeXml("Load on " + setup.target);
+  const std::string title = EscapeXml("Load on " + Printable(setup.target));
   std::string page = absl::StrCat(
       "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n"
       "<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" "
@@ -205,7 +220,7 @@ std::string ToHtml(const Report& report) {
       title, "</title>\n<style>", kStyle, "</style>\n</head>\n<body>\n<h1>", title,
       "</h1>\n<p class=\"sub\">",
       EscapeXml(absl::StrCat(
-          setup.model, "; ",
+          Printable(setup.model), "; ",
           setup.arrivals == "closed" ? "closed loop" : setup.arrivals + " arrivals", ", ",
           setup.mode, ", ", setup.connections,
           setup.connections == 1 ? " connection; " : " connections; ",

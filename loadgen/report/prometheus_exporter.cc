@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/address.h"
+#include "base/listen.h"
 #include "loadgen/run/own_cpu.h"
 
 namespace hellocnn::load {
@@ -55,19 +57,19 @@ struct PrometheusExporter::Impl {
   const std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
   std::array<prometheus::Counter*, kCodes> requests{};
   prometheus::Counter& images =
-      Counter("hellocnn_load_images_total", "Images of requests that were answered OK");
+      Counter("hellocnn_load_images_total", "Images of requests that succeeded");
   prometheus::Counter& wrong =
-      Counter("hellocnn_load_wrong_total", "Images whose answer differs from the label");
+      Counter("hellocnn_load_wrong_total", "Images whose class differs from the label");
   prometheus::Histogram& latency =
       Durations("hellocnn_load_request_duration_seconds",
-                "From the intended send to the answer, of requests that were answered OK");
+                "From the intended send to the response, of requests that succeeded");
   prometheus::Histogram& service =
       Durations("hellocnn_load_service_duration_seconds",
-                "From the real send to the answer, of requests that were answered OK");
+                "From the real send to the response, of requests that succeeded");
   prometheus::Histogram& lag =
       Durations("hellocnn_load_send_lag_seconds", "Real minus intended send, of all requests");
   prometheus::Gauge& in_flight =
-      Gauge("hellocnn_load_in_flight_requests", "Requests that are sent and not yet answered");
+      Gauge("hellocnn_load_in_flight_requests", "Requests that are sent and have not ended");
   prometheus::Gauge& target_rate =
       Gauge("hellocnn_load_target_rate", "Requests a second that are wanted; 0 in a closed loop");
   prometheus::Gauge& cpu_ratio =
@@ -88,15 +90,22 @@ absl::StatusOr<std::unique_ptr<PrometheusExporter>> PrometheusExporter::Start(
         &impl->Counter("hellocnn_load_requests_total", "Requests that ended, by status",
                        {{"code", CodeName(code)}});
   }
-  // The HTTP server accepts only addresses, not names.
-  std::string bind = address;
-  if (bind.rfind("localhost:", 0) == 0) bind.replace(0, sizeof("localhost") - 1, "127.0.0.1");
+  // The HTTP server accepts only addresses, not names, and writes + for both families. It does not
+  // say why it cannot listen.
+  const absl::StatusOr<HostPort> resolved = ResolveToListen(address);
+  if (!resolved.ok()) {
+    return absl::UnavailableError(
+        absl::StrCat("--prometheus-listen: ", resolved.status().message()));
+  }
+  const std::string bind =
+      resolved->host == "::" ? absl::StrCat("+", resolved->port) : JoinHostPort(*resolved);
   try {
     impl->exposer = std::make_unique<prometheus::Exposer>(bind, /*num_threads=*/1);
     impl->exposer->RegisterCollectable(impl->registry);
   } catch (const std::exception& error) {  // CivetException, whose header is not installed
     return absl::UnavailableError(
-        absl::StrCat("--prometheus-listen: cannot listen on ", address, ": ", error.what()));
+        absl::StrCat("--prometheus-listen: cannot listen on ", address, ": ", error.what(),
+                     "; its HTTP server may know no IPv6, so choose an address of IPv4"));
   }
   return std::unique_ptr<PrometheusExporter>(new PrometheusExporter(std::move(impl)));
 }

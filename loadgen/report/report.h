@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "hellocnn/data/idx.h"
 #include "loadgen/run/run.h"
 #include "loadgen/run/server_view.h"
 
@@ -16,11 +17,15 @@ namespace hellocnn::load {
 // The settings that all runs of a report share.
 struct Setup {
   std::string target;
-  std::string model;                   // "mnist/1"
-  std::string arrivals = "closed";     // or "constant", "poisson", "ramp" or "recorded"
-  std::string mode = "unary";          // or "stream"
+  std::string model;                // "mnist/1"
+  std::string arrivals = "closed";  // or "constant", "poisson", "ramp" or "recorded"
+  std::string mode = "unary";       // or "stream"
+  std::string priority = "normal";  // or "low"
+  bool tls = false;
+  bool round_robin = false;            // each connection is one to every address
   std::string pixel_format = "gray8";  // or "float32"
   std::string data;                    // folder; empty: generated images
+  Presentation mending;                // what is done to the images of `data`
   std::string send_times;              // file with recorded arrivals
   int images_per_request = 1;
   int connections = 1;
@@ -28,6 +33,8 @@ struct Setup {
   int most_in_flight = 4096;                  // open loop: most requests in flight
   absl::Duration timeout = absl::Seconds(5);  // of each request
   absl::Duration warm_up = absl::Seconds(1);
+  absl::Duration duration;    // of each run after its warm-up; 0: only `requests` ends it
+  std::int64_t requests = 0;  // that each run measures; 0: only `duration` ends it
   std::uint64_t seed = 1;
   std::int64_t started_at = 0;  // seconds since 1970
 };
@@ -37,7 +44,9 @@ struct Run {
   double rate = 0;      // in an open loop: wanted requests a second; 0 for recorded arrivals
   Outcome outcome;
   std::optional<ServerView> server;  // with --server-metrics
-  std::string verdict;  // in a search for the highest rate: empty, or why this rate is too high
+  // In a search for the highest rate, of a run that was not interrupted: empty, or why this rate is
+  // too high.
+  std::string verdict;
 };
 
 // Returns by how much the client's mean time of a request, from its sending, exceeds the server's.
@@ -49,13 +58,21 @@ std::optional<double> NetworkSeconds(const Run& run);
 // The result of a search for the highest rate.
 struct Search {
   std::string slo;
-  std::optional<double> best;  // nullopt: none of the rates passed
+  std::optional<double> best;  // the highest rate that has passed; nullopt: none
+  bool complete = false;       // false: higher rates were still to be tried
 };
 
 struct Report {
   Setup setup;
   std::vector<Run> runs;  // at least one
   std::optional<Search> search;
+  // Runs that were planned, of which an interruption leaves some out. 0 in a search.
+  int planned_runs = 1;
+
+  // Returns true if the last run was interrupted; none follows such a run.
+  bool interrupted() const { return !runs.empty() && runs.back().outcome.interrupted; }
+  // Returns true if it has a table with a line for each run.
+  bool table() const { return search.has_value() || planned_runs > 1; }
 };
 
 }  // namespace hellocnn::load

@@ -1,9 +1,12 @@
 #include "loadgen/report/text_report.h"
 
 #include <cmath>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "base/shown.h"
 #include "loadgen/core/analysis.h"
 #include "loadgen/core/percentiles.h"
 #include "loadgen/report/text.h"
@@ -11,51 +14,89 @@
 namespace hellocnn::load {
 namespace {
 
+constexpr std::size_t kMaxMessage = 300;  // most bytes of a server's message that are shown
+
 double Seconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) * 1e-9; }
 
 std::string Count(std::int64_t count, const std::string& what) {
   return absl::StrCat(Grouped(count), " ", what, count == 1 ? "" : "s");
 }
 
-// Returns a load such as "4 requests under way" or "1,000 requests/s, Poisson".
+// Returns a load such as "4 requests in flight" or "1,000 requests/s, poisson".
 std::string LoadOf(const Setup& setup, const Run& run) {
-  if (!run.outcome.open_loop) return Count(run.concurrency, "request") + " under way";
+  if (!run.outcome.open_loop) return Count(run.concurrency, "request") + " in flight";
   if (setup.arrivals == "recorded") return "requests at recorded times";
-  if (setup.arrivals == "ramp") {
-    return absl::StrFormat("a ramp to %s requests/s", Grouped(std::llround(run.rate)));
-  }
-  return absl::StrFormat("%s requests/s, %s", Grouped(std::llround(run.rate)), setup.arrivals);
+  if (setup.arrivals == "ramp") return "a ramp to " + Exact(run.rate) + " requests/s";
+  return absl::StrCat(Exact(run.rate), " requests/s, ", setup.arrivals);
 }
 
 std::string Header(const Setup& setup) {
-  return absl::StrFormat("%s at %s; %s on %s, %s a request, %s\n", setup.model, setup.target,
-                         setup.mode == "stream" ? "streams" : "unary calls",
-                         Count(setup.connections, "connection"),
-                         Count(setup.images_per_request, setup.pixel_format + " image"),
-                         setup.data.empty() ? "generated" : "of " + setup.data);
+  return Wrapped("", setup.model + " at " + setup.target, 0) +
+         Wrapped(
+             "",
+             absl::StrCat(setup.mode == "stream" ? "streams" : "unary calls", " on ",
+                          Count(setup.connections, "connection"),
+                          setup.round_robin ? " to each address" : "", setup.tls ? " with TLS" : "",
+                          setup.priority == "low" ? " with low priority, " : ", ",
+                          Count(setup.images_per_request, setup.pixel_format + " image"),
+                          " a request, ", setup.data.empty() ? "generated" : "of " + setup.data,
+                          setup.mending.invert ? ", inverted" : "",
+                          setup.mending.transpose ? ", transposed" : ""),
+             0);
 }
 
 std::string Cell(const Histogram& histogram, double quantile) {
   return Knows(histogram, quantile) ? ShortTime(Seconds(histogram.ValueAt(quantile))) : "-";
 }
 
-std::string Row(const std::string& name, const Histogram& histogram) {
-  std::string row = absl::StrFormat("%-18s", name);
-  if (histogram.count() == 0) return row + "  -\n";
-  row += absl::StrFormat(" %9s", ShortTime(histogram.Mean() * 1e-9));
-  for (const Percentile& percentile : kPercentiles) {
-    row += absl::StrFormat(" %9s", Cell(histogram, percentile.quantile));
+// Returns the table of times: a column for each part of the latency, a row for each percentile that
+// is known.
+std::string Times(const Outcome& outcome) {
+  struct Column {
+    const char* above;
+    const char* name;
+    const Histogram& times;
+  };
+  const Tally& total = outcome.total;
+  std::vector<Column> columns = {{"", "latency", total.latency}};
+  if (outcome.open_loop) {
+    columns.push_back({"", "send lag", total.lag});
+    columns.push_back({"service", "time", total.service});
   }
-  return row + absl::StrFormat(" %9s\n", ShortTime(Seconds(histogram.max())));
+  if (total.queue.count() > 0) {
+    columns.push_back({"server:", "queue", total.queue});
+    columns.push_back({"server:", "compute", total.compute});
+    columns.push_back({"network,", "gRPC", total.network});
+  }
+  const auto row = [&](const std::string& name, auto cell) {
+    std::string line = absl::StrFormat("%-8s", name);
+    for (const Column& column : columns) absl::StrAppendFormat(&line, " %11s", cell(column));
+    line.erase(line.find_last_not_of(' ') + 1);
+    return line + "\n";
+  };
+  std::string text;
+  if (columns.size() > 1) text += row("", [](const Column& column) { return column.above; });
+  text += row("", [](const Column& column) { return column.name; });
+  text += row("mean", [](const Column& column) {
+    return column.times.count() > 0 ? ShortTime(column.times.Mean() * 1e-9) : "-";
+  });
+  for (const Percentile& percentile : kPercentiles) {
+    if (!Knows(total.latency, percentile.quantile)) continue;
+    text += row(percentile.name,
+                [&](const Column& column) { return Cell(column.times, percentile.quantile); });
+  }
+  return text + row("max", [](const Column& column) {
+           return column.times.count() > 0 ? ShortTime(Seconds(column.times.max())) : "-";
+         });
 }
 
 std::string Errors(const Tally& total) {
   std::string text;
   for (int code = 1; code < kCodes; ++code) {
     if (total.by_code[code] == 0) continue;
-    text += absl::StrFormat("  %-20s %10s\n", CodeName(code), Grouped(total.by_code[code]));
+    text += absl::StrFormat("  %-20s %13s\n", CodeName(code), Grouped(total.by_code[code]));
     for (const std::string& message : total.messages[code]) {
-      text += absl::StrCat("    ", message.empty() ? "(no message)" : message, "\n");
+      text += Wrapped("", message.empty() ? "(no message)" : Shown(message, kMaxMessage), 4);
     }
   }
   return text.empty() ? "" : "\nerrors\n" + text;
@@ -63,15 +104,15 @@ std::string Errors(const Tally& total) {
 
 std::string SteadyLine(const Outcome& outcome) {
   const Steadiness& steadiness = outcome.steadiness;
-  const double window = std::chrono::duration<double>(outcome.window_length).count();
+  const std::string windows =
+      absl::StrFormat("%d windows of %s", kSteadyWindows,
+                      ShortTime(std::chrono::duration<double>(outcome.window_length).count()));
   if (!steadiness.known) {
-    return absl::StrFormat("not known: fewer than %d windows of %.1f s, or too few answers in one",
-                           kSteadyWindows, window);
+    return "not known: fewer than " + windows + ", or too few responses in one";
   }
-  return absl::StrFormat(
-      "%s: over the last %d windows of %.1f s, the rate differs by %.1f%% and %s by %.1f%%",
-      steadiness.steady() ? "yes" : "NO", kSteadyWindows, window, 100 * steadiness.rate_spread,
-      NameOf(outcome.judged_by), 100 * steadiness.latency_spread);
+  return absl::StrCat(steadiness.steady() ? "yes" : "NO", ": over the last ", windows,
+                      ", the rate differs by ", Percent(steadiness.rate_spread), " and ",
+                      NameOf(outcome.judged_by), " by ", Percent(steadiness.latency_spread));
 }
 
 // Returns a number such as "1,204", or "-" if the server does not report it.
@@ -85,23 +126,31 @@ std::string KnownTime(std::optional<double> seconds) {
 std::string ServerLines(const Run& run) {
   if (!run.server.has_value()) return "";
   const ServerView& server = *run.server;
-  const std::int64_t images = run.outcome.total.images + run.outcome.warm_up.images;
   std::string text = "\nthe server's own metrics, with the warm-up\n";
-  absl::StrAppend(&text, "  images   ", Known(server.images_answered),
-                  " answered, where the client counts ", Grouped(images), "; ",
-                  Known(server.images_dropped), " dropped, ", Known(server.requests_refused),
-                  " requests refused\n");
-  absl::StrAppend(&text, "  batches  ", Known(server.batches));
-  if (server.mean_batch_size.has_value()) {
-    absl::StrAppendFormat(&text, " of %.2f images", *server.mean_batch_size);
+  if (!server.problem.empty()) {
+    return text + Wrapped("",
+                          absl::StrCat(server.restarted ? "THE SERVER WAS RESTARTED: " : "",
+                                       server.problem, "; so there is nothing to compare"),
+                          2);
   }
-  absl::StrAppend(&text, ", ", KnownTime(server.mean_compute_seconds), " each\n  request  ",
-                  KnownTime(server.mean_request_seconds), " on average, ",
-                  KnownTime(server.mean_queue_seconds),
-                  " of it in the queue; network and gRPC: ", KnownTime(NetworkSeconds(run)),
-                  ", by which the client's is longer\n");
+  const std::int64_t images = run.outcome.total.images + run.outcome.warm_up.images;
+  text += Wrapped("  images",
+                  absl::StrCat(Known(server.images_answered), " computed, where the client counts ",
+                               Grouped(images), "; ", Known(server.images_dropped), " dropped, ",
+                               Known(server.requests_refused), " requests rejected"));
+  text += Wrapped("  batches", absl::StrCat(Known(server.batches),
+                                            server.mean_batch_size.has_value()
+                                                ? " of " + Number(*server.mean_batch_size) +
+                                                      " images on average, "
+                                                : ", ",
+                                            KnownTime(server.mean_compute_seconds), " each"));
+  text += Wrapped("  request",
+                  absl::StrCat(KnownTime(server.mean_request_seconds), " on average, ",
+                               KnownTime(server.mean_queue_seconds),
+                               " of it in the queue; the client's is longer by ",
+                               KnownTime(NetworkSeconds(run)), ", for the network and gRPC"));
   if (server.cpu_seconds.has_value() && server.seconds > 0) {
-    absl::StrAppendFormat(&text, "  CPU      %.2f CPUs\n", *server.cpu_seconds / server.seconds);
+    text += Wrapped("  CPU", Number(*server.cpu_seconds / server.seconds) + " CPUs");
   }
   return text;
 }
@@ -110,96 +159,138 @@ std::string Warnings(const Run& run) {
   const std::vector<std::string> reasons = JudgeGenerator(run.outcome);
   if (reasons.empty()) return "";
   std::string text = "\nTHE GENERATOR, NOT THE SERVER, MAY BE WHAT WAS MEASURED\n";
-  for (const std::string& reason : reasons) text += "  " + reason + "\n";
+  for (const std::string& reason : reasons) text += Wrapped("", reason, 2);
   return text;
+}
+
+std::string Interruption(const Outcome& outcome) {
+  if (!outcome.interrupted) return "";
+  std::string text = "the figures cover what was measured until then";
+  if (outcome.cancelled > 0) {
+    absl::StrAppend(&text, "; ", Count(outcome.cancelled, "request"),
+                    " still in flight, which no figure counts");
+  }
+  return Wrapped("", absl::StrCat("INTERRUPTED after ", ShortTime(outcome.seconds), ": ", text), 0);
 }
 
 std::string OneRun(const Setup& setup, const Run& run) {
   const Outcome& outcome = run.outcome;
   const Tally& total = outcome.total;
-  std::string text = absl::StrFormat("%s loop, %s, for %.1f s after %.1f s of warm-up%s\n\n",
-                                     outcome.open_loop ? "open" : "closed", LoadOf(setup, run),
-                                     outcome.seconds, absl::ToDoubleSeconds(setup.warm_up),
-                                     outcome.interrupted ? "; interrupted" : "");
-  absl::StrAppend(&text, "requests   ", Grouped(total.answered()), " answered, ",
-                  Grouped(total.failed()), " failed (",
-                  Percent(Share(total.failed(), total.requests())), ")\n");
-  absl::StrAppendFormat(&text, "rate       %.1f requests/s, %.1f images/s\n", outcome.Rate(),
-                        outcome.ImageRate());
-  if (!setup.data.empty()) {
-    absl::StrAppend(&text, "wrong      ", Grouped(total.wrong), " of ", Grouped(total.images),
-                    " images (", Percent(Share(total.wrong, total.images)), ")\n");
-  }
-  absl::StrAppend(&text, "steady     ", SteadyLine(outcome), "\n\n");
-  absl::StrAppendFormat(&text, "%-18s %9s", "", "mean");
-  for (const Percentile& percentile : kPercentiles)
-    absl::StrAppendFormat(&text, " %9s", percentile.name);
-  absl::StrAppendFormat(&text, " %9s\n", "max");
+  std::string text =
+      Wrapped("",
+              absl::StrCat(outcome.open_loop ? "open" : "closed", " loop, ", LoadOf(setup, run),
+                           ", for ", ShortTime(outcome.seconds), " after ",
+                           ShortTime(absl::ToDoubleSeconds(setup.warm_up)), " of warm-up"),
+              0);
+  absl::StrAppend(&text, Interruption(outcome), "\n");
+  text += Wrapped("requests",
+                  absl::StrCat(Grouped(total.answered()), " succeeded, ", Grouped(total.failed()),
+                               " failed (", Percent(Share(total.failed(), total.requests())), ")"));
   if (outcome.open_loop) {
-    text += Row("latency", total.latency) + Row("  send lag", total.lag) +
-            Row("  service time", total.service);
-  } else {
-    text += Row("latency", total.latency);
+    text += Wrapped("unsent", Grouped(outcome.unsent) + " due before the end and never sent");
   }
+  text += Wrapped("rate", absl::StrCat(Number(outcome.Rate()), " requests/s, ",
+                                       Number(outcome.ImageRate()), " images/s"));
+  if (!setup.data.empty()) {
+    text +=
+        Wrapped("wrong", absl::StrCat(Grouped(total.wrong), " of ", Grouped(total.images),
+                                      " images (", Percent(Share(total.wrong, total.images)), ")"));
+  }
+  absl::StrAppend(&text, Wrapped("steady", SteadyLine(outcome)), "\n", Times(outcome), "\n");
   if (total.queue.count() > 0) {
-    text += Row("    server: queue", total.queue) + Row("    server: compute", total.compute) +
-            Row("    network, gRPC", total.network);
-    absl::StrAppendFormat(&text, "\nbatches    of %.1f images, as a request sees them\n",
-                          total.MeanBatchSize());
+    text += Wrapped("batches", absl::StrCat("of ", Number(total.MeanBatchSize()),
+                                            " images on average, as a request sees them"));
   }
   const OwnCost& cost = outcome.cost;
-  absl::StrAppendFormat(
-      &text, "generator  %.2f of %g CPUs, its busiest thread %.0f%%; %.1f us of CPU a request\n",
-      cost.CpuRatio() * cost.cpus, cost.cpus, 100 * cost.busiest_thread,
-      total.requests() > 0 ? 1e6 * cost.cpu_seconds / static_cast<double>(total.requests()) : 0);
+  std::string own = absl::StrCat(Number(cost.CpuRatio() * cost.cpus), " of ", Number(cost.cpus),
+                                 " CPUs, its busiest thread ", Percent(cost.busiest_thread));
+  if (total.requests() > 0) {
+    absl::StrAppend(&own, "; ", ShortTime(cost.cpu_seconds / static_cast<double>(total.requests())),
+                    " of CPU a request");
+  }
+  text += Wrapped("generator", own);
   if (outcome.open_loop) {
-    absl::StrAppend(&text, "late       ", Grouped(total.late),
-                    " sends more than 1 ms late by the generator's fault");
+    std::string late = Grouped(total.late) + " sends more than 1 ms late by the generator's fault";
     if (total.held > 0) {
-      absl::StrAppend(&text, "; ", Grouped(total.held), " held back, as ",
-                      Grouped(setup.most_in_flight), " requests were under way");
+      absl::StrAppend(&late, "; ", Grouped(total.held), " held back, as ",
+                      Grouped(setup.most_in_flight), " requests were in flight");
     }
-    text += "\n";
+    text += Wrapped("late", late);
   }
   return text + ServerLines(run) + Errors(total) + Warnings(run);
 }
 
-std::string ManyRuns(const Report& report) {
-  std::string text = absl::StrFormat(
-      "%12s %10s %10s %9s %9s %9s %9s %8s %9s %s\n",
-      report.runs.front().outcome.open_loop ? "wanted/s" : "under way", "requests/s", "images/s",
-      "p50", "p90", "p99", "p99.9", "failed", "batch", "remarks");
-  for (const Run& run : report.runs) {
-    const Outcome& outcome = run.outcome;
-    const Tally& total = outcome.total;
-    std::string remarks;
-    if (outcome.steadiness.known && !outcome.steadiness.steady()) remarks += " not steady";
-    if (!JudgeGenerator(outcome).empty()) remarks += " generator-bound";
-    if (report.search.has_value()) {
-      remarks += run.verdict.empty() ? " kept" : " NOT KEPT: " + run.verdict;
-    }
-    absl::StrAppendFormat(
-        &text, "%12s %10.1f %10.1f %9s %9s %9s %9s %8s %9.1f%s\n",
-        outcome.open_loop ? Grouped(std::llround(run.rate)) : Grouped(run.concurrency),
-        outcome.Rate(), outcome.ImageRate(), Cell(total.latency, 0.5), Cell(total.latency, 0.9),
-        Cell(total.latency, 0.99), Cell(total.latency, 0.999),
-        Percent(Share(total.failed(), total.requests())), total.MeanBatchSize(), remarks);
+std::vector<std::string> Remarks(const Report& report, const Run& run) {
+  const Outcome& outcome = run.outcome;
+  std::vector<std::string> remarks;
+  if (outcome.interrupted) {
+    remarks.push_back("INTERRUPTED");
+  } else if (report.search.has_value()) {
+    remarks.push_back(run.verdict.empty() ? "kept" : "NOT KEPT: " + run.verdict);
   }
-  if (report.search.has_value()) {
-    text += report.search->best.has_value()
-                ? absl::StrFormat("\n%.0f requests/s is the highest rate tried that keeps %s\n",
-                                  *report.search->best, report.search->slo)
-                : absl::StrCat("\nno rate that was tried keeps ", report.search->slo, "\n");
+  if (outcome.steadiness.known && !outcome.steadiness.steady()) remarks.push_back("not steady");
+  if (outcome.unsent > 0) remarks.push_back(Grouped(outcome.unsent) + " unsent");
+  if (!JudgeGenerator(outcome).empty()) remarks.push_back("generator-bound");
+  if (run.server.has_value() && !run.server->problem.empty()) {
+    remarks.push_back(run.server->problem);
   }
-  return text;
+  return remarks;
 }
+
+constexpr char kRow[] = "%10s %11s %9s %9s %9s %8s %6s";
 
 }  // namespace
 
+std::string TableHead(const Report& report) {
+  return Header(report.setup) +
+         absl::StrFormat(kRow, report.setup.arrivals == "closed" ? "in flight" : "wanted/s",
+                         "requests/s", "p50", "p99", "p99.9", "failed", "batch") +
+         "\n";
+}
+
+std::string TableRow(const Report& report, const Run& run) {
+  const Outcome& outcome = run.outcome;
+  const Tally& total = outcome.total;
+  std::string row = absl::StrFormat(
+      kRow, outcome.open_loop ? Exact(run.rate) : Grouped(run.concurrency), Number(outcome.Rate()),
+      Cell(total.latency, 0.5), Cell(total.latency, 0.99), Cell(total.latency, 0.999),
+      Percent(Share(total.failed(), total.requests())), Number(total.MeanBatchSize()));
+  const std::string remarks = Printable(absl::StrJoin(Remarks(report, run), "; "));
+  if (remarks.empty()) return row + "\n";
+  if (row.size() + 2 + remarks.size() <= kColumns) return row + "  " + remarks + "\n";
+  return row + "\n" + Wrapped("", remarks, 11);
+}
+
+std::string TableEnd(const Report& report) {
+  std::string text;
+  if (report.interrupted()) {
+    const int missing = report.planned_runs - static_cast<int>(report.runs.size());
+    absl::StrAppend(&text, "\nINTERRUPTED: ",
+                    report.search.has_value() ? "the search"
+                    : missing > 0 ? absl::StrCat("lines are missing: ", missing, "; the last line")
+                                  : "the last line",
+                    " is not complete\n");
+  }
+  if (!report.search.has_value()) return text;
+  const Search& search = *report.search;
+  std::string result;
+  if (!search.best.has_value()) {
+    result = "no rate that was tried keeps " + search.slo;
+  } else if (search.complete) {
+    result = absl::StrCat(Exact(*search.best), " requests/s is the highest rate tried that keeps ",
+                          search.slo);
+  } else {
+    result = absl::StrCat(Exact(*search.best), " requests/s kept ", search.slo,
+                          "; higher rates were still to be tried");
+  }
+  return absl::StrCat(text, "\n", Wrapped("", result, 0));
+}
+
 std::string ToText(const Report& report) {
-  return Header(report.setup) + (report.runs.size() == 1 && !report.search.has_value()
-                                     ? OneRun(report.setup, report.runs.front())
-                                     : ManyRuns(report));
+  if (!report.table()) return Header(report.setup) + OneRun(report.setup, report.runs.front());
+  std::string text = TableHead(report);
+  for (const Run& run : report.runs) text += TableRow(report, run);
+  return text + TableEnd(report);
 }
 
 }  // namespace hellocnn::load

@@ -1,45 +1,72 @@
 #include "loadgen/run/bench.h"
 
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "loadgen/core/images.h"
 #include "loadgen/protocols/classify_protocol.h"
+#include "loadgen/run/connect.h"
 
 namespace hellocnn::load {
 namespace {
 
 constexpr int kGeneratedImages = 1024;
 constexpr Nanos kConnectPatience = std::chrono::seconds(10);
+constexpr Nanos kStopNap = std::chrono::milliseconds(20);
+
+// Returns what GetModel returns. Ends the call if `stop` becomes true.
+absl::StatusOr<client::ModelInfo> ModelOf(const client::Client& client,
+                                          const std::atomic<bool>& stop) {
+  const client::Cancellation cancellation;
+  std::atomic<bool> over = false;
+  std::thread watcher([&] {
+    while (!over.load() && !stop.load()) std::this_thread::sleep_for(kStopNap);
+    cancellation.Cancel();
+  });
+  absl::StatusOr<client::ModelInfo> model = client.GetModel({.cancellation = cancellation});
+  over.store(true);
+  watcher.join();
+  if (!model.ok() && stop.load()) {
+    return absl::CancelledError("interrupted while connecting to the server");
+  }
+  return model;
+}
 
 }  // namespace
 
-absl::StatusOr<Bench> Bench::Open(const client::Client& client, Setup setup) {
-  const absl::StatusOr<client::ModelInfo> model = client.GetModel();
+absl::StatusOr<Bench> Bench::Open(const client::Client& client, Setup setup,
+                                  const std::atomic<bool>& stop) {
+  const absl::StatusOr<client::ModelInfo> model = ModelOf(client, stop);
   if (!model.ok()) return model.status();
   const int most = model->limits.max_images_per_request;
   if (setup.images_per_request > most) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--images-per-request is ", setup.images_per_request, "; the server takes at most ", most));
+    return absl::InvalidArgumentError(absl::StrCat("--images-per-request is ",
+                                                   setup.images_per_request,
+                                                   "; the server accepts at most ", most));
   }
   setup.model = model->name + "/" + model->version;
+  setup.tls = client.options().tls.has_value();
+  setup.round_robin = client.options().round_robin;
   setup.started_at = absl::ToUnixSeconds(absl::Now());
   const PixelOptions pixels{setup.pixel_format == "float32", model->preprocessing};
   const absl::StatusOr<Images> images = setup.data.empty()
                                             ? GenerateImages(kGeneratedImages, setup.seed, pixels)
-                                            : ReadImages(setup.data, pixels);
+                                            : ReadImages(setup.data, setup.mending, pixels);
   if (!images.ok()) return images.status();
   Bench bench(std::move(setup));
   const Setup& of = bench.setup_;
   bench.protocol_ = ClassifyProtocol(
-      *images, {of.mode == "stream", of.images_per_request, absl::ToChronoNanoseconds(of.timeout)});
+      *images, {of.mode == "stream", of.images_per_request, absl::ToChronoNanoseconds(of.timeout),
+                static_cast<int>(model->labels.size()), of.priority == "low"});
   if (of.arrivals == "recorded") {
     absl::StatusOr<std::vector<Nanos>> times = ReadSendTimes(of.send_times);
     if (!times.ok()) return times.status();
     bench.send_times_ = std::make_shared<const std::vector<Nanos>>(*std::move(times));
   }
-  absl::StatusOr<Channels> channels = Connect(of.target, of.connections, kConnectPatience);
+  absl::StatusOr<Channels> channels =
+      Connect(client.options(), of.connections, kConnectPatience, stop);
   if (!channels.ok()) return channels.status();
   bench.channels_ = *std::move(channels);
   return bench;
@@ -58,6 +85,15 @@ ArrivalsFactory Bench::ArrivalsOf(const Load& load) const {
     return [rate = load.rate, seed = setup_.seed] { return PoissonArrivals(rate, seed); };
   }
   return [rate = load.rate] { return ConstantArrivals(rate); };
+}
+
+Run Bench::Interrupted(const Load& load) const {
+  Run run;
+  run.concurrency = load.concurrency;
+  run.rate = load.rate;
+  run.outcome.open_loop = setup_.arrivals != "closed";
+  run.outcome.interrupted = true;
+  return run;
 }
 
 Run Bench::Measure(const Load& load, absl::Span<Observer* const> observers,

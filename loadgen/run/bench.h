@@ -20,7 +20,7 @@ struct Load {
   int concurrency = 0;  // in a closed loop: requests in flight
   double rate = 0;      // requests a second of constant and Poisson arrivals; the end of a ramp
   double ramp_from = 0;
-  Limits limits;
+  RunLimits limits;
   Windows windows;
 };
 
@@ -29,10 +29,14 @@ class Bench {
   // Asks `client`'s server for its model, makes or reads the images, serialises the requests and
   // connects to setup.target. Fills in the rest of `setup`. Blocks. INVALID_ARGUMENT: the server
   // accepts fewer images in a request. Also returns the errors of GetModel, ReadImages and
-  // ReadSendTimes. UNAVAILABLE: no connection within 10 s.
-  static absl::StatusOr<Bench> Open(const client::Client& client, Setup setup);
+  // ReadSendTimes. UNAVAILABLE: no connection within 10 s. CANCELLED: `stop` became true.
+  static absl::StatusOr<Bench> Open(const client::Client& client, Setup setup,
+                                    const std::atomic<bool>& stop);
 
   const Setup& setup() const { return setup_; }
+
+  // Returns a run that was interrupted before its first request.
+  Run Interrupted(const Load& load) const;
 
   // See load::Measure. Blocks.
   Run Measure(const Load& load, absl::Span<Observer* const> observers,

@@ -34,10 +34,11 @@ std::string Sparkline(const std::deque<double>& values, bool unicode) {
 
 }  // namespace
 
-LiveView::LiveView(const Limits& limits, int columns, bool unicode,
+LiveView::LiveView(const RunLimits& limits, std::string step, int columns, bool unicode,
                    std::function<void(const std::string&)> draw)
     : limits_(limits),
-      columns_(static_cast<std::size_t>(std::max(20, columns))),
+      step_(step.empty() ? "" : std::move(step) + "  "),
+      columns_(static_cast<std::size_t>(std::max(1, columns))),
       unicode_(unicode),
       draw_(std::move(draw)) {}
 
@@ -59,7 +60,7 @@ void LiveView::See(const View& view) {
   answered_ = failed_ = 0;
 }
 
-std::string LiveView::Progress(const View& view) const {
+std::string LiveView::Progress(const View& view, bool bar) const {
   if (view.warming_up) {
     return absl::StrFormat("warm-up, %.0f s left", std::ceil(Seconds(limits_.warm_up - view.now)));
   }
@@ -71,20 +72,22 @@ std::string LiveView::Progress(const View& view) const {
         share, static_cast<double>(view.total->requests()) / static_cast<double>(limits_.requests));
   }
   if (share <= 0) return absl::StrFormat("%.0f s", measured);
-  if (share >= 1) return "waiting for the last answers";
+  if (share >= 1) return "waiting for the last responses";
   const int filled = static_cast<int>(share * kBarWidth);
-  return absl::StrFormat("[%s%s] %.0f s left", std::string(filled, '#'),
-                         std::string(kBarWidth - filled, ' '),
-                         std::ceil(measured * (1 / share - 1)));
+  std::string left = absl::StrFormat("%.0f s left", std::ceil(measured * (1 / share - 1)));
+  if (!bar) return left;
+  return absl::StrCat("[", std::string(filled, '#'), std::string(kBarWidth - filled, ' '), "] ",
+                      left);
 }
 
 std::string LiveView::Line(const View& view, double seconds) const {
-  std::string line = absl::StrFormat(
-      "%s  %s/s, %s under way, p50 %s, p99 %s", Progress(view),
-      Grouped(std::llround(static_cast<double>(answered_) / seconds)), Grouped(view.in_flight),
-      ShortTime(static_cast<double>(latency_.ValueAt(0.5)) * 1e-9),
+  std::string figures = absl::StrFormat(
+      "  %s/s, %s in flight, p50 %s, p99 %s", Number(static_cast<double>(answered_) / seconds),
+      Grouped(view.in_flight), ShortTime(static_cast<double>(latency_.ValueAt(0.5)) * 1e-9),
       ShortTime(static_cast<double>(latency_.ValueAt(0.99)) * 1e-9));
-  if (failed_ > 0) absl::StrAppend(&line, ", ", Grouped(failed_), " FAILED");
+  if (failed_ > 0) absl::StrAppend(&figures, ", ", Grouped(failed_), " FAILED");
+  std::string line = step_ + Progress(view, /*bar=*/true) + figures;
+  if (line.size() >= columns_) line = step_ + Progress(view, /*bar=*/false) + figures;
   // The line is still all ASCII here. A line that wraps could not be overwritten.
   if (line.size() >= columns_) return line.substr(0, columns_ - 1);
   if (line.size() + 2 + rates_.size() < columns_) line += "  " + Sparkline(rates_, unicode_);

@@ -17,9 +17,9 @@ namespace hellocnn::load {
 class LiveView : public Observer {
  public:
   // Takes the `limits` of the run to compute progress. Calls `draw` twice a second with a line,
-  // without a line end, and with "" to remove the line. `columns` is the width of the terminal;
-  // `unicode` allows block characters.
-  LiveView(const Limits& limits, int columns, bool unicode,
+  // without a line end, and with "" to remove the line. The line begins with `step`, such as
+  // "step 2 of 7". `columns` is the width of the terminal; `unicode` allows block characters.
+  LiveView(const RunLimits& limits, std::string step, int columns, bool unicode,
            std::function<void(const std::string&)> draw);
   ~LiveView() override;
 
@@ -27,9 +27,11 @@ class LiveView : public Observer {
 
  private:
   std::string Line(const View& view, double seconds) const;
-  std::string Progress(const View& view) const;
+  // With a bar if there is room for it.
+  std::string Progress(const View& view, bool bar) const;
 
-  const Limits limits_;
+  const RunLimits limits_;
+  const std::string step_;
   const std::size_t columns_;
   const bool unicode_;
   const std::function<void(const std::string&)> draw_;

@@ -1,20 +1,14 @@
 #include "loadgen/run/run.h"
 
-#include <grpc/support/time.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
 #include <algorithm>
 #include <memory>
 #include <optional>
 #include <thread>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "base/cpu_quota.h"
-#include "base/version.h"
+#include "loadgen/run/load_worker.h"
 #include "loadgen/run/own_cpu.h"
-#include "loadgen/run/worker.h"
 
 namespace hellocnn::load {
 namespace {
@@ -51,9 +45,9 @@ class CostMeter {
   Nanos busiest_{0};
 };
 
-std::vector<std::unique_ptr<Worker>> MakeWorkers(const Plan& plan, const Protocol& protocol,
-                                                 const Channels& channels) {
-  std::vector<std::unique_ptr<Worker>> workers;
+std::vector<std::unique_ptr<LoadWorker>> MakeWorkers(const Plan& plan, const Protocol& protocol,
+                                                     const Channels& channels) {
+  std::vector<std::unique_ptr<LoadWorker>> workers;
   // A worker that would have no slot is not created.
   const int count = std::min({plan.threads, plan.in_flight, static_cast<int>(channels.size())});
   for (int i = 0; i < count; ++i) {
@@ -68,20 +62,51 @@ std::vector<std::unique_ptr<Worker>> MakeWorkers(const Plan& plan, const Protoco
     options.interval = kInterval;
     std::unique_ptr<Arrivals> arrivals;
     if (plan.arrivals) arrivals = EveryNth(plan.arrivals(), i, count);
-    workers.push_back(
-        std::make_unique<Worker>(options, Pacer(plan.limits.Share(i, count), std::move(arrivals))));
+    workers.push_back(std::make_unique<LoadWorker>(
+        options, Pacer(plan.limits.Share(i, count), std::move(arrivals))));
   }
   return workers;
 }
 
+// Counts the measured requests of an open loop that were due, sent or not. In a closed loop none is
+// due.
+class DueRequests {
+ public:
+  explicit DueRequests(const Plan& plan)
+      : schedule_(plan.limits, plan.arrivals ? plan.arrivals() : nullptr) {
+    if (schedule_.open_loop()) Advance();
+  }
+
+  // Returns how many were due before `end`, which never goes back.
+  std::int64_t Before(Nanos end) {
+    while (more_ && next_.intended < end) {
+      if (next_.measured) ++count_;
+      Advance();
+    }
+    return count_;
+  }
+
+ private:
+  void Advance() {
+    const std::optional<Departure> departure = schedule_.Next(Nanos(0));
+    more_ = departure.has_value();
+    if (more_) next_ = *departure;
+  }
+
+  Pacer schedule_;
+  Departure next_{};
+  bool more_ = false;  // false: nothing is due after `next_`, which has been counted
+  std::int64_t count_ = 0;
+};
+
 // Sets the part of the run that rates refer to.
-void SetRates(const Limits& limits, Nanos sending_ended, bool ended_by_count, Outcome& outcome) {
+void SetRates(const RunLimits& limits, Nanos sending_ended, bool ended_by_count, Outcome& outcome) {
   const std::int64_t whole = sending_ended / kInterval;
   if (!ended_by_count && whole > 0) {
     outcome.intervals.resize(whole);
     outcome.seconds = static_cast<double>(whole) * Seconds(kInterval);
   } else {
-    outcome.seconds = std::max(0.0, Seconds(outcome.total.last_done - limits.warm_up));
+    outcome.seconds = std::max(0.0, Seconds(outcome.total.last_ended - limits.warm_up));
   }
   for (const Interval& interval : outcome.intervals) {
     outcome.answered_in_time += interval.answered;
@@ -107,44 +132,15 @@ Steadiness SteadinessOf(const Outcome& outcome) {
 
 }  // namespace
 
-absl::StatusOr<Channels> Connect(const std::string& target, int count, Nanos patience) {
-  Channels channels;
-  for (int i = 0; i < count; ++i) {
-    grpc::ChannelArguments arguments;
-    arguments.SetUserAgentPrefix(absl::StrCat("hellocnn-load/", kVersion));
-    // Channels with equal arguments would share a connection.
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    arguments.SetInt("hellocnn.load.connection", i);
-    // gRPC's optional parts cost a sixth of the instructions of a call. Only deadlines are needed
-    // here; retries would even hide failures.
-    arguments.SetInt(GRPC_ARG_MINIMAL_STACK, 1);
-    arguments.SetInt(GRPC_ARG_ENABLE_DEADLINE_CHECKS, 1);
-    arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
-    arguments.SetMaxReceiveMessageSize(-1);
-    channels.push_back(
-        grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
-    channels.back()->GetState(/*try_to_connect=*/true);
-  }
-  const gpr_timespec until = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                          gpr_time_from_nanos(patience.count(), GPR_TIMESPAN));
-  for (int i = 0; i < count; ++i) {
-    if (!channels[i]->WaitForConnected(until)) {
-      return absl::UnavailableError(absl::StrCat("only ", i, " of ", count, " connections to ",
-                                                 target, " were made in time"));
-    }
-  }
-  return channels;
-}
-
 Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& channels,
                 absl::Span<Observer* const> observers, const std::atomic<bool>& stop) {
   const bool timed = plan.limits.duration != Nanos::max();
   Outcome outcome;
   outcome.open_loop = static_cast<bool>(plan.arrivals);
-  std::vector<std::unique_ptr<Worker>> workers = MakeWorkers(plan, protocol, channels);
-  const Clock::time_point start = Clock::now() + kLeadTime;
+  std::vector<std::unique_ptr<LoadWorker>> workers = MakeWorkers(plan, protocol, channels);
+  const SteadyClock::time_point start = SteadyClock::now() + kLeadTime;
   CostMeter whole;
-  whole.Reset(Clock::now() - start, Nanos(0));
+  whole.Reset(SteadyClock::now() - start, Nanos(0));
   for (const auto& worker : workers) worker->Start(start);
 
   outcome.window_length = WindowLength(plan);
@@ -152,7 +148,10 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
   Collector collector(outcome.window_length);
   CostMeter since_last_view;
   bool warming_up = plan.limits.warm_up > Nanos(0);
+  DueRequests due(plan);
+  std::int64_t due_count = 0;
   Nanos sending_ended{-1};
+  std::optional<Nanos> stopped_at;
   bool ended_by_count = false;
   std::optional<Nanos> steady_at;  // with until_steady: the end of the steady windows
   const auto all = [&](auto property) {
@@ -160,9 +159,9 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
   };
   for (bool finished = false; !finished;) {
     std::this_thread::sleep_for(kInterval);
-    const Nanos now = Clock::now() - start;
+    const Nanos now = SteadyClock::now() - start;
     // Read before the pages are collected, so that no page is missed.
-    finished = all([](const auto& worker) { return worker->finished(); });
+    finished = all([](const auto& worker) { return worker->ended(); });
     Nanos busiest{0};
     std::int64_t in_flight = 0;
     for (const auto& worker : workers) {
@@ -173,14 +172,19 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
       warming_up = false;
       whole.Reset(now, busiest);
     }
+    if (stop.load() && !stopped_at.has_value()) stopped_at = now;
+    if (stopped_at.has_value() && now >= *stopped_at + kPatienceAfterStop) {
+      for (const auto& worker : workers) worker->CancelCalls();
+    }
     if (sending_ended < Nanos(0)) {
       const Nanos planned_end = timed ? plan.limits.warm_up + plan.limits.duration : Nanos::max();
       const bool sent_all = all([](const auto& worker) { return worker->sent_all(); });
-      outcome.interrupted = stop.load();
-      if (outcome.interrupted || steady_at) {
+      if (stopped_at || steady_at) {
         for (const auto& worker : workers) worker->StopSending();
       }
-      if (outcome.interrupted || steady_at || sent_all || now >= planned_end) {
+      due_count = due.Before(std::min(now, planned_end));
+      if (stopped_at || steady_at || sent_all || now >= planned_end) {
+        outcome.interrupted = stopped_at && !sent_all && now < planned_end;
         const bool out_of_time =
             now >= planned_end ||
             (sent_all && all([](const auto& worker) { return worker->ended_by_time(); }));
@@ -191,7 +195,7 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
       }
     }
     std::vector<const Tally*> latest;
-    std::vector<std::pair<Worker*, std::vector<std::unique_ptr<Page>>>> taken;
+    std::vector<std::pair<LoadWorker*, std::vector<std::unique_ptr<Page>>>> taken;
     for (const auto& worker : workers) {
       taken.emplace_back(worker.get(), worker->ledger().Collect());
       for (const std::unique_ptr<Page>& page : taken.back().second) {
@@ -217,10 +221,14 @@ Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& chan
     for (auto& [worker, pages] : taken) worker->ledger().Recycle(std::move(pages));
   }
   collector.CloseAll();
+  for (const auto& worker : workers) outcome.cancelled += worker->cancelled();
+  outcome.interrupted = outcome.interrupted || outcome.cancelled > 0;
   outcome.total = collector.total();
   outcome.warm_up = collector.warm_up();
   outcome.intervals = collector.intervals();
   outcome.windows = collector.windows();
+  outcome.unsent =
+      std::max<std::int64_t>(0, due_count - outcome.total.requests() - outcome.cancelled);
   SetRates(plan.limits, sending_ended, ended_by_count, outcome);
   outcome.steadiness = SteadinessOf(outcome);
   return outcome;

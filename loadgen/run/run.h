@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "loadgen/core/caller.h"
 #include "loadgen/core/collector.h"
@@ -32,7 +31,7 @@ struct Plan {
   // requests beyond it are held back.
   int in_flight = 1;
   int threads = 1;  // each with a completion queue and its share of the connections; <= connections
-  Limits limits;
+  RunLimits limits;
   Windows windows;
   Nanos timeout = std::chrono::seconds(5);  // of each request
 };
@@ -63,7 +62,13 @@ struct Outcome {
   Steadiness steadiness;  // judged by the windows within `seconds`
   OwnCost cost;
   bool open_loop = false;
+  // Open loop: measured requests that were due before the sending ended, and were not sent.
+  std::int64_t unsent = 0;
+  // True if the run was stopped before its end. Its figures cover the time until then.
   bool interrupted = false;
+  // Requests that were cancelled because no response came within kPatienceAfterStop of the stop.
+  // No other figure has them.
+  std::int64_t cancelled = 0;
 
   double Rate() const { return seconds > 0 ? static_cast<double>(answered_in_time) / seconds : 0; }
   double ImageRate() const {
@@ -89,12 +94,12 @@ class Observer {
   virtual void See(const View& view) = 0;
 };
 
-// Opens `count` separate connections to `target`, ready for use. Blocks. UNAVAILABLE: they were not
-// ready within `patience`.
-absl::StatusOr<Channels> Connect(const std::string& target, int count, Nanos patience);
+// How long a run that is stopped waits for the requests in flight.
+inline constexpr Nanos kPatienceAfterStop = std::chrono::seconds(1);
 
-// Runs `plan` until it ends or `stop` becomes true, then waits for the requests in flight. Blocks.
-// `protocol` is no longer used when it returns.
+// Runs `plan` until it ends, then waits for the requests in flight, at most until their timeout.
+// Once `stop` becomes true, ends within kPatienceAfterStop and a few intervals. Blocks. `protocol`
+// is no longer used when it returns.
 Outcome Measure(const Plan& plan, const Protocol& protocol, const Channels& channels,
                 absl::Span<Observer* const> observers, const std::atomic<bool>& stop);
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -23,6 +24,7 @@
 namespace hellocnn::load {
 namespace {
 
+constexpr absl::Duration kExitNap = absl::Milliseconds(20);
 constexpr absl::Duration kEndPatience = absl::Seconds(1);
 constexpr absl::Duration kStopPatience = absl::Seconds(30);
 constexpr char kReady[] = " ready grpc=";
@@ -30,18 +32,19 @@ constexpr char kReady[] = " ready grpc=";
 constexpr int kCannotPin = 126;
 constexpr int kCannotRun = 127;
 
-// Reads until the end of the line, the end of the output, or `until`. Returns the line without its
-// end.
-std::string ReadLine(int file, Instant until) {
+// Reads until the end of the line, the end of the output, `until`, or `stop`, which may be null.
+// Returns the line without its end.
+std::string ReadLine(int file, Instant until, const std::atomic<bool>* stop) {
   std::string line;
   for (;;) {
     pollfd readable{file, POLLIN, 0};
-    const auto left = absl::ToInt64Milliseconds(until - hellocnn::Clock::Monotonic()->Now());
+    const absl::Duration left = until - Clock::Monotonic()->Now();
+    if (left <= absl::ZeroDuration() || (stop != nullptr && stop->load())) return line;
+    const absl::Duration nap = std::min(left, kExitNap);
+    const int ready = poll(&readable, 1, static_cast<int>(absl::ToInt64Milliseconds(nap)) + 1);
+    if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
     char byte = 0;
-    if (left <= 0 || poll(&readable, 1, static_cast<int>(left)) <= 0 || read(file, &byte, 1) != 1 ||
-        byte == '\n') {
-      return line;
-    }
+    if (ready < 0 || read(file, &byte, 1) != 1 || byte == '\n') return line;
     line += byte;
   }
 }
@@ -110,15 +113,16 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(
   }
   std::unique_ptr<ServerProcess> server(new ServerProcess(pid));
   const std::string line =
-      ReadLine(output[0], hellocnn::Clock::Monotonic()->Now() + options.patience);
+      ReadLine(output[0], Clock::Monotonic()->Now() + options.patience, options.stop);
   close(output[0]);  // the server writes nothing after that line
   const std::size_t ready = line.find(kReady);
   if (ready == std::string::npos) {
-    // A process that has closed its output without a line is about to end. Otherwise a signal was
-    // handled on this thread.
+    if (options.stop != nullptr && options.stop->load()) {
+      return absl::CancelledError("interrupted while starting " + command);
+    }
+    // A process that has closed its output without a line is about to end.
     const std::optional<int> end =
-        line.empty() ? server->WaitUntil(hellocnn::Clock::Monotonic()->Now() + kEndPatience)
-                     : std::nullopt;
+        line.empty() ? server->WaitUntil(Clock::Monotonic()->Now() + kEndPatience) : std::nullopt;
     return absl::UnavailableError(absl::StrCat(
         command, " ",
         end.has_value() ? EndInWords(*end)
@@ -156,7 +160,7 @@ void ServerProcess::Signal(int number) const {
 absl::Status ServerProcess::Stop() {
   if (pid_ == 0) return absl::OkStatus();
   Signal(SIGTERM);
-  std::optional<int> end = WaitUntil(hellocnn::Clock::Monotonic()->Now() + kStopPatience);
+  std::optional<int> end = WaitUntil(Clock::Monotonic()->Now() + kStopPatience);
   if (!end.has_value()) {
     Signal(SIGKILL);
     end = WaitUntil(Instant::InfiniteFuture());
@@ -174,7 +178,7 @@ void ServerProcess::Kill() {
 std::optional<int> ServerProcess::WaitUntil(Instant until) {
   int status = 0;
   while (waitpid(pid_, &status, WNOHANG) == 0) {
-    if (hellocnn::Clock::Monotonic()->Now() > until) return std::nullopt;
+    if (Clock::Monotonic()->Now() > until) return std::nullopt;
     absl::SleepFor(absl::Milliseconds(5));
   }
   pid_ = 0;

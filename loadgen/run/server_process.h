@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -24,14 +25,16 @@ class ServerProcess {
     // The only CPU that the server runs on; without it, those of the calling thread.
     std::optional<int> cpu;
     absl::Duration patience = absl::Seconds(60);
+    // If given, Start ends soon after it became true. Outlives Start.
+    const std::atomic<bool>* stop = nullptr;
   };
 
   // Runs `program`, a path, with `arguments`. Blocks until it prints "NAME ready grpc=HOST:PORT" on
   // stdout. Only the arguments configure it: environment variables that begin with HELLOCNN_ are
   // not passed on. It inherits stderr; a terminal's Ctrl-C does not reach it. It ends at the latest
-  // with the thread that started it. UNAVAILABLE: it did not become ready within the patience, or
-  // before a signal handler ran on this thread. The message names the command and what it did
-  // instead; the process has ended by then.
+  // with the thread that started it. UNAVAILABLE: it did not become ready within the patience. The
+  // message names the command and what it did instead. CANCELLED: `stop` became true. The process
+  // has ended by then.
   static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(
       const std::string& program, const std::vector<std::string>& arguments,
       const Options& options);

@@ -1,5 +1,6 @@
 #include "loadgen/run/server_view.h"
 
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,29 @@ constexpr int kLooks = 5;
 constexpr absl::Duration kBetweenLooks = absl::Milliseconds(50);
 
 constexpr char kImages[] = "hellocnn_images_computed_total";
+
+constexpr char kStartTime[] = "process_start_time_seconds";
+
+// Returns true if two start times, in seconds, may be those of one process. Servers add the time of
+// the boot, in whole seconds, and hundredths of a second since then. A small step of the wall clock
+// changes the former by one.
+bool SameStart(double one, double other) {
+  constexpr double kRounding = 0.005;
+  const double apart = std::abs(one - other);
+  return apart < kRounding || std::abs(apart - 1) < kRounding;
+}
+
+std::string Date(double seconds) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", absl::UnixEpoch() + absl::Seconds(seconds),
+                          absl::UTCTimeZone());
+}
+
+ServerView Restarted(const std::string& sign) {
+  ServerView view;
+  view.restarted = true;
+  view.problem = "the server was restarted during the run: " + sign;
+  return view;
+}
 
 // Computes the growth of each sum, and remembers the first one that decreased.
 class Growth {
@@ -53,7 +77,13 @@ std::optional<double> Mean(std::optional<double> sum, std::optional<double> coun
 
 }  // namespace
 
-absl::StatusOr<ServerView> Difference(const Look& before, const Look& after) {
+ServerView Difference(const Look& before, const Look& after) {
+  const std::optional<double> was = before.page.Sum(kStartTime);
+  const std::optional<double> is = after.page.Sum(kStartTime);
+  if (was.has_value() && is.has_value() && !SameStart(*is, *was)) {
+    return Restarted(absl::StrCat("the process that answered at the end started at ", Date(*is),
+                                  ", the one at the beginning at ", Date(*was)));
+  }
   Growth growth(before.page, after.page);
   ServerView view;
   view.images_answered = growth.Of(kImages, {{"outcome", "answered"}});
@@ -70,16 +100,13 @@ absl::StatusOr<ServerView> Difference(const Look& before, const Look& after) {
                                    growth.Of("hellocnn_compute_duration_seconds_count"));
   view.cpu_seconds = growth.Of("process_cpu_seconds_total");
   view.seconds = absl::ToDoubleSeconds(after.at - before.at);
-  if (!growth.shrunk().empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(growth.shrunk(), " has gone down: was the server restarted?"));
-  }
+  if (!growth.shrunk().empty()) return Restarted("its " + growth.shrunk() + " has gone down");
   return view;
 }
 
-absl::StatusOr<Look> LookAt(const std::string& url) {
+absl::StatusOr<Look> LookAt(const std::string& url, const std::atomic<bool>& stop) {
   for (int look = 1;; ++look) {
-    const absl::StatusOr<std::string> text = HttpGet(url);
+    const absl::StatusOr<std::string> text = HttpGet(url, stop);
     if (!text.ok()) return text.status();
     absl::StatusOr<MetricsPage> page = MetricsPage::Parse(*text);
     if (!page.ok()) {
@@ -91,7 +118,7 @@ absl::StatusOr<Look> LookAt(const std::string& url) {
           absl::StrCat(url, ": there is no ", kImages, " in it, which a HelloCNN server has"));
     }
     if (look == kLooks || page->Sum("hellocnn_requests_in_flight").value_or(0) == 0) {
-      return Look{*std::move(page), hellocnn::Clock::Monotonic()->Now()};
+      return Look{*std::move(page), Clock::Monotonic()->Now()};
     }
     absl::SleepFor(kBetweenLooks);
   }

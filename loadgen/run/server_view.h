@@ -2,6 +2,7 @@
 #ifndef HELLOCNN_LOADGEN_RUN_SERVER_VIEW_H_
 #define HELLOCNN_LOADGEN_RUN_SERVER_VIEW_H_
 
+#include <atomic>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,10 @@ namespace hellocnn::load {
 // Covers everything between two looks at the server, including the warm-up and requests of other
 // clients. Values that its metrics do not report are empty.
 struct ServerView {
+  // Why there are no values: the second look failed, or another process answered it. Empty if there
+  // are some.
+  std::string problem;
+  bool restarted = false;
   std::optional<double> images_answered;
   std::optional<double> images_dropped;  // accepted, but expired, cancelled or failed in the queue
   std::optional<double> requests_answered;  // OK, with images
@@ -32,15 +37,15 @@ struct Look {
   Instant at;
 };
 
-// Returns the differences from `before` to `after`, two looks at the same server. INVALID_ARGUMENT:
-// a counter has decreased, as after a restart.
-absl::StatusOr<ServerView> Difference(const Look& before, const Look& after);
+// Returns the differences from `before` to `after`. They are left out if the two are of different
+// processes: the start time has changed, or a counter has decreased.
+ServerView Difference(const Look& before, const Look& after);
 
-// Reads the metrics at `url`. Blocks as HttpGet does. A server counts a request a moment after it
-// has sent the response. If requests are in flight, this function therefore looks again a few
-// times. Returns the errors of HttpGet. INVALID_ARGUMENT names the URL and what was found there
-// instead of metrics.
-absl::StatusOr<Look> LookAt(const std::string& url);
+// Reads the metrics at `url`. Blocks as HttpGet does, and ends with `stop` as it does. A server
+// counts a request a moment after it has sent the response. If requests are in flight, this
+// function therefore looks again a few times. Returns the errors of HttpGet. INVALID_ARGUMENT names
+// the URL and what was found there instead of metrics.
+absl::StatusOr<Look> LookAt(const std::string& url, const std::atomic<bool>& stop);
 
 }  // namespace hellocnn::load
 

@@ -14,8 +14,6 @@
 namespace hellocnn::load {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
 // The server is asked to respond to each request in time. If it does not, the stream is given up
 // this much later.
 constexpr Nanos kGrace = std::chrono::seconds(1);
@@ -30,7 +28,7 @@ struct Tag {
 
 // One call. The first request opens it. After it has ended, the next request opens it again.
 struct Stream {
-  enum class State { kClosed, kStarting, kOpen, kEnding };
+  enum class State { kClosed, kStarting, kOpen, kFinishing };
 
   Tag start{this, Operation::kStart};
   Tag read{this, Operation::kRead};
@@ -101,11 +99,18 @@ class Streams : public Caller {
     }
   }
 
-  void Close() override {
-    closing_since_ = SteadyClock::now();
+  void Finish() override {
+    finishing_since_ = SteadyClock::now();
     for (Stream& stream : streams_) {
       MutexLock lock(&stream.mutex);
       if (stream.state == Stream::State::kOpen && !stream.writing) CloseSending(stream);
+    }
+  }
+
+  void Cancel() override {
+    for (Stream& stream : streams_) {
+      MutexLock lock(&stream.mutex);
+      if (stream.context.has_value()) stream.context->TryCancel();
     }
   }
 
@@ -119,16 +124,17 @@ class Streams : public Caller {
 
   void Tick() override {
     const SteadyClock::time_point oldest = SteadyClock::now() - timeout_ - kGrace;
-    for (Stream& stream : streams_) {
-      MutexLock lock(&stream.mutex);
-      if (stream.state == Stream::State::kClosed || stream.expired) continue;
-      bool expired = closing_since_.has_value() && *closing_since_ < oldest;
-      for (const Request& request : requests_) {
-        expired = expired || (request.stream == &stream && request.sent < oldest);
+    if (finishing_since_.has_value() && *finishing_since_ < oldest) {
+      for (Stream& stream : streams_) {
+        MutexLock lock(&stream.mutex);
+        Expire(stream);
       }
-      if (!expired) continue;
-      stream.expired = true;
-      stream.context->TryCancel();
+    }
+    for (const Request& request : requests_) {
+      Stream* const stream = request.stream.load();
+      if (stream == nullptr) continue;
+      MutexLock lock(&stream->mutex);
+      if (request.stream.load() == stream && request.sent < oldest) Expire(*stream);
     }
   }
 
@@ -141,6 +147,13 @@ class Streams : public Caller {
     // sending thread writes it; afterwards, the handling thread does. Both hold the stream's mutex.
     std::atomic<Stream*> stream = nullptr;
   };
+
+  // Gives up a stream that is late, unless it is closed.
+  static void Expire(Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stream.mutex) {
+    if (stream.state == Stream::State::kClosed || stream.expired) return;
+    stream.expired = true;
+    stream.context->TryCancel();
+  }
 
   void Open(Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stream.mutex) {
     stream.state = Stream::State::kStarting;
@@ -167,14 +180,14 @@ class Streams : public Caller {
   }
 
   // Ends the stream. Asks for the status only when no other operation of the call is in flight.
-  void End(Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stream.mutex) {
-    stream.state = Stream::State::kEnding;
+  void FinishStream(Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stream.mutex) {
+    stream.state = Stream::State::kFinishing;
     if (!stream.reading && !stream.writing) stream.call->Finish(&stream.status, &stream.finish);
   }
 
   void Started(Stream& stream, bool ok) {
     MutexLock lock(&stream.mutex);
-    if (!ok) return End(stream);
+    if (!ok) return FinishStream(stream);
     stream.state = Stream::State::kOpen;
     stream.reading = true;
     stream.call->Read(&stream.answer, &stream.read);
@@ -185,11 +198,11 @@ class Streams : public Caller {
     MutexLock lock(&stream.mutex);
     stream.writing = false;
     // A failed write also fails the read in flight, which ends the stream.
-    if (stream.state == Stream::State::kEnding) return End(stream);
+    if (stream.state == Stream::State::kFinishing) return FinishStream(stream);
     if (!ok || stream.half_closed) return;
     if (!stream.to_write.empty()) {
       WriteNext(stream);
-    } else if (closing_since_.has_value()) {
+    } else if (finishing_since_.has_value()) {
       CloseSending(stream);
     }
   }
@@ -198,7 +211,7 @@ class Streams : public Caller {
     if (!ok) {
       MutexLock lock(&stream.mutex);
       stream.reading = false;
-      return End(stream);
+      return FinishStream(stream);
     }
     judge_->Read(stream.answer, verdict_);
     const auto slot = static_cast<std::uint32_t>(verdict_.id);
@@ -225,14 +238,14 @@ class Streams : public Caller {
     verdict_.message = stream.status.error_message();
     if (stream.status.ok()) {
       verdict_.code = grpc::UNAVAILABLE;
-      verdict_.message = "the server ended the stream before it had answered";
+      verdict_.message = "the server ended the stream before the response";
     }
     std::vector<int> lost;
     {
       MutexLock lock(&stream.mutex);
       if (stream.expired) {
         verdict_.code = grpc::DEADLINE_EXCEEDED;
-        verdict_.message = "no answer on the stream, which was given up";
+        verdict_.message = "no response on the stream, which was given up";
       }
       for (std::size_t slot = 0; slot < requests_.size(); ++slot) {
         if (requests_[slot].stream.load() != &stream) continue;
@@ -261,7 +274,7 @@ class Streams : public Caller {
   std::vector<Stream> streams_;    // one for each connection
   std::size_t next_ = 0;           // used by the sending thread only
   Verdict verdict_;                // used by the handling thread only
-  std::optional<SteadyClock::time_point> closing_since_;
+  std::optional<SteadyClock::time_point> finishing_since_;
 };
 
 }  // namespace

@@ -56,14 +56,29 @@ struct Tuned {
   int best_kept = 0;
   int defaults_kept = 0;
   bool complete = true;  // false: the budget was spent before all values had been tried
+  // True if a measurement was cancelled. The trials before it are there; nothing is concluded.
+  bool interrupted = false;
 
   // Returns true if the difference is certain: in every round the best settings kept the limit and
   // the defaults did not.
-  bool better() const { return rounds > 0 && best_kept == rounds && defaults_kept == 0; }
+  bool better() const {
+    return !interrupted && rounds > 0 && best_kept == rounds && defaults_kept == 0;
+  }
 };
 
-// Measures `settings` at `rate`. An error ends the search.
-using Measurement = std::function<absl::StatusOr<Trial>(const ServerSettings&, double rate)>;
+// A part of the search, which takes one measurement or more.
+struct TuneStep {
+  int number = 0;    // from 1
+  int of = 0;        // steps of the whole search
+  std::string name;  // such as "--threads=2"
+};
+// Returns text such as "step 2 of 9: --threads=2".
+std::string ToText(const TuneStep& step);
+
+// Measures `settings` at `rate`, as part of `step`. An error ends the search; CANCELLED interrupts
+// it.
+using Measurement =
+    std::function<absl::StatusOr<Trial>(const ServerSettings&, double rate, const TuneStep& step)>;
 
 // Finds the highest rate of the defaults. It then tries each other value at 5% above the highest
 // rate so far, twice if necessary. If a value keeps the limit there, it becomes the best, and its

@@ -6,6 +6,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/address.h"
+#include "base/nearest.h"
+#include "base/unix_socket.h"
 
 namespace hellocnn::server {
 namespace {
@@ -34,13 +37,6 @@ std::string Show(absl::Duration value) {
   return value == absl::ZeroDuration() ? "0s" : absl::FormatDuration(value);
 }
 
-bool IsHostPort(absl::string_view value) {
-  const std::size_t colon = value.rfind(':');
-  int port = 0;
-  return colon != absl::string_view::npos && colon > 0 &&
-         absl::SimpleAtoi(value.substr(colon + 1), &port) && 0 <= port && port <= 65535;
-}
-
 bool Allows(const WholeNumber& type, const Options& options) {
   const int value = options.*type.member;
   return type.low <= value && value <= type.high &&
@@ -56,11 +52,19 @@ bool Allows(const Choice& type, const Options& options) {
   return std::find(type.values.begin(), type.values.end(), options.*type.member) !=
          type.values.end();
 }
+// Returns what is wrong with an address.
+absl::Status CheckAddress(const Address& type, const std::string& value) {
+  if (type.or_off && value == "off") return absl::OkStatus();
+  return type.or_unix && IsUnixAddress(value) ? ParseUnixAddress(value).status()
+                                              : ParseHostPort(value).status();
+}
 bool Allows(const Address& type, const Options& options) {
-  const std::string& value = options.*type.member;
-  return (type.or_off && value == "off") || IsHostPort(value);
+  return CheckAddress(type, options.*type.member).ok();
 }
 bool Allows(const Folder& type, const Options& options) { return !(options.*type.member).empty(); }
+bool Allows(const OptionalFile& type, const Options& options) {
+  return !(options.*type.member).empty();
+}
 
 // The row whose member is `member`. There is one: a bound is always another row's option.
 const OptionRow& RowOf(int Options::*member, OptionRows rows) {
@@ -98,17 +102,22 @@ std::string RangeOf(const Choice& type, OptionRows /*rows*/, const Options* /*va
   return text;
 }
 std::string RangeOf(const Address& type, OptionRows /*rows*/, const Options* /*values*/) {
-  return type.or_off ? "host:port, or off" : "host:port";
+  return absl::StrCat("host:port", type.or_unix ? ", or unix:/path" : "",
+                      type.or_off ? ", or off" : "");
 }
 std::string RangeOf(const Folder& /*type*/, OptionRows /*rows*/, const Options* /*values*/) {
   return "a folder";
+}
+std::string RangeOf(const OptionalFile& /*type*/, OptionRows /*rows*/, const Options* /*values*/) {
+  return "a file, or off";
 }
 
 std::string PlaceholderOf(const WholeNumber& type) { return absl::AsciiStrToUpper(type.unit); }
 std::string PlaceholderOf(const TimeSpan& /*type*/) { return "DURATION"; }
 std::string PlaceholderOf(const Choice& /*type*/) { return "NAME"; }
-std::string PlaceholderOf(const Address& /*type*/) { return "HOST:PORT"; }
+std::string PlaceholderOf(const Address& type) { return type.or_unix ? "ADDRESS" : "HOST:PORT"; }
 std::string PlaceholderOf(const Folder& /*type*/) { return "FOLDER"; }
+std::string PlaceholderOf(const OptionalFile& /*type*/) { return "FILE"; }
 
 }  // namespace
 
@@ -121,6 +130,24 @@ bool IsInRange(const OptionRow& row, const Options& options) {
   return std::visit([&](const auto& type) { return Allows(type, options); }, row.type);
 }
 
+std::string WhyNot(const OptionRow& row, const Options& options) {
+  if (const auto* choice = std::get_if<Choice>(&row.type)) {
+    const std::string nearest =
+        Nearest(options.*choice->member, {choice->values.begin(), choice->values.end()});
+    if (nearest.empty()) return "";
+    return absl::StrCat("wanted ", Range(row, {}, nullptr), "; did you mean ", nearest, "?");
+  }
+  const auto* address = std::get_if<Address>(&row.type);
+  if (address == nullptr) return "";
+  const absl::Status status = CheckAddress(*address, options.*address->member);
+  return absl::StrCat(std::string(status.message()), address->or_off ? ", or off" : "");
+}
+
+bool HasEffect(const OptionRow& row, const Options& options) {
+  return !row.http2_only || options.transport == "http2" ||
+         ShowValue(row, options) == ShowValue(row, Options());
+}
+
 std::string ShowValue(const OptionRow& row, const Options& options) {
   return std::visit([&](const auto& type) { return Show(options.*type.member); }, row.type);
 }
@@ -129,6 +156,10 @@ void SetDefaultHere(const OptionRow& row, Options* options) {
   const auto* number = std::get_if<WholeNumber>(&row.type);
   if (number != nullptr && number->default_here != nullptr) {
     options->*number->member = number->default_here();
+  }
+  const auto* folder = std::get_if<Folder>(&row.type);
+  if (folder != nullptr && folder->default_here != nullptr) {
+    options->*folder->member = folder->default_here();
   }
 }
 
@@ -145,11 +176,21 @@ std::string Placeholder(const OptionRow& row) {
 
 std::string DefaultInWords(const OptionRow& row, OptionRows rows) {
   std::string shown = ShowValue(row, Options());
+  const auto* folder = std::get_if<Folder>(&row.type);
+  if (folder != nullptr && !folder->default_in_words.empty()) {
+    return std::string(folder->default_in_words);
+  }
   const auto* number = std::get_if<WholeNumber>(&row.type);
   if (number == nullptr) return shown;
   if (!number->default_in_words.empty()) return std::string(number->default_in_words);
   if (number->high_option == nullptr) return shown;
   return absl::StrCat(shown, ", or ", RowOf(number->high_option, rows).name, " if that is less");
+}
+
+std::string Details(const OptionRow& row) {
+  constexpr absl::string_view kOnly = "Only --transport=http2 has this option.";
+  if (!row.http2_only) return std::string(row.details);
+  return absl::StrCat(row.details, row.details.empty() ? "" : " ", kOnly);
 }
 
 std::string Range(const OptionRow& row, OptionRows rows, const Options* values) {

@@ -46,23 +46,33 @@ struct Choice {
   std::vector<absl::string_view> values;
 };
 
-// host:port, or also "off".
+// host:port, or also unix:/path or "off".
 struct Address {
   std::string Options::*member = nullptr;
   bool or_off = false;
+  bool or_unix = false;
 };
 
 // The path of a folder, which need not exist.
 struct Folder {
+  std::string Options::*member = nullptr;
+  // For a default that depends on the machine: computes it, and describes it in the documents.
+  std::string (*default_here)() = nullptr;
+  absl::string_view default_in_words;
+};
+
+// The path of a file, or "off". The file is read later.
+struct OptionalFile {
   std::string Options::*member = nullptr;
 };
 
 struct OptionRow {
   absl::string_view group;  // the heading in --help and in the documents; rows of a group adjoin
   absl::string_view name;   // as after "--"
-  std::variant<WholeNumber, TimeSpan, Choice, Address, Folder> type;
+  std::variant<WholeNumber, TimeSpan, Choice, Address, Folder, OptionalFile> type;
   absl::string_view help;     // one sentence that fits into a table cell
   absl::string_view details;  // further sentences, each with a capital and a full stop, or ""
+  bool http2_only = false;    // rejected with any other transport, unless it is the default
 };
 
 using OptionRows = std::span<const OptionRow>;
@@ -73,6 +83,13 @@ bool SetFromText(const OptionRow& row, const std::string& text, Options* options
 
 // Returns true if the option's value lies in its range.
 bool IsInRange(const OptionRow& row, const Options& options);
+
+// Returns what is wrong with a value that is not in its range, or "" if the range says it all.
+std::string WhyNot(const OptionRow& row, const Options& options);
+
+// Returns false if the transport does not have the option, and its value is not the default, which
+// has no effect.
+bool HasEffect(const OptionRow& row, const Options& options);
 
 // Returns the option's value in the form that SetFromText reads.
 std::string ShowValue(const OptionRow& row, const Options& options);
@@ -89,6 +106,9 @@ std::string Placeholder(const OptionRow& row);
 
 // Returns the default in words that are true on every machine.
 std::string DefaultInWords(const OptionRow& row, OptionRows rows);
+
+// Returns the further sentences of the help, or "".
+std::string Details(const OptionRow& row);
 
 // Returns the range alone: "1 to 1024 images". Bounds that are options are named, and shown with
 // their value if there are `values`, which may be null. `rows` has those options.

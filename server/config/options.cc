@@ -1,12 +1,17 @@
 #include "server/config/options.h"
 
 #include <cstddef>
+#include <filesystem>
+#include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/cpu_quota.h"
+#include "base/installed.h"
+#include "base/option_limits.h"
 #include "base/shown.h"
 #include "base/version.h"
 #include "server/config/option_row.h"
@@ -16,22 +21,44 @@
 namespace hellocnn::server {
 namespace {
 
+// The folder that the documents use, as in the source tree, or where the model was installed.
+std::string DefaultModel() {
+  const std::string here = Options().model;
+  const std::string installed = InstalledData(here);
+  const auto has_card = [](const std::string& folder) {
+    std::error_code error;
+    return std::filesystem::exists(std::filesystem::path(folder) / "model_card.json", error);
+  };
+  return !has_card(here) && has_card(installed) ? installed : here;
+}
+
 // The one place where options are stated; see options.h. In the order in which they are documented.
 OptionRows Table() {
   static const auto* const kTable = new std::vector<OptionRow>{
-      OptionRow{"Addresses", "listen", Address{&Options::listen}, "The address for gRPC.",
-                "Port 0 picks a free port."},
+      OptionRow{"Addresses", "listen", Address{.member = &Options::listen, .or_unix = true},
+                "The address for gRPC.",
+                "Port 0 picks a free port. 0.0.0.0 is every IPv4 address of the machine, [::] is "
+                "every address, and a name is its first IPv4 address. With unix:/path, clients on "
+                "the same machine connect to that file. The umask decides who may."},
+      OptionRow{"Addresses", "transport", Choice{&Options::transport, {"http2", "grpc"}},
+                "What carries the calls.",
+                "The value http2 is the server's own transport, on libnghttp2, which bounds what "
+                "clients can take. The value grpc is gRPC's own server, the reference."},
       OptionRow{"Addresses", "metrics-listen", Address{&Options::metrics_listen, /*or_off=*/true},
                 "The HTTP address for Prometheus, probes and the status page.",
-                "Port 0 picks a free port. With off there is no such port, and nothing is "
-                "counted."},
+                "The address is understood as in --listen. With off there is no such port, and "
+                "nothing is counted."},
       OptionRow{"Addresses", "metrics", Choice{&Options::metrics, {"on", "off"}},
                 "Whether the server counts what it does.",
-                "With off, /metrics answers 404. The probes and the status page of "
+                "With off, the response of /metrics is 404. The probes and the status page of "
                 "--metrics-listen still work."},
 
-      OptionRow{"Model and engine", "model", Folder{&Options::model},
-                "The folder with model_card.json and the weights.", ""},
+      OptionRow{
+          "Model and engine", "model",
+          Folder{.member = &Options::model,
+                 .default_here = DefaultModel,
+                 .default_in_words = "models/mnist/1, or the installed model if that is not there"},
+          "The folder with model_card.json and the weights.", ""},
       OptionRow{
           "Model and engine", "engine",
           Choice{&Options::engine, {"auto", "simd", "torch", "torch-eager"}},
@@ -41,20 +68,27 @@ OptionRows Table() {
           "engine that does not agree is rejected. The engines torch and torch-eager, which "
           "runs the modules as written, load LibTorch. They need hellocnn-torch.so, which the "
           "slim image does not have."},
+      OptionRow{"Model and engine", "allow-degenerate-model",
+                Choice{&Options::allow_degenerate_model, {"off", "on"}},
+                "Whether to serve a model that gives every image the same class.",
+                "Such a model is most often untrained. With off, the server does not start with "
+                "it. The images are those that verify the engine."},
       OptionRow{"Model and engine", "threads",
                 WholeNumber{.member = &Options::threads,
                             .low = 1,
-                            .high = 1024,
+                            .high = kMostThreads,
                             .unit = "threads",
                             .default_here = GrantedCpus,
                             .default_in_words = "the CPUs that the cgroup grants"},
                 "The number of worker threads.", ""},
 
-      OptionRow{
-          "Batching and queue", "max-batch-size",
-          WholeNumber{.member = &Options::max_batch_size, .low = 1, .high = 1024, .unit = "images"},
-          "The most images that are computed together.",
-          "The server warms up every batch size before it is ready."},
+      OptionRow{"Batching and queue", "max-batch-size",
+                WholeNumber{.member = &Options::max_batch_size,
+                            .low = 1,
+                            .high = kLargestBatch,
+                            .unit = "images"},
+                "The most images that are computed together.",
+                "The server warms up every batch size before it is ready."},
       OptionRow{"Batching and queue", "queue-capacity",
                 WholeNumber{.member = &Options::queue_capacity,
                             .low_option = &Options::max_batch_size,
@@ -64,9 +98,14 @@ OptionRows Table() {
       OptionRow{"Batching and queue", "max-queue-delay",
                 TimeSpan{.member = &Options::max_queue_delay,
                          .low = absl::ZeroDuration(),
-                         .high = absl::Seconds(1),
+                         .high = kLongestQueueDelay,
                          .example = "200us"},
                 "How long an idle worker waits for a batch to fill.", ""},
+      OptionRow{"Batching and queue", "queue-policy",
+                Choice{&Options::queue_policy, {"fair", "fifo"}}, "Who is next if requests wait.",
+                "With fair, callers take turns, and requests of low priority let others go first. "
+                "A caller is a client certificate or else an IP address. With fifo, it is first "
+                "come, first served, whoever it is."},
       OptionRow{"Batching and queue", "max-images-per-request",
                 WholeNumber{.member = &Options::max_images_per_request,
                             .low = 1,
@@ -76,12 +115,22 @@ OptionRows Table() {
                 "The most images in one request.",
                 "A request with more images fails with INVALID_ARGUMENT."},
 
+      OptionRow{"Connections and shutdown", "drain-delay",
+                TimeSpan{.member = &Options::drain_delay,
+                         .low = absl::ZeroDuration(),
+                         .high = absl::Hours(1),
+                         .example = "5s"},
+                "How long calls are still served after SIGTERM.",
+                "In this time balancers and clients notice that the server says NOT_SERVING, and "
+                "go elsewhere. The default is what the endpoints of Kubernetes may need; HAProxy "
+                "and Envoy, as in deploy/balancer, need a second. Another signal ends the delay, "
+                "and SIGINT and SIGHUP have none."},
       OptionRow{"Connections and shutdown", "drain-timeout",
                 TimeSpan{.member = &Options::drain_timeout,
                          .low = absl::ZeroDuration(),
                          .high = absl::Hours(1),
                          .example = "30s"},
-                "How long accepted requests may take after SIGTERM.",
+                "How long accepted requests may take after that delay.",
                 "Requests that are not finished by then are cancelled."},
       OptionRow{
           "Connections and shutdown", "max-connection-age",
@@ -94,20 +143,133 @@ OptionRows Table() {
           "The age varies by a tenth at random. Calls in flight are finished. With several servers "
           "behind one name, clients find new servers when they reconnect."},
 
+      OptionRow{"Encryption", "tls-cert", OptionalFile{&Options::tls_cert},
+                "The certificate of the server in PEM, with which it speaks TLS.",
+                "Certificates that lead from it to its authority follow it in the file. The server "
+                "reads the files again when they have changed, and keeps what it has if they are "
+                "bad.",
+                /*http2_only=*/true},
+      OptionRow{"Encryption", "tls-key", OptionalFile{&Options::tls_key},
+                "The private key of the certificate in PEM.", "It must have no passphrase.",
+                /*http2_only=*/true},
+      OptionRow{"Encryption", "tls-client-ca", OptionalFile{&Options::tls_client_ca},
+                "The authorities of client certificates in PEM.",
+                "Clients without a certificate of one of them are rejected.",
+                /*http2_only=*/true},
+
+      OptionRow{"Limits for clients", "max-connections",
+                WholeNumber{.member = &Options::max_connections,
+                            .low = 1,
+                            .high = 1000000,
+                            .unit = "connections"},
+                "The most connections.",
+                "Further connections are closed at once. Each takes a file descriptor.",
+                /*http2_only=*/true},
+      OptionRow{"Limits for clients", "max-connections-per-address",
+                WholeNumber{.member = &Options::max_connections_per_address,
+                            .low = 1,
+                            .high_option = &Options::max_connections,
+                            .unit = "connections"},
+                "The most connections from one IP address.",
+                "A proxy in front of the server is one address for all of its clients.",
+                /*http2_only=*/true},
+      OptionRow{"Limits for clients", "idle-timeout",
+                TimeSpan{.member = &Options::idle_timeout,
+                         .low = absl::Seconds(1),
+                         .high = absl::Hours(24),
+                         .or_zero = true,
+                         .example = "30m"},
+                "How long a connection without calls stays open, or 0s for ever.",
+                "Clients reconnect for their next call by themselves.",
+                /*http2_only=*/true},
+      OptionRow{"Limits for clients", "keepalive-interval",
+                TimeSpan{.member = &Options::keepalive_interval,
+                         .low = absl::Seconds(1),
+                         .high = absl::Hours(24),
+                         .or_zero = true,
+                         .example = "1m"},
+                "How long a client may be silent until it is asked for a sign of life, or 0s for "
+                "ever.",
+                "The question is a PING of HTTP/2, which clients answer by themselves. It finds "
+                "clients that are gone, and keeps NAT and load balancers from forgetting a "
+                "connection. Choose less than they wait.",
+                /*http2_only=*/true},
+      OptionRow{"Limits for clients", "keepalive-timeout",
+                TimeSpan{.member = &Options::keepalive_timeout,
+                         .low = absl::Seconds(1),
+                         .high = absl::Hours(1),
+                         .example = "20s"},
+                "How long a client may take for the sign of life.",
+                "Its connection is closed after that. Idle clients on gRPC's C core, which C++ and "
+                "Python have, can take 5s.",
+                /*http2_only=*/true},
+      OptionRow{
+          "Limits for clients", "buffer-memory",
+          WholeNumber{.member = &Options::buffer_memory, .low = 16, .high = 65536, .unit = "MiB"},
+          "The most memory for requests and responses on their way.",
+          "Calls that find none left fail with RESOURCE_EXHAUSTED, those of the greediest "
+          "client first. It must hold two of the largest requests, which have "
+          "--max-images-per-request images.",
+          /*http2_only=*/true},
+
       OptionRow{"Logging", "log-level",
                 Choice{&Options::log_level, {"debug", "info", "warn", "error", "off"}},
-                "The least severe level that is logged to standard error.", ""},
+                "The least severe level that is logged to standard error.",
+                "With debug, every request that is rejected or fails is logged. "
+                "With info, most of many of a kind are left out."},
+      OptionRow{"Logging", "log-format", Choice{&Options::log_format, {"text", "json"}},
+                "How lines are written.",
+                "With json, each line is an object. "
+                "It has the members time, level and message, and those of its kind."},
+      OptionRow{"Logging", "log-slow-requests",
+                TimeSpan{.member = &Options::log_slow_requests,
+                         .low = absl::Milliseconds(1),
+                         .high = absl::Hours(1),
+                         .or_zero = true,
+                         .example = "1s"},
+                "How long a request may take and not be logged as slow, or 0s for ever.", ""},
+      OptionRow{"Logging", "access-log-sample",
+                WholeNumber{.member = &Options::access_log_sample,
+                            .low = 0,
+                            .high = 1000000000,
+                            .unit = "requests"},
+                "Of how many requests one is logged, whatever its outcome; 0 logs none.",
+                "With 1, all requests are logged."},
   };
   return *kTable;
 }
 
-// `source` is "" if it is not known.
+// `source` is "" if it is not known; `values` is null if the value is not of the row's type.
 absl::Status Reject(const OptionRow& row, absl::string_view value, absl::string_view source,
                     const Options* values) {
   const std::string from = source.empty() ? "" : absl::StrCat(" (", source, ")");
-  return absl::InvalidArgumentError(absl::StrCat("option ", row.name, from, " is \"",
-                                                 Shown(std::string(value)), "\", wanted ",
-                                                 Wanted(row, Table(), values)));
+  const std::string why = values == nullptr ? "" : WhyNot(row, *values);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "option ", row.name, from, " is \"", Shown(std::string(value)), "\"",
+      why.empty() ? absl::StrCat(", wanted ", Wanted(row, Table(), values)) : ": " + why));
+}
+
+absl::Status RejectWithoutEffect(const OptionRow& row, absl::string_view source,
+                                 const Options& options) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      "option ", row.name, source.empty() ? "" : absl::StrCat(" (", source, ")"), " is \"",
+      Shown(ShowValue(row, options)), "\", but the transport ", options.transport,
+      " has no such option; wanted transport http2, or the default, ", ShowValue(row, Options())));
+}
+
+// Checks what options say together.
+absl::Status CheckTogether(const Options& options) {
+  if ((options.tls_cert == "off") != (options.tls_key == "off")) {
+    return absl::InvalidArgumentError(absl::StrCat("option tls-cert is \"", Shown(options.tls_cert),
+                                                   "\" and tls-key is \"", Shown(options.tls_key),
+                                                   "\", wanted both or none"));
+  }
+  if (options.tls_client_ca != "off" && options.tls_cert == "off") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("option tls-client-ca is \"", Shown(options.tls_client_ca),
+                     "\" and tls-cert is \"off\", wanted tls-cert and tls-key as well"));
+  }
+  return absl::OkStatus();
 }
 
 ParsedOptions PrintAndExit(std::string text) {
@@ -139,8 +301,11 @@ absl::Status SetOptions(const Sources& sources, ParsedOptions* parsed) {
       const OptionSource& bad = parsed->sources[i];
       return Reject(Table()[i], bad.value, bad.source, &parsed->options);
     }
+    if (!HasEffect(Table()[i], parsed->options)) {
+      return RejectWithoutEffect(Table()[i], parsed->sources[i].source, parsed->options);
+    }
   }
-  return absl::OkStatus();
+  return CheckTogether(parsed->options);
 }
 
 }  // namespace
@@ -148,13 +313,14 @@ absl::Status SetOptions(const Sources& sources, ParsedOptions* parsed) {
 absl::Status Options::Validate() const {
   for (const OptionRow& row : Table()) {
     if (!IsInRange(row, *this)) return Reject(row, ShowValue(row, *this), "", this);
+    if (!HasEffect(row, *this)) return RejectWithoutEffect(row, "", *this);
   }
-  return absl::OkStatus();
+  return CheckTogether(*this);
 }
 
 absl::StatusOr<ParsedOptions> ParseOptions(int argc, const char* const* argv) {
   OptionNames names;
-  for (const OptionRow& row : Table()) names.emplace(row.name);
+  for (const OptionRow& row : Table()) names.emplace_back(row.name);
   absl::StatusOr<Sources> sources = ReadSources(names, argc, argv);
   if (!sources.ok()) return sources.status();
   if (sources->request == Request::kPrintHelp) return PrintAndExit(HelpText(Table()));

@@ -21,20 +21,38 @@ namespace hellocnn::server {
 // The table in options.cc has the meaning, the unit and the range of each.
 struct Options {
   std::string listen = "127.0.0.1:8500";
+  std::string transport = "http2";
   std::string metrics_listen = "127.0.0.1:9464";
   std::string metrics = "on";
   std::string model = "models/mnist/1";
   std::string engine = "auto";
+  std::string allow_degenerate_model = "off";
   int threads = 0;  // ParseOptions sets the CPUs that the cgroup grants
   int max_batch_size = 32;
   int queue_capacity = 4096;
   absl::Duration max_queue_delay;
+  std::string queue_policy = "fair";
   int max_images_per_request = 1024;
+  absl::Duration drain_delay = absl::Seconds(5);
   absl::Duration drain_timeout = absl::Seconds(30);
   absl::Duration max_connection_age;
+  std::string tls_cert = "off";
+  std::string tls_key = "off";
+  std::string tls_client_ca = "off";
+  int max_connections = 4096;
+  int max_connections_per_address = 1024;
+  absl::Duration idle_timeout = absl::Minutes(30);
+  absl::Duration keepalive_interval = absl::Minutes(1);
+  absl::Duration keepalive_timeout = absl::Seconds(20);
+  int buffer_memory = 64;
   std::string log_level = "info";
+  std::string log_format = "text";
+  absl::Duration log_slow_requests = absl::Seconds(1);
+  int access_log_sample = 0;
 
-  // Checks every range. INVALID_ARGUMENT: names the option, the value and what was wanted.
+  // Checks every range, that the transport has what differs from the defaults, and that options
+  // that belong together are there.
+  // INVALID_ARGUMENT: names the option, the value and what was wanted.
   absl::Status Validate() const;
 };
 

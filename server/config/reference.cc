@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "base/shown.h"
+#include "server/config/config_file.h"
 #include "server/config/sources.h"
 
 namespace hellocnn::server {
@@ -24,12 +25,15 @@ Usage: hellocnn-server [--option=value]...
 
 Options:
   A flag wins over the environment, which wins over the file of --config.
+  An environment variable that is empty counts as not set.
 )";
 
 constexpr char kOthers[] = R"(
 Files and information:
   --config=FILE
       Reads options from a file, with lines of the form: option = value.
+      A value with a space, a quote or a # in it stands in quotes. A line
+      without a value is an error; delete it to get the default.
       Environment: HELLOCNN_CONFIG.
   --print-config
       Prints every option with its source, as such a file, and exits.
@@ -41,7 +45,7 @@ Files and information:
       Prints this and exits.
 
 Examples:
-  hellocnn-server --listen=0.0.0.0:8500 --max-queue-delay=200us
+  hellocnn-server --listen=[::]:8500 --max-queue-delay=200us
   HELLOCNN_THREADS=4 hellocnn-server --config=server.toml
   hellocnn-server --print-config > server.toml
 )";
@@ -68,7 +72,7 @@ std::string HelpText(OptionRows rows) {
     if (row.group != group) absl::StrAppend(&text, "\n", row.group, ":\n");
     group = row.group;
     absl::StrAppend(&text, "  --", row.name, "=", Placeholder(row), "\n");
-    AppendWrapped(absl::StrCat(row.help, row.details.empty() ? "" : " ", row.details), &text);
+    AppendWrapped(absl::StrCat(row.help, Details(row).empty() ? "" : " ", Details(row)), &text);
     AppendWrapped(absl::StrCat("Wanted: ", Wanted(row, rows, nullptr), "."), &text);
     AppendWrapped(absl::StrCat("Default: ", DefaultInWords(row, rows),
                                ". Environment: ", EnvironmentName(row.name), "."),
@@ -90,9 +94,9 @@ std::string MarkdownText(OptionRows rows) {
     absl::StrAppend(&text, "| `--", row.name, "` | `", EnvironmentName(row.name), "` | ",
                     absl::StripSuffix(row.help, "."), " | ", Range(row, rows, nullptr), " | ",
                     DefaultInWords(row, rows), " |\n");
-    if (!row.details.empty()) {
+    if (const std::string further = Details(row); !further.empty()) {
       absl::StrAppend(&details, "- `--", row.name,
-                      "`: ", absl::StrReplaceAll(row.details, {{". ", ".\n  "}}), "\n");
+                      "`: ", absl::StrReplaceAll(further, {{". ", ".\n  "}}), "\n");
     }
     if (i + 1 == rows.size() || rows[i + 1].group != row.group) {
       absl::StrAppend(&text, details.empty() ? "" : "\n", details);
@@ -103,21 +107,17 @@ std::string MarkdownText(OptionRows rows) {
 }
 
 std::string ConfigText(const std::vector<OptionSource>& sources) {
-  const auto quoted = [](const OptionSource& source) {
-    int number = 0;  // TOML wants quotes around all but numbers
-    return absl::SimpleAtoi(source.value, &number) ? source.value
-                                                   : absl::StrCat("\"", source.value, "\"");
-  };
   std::size_t widest_name = 0;
   std::size_t widest_value = 0;
   for (const OptionSource& source : sources) {
     widest_name = std::max(widest_name, source.name.size());
-    widest_value = std::max(widest_value, quoted(source).size());
+    widest_value = std::max(widest_value, QuotedForConfigFile(source.value).size());
   }
   std::string text;
   for (const OptionSource& source : sources) {
     absl::StrAppendFormat(&text, "%-*s = %-*s  # %s\n", static_cast<int>(widest_name), source.name,
-                          static_cast<int>(widest_value), quoted(source), source.source);
+                          static_cast<int>(widest_value), QuotedForConfigFile(source.value),
+                          Shown(source.source, source.source.size()));
   }
   return text;
 }

@@ -3,12 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstddef>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <numeric>
-#include <sstream>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -17,7 +11,10 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "base/input.h"
+#include "base/nearest.h"
 #include "base/shown.h"
+#include "server/config/config_file.h"
 
 extern "C" char** environ;
 
@@ -28,41 +25,8 @@ constexpr absl::string_view kPrefix = "HELLOCNN_";
 // The command line client reads this one.
 constexpr absl::string_view kClientVariable = "HELLOCNN_SERVER";
 
-// Returns the number of characters to insert, delete or replace to make `to` of `from`.
-std::size_t EditDistance(absl::string_view from, absl::string_view to) {
-  std::vector<std::size_t> row(to.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < to.size(); ++j) {
-      const std::size_t replaced = diagonal + (from[i] == to[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-// Returns the option that a mistyped name most likely meant, or "" if none is close: at most two
-// edits away, and fewer for short names.
-std::string Nearest(absl::string_view name, const OptionNames& names) {
-  constexpr std::size_t kLongest = 64;  // no option is that long; bounds the work
-  if (name.size() > kLongest) return "";
-  std::size_t least = std::min<std::size_t>(2, name.size() / 3) + 1;
-  std::string nearest;
-  for (const std::string& candidate : names) {
-    const std::size_t distance = EditDistance(name, candidate);
-    if (distance < least) {
-      least = distance;
-      nearest = candidate;
-    }
-  }
-  return nearest;
-}
-
 OptionNames WithConfig(OptionNames names) {
-  names.insert("config");
+  names.emplace_back("config");
   return names;
 }
 
@@ -71,14 +35,18 @@ std::string Hint(const std::string& nearest, const std::string& in_its_form) {
   return nearest.empty() ? "see --help" : absl::StrCat("did you mean ", in_its_form, "?");
 }
 
-absl::Status UnknownFlag(const CLI::App& app, const OptionNames& names, absl::string_view what) {
-  for (absl::string_view argument : app.remaining()) {
+absl::Status UnknownFlag(const CLI::App& app, OptionNames names) {
+  for (const char* request : {"help", "version", "print-config"}) names.emplace_back(request);
+  const std::vector<std::string> unknown = app.remaining();
+  for (absl::string_view argument : unknown) {
     if (!absl::ConsumePrefix(&argument, "--")) continue;
-    const std::string nearest = Nearest(argument.substr(0, argument.find('=')), names);
-    return absl::InvalidArgumentError(
-        absl::StrCat(what, "; ", Hint(nearest, absl::StrCat("--", nearest))));
+    const std::string name(argument.substr(0, argument.find('=')));
+    const std::string nearest = Nearest(name, names);
+    return absl::InvalidArgumentError(absl::StrCat("--", Shown(name), " is not an option; ",
+                                                   Hint(nearest, absl::StrCat("--", nearest))));
   }
-  return absl::InvalidArgumentError(absl::StrCat(what, "; see --help"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", Shown(unknown.front()), "\" is not expected; wanted --option=value, see --help"));
 }
 
 absl::Status ReadFlags(const OptionNames& names, int argc, const char* const* argv,
@@ -106,8 +74,15 @@ absl::Status ReadFlags(const OptionNames& names, int argc, const char* const* ar
   }
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ExtrasError& error) {
-    return UnknownFlag(app, WithConfig(names), error.what());
+  } catch (const CLI::ExtrasError&) {
+    return UnknownFlag(app, WithConfig(names));
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string message = error.what();
+    return absl::InvalidArgumentError(absl::StrCat(
+        absl::StrContains(message, "At Most 1")
+            ? absl::StrCat(message.substr(0, message.find(':')), " is given more than once")
+            : message,
+        "; see --help"));
   } catch (const CLI::Error& error) {
     return absl::InvalidArgumentError(absl::StrCat(error.what(), "; see --help"));
   }
@@ -132,8 +107,9 @@ void ReadEnvironment(const OptionNames& names, Sources* sources) {
     const std::string name = entry.substr(0, entry.find('='));
     if (!absl::StartsWith(name, kPrefix) || name == kClientVariable) continue;
     if (const auto option = options.find(name); option != options.end()) {
-      sources->given.emplace(option->second,
-                             GivenOption{entry.substr(name.size() + 1), "environment " + name});
+      const std::string value = entry.substr(name.size() + 1);
+      if (value.empty()) continue;  // as compose files set a variable that the user has not
+      sources->given.emplace(option->second, GivenOption{value, "environment " + name});
     } else {
       (IsServiceVariable(name) ? of_services : unknown).insert(name);
     }
@@ -156,39 +132,14 @@ void ReadEnvironment(const OptionNames& names, Sources* sources) {
   }
 }
 
-// Rejects what CLI11's parser would change without a word: it skips lines of one or two characters,
-// cuts a value at a '#', even within quotes, knows no escaped quotes, and takes a name alone for
-// "true".
-absl::Status CheckLine(absl::string_view line) {
-  const absl::string_view text = absl::StripAsciiWhitespace(line);
-  if (text.empty() || text.front() == '#') return absl::OkStatus();
-  const std::size_t hash = text.find('#');
-  const absl::string_view before = text.substr(0, hash);
-  const bool quotes_match = std::count(before.begin(), before.end(), '"') % 2 == 0;
-  if (hash != absl::string_view::npos && !(absl::ascii_isspace(before.back()) && quotes_match)) {
-    return absl::InvalidArgumentError(
-        "a value in a file cannot contain #; use the flag or the environment, or put a space "
-        "before a comment");
-  }
-  if (!quotes_match) {
-    return absl::InvalidArgumentError("a quote is not closed, and a value cannot contain one");
-  }
-  if (text.size() < 3 || text.front() == '[' || !absl::StrContains(before, "=")) {
-    return absl::InvalidArgumentError("wanted option = value");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status ReadFile(const OptionNames& names, const std::string& path, Sources* sources) {
-  std::ifstream file(path);
-  std::error_code error;
-  if (!file || std::filesystem::is_directory(path, error)) {
+  constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+  const absl::StatusOr<std::string> text = ReadText(path, kMostBytes);
+  if (!text.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("option config: cannot read ", path, "; wanted a file"));
+        absl::StrCat("option config: cannot read ", text.status().message()));
   }
-  // All at once, for it may be a pipe, and is read twice.
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  auto values = ParseFile(names, path, text);
+  auto values = ParseConfigFile(names, path, *text);
   if (!values.ok()) return values.status();
   for (auto& [name, value] : *values) {
     sources->given.emplace(name, GivenOption{std::move(value), "file " + path});
@@ -216,42 +167,6 @@ bool IsServiceVariable(absl::string_view variable) {
   }
   const std::size_t last = variable.find_last_not_of("0123456789");
   return last + 1 < variable.size() && absl::EndsWith(variable.substr(0, last + 1), "_PORT_");
-}
-
-absl::StatusOr<std::map<std::string, std::string>> ParseFile(const OptionNames& names,
-                                                             absl::string_view path,
-                                                             const std::string& text) {
-  std::stringstream lines(text);
-  std::string line;
-  for (int number = 1; std::getline(lines, line); ++number) {
-    if (absl::Status status = CheckLine(line); !status.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("file ", path, ", line ", number, ": \"",
-                                                     Shown(line), "\": ", status.message()));
-    }
-  }
-  lines.clear();
-  lines.seekg(0);
-  CLI::ConfigTOML format;
-  // No option is a list; without this "[::]:8500" would begin one.
-  format.arrayBounds('\1', '\1');
-  std::map<std::string, std::string> values;
-  try {
-    for (const CLI::ConfigItem& item : format.from_config(lines)) {
-      const std::string name = item.fullname();
-      if (!names.contains(name)) {
-        const std::string nearest = Nearest(name, names);
-        return absl::InvalidArgumentError(absl::StrCat(
-            "file ", path, ": ", Shown(name), " is not an option; ", Hint(nearest, nearest)));
-      }
-      if (item.inputs.size() != 1 || !values.emplace(name, item.inputs[0]).second) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("file ", path, ": ", name, " is given more than once"));
-      }
-    }
-  } catch (const CLI::Error& wrong) {
-    return absl::InvalidArgumentError(absl::StrCat("file ", path, ": ", Shown(wrong.what())));
-  }
-  return values;
 }
 
 absl::StatusOr<Sources> ReadSources(const OptionNames& names, int argc, const char* const* argv) {

@@ -2,9 +2,7 @@
 #ifndef HELLOCNN_SERVER_CONFIG_SOURCES_H_
 #define HELLOCNN_SERVER_CONFIG_SOURCES_H_
 
-#include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -27,7 +25,7 @@ struct Sources {
   std::vector<std::string> warnings;         // see ParsedOptions
 };
 
-using OptionNames = std::set<std::string, std::less<>>;
+using OptionNames = std::vector<std::string>;
 
 // Returns the environment variable of an option: "HELLOCNN_MAX_BATCH_SIZE" for "max-batch-size".
 std::string EnvironmentName(absl::string_view option);
@@ -38,18 +36,13 @@ std::string EnvironmentName(absl::string_view option);
 bool IsServiceVariable(absl::string_view variable);
 
 // Reads the flags, the environment and the file of --config; for each option the first of these
-// that has it wins. Help, version and Markdown need neither environment nor file, which are not
-// read then. An unknown environment variable is a warning, for others than the operator set
-// variables too; an unknown flag or line of the file is an error. Blocks while it reads the file.
-// INVALID_ARGUMENT: a flag or a line that is unknown, malformed or repeated, or a file that cannot
-// be read.
+// that has it wins. A variable that is empty counts as not set. Help, version and Markdown need
+// neither environment nor file, which are not read then. An unknown environment variable is a
+// warning, for others than the operator set variables too; an unknown flag or line of the file is
+// an error. Blocks while it reads the file. INVALID_ARGUMENT: a flag or a line that is unknown,
+// malformed or repeated, or a file that cannot be read or has more than 1 MiB. "-" is standard
+// input.
 absl::StatusOr<Sources> ReadSources(const OptionNames& names, int argc, const char* const* argv);
-
-// Reads the text of a file of options and returns their values by name. `path` is for messages.
-// INVALID_ARGUMENT: a line that is no option, is malformed or repeats another.
-absl::StatusOr<std::map<std::string, std::string>> ParseFile(const OptionNames& names,
-                                                             absl::string_view path,
-                                                             const std::string& text);
 
 }  // namespace hellocnn::server
 

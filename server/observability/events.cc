@@ -15,11 +15,12 @@ void IgnoredEvents::OnBatch(const BatchEnd& /*batch*/) {}
 void IgnoredEvents::OnDropped(ModelId /*model*/, int /*images*/, ReasonId /*reason*/,
                               std::optional<absl::Duration> /*waited*/) {}
 void IgnoredEvents::OnDiscarded(ModelId /*model*/, int /*images*/) {}
+void IgnoredEvents::OnLimit(ReasonId /*reason*/) {}
 void IgnoredEvents::OnModelLoaded(ModelId /*model*/, absl::Duration /*load*/) {}
 
 Events* NoEvents() {
-  static IgnoredEvents none;
-  return &none;
+  static auto* const none = new IgnoredEvents();  // never destroyed, like the monotonic clock
+  return none;
 }
 
 }  // namespace hellocnn::server

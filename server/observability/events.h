@@ -1,7 +1,7 @@
 // What the server tells about its work. Metrics listen to it; an access log or traces can too.
 //
-// Listeners are told ids and numbers. What methods, models and reasons there are is known at run
-// time: whoever has one registers it once, and tells its id with each event.
+// Listeners are told ids and numbers. The methods, models and reasons are known only at run time.
+// The owner of each registers it once, and tells its id with each event.
 #ifndef HELLOCNN_SERVER_OBSERVABILITY_EVENTS_H_
 #define HELLOCNN_SERVER_OBSERVABILITY_EVENTS_H_
 
@@ -16,7 +16,8 @@
 
 namespace hellocnn::server {
 
-// Small numbers that Events gives out, from 0 on. They mean something to the object that gave them.
+// Small numbers from 0 on that Events gives out. Each is valid only for the object that gave it
+// out.
 enum class MethodId : std::size_t {};
 enum class ModelId : std::size_t {};
 enum class ReasonId : std::size_t {};
@@ -24,7 +25,7 @@ enum class ReasonId : std::size_t {};
 struct MethodLabels {
   std::string service;  // full name of the gRPC service
   std::string method;
-  bool takes_images = true;  // false: OnAccepted is never told of it
+  bool takes_images = true;  // if false, OnAccepted is never told about the method
 };
 
 struct ModelLabels {
@@ -32,14 +33,16 @@ struct ModelLabels {
   std::string version;
   std::string engine;
   double test_accuracy = 0;               // 0 to 1
+  bool card_of_other_weights = false;     // the model card was written for another weight file
   std::vector<std::string> class_labels;  // by class index
 };
 
 // What a reason explains.
 enum class ReasonOf {
-  kRejection,  // a request was answered without having been queued
+  kRejection,  // a request was rejected
   kRelease,    // a batch left the queue
   kDrop,       // images left the queue without being computed
+  kLimit,      // the transport refused a call or closed a connection
 };
 
 // The most likely class of an image, and its probability, 0 to 1.
@@ -63,12 +66,12 @@ struct RequestEnd {
   // Of the response that was sent; 0 if there was none.
   std::size_t sent_bytes = 0;
 
-  // What became of the images, if all of them were computed. At most one of the next two is not 0.
-  // Images that were not computed, because they were dropped or the engine failed, are told by the
-  // workers.
+  // The outcome of the images, if all of them were computed. At most one of the next two is not 0.
+  // Workers report the images that were not computed because they were dropped or the engine
+  // failed.
   ModelId model{};
   int sent_images = 0;       // their predictions were sent
-  int discarded_images = 0;  // the caller had gone
+  int discarded_images = 0;  // the caller was gone
   // One for each image that was sent; empty if wants_statistics() is false. Valid during the call.
   std::span<const Confidence> confidences;
 };
@@ -76,13 +79,13 @@ struct RequestEnd {
 struct BatchEnd {
   ModelId model{};
   int images = 0;  // in the batch
-  // Images of requests for which the engine failed: all that the request has in this batch.
+  // The images of requests for which the engine failed: all images of such a request in this batch.
   int failed_images = 0;
   ReasonId release{};  // why the batch left the queue
   absl::Duration compute;
-  // These are valid during the call. The waits are those of requests whose first image is in this
-  // batch, from queueing until then; the grey levels are one for each image, or empty if
-  // wants_statistics() is false.
+  // These are valid during the call. There is one wait for each request whose first image is in
+  // this batch: the time that the request was queued. There are grey levels for each image, or none
+  // if wants_statistics() is false.
   std::span<const absl::Duration> queue_waits;
   std::span<const GreyLevels> grey_levels;
 };
@@ -103,8 +106,8 @@ class Events {
  public:
   virtual ~Events() = default;
 
-  // These register labels and return their id. Labels that are known already have the same id.
-  // They may be called at any time, also while other threads tell events.
+  // Register labels and return their id. The same labels get the same id again. May be called at
+  // any time, also while other threads tell events.
   virtual MethodId AddMethod(const MethodLabels& labels) = 0;
   virtual ModelId AddModel(const ModelLabels& labels) = 0;
   virtual ReasonId AddReason(ReasonOf what, const std::string& label) = 0;
@@ -113,30 +116,34 @@ class Events {
   // Constant.
   virtual bool wants_statistics() const = 0;
 
-  // A request of `bytes` bytes, serialized, has been read.
+  // Called when a request of `bytes` bytes has been read.
   virtual void OnReceived(MethodId method, std::size_t bytes) = 0;
-  // The queue has admitted a request's images.
+  // Called when the queue has admitted the images of a request.
   virtual void OnAccepted(MethodId method, ModelId model, int images) = 0;
   virtual void OnRejected(MethodId method, ReasonId reason) = 0;
   virtual void OnEnd(const RequestEnd& end) = 0;
 
-  // Worker number `worker`, from 0 on, was busy for `busy` since it last said so: it handled calls
-  // or computed, and did not wait.
+  // Called when worker number `worker`, from 0 on, was busy for `busy` since its last call: it
+  // handled calls or computed, and did not wait.
   virtual void OnBusy(int worker, absl::Duration busy) = 0;
-  // An engine has run on a batch.
+  // Called when an engine has run on a batch.
   virtual void OnBatch(const BatchEnd& batch) = 0;
-  // Images left the queue without being computed. `waited` is how long their request had been
-  // queued, if none of its images had been taken before.
+  // Called when images have left the queue without being computed. `waited` is the time that their
+  // request was queued, if none of its images had been taken before.
   virtual void OnDropped(ModelId model, int images, ReasonId reason,
                          std::optional<absl::Duration> waited) = 0;
-  // Images were computed for a request of which another image failed or was dropped.
+  // Called when images were computed for a request of which another image failed or was dropped.
   virtual void OnDiscarded(ModelId model, int images) = 0;
 
-  // A model is loaded and warmed up, which took `load`.
+  // Called when a client has reached a limit of the transport, which refused a call or closed a
+  // connection for it.
+  virtual void OnLimit(ReasonId reason) = 0;
+
+  // Called when a model has been loaded and warmed up, which took `load`.
   virtual void OnModelLoaded(ModelId model, absl::Duration load) = 0;
 };
 
-// Ignores everything. For those who want to hear of a few events only.
+// Ignores everything. The base of classes that want to know of a few events only.
 class IgnoredEvents : public Events {
  public:
   MethodId AddMethod(const MethodLabels& labels) override;
@@ -152,10 +159,11 @@ class IgnoredEvents : public Events {
   void OnDropped(ModelId model, int images, ReasonId reason,
                  std::optional<absl::Duration> waited) override;
   void OnDiscarded(ModelId model, int images) override;
+  void OnLimit(ReasonId reason) override;
   void OnModelLoaded(ModelId model, absl::Duration load) override;
 };
 
-// What a server reports to if nobody listens: never null. Lives as long as the process.
+// Returns an object that ignores all events. It is never null and lives as long as the process.
 Events* NoEvents();
 
 }  // namespace hellocnn::server

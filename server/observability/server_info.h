@@ -1,4 +1,4 @@
-// What is known of the server before it serves, and never changes.
+// Facts about the server that are known before it serves and never change.
 #ifndef HELLOCNN_SERVER_OBSERVABILITY_SERVER_INFO_H_
 #define HELLOCNN_SERVER_OBSERVABILITY_SERVER_INFO_H_
 

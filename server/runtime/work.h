@@ -1,4 +1,4 @@
-// What the workers of a pool do besides handling events.
+// The work that the workers of a pool do besides handling events.
 #ifndef HELLOCNN_SERVER_RUNTIME_WORK_H_
 #define HELLOCNN_SERVER_RUNTIME_WORK_H_
 
@@ -7,14 +7,14 @@
 
 namespace hellocnn::server {
 
-// Work that becomes due. A pool asks for it and runs it; whoever adds work calls
-// WorkerPool::WorkAdded. Thread-safe, but each worker has one piece at a time.
+// Work that becomes due. A pool takes it and runs it. After adding work, WorkerPool::WorkAdded must
+// be called. Thread-safe, but each worker has only one piece of work at a time.
 class Work {
  public:
-  // What Take has found.
+  // The result of Take.
   struct Taken {
     bool found = false;     // Run must follow
-    bool reported = false;  // there was something else to do than to run, and it is done
+    bool reported = false;  // Take has done something else, and there may be nothing to run
     bool more = false;      // more work is left, due now or later
     // How long Run will probably take. Infinite if that is not known.
     absl::Duration expected;
@@ -33,8 +33,8 @@ class Work {
   // Does what the last Take of `worker` has found, on its thread. Blocks for as long as it takes.
   virtual void Run(int worker) = 0;
 
-  // Tells that `worker` was busy for so long, and not waiting for events, since the last call. On
-  // the worker's thread.
+  // Reports that `worker` was busy for `busy` since the last call, without the time that it waited
+  // for events. Called on the worker's thread.
   virtual void OnBusy(int worker, absl::Duration busy) = 0;
 };
 

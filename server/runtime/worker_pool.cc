@@ -18,6 +18,10 @@ constexpr absl::Duration kWakeAgain = absl::Milliseconds(5);
 // The most events that a worker handles between two steps.
 constexpr int kEventsPerStep = 64;
 
+// The time that events may always take between two pieces of work. It is enough to read what fills
+// a batch.
+constexpr absl::Duration kEventTime = absl::Microseconds(500);
+
 // The pool whose worker this thread is.
 thread_local const WorkerPool* current_pool = nullptr;
 
@@ -103,14 +107,18 @@ void WorkerPool::Live(int worker) {
   FlushDenormals();
   current_pool = this;
   Instant busy_since = clock_->Now();
+  absl::Duration event_time = kEventTime;
   while (true) {
-    const EventQueue::Got got = HandleEvents(worker, &busy_since);
+    const EventQueue::Got got = HandleEvents(worker, event_time, &busy_since);
     const bool caught_up = got != EventQueue::Got::kEvent;
     const Work::Taken taken = work_->Take(worker);
     if (taken.found) {
       WakeBeforeRun(taken, caught_up);
+      const Instant start = clock_->Now();
       work_->Run(worker);
-      ReportBusy(worker, clock_->Now(), &busy_since);
+      const Instant end = clock_->Now();
+      event_time = std::max(end - start, kEventTime);
+      ReportBusy(worker, end, &busy_since);
     }
     if (HasStep(worker)) {
       // A step may take long, and is no work: it does not count as busy.
@@ -127,8 +135,10 @@ void WorkerPool::Live(int worker) {
   }
 }
 
-EventQueue::Got WorkerPool::HandleEvents(int worker, Instant* busy_since) {
+EventQueue::Got WorkerPool::HandleEvents(int worker, absl::Duration most_time,
+                                         Instant* busy_since) {
   const int most = HasStep(worker) ? std::min(max_events_, kEventsPerStep) : max_events_;
+  Instant due_since = Instant::InfiniteFuture();
   for (int handled = 0; handled < most; ++handled) {
     if (handled == kFewEvents && sleeping_.load(std::memory_order_relaxed) > 0) {
       // Whoever is counted sleeps, once the mutex could be had.
@@ -142,6 +152,9 @@ EventQueue::Got WorkerPool::HandleEvents(int worker, Instant* busy_since) {
       got = WaitForEvent(worker, &event);
       *busy_since = clock_->Now();
     } else if (EventQueue* const events = events_; events != nullptr) {
+      const Instant now = clock_->Now();
+      due_since = std::min(due_since, now);
+      if (now - due_since >= most_time) return EventQueue::Got::kEvent;
       got = events->Wait(Instant::InfinitePast(), &event);
     } else {
       MutexLock lock(&mutex_);
@@ -161,6 +174,7 @@ EventQueue::Got WorkerPool::HandleEvents(int worker, Instant* busy_since) {
 EventQueue::Got WorkerPool::WaitForEvent(int worker, EventQueue::Event* event) {
   Instant until;
   EventQueue* const events = events_;
+  if (events != nullptr && events->TakeReady(event)) return EventQueue::Got::kEvent;
   {
     MutexLock lock(&mutex_);
     if (ended_) return EventQueue::Got::kEnd;

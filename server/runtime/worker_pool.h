@@ -1,5 +1,5 @@
 // The server's threads: each handles events, which bring work, and does the work that is due. So a
-// request is received, computed and answered by one thread.
+// request is received, computed and responded to by one thread.
 #ifndef HELLOCNN_SERVER_RUNTIME_WORKER_POOL_H_
 #define HELLOCNN_SERVER_RUNTIME_WORKER_POOL_H_
 
@@ -23,20 +23,23 @@ namespace hellocnn::server {
 // Work-conserving: a worker that has handled the events that there are takes what is due at once.
 //
 // Of the workers that have nothing to do, one waits for events and the others sleep: each event
-// wakes one thread, and a lone call is answered by it. A worker wakes another one when it has
+// wakes one thread, and the same thread serves a lone call. A worker wakes another one when it has
 // handled kFewEvents without a pause, leaves work for others, or will be away for longer than
 // kShortRun while nobody waits for events. ADR 8 has the reasons.
 //
 // Events come before work, so that a queue shows all that waits and rejects what it cannot hold;
 // but while something is due, a worker handles no more than `max_events` of them between two pieces
-// of work. Nothing interrupts a piece of work, and a worker that runs one handles no events.
+// of work, for no longer than half a millisecond or than its last piece of work took, whichever is
+// longer. So events leave at least half of the time to long pieces of work, and what waits to be
+// received behind them does not grow old. Nothing interrupts a piece of work, and a worker that
+// runs one handles no events.
 //
 // Worker threads take denormal numbers for 0: FlushDenormals says why.
 //
 // Thread-safe.
 class WorkerPool {
  public:
-  // What a worker does without waking another: about as much as waking costs.
+  // The work that a worker does without waking another: about as much as waking costs.
   static constexpr int kFewEvents = 4;
   static constexpr absl::Duration kShortRun = absl::Microseconds(50);
 
@@ -45,10 +48,10 @@ class WorkerPool {
   // none is left then.
   static absl::StatusOr<std::unique_ptr<WorkerPool>> Start(int threads, int max_events, Work* work,
                                                            const Clock* clock);
-  // Stops.
+  // Calls Stop.
   ~WorkerPool();
 
-  // From now on the workers handle `events`, which outlive the pool. Once.
+  // Lets the workers handle `events` from now on. They outlive the pool. Must be called once.
   void Attach(EventQueue* events) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Calls `step(worker)` on each worker's thread, again and again, until it returns false there.
@@ -72,23 +75,24 @@ class WorkerPool {
  private:
   WorkerPool(int threads, int max_events, Work* work, const Clock* clock);
 
-  // The life of a worker.
+  // Runs on each worker's thread, until the pool stops.
   void Live(int worker) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Handles events until work is due and no event is left (kNothing), or too many were (kEvent), or
-  // there will be none any more (kEnd).
-  EventQueue::Got HandleEvents(int worker, Instant* busy_since) ABSL_LOCKS_EXCLUDED(mutex_);
-  // For a worker that has nothing to do until work is due: waits, or sleeps if another one waits
-  // (kNothing then).
+  // Handles events until work is due and no event is left (kNothing), or too many were or they took
+  // `most_time` (kEvent), or there will be none any more (kEnd).
+  EventQueue::Got HandleEvents(int worker, absl::Duration most_time, Instant* busy_since)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits until work is due, because there is nothing to do until then. Sleeps, and returns
+  // kNothing, if another worker waits already.
   EventQueue::Got WaitForEvent(int worker, EventQueue::Event* event) ABSL_LOCKS_EXCLUDED(mutex_);
   // Does one step of ForEachWorker; HasStep must be true.
   void DoStep(int worker) ABSL_LOCKS_EXCLUDED(mutex_);
   bool HasStep(int worker) const {
     return steps_[static_cast<std::size_t>(worker)].load(std::memory_order_acquire) != nullptr;
   }
-  // Before a piece of work runs: wakes another worker if it is needed meanwhile.
+  // Wakes another worker if one is needed while this one runs a piece of work.
   void WakeBeforeRun(const Work::Taken& taken, bool caught_up) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A worker that has nothing to do, rather one that sleeps than the one that waits.
+  // Returns a worker that has nothing to do, preferably one that sleeps to the one that waits.
   enum class Idle { kNone, kSleeping, kWaiting };
   Idle WhoIsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wake(Idle who);

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "hellocnn/image.h"
+#include "server/scheduling/job_order.h"
 
 namespace hellocnn::server {
 
@@ -23,21 +24,21 @@ struct JobTiming {
 };
 
 // The caller owns the job, as a part of its state for a request, so that queueing allocates
-// nothing. From Submit until Done, only the queue and the workers may use it. After that, the
+// nothing. From Submit until OnFinished, only the queue and the workers may use it. After that, the
 // caller may use it again.
-class Job {
+class Job : private Waiting {
  public:
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
 
   // Sets the images that Submit will queue, at least one, and the memory for their
   // log-probabilities, row-major, [images.size(), classes of the engine]. Both, and the pixels,
-  // must live until Done is called.
+  // must live until OnFinished is called. `origin` decides when it is its turn.
   void Prepare(std::span<const ImageView> images, std::span<float> log_probabilities,
-               Instant deadline);
+               Instant deadline, const Origin& origin = {});
 
   // Cancels the job: the images that are still queued will be dropped before compute. May be called
-  // on any thread at any time. Has no effect if the job is done. Prepare undoes it.
+  // on any thread at any time. Has no effect if the job has finished. Prepare undoes it.
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
   // Called exactly once for a job that Submit accepts, on the thread that submits it, before a
@@ -48,7 +49,7 @@ class Job {
   // Called exactly once for a job that Submit accepted, on a worker thread, with no lock held. This
   // is the worker's last use of the job, which may be destroyed or queued again when the call
   // returns. Must not block.
-  virtual void Done() = 0;
+  virtual void OnFinished() = 0;
 
   std::span<const ImageView> images() const { return images_; }
   Instant deadline() const { return deadline_; }
@@ -56,9 +57,10 @@ class Job {
   // be written.
   std::span<float> log_probabilities() const { return log_probabilities_; }
 
-  // Returns how the job ended. Done may read it. OK: every image has its log-probabilities.
-  // DEADLINE_EXCEEDED or CANCELLED: the job was dropped before compute. INVALID_ARGUMENT: the
-  // pixels of an image are too large. INTERNAL: the engine failed.
+  // Returns how the job ended. OnFinished may read it. OK: every image has its log-probabilities.
+  // DEADLINE_EXCEEDED or CANCELLED: the job was dropped before compute. RESOURCE_EXHAUSTED: it was
+  // dropped for the job of another caller, and may be sent again (RetryAfter). INVALID_ARGUMENT:
+  // the pixels of an image are too large. INTERNAL: the engine failed.
   const absl::Status& status() const { return status_; }
   const JobTiming& timing() const { return timing_; }
   // Returns the number of its images that an engine has computed. If the job failed, this may be
@@ -72,6 +74,7 @@ class Job {
  private:
   friend class BatchQueue;
 
+  bool is_queued() const { return queued > 0; }
   int size() const { return static_cast<int>(images_.size()); }
 
   std::span<const ImageView> images_;
@@ -87,8 +90,7 @@ class Job {
   int taken_ = 0;        // images [0, taken_) have left the queue
   int outstanding_ = 0;  // slices that are being computed
   int computed_ = 0;
-  bool queued_ = false;
-  std::pmr::list<Job*>::iterator position_;  // while queued_
+  std::pmr::list<Job*>::iterator position_;  // by arrival, while it is queued
 };
 
 }  // namespace hellocnn::server

@@ -24,8 +24,7 @@ class Scheduler {
   struct Batch {
     BatchQueue* queue = nullptr;  // null if nothing is due
     BatchQueue::Taken taken;
-    // The estimated time to compute the batch: its number of images times the time per image of the
-    // queue's last batch. Infinite until the first batch of the queue has finished.
+    // See BatchQueue::ExpectedCompute.
     absl::Duration expected_compute;
   };
 
@@ -58,16 +57,9 @@ class Scheduler {
   int queued_images() const;
 
  private:
-  struct Entry {
-    explicit Entry(const BatchQueue::Options& options) : queue(options) {}
-    BatchQueue queue;
-    absl::Duration time_per_image = absl::InfiniteDuration();
-  };
-  Entry& EntryOf(const BatchQueue* queue);
-
-  std::vector<std::unique_ptr<Entry>> entries_;
+  std::vector<std::unique_ptr<BatchQueue>> queues_;
   bool draining_ = false;
-  std::size_t next_ = 0;  // the entry whose turn it is; < entries_.size() unless that is 0
+  std::size_t next_ = 0;  // the queue whose turn it is; < queues_.size() unless that is 0
 };
 
 }  // namespace hellocnn::server

@@ -147,7 +147,7 @@ void BatchDispatcher::Report(const std::vector<BatchQueue::Dropped>& dropped,
 
 void BatchDispatcher::Report(Job& job, const BatchReporter& reporter) {
   if (!job.status().ok() && job.computed() > 0) reporter.OnDiscarded(job.computed());
-  job.Done();
+  job.OnFinished();
 }
 
 }  // namespace hellocnn::server

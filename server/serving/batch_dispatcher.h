@@ -30,7 +30,7 @@ namespace hellocnn::server {
 // Thread-safe.
 class BatchDispatcher final : private Work {
  public:
-  // A call with one image has three events: it has arrived, its response is sent, it is over.
+  // A call with one image has three events: it has arrived, its response is sent, it has ended.
   static constexpr int kEventsPerImage = 4;
 
   // Starts `threads` workers without a queue. They handle no more than kEventsPerImage times
@@ -38,10 +38,10 @@ class BatchDispatcher final : private Work {
   // INVALID_ARGUMENT: `max_batch_size` is less than 1. Other errors are those of WorkerPool::Start.
   static absl::StatusOr<std::unique_ptr<BatchDispatcher>> Start(int threads, int max_batch_size,
                                                                 Events* events, const Clock* clock);
-  // Stops.
+  // Calls Stop.
   ~BatchDispatcher() override;
 
-  // The workers, to attach their events, and to run tasks on them.
+  // Returns the workers, to attach their events and to run tasks on them.
   WorkerPool& pool() { return *pool_; }
 
   // Adds a queue, which is valid until it is removed. INVALID_ARGUMENT names the option that is out
@@ -49,34 +49,34 @@ class BatchDispatcher final : private Work {
   absl::StatusOr<BatchQueue*> AddQueue(const BatchQueue::Options& options)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A worker's engines, which that worker alone may use: in WorkerPool::ForEachWorker. Each worker
-  // needs an engine for a queue before the first job is submitted to it.
+  // Returns the executor of a worker, which only that worker may use: in WorkerPool::ForEachWorker.
+  // Each worker needs an engine for a queue before the first job is submitted to it.
   BatchExecutor& executor(int worker) {
     return workers_[static_cast<std::size_t>(worker)].executor;
   }
 
-  // From now on the queue rejects jobs. Blocks until those that it has accepted are done, drops the
-  // engines, and removes it. If the dispatcher stops meanwhile, the queue stays until its end. Must
-  // not be called by a worker.
+  // Drains the queue, blocks until the jobs that it has accepted have finished, drops the engines
+  // and removes the queue. If the dispatcher stops meanwhile, the queue stays until the dispatcher
+  // is destroyed. Must not be called by a worker.
   void RemoveQueue(BatchQueue* queue) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Queues the job; never blocks on an engine. If the queue admits it, Job::Accepted is called
-  // before a worker can take it. On an error the job is not taken, and neither Accepted nor Done is
-  // called: RESOURCE_EXHAUSTED (it does not fit in the queue now), DEADLINE_EXCEEDED (it has passed
-  // already), UNAVAILABLE (the queue drains), INVALID_ARGUMENT (no images, or more than the queue
-  // can ever hold).
+  // before a worker can take it. On an error the job is not taken, and neither Accepted nor
+  // OnFinished is called: RESOURCE_EXHAUSTED (it does not fit in the queue now), DEADLINE_EXCEEDED
+  // (it has passed already), UNAVAILABLE (the queue drains), INVALID_ARGUMENT (no images, or more
+  // than the queue can ever hold).
   absl::Status Submit(BatchQueue* queue, Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Rejects further jobs, closes the workers' events, waits until those that are left are handled
-  // and every accepted job is done, and ends the workers. Idempotent. Must not be called from
-  // Job::Done, nor by an event.
+  // and every accepted job has finished, and ends the workers. Idempotent. Must not be called from
+  // Job::OnFinished, nor by an event.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Images that wait now, in all queues.
+  // Returns the number of images that wait now, in all queues.
   int queued_images() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  // What one worker works with, on its own thread.
+  // The state of one worker, for its own thread only.
   struct Worker {
     BatchExecutor executor;
     Scheduler::Batch batch;
@@ -90,10 +90,10 @@ class BatchDispatcher final : private Work {
   void Run(int worker) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnBusy(int worker, absl::Duration busy) override { events_->OnBusy(worker, busy); }
 
-  // After each change of a queue.
+  // Must be called after each change of a queue.
   void UpdateDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // These tell the events, and the jobs that are finished.
+  // Report to the events, and to the jobs that have finished.
   static void Report(const std::vector<BatchQueue::Dropped>& dropped,
                      const BatchReporter& reporter);
   static void Report(Job& job, const BatchReporter& reporter);

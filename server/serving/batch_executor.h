@@ -20,13 +20,13 @@ namespace hellocnn::server {
 // Thread-compatible; a worker uses its executor on its own thread only.
 class BatchExecutor {
  public:
-  // From now on batches of `queue` run on `engine`, and events are told as `reporting` says.
+  // Runs batches of `queue` on `engine` from now on, and reports them as `reporting` says.
   void SetEngine(const BatchQueue* queue, std::unique_ptr<Engine> engine,
                  const Reporting& reporting);
   // Drops the engine of a queue, if there is one.
   void RemoveEngine(const BatchQueue* queue);
 
-  // The engine of `queue`, or null.
+  // Returns the engine of `queue`, or null.
   Engine* engine(const BatchQueue* queue) const;
   // Tells events about `queue`, which must have an engine.
   BatchReporter& reporter(const BatchQueue* queue) { return Find(queue)->reporter; }
@@ -46,7 +46,7 @@ class BatchExecutor {
   Served* Find(const BatchQueue* queue);
 
   std::vector<Served> served_;
-  // Of the batch, as one span for the engine.
+  // The images of the batch, as one span for the engine.
   std::vector<ImageView> images_;
   std::vector<float> log_probabilities_;  // row-major, [images, classes]
   std::vector<absl::Status> statuses_;    // of each image

@@ -19,6 +19,7 @@ BatchReporter::BatchReporter(const Reporting& reporting) : reporting_(reporting)
   }
   deadline_ = reporting_.events->AddReason(ReasonOf::kDrop, "deadline");
   cancelled_ = reporting_.events->AddReason(ReasonOf::kDrop, "cancelled");
+  displaced_ = reporting_.events->AddReason(ReasonOf::kDrop, "displaced");
   failed_ = reporting_.events->AddReason(ReasonOf::kDrop, "failed");
 }
 
@@ -50,6 +51,7 @@ void BatchReporter::OnDropped(const BatchQueue::Dropped& dropped) const {
   ReasonId reason = failed_;
   if (dropped.reason == absl::StatusCode::kDeadlineExceeded) reason = deadline_;
   if (dropped.reason == absl::StatusCode::kCancelled) reason = cancelled_;
+  if (dropped.reason == absl::StatusCode::kResourceExhausted) reason = displaced_;
   reporting_.events->OnDropped(reporting_.model, dropped.images, reason, dropped.waited);
 }
 

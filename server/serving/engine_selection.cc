@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <span>
 #include <utility>
@@ -124,6 +125,16 @@ absl::Status ReferenceResults::Check(Engine& candidate, int max_batch_size,
   return absl::OkStatus();
 }
 
+std::optional<int> ReferenceResults::OnlyClass() const {
+  std::optional<int> only;
+  for (auto row = rows_.begin(); row != rows_.end(); row += classes_) {
+    const auto best = static_cast<int>(std::max_element(row, row + classes_) - row);
+    if (only.has_value() && *only != best) return std::nullopt;
+    only = best;
+  }
+  return only;
+}
+
 absl::StatusOr<NamedEngines> SelectEngines(const std::vector<EngineCandidate>& candidates,
                                            const EngineFactory& reference, int max_batch_size,
                                            const StopCheck& stop) {
@@ -140,7 +151,9 @@ absl::StatusOr<NamedEngines> SelectEngines(const std::vector<EngineCandidate>& c
   for (const EngineCandidate& candidate : candidates) {
     absl::StatusOr<EngineFactory> factory = candidate.make();
     status = check(factory);
-    if (status.ok()) return NamedEngines{candidate.name, *std::move(factory)};
+    if (status.ok()) {
+      return NamedEngines{candidate.name, *std::move(factory), results->OnlyClass()};
+    }
     if (Stopped(stop)) return StoppedError();
     status = absl::Status(status.code(),
                           absl::StrCat("engine ", candidate.name, ": ", status.message()));

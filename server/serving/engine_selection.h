@@ -1,8 +1,9 @@
-// Which engine serves: the first of those wanted whose results are the reference's.
+// Selects the engine that serves: the first candidate whose results agree with the reference.
 #ifndef HELLOCNN_SERVER_SERVING_ENGINE_SELECTION_H_
 #define HELLOCNN_SERVER_SERVING_ENGINE_SELECTION_H_
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,26 +14,26 @@
 
 namespace hellocnn::server {
 
-// How far apart two log-probabilities may be, in proportion to the greatest log-probability of the
-// image, by magnitude, if that is above 1. Engines add in different orders, which moves a value of
-// -50 by up to 1e-4; a wrong weight or a lost image moves it by far more.
+// The distance that two log-probabilities may have, in proportion to the greatest log-probability
+// of the image, by magnitude, if that is above 1. Engines add in different orders, which moves a
+// value of -50 by up to 1e-4; a wrong weight or a lost image moves it by far more.
 inline constexpr double kAgreement = 1e-4;
 
 // Asked between two batches whether to give up; true ends a verification with CANCELLED. May be
 // null, which never stops. It is called on the verifying thread and must not block.
 using StopCheck = std::function<bool()>;
 
-// What the reference engine makes of a fixed set of grey and float images. Computed once, it
-// verifies any number of engines, at the same time too: each worker can check its own engine, on
+// The results of the reference engine for a fixed set of grey and float images. Once computed, they
+// can verify any number of engines, also at the same time: each worker can check its own engine, on
 // its own thread and so in the floating-point mode in which it serves. Immutable; thread-safe.
 class ReferenceResults {
  public:
-  // Has `reference` classify the images one at a time: some 20 ms for the reference engine of
+  // Lets `reference` classify the images one at a time: some 20 ms for the reference engine of
   // hellocnn/reference. Blocks. CANCELLED: stopped. Other errors are the engine's.
   static absl::StatusOr<ReferenceResults> Compute(Engine& reference,
                                                   const StopCheck& stop = nullptr);
 
-  // Has `candidate` classify the images in batches of every size from 1 to `max_batch_size`, and
+  // Lets `candidate` classify the images in batches of every size from 1 to `max_batch_size`, and
   // compares. Blocks for as long as the engine takes for max_batch_size * (max_batch_size + 1) / 2
   // images, but obeys `stop` after each batch. So it warms the engine up as well.
   //
@@ -40,6 +41,9 @@ class ReferenceResults {
   // more than kAgreement; says which image of which batch is how far off. CANCELLED: stopped. Other
   // errors are the engine's.
   absl::Status Check(Engine& candidate, int max_batch_size, const StopCheck& stop = nullptr) const;
+
+  // Returns the class of all images, if it is the same for all of them.
+  std::optional<int> OnlyClass() const;
 
  private:
   ReferenceResults(int classes, std::vector<float> rows)
@@ -52,6 +56,7 @@ class ReferenceResults {
 struct NamedEngines {
   std::string name;  // "simd"
   EngineFactory factory;
+  std::optional<int> only_class;  // of the network: ReferenceResults::OnlyClass()
 };
 
 // A kind of engine that could serve. `make` is called only if the candidates before it have failed:

@@ -1,4 +1,4 @@
-// What metrics keep of an image that is computed.
+// The statistics of computed images for metrics.
 #ifndef HELLOCNN_SERVER_SERVING_GREY_LEVELS_H_
 #define HELLOCNN_SERVER_SERVING_GREY_LEVELS_H_
 
@@ -7,9 +7,9 @@
 
 namespace hellocnn::server {
 
-// Measures the mean and the contrast of an image's grey levels. Of float images, it undoes what
-// `normalization` has made. A float image may then lie outside of 0 to 1; the result is held
-// within, so that one odd image cannot spoil a sum of millions. Thread-safe.
+// Measures the mean and the contrast of an image's grey levels. For float images, it first reverses
+// `normalization`. The result is limited to 0 to 1, so that one odd float image cannot spoil a sum
+// over millions. Thread-safe.
 GreyLevels MeasureGreyLevels(const ImageView& image, const Normalization& normalization);
 
 }  // namespace hellocnn::server

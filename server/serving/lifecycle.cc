@@ -14,8 +14,10 @@ bool IsLegal(LifecycleState from, LifecycleState to) {
       return false;
     case LifecycleState::kServing:
       return from == LifecycleState::kLoading;
+    case LifecycleState::kLeaving:
+      return from == LifecycleState::kServing;
     case LifecycleState::kDraining:
-      return from == LifecycleState::kLoading || from == LifecycleState::kServing;
+      return from < LifecycleState::kDraining;
     case LifecycleState::kStopped:
       return from == LifecycleState::kDraining;
   }
@@ -30,6 +32,8 @@ const char* NameOf(LifecycleState state) {
       return "loading";
     case LifecycleState::kServing:
       return "serving";
+    case LifecycleState::kLeaving:
+      return "leaving";
     case LifecycleState::kDraining:
       return "draining";
     case LifecycleState::kStopped:
@@ -48,7 +52,6 @@ absl::Status Lifecycle::Enter(LifecycleState next) {
         absl::StrCat("the server is ", NameOf(now), " and cannot become ", NameOf(next)));
   }
   entered_.push_back(next);
-  if (next == LifecycleState::kServing) has_served_.store(true, std::memory_order_release);
   state_.store(next, std::memory_order_release);
   Tell();
   return absl::OkStatus();

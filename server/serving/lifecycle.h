@@ -1,5 +1,5 @@
-// Where the server stands between its start and its end. This is the only place that knows: what
-// needs the state asks for it here, and what has to act on a change observes it.
+// The state of the server between its start and its end. No other place keeps it: code that needs
+// the state reads it here, and code that acts on a change observes it.
 #ifndef HELLOCNN_SERVER_SERVING_LIFECYCLE_H_
 #define HELLOCNN_SERVER_SERVING_LIFECYCLE_H_
 
@@ -20,17 +20,19 @@ namespace hellocnn::server {
 enum class LifecycleState {
   kLoading,   // the model is loaded, verified and warmed up; calls are rejected
   kServing,   // calls are admitted
+  kLeaving,   // calls are still admitted, and whoever asks is told to go elsewhere
   kDraining,  // calls are rejected, and those that were admitted finish
   kStopped,   // no call is left, and there will be none
 };
 
-// "loading", "serving", "draining" or "stopped".
+// Returns "loading", "serving", "leaving", "draining" or "stopped".
 const char* NameOf(LifecycleState state);
 
 // A state machine that goes forward only:
 //
-//   loading -> serving -> draining -> stopped
+//   loading -> serving -> leaving -> draining -> stopped
 //   loading -> draining                          the server was told to stop, or could not load
+//   serving -> draining                          nobody is given time to go elsewhere
 //
 // Thread-safe. Must outlive its observations.
 class Lifecycle {
@@ -61,10 +63,8 @@ class Lifecycle {
   Lifecycle(const Lifecycle&) = delete;
   Lifecycle& operator=(const Lifecycle&) = delete;
 
-  // Never blocks.
+  // Returns the current state. Never blocks.
   LifecycleState state() const { return state_.load(std::memory_order_acquire); }
-  // Returns true if the state is or has been kServing. Never blocks.
-  bool has_served() const { return has_served_.load(std::memory_order_acquire); }
 
   // Changes the state and tells every observer, in the order in which they were added. Blocks until
   // all have been told, unless an observer calls it: then they are told after that observer
@@ -95,7 +95,6 @@ class Lifecycle {
   void Remove(const void* observer) ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::atomic<LifecycleState> state_{LifecycleState::kLoading};  // written under mutex_
-  std::atomic<bool> has_served_{false};                          // written under mutex_
 
   Mutex mutex_;
   CondVar changed_;  // teller_ or telling_

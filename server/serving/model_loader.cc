@@ -2,14 +2,19 @@
 
 #include <spdlog/spdlog.h>
 
+#include <cstddef>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/shown.h"
+#include "hellocnn/formats/checksum.h"
 #include "hellocnn/formats/weight_file.h"
 #include "hellocnn/reference/reference_engine.h"
 #include "hellocnn/simd/simd_engine.h"
+#include "hellocnn/weight_bounds.h"
 #include "hellocnn/weights.h"
 #include "server/serving/torch_module.h"
 #include "server/serving/warm_up.h"
@@ -39,6 +44,17 @@ std::vector<EngineCandidate> Candidates(const std::string& name, const Weights& 
   return candidates;
 }
 
+// Rejects a network that takes no notice of its images.
+absl::Status CheckNotDegenerate(const std::string& folder, const ModelCard& card,
+                                const NamedEngines& engines) {
+  if (!engines.only_class.has_value()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      folder, ": the model gives every image of the verification the class ",
+      Shown(card.class_labels[static_cast<std::size_t>(*engines.only_class)]),
+      "; wanted different classes for different images. The weights may be untrained or of another "
+      "model; --allow-degenerate-model=on serves them nevertheless"));
+}
+
 absl::Status StoppedPool() {
   return absl::FailedPreconditionError("the workers have stopped, so no model can be loaded");
 }
@@ -57,11 +73,23 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const std::string& folder) {
   const Instant began = clock_->Now();
   absl::StatusOr<ModelCard> card = LoadModelCard(folder);
   if (!card.ok()) return card.status();
-  const absl::StatusOr<Weights> weights = LoadWeightFile(absl::StrCat(folder, "/", card->weights));
+  const std::string path = absl::StrCat(folder, "/", card->weights);
+  std::vector<std::string> notes;
+  const absl::StatusOr<Weights> weights = LoadWeightFile(path, &notes);
   if (!weights.ok()) return weights.status();
+  const absl::StatusOr<std::string> sha256 = Sha256OfFile(path);
+  if (!sha256.ok()) return sha256.status();
+  if (const std::string difference = CompareWithWeights(*sha256, *card); !difference.empty()) {
+    spdlog::warn("{}: {}", folder, difference);
+  }
+  for (const std::string& note : notes) spdlog::info("{}", note);
   if (absl::Status status = CheckLabelsFit(*card, *weights); !status.ok()) return status;
-  spdlog::info("model {} version {} loaded from {}: test accuracy {:.2f}%", card->name,
-               card->version, folder, card->test_accuracy * 100);
+  if (absl::Status status = CheckStaysFinite(*weights, card->normalization); !status.ok()) {
+    return absl::Status(status.code(), absl::StrCat(folder, ": ", status.message()));
+  }
+  spdlog::info("model {} version {} loaded from {}: test accuracy {:.2f}%{}", card->name,
+               card->version, folder, card->test_accuracy * 100,
+               card->of_other_weights ? " of other weights" : "");
 
   absl::StatusOr<NamedEngines> engines = absl::UnknownError("not verified");
   const bool ran = dispatcher_->pool().ForEachWorker([&](int worker) {
@@ -75,11 +103,16 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const std::string& folder) {
   });
   if (!ran) return StoppedPool();
   if (!engines.ok()) return engines.status();
+  if (absl::Status status = CheckNotDegenerate(folder, *card, *engines); !status.ok()) {
+    if (!options_.allow_degenerate) return status;
+    spdlog::warn("{}", std::string(status.message()));
+  }
   spdlog::info("engine {}", engines->name);
   const ModelId model_id = events_->AddModel({.name = card->name,
                                               .version = card->version,
                                               .engine = engines->name,
                                               .test_accuracy = card->test_accuracy,
+                                              .card_of_other_weights = card->of_other_weights,
                                               .class_labels = card->class_labels});
   const BatchReporter registers_reasons({.events = events_, .model = model_id});
   return VerifiedModel{*std::move(card), *std::move(engines), model_id, began};

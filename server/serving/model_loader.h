@@ -17,7 +17,7 @@ namespace hellocnn::server {
 
 // A model whose files are good and whose engine agrees with the reference.
 struct VerifiedModel {
-  ModelCard card;
+  ModelCard card;  // compared with the weights
   NamedEngines engines;
   ModelId id{};  // what events know it by
   Instant load_began;
@@ -33,6 +33,7 @@ class ModelLoader {
   struct Options {
     std::string engine = "auto";  // "auto" or the name of an engine: "simd", "torch", "torch-eager"
     BatchQueue::Options queue;    // of each model
+    bool allow_degenerate = false;  // serves a model that gives every image the same class
   };
 
   // `dispatcher`, whose workers will compute, `events` and `clock` outlive the loader and what it
@@ -48,9 +49,12 @@ class ModelLoader {
   // Tells events the labels of a model that is good, and which kinds of batches and drops there
   // are, so that every series of metrics is there before the first request.
   //
-  // The errors are those of LoadModelCard, LoadWeightFile and SelectEngines. FAILED_PRECONDITION:
-  // the card and the weights have different numbers of classes, or the workers have stopped.
-  // CANCELLED: stopped.
+  // Logs what was changed in the weights, and warns of a card that was written for other weights.
+  //
+  // The errors are those of LoadModelCard, LoadWeightFile, CheckStaysFinite and SelectEngines.
+  // FAILED_PRECONDITION: the card and the weights have different numbers of classes, the model
+  // gives all images of the verification the same class, or the workers have stopped. CANCELLED:
+  // stopped.
   absl::StatusOr<VerifiedModel> Verify(const std::string& folder);
 
   // Makes an engine for each worker and warms it up there, between the worker's events; adds a

@@ -1,4 +1,4 @@
-// Which models are served now.
+// The models that are served now.
 #ifndef HELLOCNN_SERVER_SERVING_MODEL_REGISTRY_H_
 #define HELLOCNN_SERVER_SERVING_MODEL_REGISTRY_H_
 
@@ -24,17 +24,17 @@ class ModelRegistry {
   // name and version are taken.
   absl::Status Publish(ServableHandle servable) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Makes a version unavailable, and returns it, for whoever waits for its last request and frees
-  // its queue. If it was the default, the first that is left becomes the default. NOT_FOUND names
-  // it.
+  // Makes a version unavailable and returns it, so that the caller can wait for its last request
+  // and free its queue. If it was the default, the first remaining version becomes the default.
+  // NOT_FOUND names it.
   absl::StatusOr<ServableHandle> Withdraw(const std::string& name, const std::string& version)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // NOT_FOUND names the version.
+  // Returns the servable of that version. NOT_FOUND names the version.
   absl::StatusOr<ServableHandle> Find(const std::string& name, const std::string& version) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // What answers a request that names no model. UNAVAILABLE: nothing is published.
+  // Returns the servable for requests that name no model. UNAVAILABLE: nothing is published.
   absl::StatusOr<ServableHandle> Default() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

@@ -1,4 +1,4 @@
-// What a request may ask for. Clients read it from GetModel.
+// The limits of a request. Clients read them from GetModel.
 #ifndef HELLOCNN_SERVER_SERVING_REQUEST_LIMITS_H_
 #define HELLOCNN_SERVER_SERVING_REQUEST_LIMITS_H_
 

@@ -1,4 +1,4 @@
-// A model that answers.
+// A model that is ready to serve.
 #ifndef HELLOCNN_SERVER_SERVING_SERVABLE_H_
 #define HELLOCNN_SERVER_SERVING_SERVABLE_H_
 
@@ -14,8 +14,8 @@
 
 namespace hellocnn::server {
 
-// One version of one model, complete: who it is, what it takes and gives, and the queue that feeds
-// its engines, one on each worker. ModelLoader makes it, once it has been verified and warmed up.
+// One version of one model: its identity, its inputs and outputs, and the queue that feeds its
+// engines, one on each worker. ModelLoader makes it once the model is verified and warmed up.
 //
 // Immutable; thread-safe.
 class Servable {
@@ -34,16 +34,16 @@ class Servable {
 
   const std::string& name() const { return card_.name; }
   const std::string& version() const { return card_.version; }
-  // What it takes and gives: preprocessing and class labels.
+  // Returns the model card, with the preprocessing and the class labels.
   const ModelCard& card() const { return card_; }
   int classes() const { return static_cast<int>(card_.class_labels.size()); }
-  // The kind of its engines: "simd".
+  // Returns the kind of its engines: "simd".
   const std::string& engine() const { return engine_; }
-  // What events know it by.
+  // Returns the id by which events know it.
   ModelId id() const { return id_; }
 
   // Queues the job, which has room for classes() log-probabilities an image. See
-  // BatchDispatcher::Submit. Whoever submits a job holds a handle until it is done.
+  // BatchDispatcher::Submit. The caller must hold a handle until the job has finished.
   absl::Status Submit(Job* job) const { return dispatcher_->Submit(queue_, job); }
 
   BatchQueue* queue() const { return queue_; }

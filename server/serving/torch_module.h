@@ -9,14 +9,14 @@
 
 namespace hellocnn::server {
 
-// Where the module of this program is: ../lib/hellocnn/hellocnn-torch.so from the program's folder,
-// built and installed alike.
+// Returns the path of this program's module: ../lib/hellocnn/hellocnn-torch.so from the program's
+// folder, in the build tree and when installed.
 std::string TorchModulePath();
 
-// Loads the module at `path`, once a process: blocks for half a second the first time. It is never
-// unloaded. Thread-safe.
-// NOT_FOUND: no such file. FAILED_PRECONDITION: it is no module, a library that it needs is
-// missing, or it is of another version than this program. All name `path`.
+// Loads the module at `path`, once in a process, and never unloads it. Blocks for half a second the
+// first time. Thread-safe.
+// NOT_FOUND: no such file. FAILED_PRECONDITION: it is not a module, a library that it needs is
+// missing, or it has another version than this program. Each error names `path`.
 absl::StatusOr<const TorchModule*> LoadTorchModule(const std::string& path);
 
 }  // namespace hellocnn::server

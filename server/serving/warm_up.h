@@ -1,6 +1,7 @@
 // The first call of an engine at each batch size is far slower than those that follow, and so is
-// the first call on each thread: memory is mapped, kernels are chosen and cached. Nobody should
-// wait for that, so each worker warms its own engine up, on its own thread, before a model serves.
+// the first call on each thread: memory is mapped, kernels are chosen and cached. No request
+// should wait for that, so each worker warms its own engine up, on its own thread, before a model
+// serves.
 #ifndef HELLOCNN_SERVER_SERVING_WARM_UP_H_
 #define HELLOCNN_SERVER_SERVING_WARM_UP_H_
 
@@ -29,12 +30,12 @@ class WarmUp {
   // each time after that. Returns true if there is more to do. Blocks as long as the engine does.
   bool Step(int worker, Engine& engine) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // How it went, once every worker's Step has returned false. CANCELLED: stopped. Otherwise the
-  // first error of an engine, with the batch size.
+  // Returns the outcome, once every worker's Step has returned false. CANCELLED: stopped. Other
+  // errors are the first error of an engine, with the batch size.
   absl::Status status() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  // What one worker uses, on its own thread.
+  // The state of one worker, for its own thread only.
   struct Worker {
     std::size_t size = 0;  // of the last batch
     std::vector<float> log_probabilities;

@@ -1,6 +1,10 @@
 #include "base/clock.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
 
 #include "base/mutex.h"
 #include "tests/testing/fake_clock.h"
@@ -63,6 +67,21 @@ TEST(NotificationTest, IsSeenByThoseWhoWaitAndByThoseWhoAsk) {
   EXPECT_TRUE(notification.HasBeenNotified());
   EXPECT_TRUE(notification.WaitUntil(Instant::InfinitePast()));
   notification.Wait();
+}
+
+// An exit handler that was registered before the clock was first used runs after the destructors of
+// statics that were made later. UndefinedBehaviorSanitizer reports the use of a destroyed clock.
+TEST(ClockDeathTest, TellsTheTimeUntilTheProcessHasEnded) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process in which nobody asked for the time
+  const auto exit_late = [] {
+    std::atexit([] {
+      const bool later = Clock::Monotonic()->Now() >= Instant();
+      if (later) std::fputs("told the time", stderr);
+    });
+    Clock::Monotonic();
+    std::exit(0);
+  };
+  EXPECT_EXIT(exit_late(), ::testing::ExitedWithCode(0), ::testing::StrEq("told the time"));
 }
 
 }  // namespace

@@ -28,11 +28,11 @@ extern "C" int fsync(int descriptor) {
 namespace hellocnn {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
-class FileTest : public testing::Test {
+class FileTest : public ::testing::Test {
  protected:
   std::ptrdiff_t Files() const {
     const std::filesystem::directory_iterator all(directory_.path());

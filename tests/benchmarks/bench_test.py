@@ -18,6 +18,9 @@ def bench(*arguments):
     return subprocess.run([BENCH, *arguments], env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
+TRANSPORTS = ("grpc", "http2")
+
+
 class EngineTest(unittest.TestCase):
     def test_json_has_every_engine_at_every_batch_size_and_the_ratios(self):
         done = bench("engine", "--model", MODEL, "--batch=1,64", "--repetitions=2", "--min-time=1ms", "--json")
@@ -53,7 +56,7 @@ class EngineTest(unittest.TestCase):
 
     def test_wrong_usage_is_status_2_and_says_what_was_wanted(self):
         for arguments, said in [
-            ((), "subcommand"),
+            (("engines",), "engine"),
             (("engine", "--batch=0"), "--batch"),
             (("engine", "--engines=fast"), "fast"),
             (("engine", "--min-time=20"), "wanted a duration with a unit"),
@@ -95,29 +98,38 @@ class PathTest(unittest.TestCase):
         result = self.run_json("rpc", "--rounds=3", "--duration=200ms")
         rows = self.measurements(result, 3)
         loads = ["unary, 1 image, 64 in flight", "unary, 64 images, 8 in flight", "stream, 1 image, 64 in flight"]
-        self.assertEqual(list(rows), [(server, load) for load in loads for server in ("echo", "server")])
-        for row in rows["server", loads[1]]:
+        self.assertEqual(list(rows), [
+            (f"{server}, {transport}", load) for load in loads for transport in TRANSPORTS for server in ("echo", "server")])
+        for row in rows["server, grpc", loads[1]] + rows["server, http2", loads[1]]:
             self.assertAlmostEqual(row["images_per_second"] / row["calls_per_second"], 64, places=3)
         engine = result["engine"]
         ratios = [row["measured"] for row in result["ratios"]]
-        unary, many, stream, by_cpu = ratios
-        for measured, load in [(unary, loads[0]), (stream, loads[2])]:
+        for transport, (unary, many, stream, by_cpu) in zip(TRANSPORTS, (ratios[0:4], ratios[4:8])):
+            echo_name, server_name = f"echo, {transport}", f"server, {transport}"
+            for measured, load in [(unary, loads[0]), (stream, loads[2])]:
+                self.assertAlmostEqual(measured, median([
+                    server["calls_per_second"] * (1 / echo["calls_per_second"] + alone["seconds_per_image"])
+                    for server, echo, alone in zip(rows[server_name, load], rows[echo_name, load], engine)]), places=6)
+            self.assertAlmostEqual(many, median([
+                server["images_per_second"] / alone["images_per_second_in_64"]
+                for server, alone in zip(rows[server_name, loads[1]], engine)]), places=6)
+            self.assertGreater(by_cpu, 0)
+        for measured, load in [(ratios[8], loads[0]), (ratios[9], loads[2])]:
             self.assertAlmostEqual(measured, median([
-                server["calls_per_second"] * (1 / echo["calls_per_second"] + alone["seconds_per_image"])
-                for server, echo, alone in zip(rows["server", load], rows["echo", load], engine)]), places=6)
-        self.assertAlmostEqual(many, median([
-            server["images_per_second"] / alone["images_per_second_in_64"]
-            for server, alone in zip(rows["server", loads[1]], engine)]), places=6)
-        self.assertGreater(by_cpu, 0)
-        self.assertEqual([(row.get("reach"), row.get("aim")) for row in result["ratios"][:2]], [(0.75, 0.9), (0.8, 0.9)])
+                (http2["server_cpu_seconds_per_call"] - alone["seconds_per_image"])
+                / (grpc["server_cpu_seconds_per_call"] - alone["seconds_per_image"])
+                for http2, grpc, alone in zip(rows["server, http2", load], rows["server, grpc", load], engine)]), places=6)
+        self.assertEqual([(row.get("reach"), row.get("aim")) for row in result["ratios"]], [
+            (0.75, 0.9), (0.8, 0.9), (None, None), (None, None)] * 2 + [(0.7, 0.4)] * 2)
 
     def test_latency_is_compared_with_echo_and_engine(self):
         result = self.run_json("latency", "--rounds=1", "--duration=200ms")
-        (echo,), (server,) = self.measurements(result, 1).values()
-        (ratio,) = result["ratios"]
-        self.assertAlmostEqual(
-            ratio["measured"] * 1e-6, server["p50_seconds"] - echo["p50_seconds"] - result["engine_median_seconds"][0], places=9)
-        self.assertTrue(ratio["at_most"])
+        (grpc_echo,), (grpc,), (http2_echo,), (http2,) = self.measurements(result, 1).values()
+        for ratio, server, echo in zip(result["ratios"], (grpc, http2), (grpc_echo, http2_echo)):
+            self.assertAlmostEqual(
+                ratio["measured"] * 1e-6, server["p50_seconds"] - echo["p50_seconds"] - result["engine_median_seconds"][0], places=9)
+            self.assertTrue(ratio["at_most"])
+        self.assertAlmostEqual(result["ratios"][2]["measured"], http2["p50_seconds"] / grpc["p50_seconds"])
 
     def test_cost_compares_with_and_without_metrics_and_logs(self):
         result = self.run_json("cost", "--rounds=1", "--duration=200ms")
@@ -138,7 +150,7 @@ class PathTest(unittest.TestCase):
         done = bench("latency", "--model", MODEL, "--rounds=1", "--duration=100ms")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout, r"servers on CPU \d+, load on CPU \d+")
-        self.assertRegex(done.stdout, r"\| echo \| unary, 1 image, 1 in flight \| \d+ \| \d+ \| [\d.]+ \| [\d.]+ \| [\d.]+ \|")
+        self.assertRegex(done.stdout, r"\| echo, http2 \| unary, 1 image, 1 in flight \| \d+ \| \d+ \| [\d.]+ \| [\d.]+ \| [\d.]+ \|")
         self.assertRegex(done.stdout, r"unloaded p50.* \| at most 30.00 \| at most 15.00 \|")
 
     def test_what_cannot_be_started_is_named(self):

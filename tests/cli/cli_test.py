@@ -9,6 +9,7 @@ import unittest
 
 PROGRAM = sys.argv.pop(1)
 NOWHERE = '127.0.0.1:1'
+COMMANDS = ([], ['classify'], ['evaluate'], ['describe'], ['health'], ['load'], ['load', 'compare'], ['tune'], ['completion'])
 
 
 def run(*arguments, **environment):
@@ -25,7 +26,7 @@ class Usage(unittest.TestCase):
         self.assertIn(says, done.stderr)
 
     def test_wrong_usage_is_2(self):
-        self.assert_usage(says='subcommand')
+        self.assert_usage('--round-robin', says='a command is missing: classify, evaluate')
         self.assert_usage('bake', says='bake')
         self.assert_usage('classify', says='files')
         self.assert_usage('classify', '--top', '1025', 'x.png', says='1025')
@@ -56,9 +57,95 @@ class Usage(unittest.TestCase):
         self.assert_usage('--timeout', '5', 'health', says="'5' is not a duration")
         self.assert_usage('health', '--timeout', '-1s', says='greater than 0')
 
+    def test_what_was_mistyped_is_named(self):
+        for arguments, says in (
+            (['clasify', 'x.png'], "'clasify' is not a command of hellocnn; did you mean classify?"),
+            (['laod', '--rate', '5'], 'did you mean load?'),
+            (['load', 'comprae', 'a', 'b'], "'comprae' is not a command of hellocnn load; did you mean compare?"),
+            (['health', '--servre', 'h:1'], '--servre is not an option of hellocnn health; did you mean --server?'),
+            (['load', '--durration=1s'], '--durration is not an option of hellocnn load; did you mean --duration?'),
+            (['--vresion'], 'did you mean --version?'),
+            (['classify', '--output', 'jsn', 'x.png'], "'jsn' is not one of text, json"),
+            (['classify', '--output', 'jsn', 'x.png'], 'did you mean json?'),
+            (['load', '--mode=steam'], 'did you mean stream?'),
+            (['completion', 'bsh'], 'did you mean bash?'),
+        ):
+            self.assert_usage(*arguments, says=says)
+        self.assertNotIn('did you mean', run('bake').stderr)
+        self.assertNotIn('did you mean', run('health', '--nonsense').stderr)
+        self.assertIn('Run `hellocnn load --help` for more.', run('load', '--nonsense').stderr)
+
+    def test_options_that_a_command_does_not_use_are_rejected(self):
+        shared = (['--server', 'h:1'], ['--timeout', '1s'], ['--round-robin'], ['--tls'], ['--tls-ca', 'x'], ['--proxy', 'http://h:1'])
+        tune = ['tune', '--slo', 'p99=5ms', '--server-binary', '/nonexistent']
+        nowhere = ['a.json', 'b.json']
+        for command, name, unused in (
+            (tune, 'hellocnn tune', [option for option in shared if option[0] in ('--server', '--round-robin', '--proxy')]),
+            (['completion', 'bash'], 'hellocnn completion', shared),
+            (['describe', '--offline'], 'hellocnn describe --offline', shared),
+            (['load', 'compare', *nowhere], 'hellocnn load compare', [*shared, ['--rate', '5'], ['--output', 'json']]),
+        ):
+            for option in unused:
+                with self.subTest(command=name, option=option[0]):
+                    says = f'hellocnn: {option[0]}: {name} does not use it, because it '
+                    self.assert_usage(*command, *option, says=says)
+                    if option in shared:
+                        self.assert_usage(*option, *command, says=says)
+        self.assert_usage('load', '--rate', '5', 'compare', *nowhere, says='--rate: hellocnn load compare does not use it')
+
+    def test_what_a_command_uses_is_not_rejected(self):
+        for arguments in (['--timeout', '1s'], ['--tls']):
+            done = run('tune', '--slo', 'p99=5ms', '--server-binary', '/nonexistent', *arguments)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn('/nonexistent', done.stderr)
+
+    def test_a_variable_may_be_set_for_other_commands(self):
+        for command, code in (
+            (['completion', 'bash'], 0),
+            (['describe', '--offline'], 0),
+            (['load', 'compare', '/nonexistent', '/nonexistent'], 1),
+            (['tune', '--slo', 'p99=5ms', '--server-binary', '/nonexistent'], 1),
+        ):
+            for address in (NOWHERE, 'no port'):
+                with self.subTest(command=command[0], address=address):
+                    done = run(*command, HELLOCNN_SERVER=address)
+                    self.assertEqual(done.returncode, code, done)
+
+    def test_addresses_are_checked(self):
+        for address, says in (
+            ('127.0.0.1:104036', 'the port is too large'),
+            ('127.0.0.1', 'it has no port'),
+            ('http://127.0.0.1:8500/', 'wanted 127.0.0.1:8500, without http://'),
+            ('::1', 'an IPv6 address needs brackets'),
+            (' 127.0.0.1:1', 'a space'),
+            ('127.0.0.1:0', 'port 0'),
+        ):
+            self.assert_usage('health', '--server', address, says=says)
+            done = run('health', HELLOCNN_SERVER=address)
+            self.assertEqual(done.returncode, 2, done)
+            self.assertIn(f'HELLOCNN_SERVER: the target is "{address}": ', done.stderr)
+        done = run('health', '--timeout', '100ms', HELLOCNN_SERVER='')
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn('127.0.0.1:8500', done.stderr)
+
+    def test_without_arguments_there_is_help(self):
+        self.assertEqual(run().stdout, run('--help').stdout)
+        self.assertEqual((run().returncode, run().stderr), (0, ''))
+        self.assertEqual(run('help').stdout, run('--help').stdout)
+        self.assertEqual(run('help', 'load').stdout, run('load', '--help').stdout)
+
+    def test_help_fits_a_terminal_and_writes_numbers_one_way(self):
+        for command in COMMANDS:
+            text = run(*command, '--help').stdout
+            for line in text.splitlines():
+                self.assertLessEqual(len(line), 80, line)
+            self.assertNotIn('\n\n\n', text)
+            self.assertNotRegex(text, r'(?<![\d,])\d{1,3}(,\d{3})+(?![\d,])|\de\+?\d|INT|FLOAT|NONNEGATIVE|POSITIVE')
+        self.assertRegex(run('load', '--help').stdout, r'1 to 65536')
+        self.assertRegex(' '.join(run('tune', '--help').stdout.split()), r'1 to 1000000; default 1000')
+
     def test_help_has_examples(self):
-        for command in ([], ['classify'], ['evaluate'], ['describe'], ['health'], ['load'], ['load', 'compare'], ['tune'],
-                        ['completion']):
+        for command in COMMANDS:
             done = run(*command, '--help')
             self.assertEqual(done.returncode, 0, done)
             self.assertIn('Examples:\n  hellocnn ', done.stdout)
@@ -74,7 +161,7 @@ class Usage(unittest.TestCase):
         self.assertIn('| `--limit` | N, above 0 | 10 | ', sections['hellocnn classify'])
         sections['hellocnn'] = sections.pop('Every command')
         for command, section in sections.items():
-            offered = re.findall(r'^  (?:-\w,)?(--[\w-]+)', run(*command.split()[1:], '--help').stdout, re.MULTILINE)
+            offered = re.findall(r'^  (?:-\w, )?(--[\w-]+)', run(*command.split()[1:], '--help').stdout, re.MULTILINE)
             documented = re.findall(r'^\| `(--[\w-]+)`', section, re.MULTILINE)
             self.assertEqual(set(documented), set(offered) - {'--help', '--version'}, command)
 

@@ -14,7 +14,7 @@ using client::FakeServer;
 
 struct Set {
   std::vector<client::Image> images;
-  std::vector<std::uint8_t> labels;
+  std::vector<int> labels;
 };
 
 // Returns `count` images, which the fake server classifies as 0, 1, … 9, 0, …. All labels agree
@@ -23,7 +23,7 @@ Set MakeSet(int count) {
   Set set;
   for (int i = 0; i < count; ++i) {
     set.images.push_back(client::Uniform(static_cast<std::uint8_t>(i % 10)));
-    set.labels.push_back(static_cast<std::uint8_t>(i == 0 ? 5 : i % 10));
+    set.labels.push_back(i == 0 ? 5 : i % 10);
   }
   return set;
 }
@@ -81,7 +81,7 @@ TEST(Evaluate, WaitsOutAFullQueue) {
   const Set set = MakeSet(40);
   const auto evaluation = Evaluate(
       server.Connect(), set.images, set.labels,
-      {.batch = 10, .concurrency = 1, .first_pause = absl::Microseconds(100)}, [](auto) {});
+      {.batch = 10, .concurrency = 1, .backoff = {.first = absl::Microseconds(100)}}, [](auto) {});
   ASSERT_TRUE(evaluation.ok()) << evaluation.status();
   EXPECT_EQ(evaluation->images, 40);
   EXPECT_GE(evaluation->retries, 4);
@@ -95,8 +95,8 @@ TEST(Evaluate, GivesUpOnAQueueThatStaysFull) {
     return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full");
   };
   const Set set = MakeSet(5);
-  EvaluationOptions options{.batch = 5, .concurrency = 1, .most_attempts = 4};
-  options.first_pause = options.longest_pause = absl::Microseconds(100);
+  EvaluationOptions options{.batch = 5, .concurrency = 1, .backoff = {.most_attempts = 4}};
+  options.backoff.first = options.backoff.longest = absl::Microseconds(100);
   const auto evaluation = Evaluate(server.Connect(), set.images, set.labels, options, [](auto) {});
   EXPECT_EQ(evaluation.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(calls, 4);

@@ -24,5 +24,5 @@ mentions() {
 }
 mentions hellocnn-load --concurrency --rate --until-steady --server-metrics EXAMPLES
 if [ -e "$folder/hellocnn-server.1" ]; then
-  mentions hellocnn-server --listen=HOST:PORT HELLOCNN_LISTEN '1 to 1024' --config=FILE EXAMPLES
+  mentions hellocnn-server --listen=ADDRESS HELLOCNN_LISTEN '1 to 1024' --config=FILE EXAMPLES
 fi

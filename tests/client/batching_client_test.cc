@@ -9,8 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
+#include "base/mutex.h"
 #include "tests/client/fake_server.h"
 
 namespace hellocnn::client {
@@ -25,26 +24,27 @@ class GatedServer {
     server.classify = [this](grpc::ServerContext&, const v1::ClassifyRequest& request,
                              v1::ClassifyResponse& response) {
       {
-        const absl::MutexLock lock(&mutex_);
+        const MutexLock lock(&mutex_);
         sizes_.push_back(request.images_size());
+        called_.SignalAll();
       }
-      open.WaitForNotification();
+      open.Wait();
       response = FakeServer::Answer(request.images());
       return grpc::Status::OK;
     };
   }
 
   std::vector<int> WaitForCalls(std::size_t count) {
-    const auto enough = [this, count]()
-                            ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return sizes_.size() >= count; };
-    const absl::MutexLock lock(&mutex_, absl::Condition(&enough));
+    const MutexLock lock(&mutex_);
+    while (sizes_.size() < count) called_.Wait(&mutex_);
     return sizes_;
   }
 
-  absl::Notification open;
+  Notification open;
 
  private:
-  absl::Mutex mutex_;
+  Mutex mutex_;
+  CondVar called_;
   std::vector<int> sizes_ ABSL_GUARDED_BY(mutex_);
 
  public:

@@ -2,12 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <latch>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/blocking_counter.h"
-#include "absl/synchronization/notification.h"
+#include "base/mutex.h"
 #include "hellocnn/client/client.h"
 #include "tests/client/fake_server.h"
 #include "tests/client/reports.h"
@@ -21,16 +21,18 @@ struct HoldingServer {
   explicit HoldingServer(int calls = 1) : came(calls) {
     server.classify = [this](grpc::ServerContext&, const v1::ClassifyRequest& request,
                              v1::ClassifyResponse& response) {
-      came.DecrementCount();
-      release.WaitForNotification();
+      came.count_down();
+      release.Wait();
       response = FakeServer::Answer(request.images());
       return grpc::Status::OK;
     };
   }
-  absl::BlockingCounter came;
-  absl::Notification release;
+  std::latch came;
+  Notification release;
   FakeServer server;  // destroyed first, because its handler uses the other members
 };
+
+using ::testing::HasSubstr;
 
 constexpr auto kCancelled = absl::StatusCode::kCancelled;
 
@@ -39,7 +41,7 @@ TEST(Cancellation, EndsABlockingCall) {
   const Client client = holding.server.Connect(absl::Minutes(1));
   const Cancellation cancellation;
   std::thread canceller([&] {
-    holding.came.Wait();
+    holding.came.wait();
     cancellation.Cancel();
   });
   EXPECT_EQ(client.Classify({Uniform(1)}, {.cancellation = cancellation}).status().code(),
@@ -57,7 +59,7 @@ TEST(Cancellation, EndsAllCallsOfAllCopies) {
     const Cancellation copy = cancellation;
     answers.push_back(client.ClassifyFuture({Uniform(1)}, {.cancellation = copy}));
   }
-  holding.came.Wait();
+  holding.came.wait();
   cancellation.Cancel();
   for (auto& answer : answers) EXPECT_EQ(answer.get().status().code(), kCancelled);
   holding.release.Notify();
@@ -92,6 +94,48 @@ TEST(Cancellation, EndsAStream) {
   EXPECT_EQ(stream.Finish().code(), kCancelled);
 }
 
+// gRPC's server ends calls with CANCELLED that arrive while it shuts down.
+TEST(Cancellation, ByTheServerMeansThatItIsNotAvailable) {
+  FakeServer server;
+  const grpc::Status cancelled(grpc::StatusCode::CANCELLED, "CANCELLED");
+  server.classify = [cancelled](auto&, auto&, auto&) { return cancelled; };
+  server.get_model = [cancelled](auto&, auto&) { return cancelled; };
+  const Client client = server.Connect(absl::Minutes(1));
+  const CallOptions options{.cancellation = Cancellation()};  // never used
+  for (const absl::Status& status :
+       {client.Classify({Uniform(1)}, options).status(), client.GetModel(options).status(),
+        client.ClassifyFuture({Uniform(1)}, options).get().status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    EXPECT_THAT(status.message(), HasSubstr("the server at " + server.target() +
+                                            " is not available: it has cancelled the call"));
+  }
+}
+
+TEST(Cancellation, ByTheServerOfAStreamMeansThatItIsNotAvailable) {
+  FakeServer server;
+  server.stream_end = [] { return grpc::Status(grpc::StatusCode::CANCELLED, "CANCELLED"); };
+  server.stream_answer = [](auto&, auto&) { return false; };
+  ClassifyStream stream = server.Connect(absl::Minutes(1)).OpenStream().value();
+  ASSERT_TRUE(stream.Send(1, {Uniform(1)}).ok());
+  EXPECT_FALSE(stream.Read().has_value());
+  EXPECT_EQ(stream.Finish().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST(Cancellation, ByTheCallerSaysSo) {
+  const FakeServer server;
+  const Client client = server.Connect(absl::Minutes(1));
+  const Cancellation cancellation;
+  cancellation.Cancel();
+  const CallOptions options{.cancellation = cancellation};
+  ClassifyStream stream = client.OpenStream().value();
+  stream.Cancel();
+  for (const absl::Status& status :
+       {client.Classify({Uniform(1)}, options).status(), stream.Finish(),
+        client.ClassifyFuture({Uniform(1)}, options).get().status()}) {
+    EXPECT_EQ(status, absl::CancelledError("the client has cancelled the call"));
+  }
+}
+
 TEST(Cancellation, OfWhatHasEndedDoesNothing) {
   const FakeServer server;
   const Cancellation cancellation;
@@ -105,15 +149,15 @@ TEST(Cancellation, FromACallbackOfACallThatItCancels) {
   HoldingServer holding;
   const Client client = holding.server.Connect(absl::Minutes(1));
   const Cancellation cancellation;
-  absl::Notification done;
+  Notification done;
   client.ClassifyAsync({Uniform(1)}, {.cancellation = cancellation}, [&](const auto& answer) {
     EXPECT_EQ(answer.status().code(), kCancelled);
     cancellation.Cancel();
     done.Notify();
   });
-  holding.came.Wait();
+  holding.came.wait();
   cancellation.Cancel();
-  done.WaitForNotification();
+  done.Wait();
   holding.release.Notify();
 }
 

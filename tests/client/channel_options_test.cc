@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -89,6 +90,30 @@ TEST(ServiceConfig, SaysWhatTheOptionsSay) {
                             "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]})"));
   EXPECT_EQ(config["retryThrottling"], json::parse(R"({"maxTokens": 20, "tokenRatio": 0.25})"));
   EXPECT_FALSE(config.contains("loadBalancingConfig"));
+}
+
+// Returns the value of an argument that is a number.
+int NumberOf(const grpc::ChannelArguments& arguments, const std::string& key) {
+  const grpc_channel_args all = arguments.c_channel_args();
+  for (std::size_t i = 0; i < all.num_args; ++i) {
+    if (all.args[i].key == key && all.args[i].type == GRPC_ARG_INTEGER)
+      return all.args[i].value.integer;
+  }
+  ADD_FAILURE() << key << " is missing";
+  return 0;
+}
+
+TEST(ChannelArguments, TheFirstReconnectComesAfterAboutATenthOfASecond) {
+  std::set<int> backoffs;
+  for (int i = 0; i < 100; ++i) {
+    backoffs.insert(NumberOf(ChannelArguments({}), GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS));
+  }
+  EXPECT_GE(*backoffs.begin(), 80);
+  EXPECT_LE(*backoffs.rbegin(), 120);
+  EXPECT_GT(backoffs.size(), 5U);  // clients of one server do not all come at the same moment
+  const grpc::ChannelArguments soon =
+      ChannelArguments({.max_reconnect_backoff = absl::Milliseconds(7)});
+  EXPECT_EQ(NumberOf(soon, GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS), 7);
 }
 
 }  // namespace

@@ -12,8 +12,9 @@
 #include <string>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "base/mutex.h"
+#include "hellocnn/client/batching_client.h"
 #include "tests/client/fake_server.h"
 
 namespace hellocnn::client {
@@ -122,10 +123,34 @@ TEST(Client, RefusesACallWithoutImagesOrWithoutTime) {
   EXPECT_EQ(late.status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST(Client, CallsHaveTheirPriority) {
+  std::atomic<v1::Priority> seen = v1::PRIORITY_UNSPECIFIED;
+  FakeServer server;
+  server.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
+                        v1::ClassifyResponse& response) {
+    seen = request.priority();
+    response = FakeServer::Answer(request.images());
+    return grpc::Status::OK;
+  };
+  const Client client = server.Connect();
+  EXPECT_TRUE(client.Classify({Uniform(0)}, {.priority = Priority::kLow}).ok());
+  EXPECT_EQ(seen.load(), v1::PRIORITY_LOW);
+  EXPECT_TRUE(client.Classify({Uniform(0)}).ok());
+  EXPECT_EQ(seen.load(), v1::PRIORITY_UNSPECIFIED);
+  EXPECT_TRUE(client.ClassifyFuture({Uniform(0)}, {.priority = Priority::kLow}).get().ok());
+  EXPECT_EQ(seen.load(), v1::PRIORITY_LOW);
+  BatchingClient batching = BatchingClient::Create(client, {}).value();
+  EXPECT_TRUE(batching.Classify(Uniform(0)).ok());
+  EXPECT_EQ(seen.load(), v1::PRIORITY_UNSPECIFIED);
+  BatchingClient low = BatchingClient::Create(client, {.priority = Priority::kLow}).value();
+  EXPECT_TRUE(low.Classify(Uniform(0)).ok());
+  EXPECT_EQ(seen.load(), v1::PRIORITY_LOW);
+}
+
 // Returns the time to the deadline that the server saw, or nullopt if there was no deadline.
 std::optional<absl::Duration> SeenDeadline(FakeServer& server, const Client& client,
                                            CallOptions options) {
-  std::chrono::system_clock::time_point deadline;
+  std::atomic<std::chrono::system_clock::time_point> deadline;
   server.classify = [&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     deadline = context.deadline();
@@ -133,7 +158,7 @@ std::optional<absl::Duration> SeenDeadline(FakeServer& server, const Client& cli
     return grpc::Status::OK;
   };
   EXPECT_TRUE(client.Classify({Uniform(0)}, options).ok());
-  const absl::Duration left = absl::FromChrono(deadline) - absl::Now();
+  const absl::Duration left = absl::FromChrono(deadline.load()) - absl::Now();
   if (left > absl::Hours(24)) return std::nullopt;
   return left;
 }
@@ -153,10 +178,10 @@ TEST(Client, EveryCallHasADeadline) {
 }
 
 TEST(Client, GivesUpAtTheDeadline) {
-  FakeServer server;
-  absl::Notification release;
+  Notification release;
+  FakeServer server;  // declared after what its handler uses
   server.get_model = [&](grpc::ServerContext&, v1::GetModelResponse&) {
-    release.WaitForNotification();
+    release.Wait();
     return grpc::Status::OK;
   };
   const Client client = server.Connect();
@@ -170,7 +195,7 @@ TEST(Client, GivesTheCodeOfTheServer) {
   FakeServer server;
   const Client client = server.Connect();
   for (int code = 1; code <= 16; ++code) {
-    server.classify = [&](auto&, auto&, auto&) {
+    server.classify = [code](auto&, auto&, auto&) {
       return grpc::Status(static_cast<grpc::StatusCode>(code), "the reason");
     };
     const absl::Status status = client.Classify({Uniform(0)}).status();
@@ -248,15 +273,15 @@ TEST(Client, RejectsImagesOfDifferentNumbersOfClasses) {
 }
 
 TEST(Client, AsyncCallOutlivesTheClient) {
-  FakeServer server;
-  absl::Notification release;
+  Notification release;
+  FakeServer server;  // declared after what its handler uses
   server.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
-    release.WaitForNotification();
+    release.Wait();
     response = FakeServer::Answer(request.images());
     return grpc::Status::OK;
   };
-  absl::Notification done;
+  Notification done;
   absl::StatusOr<ClassifyResult> result;
   {
     const Client client = server.Connect();
@@ -267,7 +292,7 @@ TEST(Client, AsyncCallOutlivesTheClient) {
   }
   EXPECT_FALSE(done.HasBeenNotified());
   release.Notify();
-  done.WaitForNotification();
+  done.Wait();
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->predictions[0].class_index, 6);
 }
@@ -276,7 +301,7 @@ TEST(Client, AsyncCallOutlivesTheClient) {
 // thread with it. There is no server in this process, because it would keep the threads.
 TEST(Client, LastOneMayGoWithItsLastCallback) {
   for (int i = 0; i < 20; ++i) {
-    absl::Notification done;
+    Notification done;
     {
       const Client client = Client::Create({.target = "127.0.0.1:1"}).value();
       client.ClassifyAsync({Uniform(3)}, {}, [client, &done](const auto& answer) {
@@ -284,7 +309,7 @@ TEST(Client, LastOneMayGoWithItsLastCallback) {
         done.Notify();
       });
     }
-    done.WaitForNotification();
+    done.Wait();
   }
 }
 

@@ -121,7 +121,7 @@ grpc::Status FakeServer::ClassifyStream(
   while (stream->Read(&request)) {
     v1::ClassifyStreamResponse response;
     response.set_id(request.id());
-    if (!stream_answer(request, response)) return {grpc::StatusCode::UNAVAILABLE, "draining"};
+    if (!stream_answer(request, response)) return stream_end();
     stream->Write(response);
   }
   return grpc::Status::OK;

@@ -7,23 +7,54 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "base/mutex.h"
 #include "hellocnn/client/client.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 
 namespace hellocnn::client {
 
+// A function that a test may set while others call it. Thread-safe.
+template <typename Signature>
+class Handler {
+ public:
+  template <typename Function>
+  explicit Handler(Function function) : function_(std::move(function)) {}
+  template <typename Function>
+  Handler& operator=(Function function) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const MutexLock lock(&mutex_);
+    function_ = std::move(function);
+    return *this;
+  }
+  template <typename... Arguments>
+  auto operator()(Arguments&... arguments) const ABSL_LOCKS_EXCLUDED(mutex_) {
+    return Get()(arguments...);
+  }
+
+ private:
+  std::function<Signature> Get() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    const MutexLock lock(&mutex_);
+    return function_;
+  }
+
+  mutable Mutex mutex_;
+  std::function<Signature> function_ ABSL_GUARDED_BY(mutex_);
+};
+
 class FakeServer : public v1::ClassifierService::Service {
  public:
   // The handlers. By default, Classify and each stream request get Answer(), and GetModel gets
   // ModelMessage().
-  std::function<grpc::Status(grpc::ServerContext&, const v1::ClassifyRequest&,
-                             v1::ClassifyResponse&)>
+  Handler<grpc::Status(grpc::ServerContext&, const v1::ClassifyRequest&, v1::ClassifyResponse&)>
       classify;
-  std::function<grpc::Status(grpc::ServerContext&, v1::GetModelResponse&)> get_model;
+  Handler<grpc::Status(grpc::ServerContext&, v1::GetModelResponse&)> get_model;
   // Called for each stream request. Returning true continues the stream; returning false ends it
-  // with UNAVAILABLE.
-  std::function<bool(const v1::ClassifyStreamRequest&, v1::ClassifyStreamResponse&)> stream_answer;
+  // with `stream_end`, UNAVAILABLE by default.
+  Handler<bool(const v1::ClassifyStreamRequest&, v1::ClassifyStreamResponse&)> stream_answer;
+  Handler<grpc::Status()> stream_end{
+      [] { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "draining"); }};
 
   FakeServer();
   ~FakeServer() override;

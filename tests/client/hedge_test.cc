@@ -3,16 +3,14 @@
 
 #include <array>
 #include <atomic>
+#include <latch>
 #include <map>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/barrier.h"
-#include "absl/synchronization/blocking_counter.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
+#include "base/mutex.h"
 #include "client/hedge_budget.h"
 #include "hellocnn/client/client.h"
 #include "tests/client/fake_server.h"
@@ -33,7 +31,8 @@ Client Hedging(const FakeServer& server, Reports& reports, const HedgeOptions& h
 constexpr HedgeOptions kSoon{.after = absl::Milliseconds(1)};
 
 TEST(Hedge, SecondAttemptAnswersWhileTheFirstHangs) {
-  absl::Notification release;
+  Notification release;
+  Mutex mutex;
   std::array<std::string, 2> peers;
   std::atomic<int> attempts = 0;
   Reports reports;
@@ -41,8 +40,11 @@ TEST(Hedge, SecondAttemptAnswersWhileTheFirstHangs) {
   server.classify = [&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     const int attempt = attempts++;
-    peers.at(attempt) = context.peer();
-    if (attempt == 0) release.WaitForNotification();
+    {
+      const MutexLock lock(&mutex);
+      peers.at(attempt) = context.peer();
+    }
+    if (attempt == 0) release.Wait();
     response = FakeServer::Answer(request.images());
     return grpc::Status::OK;
   };
@@ -53,6 +55,7 @@ TEST(Hedge, SecondAttemptAnswersWhileTheFirstHangs) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->predictions[1].class_index, 2);
   EXPECT_EQ(attempts, 2);
+  const MutexLock lock(&mutex);
   EXPECT_NE(peers[0], peers[1]) << "the second went over the same connection";
   EXPECT_EQ(reported[0].attempt, 2);
   EXPECT_TRUE(reported[0].decisive);
@@ -64,32 +67,32 @@ TEST(Hedge, SecondAttemptAnswersWhileTheFirstHangs) {
 }
 
 TEST(Hedge, GoesOverAnotherConnectionWhateverCallsComeBetween) {
-  absl::BlockingCounter all(4);
-  absl::Notification release;
-  absl::Mutex mutex;
+  std::latch all(4);
+  Notification release;
+  Mutex mutex;
   std::map<int, std::set<std::string>> peers;  // peers of the attempts, by call
   Reports reports;
   FakeServer server;  // declared after what its handler uses
   server.classify = [&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     {
-      const absl::MutexLock lock(&mutex);
+      const MutexLock lock(&mutex);
       peers[request.images(0).gray8()[0]].insert(context.peer());
     }
-    all.DecrementCount();
-    release.WaitForNotification();
+    all.count_down();
+    release.Wait();
     response = FakeServer::Answer(request.images());
     return grpc::Status::OK;
   };
   const Client client = Hedging(server, reports, kSoon);
   auto one = client.ClassifyFuture({Uniform(1)});
   auto two = client.ClassifyFuture({Uniform(2)});
-  all.Wait();
+  all.wait();
   release.Notify();
   EXPECT_TRUE(one.get().ok());
   EXPECT_TRUE(two.get().ok());
   reports.WaitFor(4);
-  const absl::MutexLock lock(&mutex);
+  const MutexLock lock(&mutex);
   EXPECT_EQ(peers[1].size(), 2U);
   EXPECT_EQ(peers[2].size(), 2U);
 }
@@ -106,14 +109,14 @@ TEST(Hedge, NoneWhenTheFirstAnswersInTime) {
 }
 
 TEST(Hedge, FailureIsNotTheAnswerWhileAnotherAttemptIsUnderWay) {
-  absl::Notification second_began;
+  Notification second_began;
   std::atomic<int> attempts = 0;
   Reports reports;
   FakeServer server;  // declared after what its handler uses
   server.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     if (attempts++ == 0) {
-      second_began.WaitForNotification();
+      second_began.Wait();
       return grpc::Status(grpc::StatusCode::INTERNAL, "broken");
     }
     second_began.Notify();
@@ -130,11 +133,11 @@ TEST(Hedge, FailureIsNotTheAnswerWhileAnotherAttemptIsUnderWay) {
 }
 
 TEST(Hedge, LastFailureIsTheAnswer) {
-  absl::Barrier* both = new absl::Barrier(2);
+  std::latch both(2);
   Reports reports;
   FakeServer server;  // declared after what its handler uses
   server.classify = [&](auto&, auto&, auto&) {
-    if (both->Block()) delete both;
+    both.arrive_and_wait();
     return grpc::Status(grpc::StatusCode::INTERNAL, "broken");
   };
   const Client client = Hedging(server, reports, kSoon);
@@ -155,23 +158,23 @@ TEST(Hedge, FailureBeforeTheHedgeIsTheAnswer) {
 }
 
 TEST(Hedge, NoMoreThanTheAttempts) {
-  absl::BlockingCounter all(4);
-  absl::Notification release;
+  std::latch all(4);
+  Notification release;
   std::atomic<int> attempts = 0;
   Reports reports;
   FakeServer server;  // declared after what its handler uses
   server.classify = [&](grpc::ServerContext&, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
     ++attempts;
-    all.DecrementCount();
-    release.WaitForNotification();
+    all.count_down();
+    release.Wait();
     response = FakeServer::Answer(request.images());
     return grpc::Status::OK;
   };
   const Client client =
       Hedging(server, reports, {.after = absl::Milliseconds(1), .max_attempts = 4});
   auto answer = client.ClassifyFuture({Uniform(4)});
-  all.Wait();
+  all.wait();
   release.Notify();
   EXPECT_TRUE(answer.get().ok());
   EXPECT_EQ(reports.WaitFor(4).size(), 4U);
@@ -179,19 +182,19 @@ TEST(Hedge, NoMoreThanTheAttempts) {
 }
 
 TEST(Hedge, CancellationEndsAllAttempts) {
-  absl::BlockingCounter both(2);
-  absl::Notification release;
+  std::latch both(2);
+  Notification release;
   Reports reports;
   FakeServer server;  // declared after what its handler uses
   server.classify = [&](auto&, auto&, auto&) {
-    both.DecrementCount();
-    release.WaitForNotification();
+    both.count_down();
+    release.Wait();
     return grpc::Status::OK;
   };
   const Client client = Hedging(server, reports, kSoon);
   const Cancellation cancellation;
   auto answer = client.ClassifyFuture({Uniform(4)}, {.cancellation = cancellation});
-  both.Wait();
+  both.wait();
   cancellation.Cancel();
   EXPECT_EQ(answer.get().status().code(), absl::StatusCode::kCancelled);
   for (const CallReport& report : reports.WaitFor(2))

@@ -49,7 +49,7 @@ TEST(ImageQueue, GivesNothingWhileAllCallsAreUnderWay) {
   EXPECT_THAT(Levels(queue.Take(kNow).batch), ElementsAre(2));
   Push(queue, 3, 5);
   EXPECT_THAT(queue.Take(kNow).batch, IsEmpty());
-  queue.Finish();
+  queue.OnCallEnd();
   EXPECT_THAT(Levels(queue.Take(kNow).batch), ElementsAre(3, 4, 5));
   EXPECT_THAT(queue.Take(kNow).batch, IsEmpty());
 }
@@ -107,7 +107,7 @@ TEST(ImageQueue, IsIdleWhenNothingWaitsAndNothingIsOut) {
   EXPECT_FALSE(queue.idle());
   (void)queue.Take(kNow);
   EXPECT_FALSE(queue.idle());
-  queue.Finish();
+  queue.OnCallEnd();
   EXPECT_TRUE(queue.idle());
 }
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "hellocnn/client/client_options.h"
 
 namespace hellocnn::client {
@@ -17,21 +17,22 @@ class Reports {
  public:
   std::function<void(const CallReport&)> Hook() {
     return [this](const CallReport& report) {
-      const absl::MutexLock lock(&mutex_);
+      const MutexLock lock(&mutex_);
       reports_.push_back(report);
+      reported_.SignalAll();
     };
   }
 
   // Blocks until there are `count` reports, and returns all reports in their order.
   std::vector<CallReport> WaitFor(std::size_t count) {
-    const auto enough = [this, count]()
-                            ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return reports_.size() >= count; };
-    const absl::MutexLock lock(&mutex_, absl::Condition(&enough));
+    const MutexLock lock(&mutex_);
+    while (reports_.size() < count) reported_.Wait(&mutex_);
     return reports_;
   }
 
  private:
-  absl::Mutex mutex_;
+  Mutex mutex_;
+  CondVar reported_;
   std::vector<CallReport> reports_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -3,12 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "base/mutex.h"
 #include "hellocnn/client/client.h"
 #include "tests/client/fake_server.h"
 
@@ -21,10 +22,10 @@ constexpr absl::Duration kEver = absl::Hours(1);  // longer than any test lasts
 class Failing {
  public:
   Failing(FakeServer& server, int failures, grpc::StatusCode code, std::string pushback = "") {
-    server.classify = [this, failures, code, pushback](grpc::ServerContext& context,
-                                                       const v1::ClassifyRequest& request,
-                                                       v1::ClassifyResponse& response) {
-      if (++attempts_ <= failures) {
+    server.classify = [attempts = attempts_, failures, code, pushback](
+                          grpc::ServerContext& context, const v1::ClassifyRequest& request,
+                          v1::ClassifyResponse& response) {
+      if (++*attempts <= failures) {
         if (!pushback.empty()) context.AddTrailingMetadata("grpc-retry-pushback-ms", pushback);
         return grpc::Status(code, "not now");
       }
@@ -32,10 +33,11 @@ class Failing {
       return grpc::Status::OK;
     };
   }
-  int attempts() const { return attempts_; }
+  int attempts() const { return *attempts_; }
 
  private:
-  std::atomic<int> attempts_ = 0;
+  // Shared with the server, which lives longer.
+  const std::shared_ptr<std::atomic<int>> attempts_ = std::make_shared<std::atomic<int>>(0);
 };
 
 absl::Status Call(const FakeServer& server, const RetryOptions& retry, int images = 1) {
@@ -145,12 +147,12 @@ TEST(Retry, SuccessRefillsTheThrottle) {
 
 // Returns the addresses from which the calls of a client come.
 std::set<std::string> Peers(int connections, int calls) {
-  absl::Mutex mutex;
+  Mutex mutex;
   std::set<std::string> peers;
   FakeServer server;  // declared after what its handler uses
   server.classify = [&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
                         v1::ClassifyResponse& response) {
-    const absl::MutexLock lock(&mutex);
+    const MutexLock lock(&mutex);
     peers.insert(context.peer());
     response = FakeServer::Answer(request.images());
     return grpc::Status::OK;
@@ -158,7 +160,7 @@ std::set<std::string> Peers(int connections, int calls) {
   const Client client =
       Client::Create({.target = server.target(), .connections = connections}).value();
   for (int call = 0; call < calls; ++call) EXPECT_TRUE(client.Classify({Uniform(1)}).ok());
-  const absl::MutexLock lock(&mutex);
+  const MutexLock lock(&mutex);
   return peers;
 }
 
@@ -169,11 +171,11 @@ TEST(Connections, AreAsManyAsAskedForAndUsedInTurn) {
 }
 
 TEST(Connections, AreSharedByCopiesOfAClient) {
-  absl::Mutex mutex;
+  Mutex mutex;
   std::set<std::string> peers;
   FakeServer server;  // declared after what its handler uses
   server.get_model = [&](grpc::ServerContext& context, v1::GetModelResponse& response) {
-    const absl::MutexLock lock(&mutex);
+    const MutexLock lock(&mutex);
     peers.insert(context.peer());
     response = FakeServer::ModelMessage();
     return grpc::Status::OK;
@@ -183,7 +185,7 @@ TEST(Connections, AreSharedByCopiesOfAClient) {
   EXPECT_TRUE(client.GetModel().ok());
   EXPECT_TRUE(copy.GetModel().ok());
   EXPECT_TRUE(server.Connect().GetModel().ok());
-  const absl::MutexLock lock(&mutex);
+  const MutexLock lock(&mutex);
   EXPECT_EQ(peers.size(), 2U);
 }
 

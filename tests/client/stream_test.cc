@@ -1,9 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
-#include "absl/synchronization/notification.h"
+#include "base/mutex.h"
 #include "tests/client/fake_server.h"
 
 namespace hellocnn::client {
@@ -33,11 +34,31 @@ TEST(ClassifyStream, AnswersWhatWasSentUntilTheLast) {
   EXPECT_EQ(stream.Send(1, {Uniform(1)}).code(), absl::StatusCode::kFailedPrecondition);
 }
 
-TEST(ClassifyStream, EachRequestHasATimeout) {
+TEST(ClassifyStream, EachRequestHasThePriorityOfTheStream) {
+  std::atomic<int> low = 0;
   FakeServer server;
-  std::vector<double> seen;
   server.stream_answer = [&](const v1::ClassifyStreamRequest& request,
                              v1::ClassifyStreamResponse& response) {
+    if (request.priority() == v1::PRIORITY_LOW) ++low;
+    *response.mutable_result() = FakeServer::Answer(request.images());
+    return true;
+  };
+  const Client client = server.Connect();
+  for (const Priority priority : {Priority::kNormal, Priority::kLow}) {
+    ClassifyStream stream = client.OpenStream({.priority = priority}).value();
+    for (std::uint64_t id = 0; id < 3; ++id) EXPECT_TRUE(stream.Send(id, {Uniform(1)}).ok());
+    EXPECT_TRUE(stream.Finish().ok());
+  }
+  EXPECT_EQ(low, 3);
+}
+
+TEST(ClassifyStream, EachRequestHasATimeout) {
+  Mutex mutex;
+  std::vector<double> seen;
+  FakeServer server;  // declared after what its handler uses
+  server.stream_answer = [&](const v1::ClassifyStreamRequest& request,
+                             v1::ClassifyStreamResponse& response) {
+    const MutexLock lock(&mutex);
     seen.push_back(request.has_timeout()
                        ? request.timeout().seconds() + request.timeout().nanos() * 1e-9
                        : -1);
@@ -55,6 +76,7 @@ TEST(ClassifyStream, EachRequestHasATimeout) {
   while (stream.Read()) {
   }
   EXPECT_TRUE(stream.Finish().ok());
+  const MutexLock lock(&mutex);
   EXPECT_THAT(seen, ::testing::ElementsAre(3, ::testing::DoubleEq(1.25), -1));
 }
 

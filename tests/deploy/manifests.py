@@ -16,8 +16,9 @@ import kubernetes_schema
 from testbed import SOURCE, run_server
 
 ROOT = os.path.join(SOURCE, "deploy/kubernetes")
-# After the drain timeout the server closes connections for this long: kCloseTimeout in server/server.cc.
-CLOSE_SECONDS = 0.5
+# Besides --drain-delay and --drain-timeout, the server takes this long: 2 s in which clients understand, kGoodbye in
+# server/rpc/transport/http2/http2_transport.cc, and some time to close the connections.
+CLOSE_SECONDS = 2.5
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -118,10 +119,10 @@ def check_schema(objects):
 
 def check_options(objects):
     for option, (value, source) in server_options(objects).items():
-        if option in ("listen", "metrics-listen", "drain-timeout"):
+        if option in ("listen", "metrics-listen", "drain-delay", "drain-timeout"):
             equal(source, "flag", option)
         if option in ("listen", "metrics-listen"):
-            equal(value.rpartition(":")[0], "0.0.0.0", option + ", reached from other pods,")
+            equal(value.rpartition(":")[0], "[::]", option + ", reached from other pods by IPv4 or IPv6,")
 
 
 def check_ports(objects):
@@ -143,8 +144,8 @@ def check_probes(objects):
 
 def check_stop(objects):
     spec = pod_template(objects)["spec"]
-    sleep = container(objects)["lifecycle"]["preStop"]["sleep"]["seconds"]
-    needed = sleep + seconds(server_options(objects)["drain-timeout"][0]) + CLOSE_SECONDS
+    options = server_options(objects)
+    needed = seconds(options["drain-delay"][0]) + seconds(options["drain-timeout"][0]) + CLOSE_SECONDS
     grace = spec["terminationGracePeriodSeconds"]
     assert grace > needed, f"terminationGracePeriodSeconds {grace}, wanted more than {needed}"
 

@@ -17,6 +17,7 @@ from testbed import CLI, SOURCE, STOP_TIMEOUT, Server, clean_environment, run_se
 
 # First word of a command: where it is run.
 RUN_ELSEWHERE = {
+    "build/my_program": "tests/client/install_test.sh",
     "c++": "tests/client/install_test.sh",
     "cmake": "scripts/test.sh",
     "ctest": "scripts/test.sh",
@@ -66,6 +67,12 @@ class CommandTest(unittest.TestCase):
                 os.symlink(os.path.join(SOURCE, name), os.path.join(scratch, name))
             with open(os.path.join(scratch, "times.txt"), "w", encoding="utf-8") as file:
                 file.writelines(f"{i / 100}\n" for i in range(20))
+            os.mkdir(os.path.join(scratch, "photos"))
+            for picture, source in (("photo.jpg", "two.jpg"), ("photos/seven.png", "seven.png")):
+                with open(os.path.join(SOURCE, "fuzz/corpus/picture", source), "rb") as file:
+                    content = file.read()[1:]  # the first byte is the fuzz target's own
+                with open(os.path.join(scratch, picture), "wb") as file:
+                    file.write(content)
             for document in documents():
                 for command in commands(read(document)):
                     with self.subTest(document=document, command=command):
@@ -75,7 +82,7 @@ class CommandTest(unittest.TestCase):
     def run_command(self, command, server, scratch):
         words = shlex.split(command, comments=True)
         program = words[0].removeprefix("build/release/bin/")
-        if program in ("hellocnn", "hellocnn-convert", "classify_digits"):
+        if program in ("hellocnn", "hellocnn-convert", "classify_digits") or "| hellocnn " in command:
             self.run_client(command, server, scratch)
         elif program == "hellocnn-server":
             self.start_server(words[1:])

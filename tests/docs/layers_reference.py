@@ -28,12 +28,17 @@ def layers():
             inner = [name for name in allowed if name.startswith(folder) and name != folder]
             if folder in shown and len(inner) > 1 and all(name in allowed for name in LAYERS if name.startswith(folder)):
                 shown = [f"{name} with its folders" if name == folder else name for name in shown if name not in inner]
+        rpc = [name.removeprefix("server/rpc/") for name in shown if name.startswith("server/rpc/")]
+        if len(rpc) > 1:
+            shown = [name for name in shown if not name.startswith("server/rpc/")] + [f"server/rpc/: {' '.join(rpc)}"]
         if len(", ".join(shown)) > 110:
             for folder in [name for name in shown if name.count("/") == 1]:
                 inner = [name for name in shown if name.startswith(folder) and name != folder]
                 short = ", ".join(name.removeprefix(folder) for name in inner)
                 if len(inner) > 1:
                     shown = [f"{name} and its {short}" if name == folder else name for name in shown if name not in inner]
+        if len(", ".join(shown)) > 120:
+            shown = [f"{len(allowed)} folders, which tests/check_layers.py lists"]
         rows.append(f"| `{layer}` | {', '.join(shown) or 'nothing of ours'} |")
     return "\n".join(rows) + "\n"
 

@@ -3,7 +3,7 @@
 
     tests/docs/metrics_reference.py http://127.0.0.1:9464/metrics
 
-replaces what stands between the page's markers, `<!-- metrics: PREFIXES -->` and `<!-- end -->`, by a table of the
+replaces, for a server with --transport=http2, what stands between the page's markers, `<!-- metrics: PREFIXES -->` and `<!-- end -->`, by a table of the
 metrics whose names begin with one of the prefixes, by name. The server's own help texts are the descriptions.
 """
 
@@ -16,8 +16,9 @@ PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/refe
 
 SECTION = re.compile(r"(<!-- metrics: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-# Labels whose values are few and the same in every server, so that the table lists them.
+# Labels whose values are few and the same in every server, so that the table lists them if they fit into a cell.
 CLOSED_LABELS = ("reason", "outcome")
+MAX_CELL = 120
 
 
 def metrics(exposition):
@@ -46,7 +47,8 @@ def table(known, prefixes):
 def described(labels):
     for label, values in labels.items():
         listed = ", ".join(f"`{value}`" for value in sorted(values))
-        yield f"`{label}` ({listed})" if label in CLOSED_LABELS else f"`{label}`"
+        closed = label in CLOSED_LABELS and len(listed) < MAX_CELL - len(label) - len("`` ()")
+        yield f"`{label}` ({listed})" if closed else f"`{label}`"
 
 
 def rewrite(text, exposition):

@@ -1,6 +1,7 @@
 """The tables of the reference say what the built programs say of themselves."""
 
 import os
+import re
 import unittest
 import urllib.request
 
@@ -25,7 +26,7 @@ b_seconds_sum 1
 
 class MetricsTest(unittest.TestCase):
     def test_the_tables_list_what_a_server_exposes(self):
-        with Server() as server:
+        with Server("--transport=http2") as server:  # it has all metrics
             with urllib.request.urlopen(f"http://{server.metrics_address}/metrics", timeout=30) as page:
                 exposition = page.read().decode()
         with open(os.path.join(SOURCE, PAGE), encoding="utf-8") as file:
@@ -33,6 +34,14 @@ class MetricsTest(unittest.TestCase):
         self.assertEqual(metrics_reference.unlisted(text, exposition), [], f"{PAGE} has no section for these")
         self.maxDiff = None
         self.assertEqual(text, metrics_reference.rewrite(text, exposition), "run tests/docs/metrics_reference.py")
+
+    def test_each_limit_of_the_transport_is_explained(self):
+        with Server("--transport=http2") as server:
+            metrics = server.metrics()
+        with open(os.path.join(SOURCE, "docs/reference/limits.md"), encoding="utf-8") as file:
+            explained = set(re.findall(r"^\| `(\w+)` \|", file.read(), re.MULTILINE))
+        counted = set(re.findall(r'hellocnn_transport_limits_total\{reason="(\w+)"\}', "\n".join(metrics)))
+        self.assertEqual(explained, counted)
 
     def test_a_table_has_kind_labels_and_meaning(self):
         page = "<!-- metrics: a_ -->\nold\n<!-- end -->\n"

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <map>
 #include <string>
 #include <utility>
@@ -49,6 +50,66 @@ class ModelCardTest : public testing::Test {
 
   TemporaryDirectory directory_;
 };
+
+TEST_F(ModelCardTest, AByteOrderMarkIsSkipped) {
+  const absl::StatusOr<ModelCard> card = Load("\xef\xbb\xbf" + std::string(kGoodCard));
+  ASSERT_TRUE(card.ok()) << card.status();
+  EXPECT_EQ(card->name, "mnist");
+}
+
+TEST_F(ModelCardTest, ChecksumOfTheWeightsMayBeThere) {
+  EXPECT_EQ(Load(kGoodCard).value().weights_sha256, "");
+  std::string card = kGoodCard;
+  const std::string digits = "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef";
+  card.insert(1, "\"weights_sha256\": \"" + digits + "\",");
+  const absl::StatusOr<ModelCard> loaded = Load(card);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->weights_sha256,
+            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+  for (const std::string bad : {"\"\"", "1", "null", "\"12\"",
+                                "\"x123456789abcdef0123456789abcdef"
+                                "0123456789abcdef0123456789abcdef\""}) {
+    EXPECT_THAT(ErrorWith("\"version\"", "\"weights_sha256\": " + bad + ", \"version\""),
+                HasSubstr("weights_sha256 is " + bad));
+  }
+}
+
+TEST_F(ModelCardTest, FolderOfVersionsSaysWhichOnesThereAre) {
+  namespace fs = std::filesystem;
+  const std::string root = directory_.path();
+  for (const std::string version : {"9", "10", "1"}) {
+    fs::create_directories(root + "/mnist/" + version);
+    directory_.Write("mnist/" + version + "/model_card.json", kGoodCard);
+  }
+  fs::create_directories(root + "/mnist/empty");
+  const absl::Status versions = LoadModelCard(root + "/mnist").status();
+  EXPECT_EQ(versions.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(versions.message()),
+              AllOf(HasSubstr("folders of it: 1, 9, 10. "), HasSubstr(root + "/mnist/10")));
+  EXPECT_THAT(std::string(LoadModelCard(root).status().message()),
+              HasSubstr("mnist/1, mnist/9, mnist/10"));
+}
+
+TEST_F(ModelCardTest, FileInPlaceOfTheFolderIsNamed) {
+  const std::string weights = directory_.Write("weights.pt", "x");
+  const absl::Status status = LoadModelCard(weights).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr(weights + ": is a file"), HasSubstr(directory_.path() + "/")));
+}
+
+TEST(CompareWithWeightsTest, OnlyAnotherChecksumIsADifference) {
+  ModelCard card;
+  card.weights = std::string("w.pt");
+  EXPECT_EQ(CompareWithWeights("aa", card), "");  // it does not say
+  EXPECT_EQ(card.weights_sha256, "aa");
+  EXPECT_EQ(CompareWithWeights("aa", card), "");
+  EXPECT_FALSE(card.of_other_weights);
+  EXPECT_THAT(CompareWithWeights("bb", card),
+              AllOf(HasSubstr("SHA-256 aa"), HasSubstr("w.pt has bb")));
+  EXPECT_TRUE(card.of_other_weights);
+  EXPECT_EQ(card.weights_sha256, "bb");
+}
 
 TEST_F(ModelCardTest, GoodCardIsReadAndUnknownMembersAreLeftAlone) {
   const absl::StatusOr<ModelCard> card = Load(kGoodCard);

@@ -73,6 +73,19 @@ class WithoutMetricsTest(unittest.TestCase):
             self.assertEqual(server.wait(), 0, server.stderr())
 
 
+class TargetTest(unittest.TestCase):
+    def test_pages_are_found_by_proxies_and_with_a_slash(self):
+        """An absolute target is what a client sends to a proxy, and some send it to a server."""
+        with Server() as server:
+            host, port = server.metrics_address.split(":")
+            for target in ("/metrics", "/metrics/", "/metrics?name[]=x", f"http://{server.metrics_address}/metrics", "http://elsewhere/metrics/"):
+                with self.subTest(target), socket.create_connection((host, int(port)), timeout=30) as connection:
+                    connection.sendall(f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+                    with connection.makefile() as page:
+                        self.assertIn(" 200 ", page.readline())
+                        self.assertIn("hellocnn_", page.read())
+
+
 class WithoutPortTest(unittest.TestCase):
     def test_off_closes_the_port(self):
         with Server(metrics_listen="off") as server:

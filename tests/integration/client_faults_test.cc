@@ -100,8 +100,10 @@ void ExpectNothingLost(const std::vector<DigitLoad::Outcome>& outcomes) {
     if (outcome.status.ok()) {
       EXPECT_TRUE(outcome.right) << "the answer to another digit";
     } else {
+      // The server rejects what would come too late for the rest of a deadline.
       EXPECT_THAT(outcome.status.code(), testing::AnyOf(absl::StatusCode::kUnavailable,
-                                                        absl::StatusCode::kDeadlineExceeded))
+                                                        absl::StatusCode::kDeadlineExceeded,
+                                                        absl::StatusCode::kResourceExhausted))
           << outcome.status;
     }
   }
@@ -301,6 +303,14 @@ TEST(ServerPushback, IsHonoured) {
                    "--queue-capacity=64", "--max-images-per-request=64"});
   const std::vector<Image> images(
       64, Image::Gray8(std::vector<std::uint8_t>(client::kImagePixels)).value());
+  // How long the server takes for a full queue, when it is left alone.
+  const absl::Duration queue_time = [&] {
+    const Client first = Client::Create({.target = server->address()}).value();
+    EXPECT_TRUE(first.Classify(images).ok());
+    const absl::Time start = absl::Now();
+    EXPECT_TRUE(first.Classify(images).ok());
+    return absl::Now() - start;
+  }();
   std::atomic<bool> stopping = false;
   std::vector<std::thread> fillers;
   for (int filler = 0; filler < 4; ++filler) {
@@ -332,8 +342,8 @@ TEST(ServerPushback, IsHonoured) {
   stopping = true;
   for (std::thread& filler : fillers) filler.join();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
-  // Four times 100 ms, which gRPC counts in whole milliseconds.
-  EXPECT_GE(took, absl::Milliseconds(4 * 99));
+  // Four times about as long as a queue takes to be computed. A half allows for a change of pace.
+  EXPECT_GE(took, 4 * queue_time / 2);
 }
 
 }  // namespace

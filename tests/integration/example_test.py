@@ -5,7 +5,7 @@ import re
 import subprocess
 import unittest
 
-from testbed import CLI, STOP_TIMEOUT, TEST_DATA, Server, clean_environment
+from testbed import CLI, SLOW_ENGINE, STOP_TIMEOUT, TEST_DATA, Server, clean_environment
 
 EXAMPLE = os.path.join(os.path.dirname(CLI), "classify_digits")
 
@@ -35,6 +35,13 @@ class ExampleTest(unittest.TestCase):
         self.assertEqual(int(calls), 1000 / 50)
         # 16 threads and 2 calls at a time: many go together.
         self.assertLess(int(calls_batched), 1000)
+
+    def test_many_digits_never_fill_the_queue_of_a_slow_server(self):
+        slow = [SLOW_ENGINE, "--threads=1", "--max-batch-size=8", "--queue-capacity=512"]
+        with Server(*slow) as server:
+            run = run_example(server.address, TEST_DATA, "1500")
+        self.assertEqual(run.stderr, "")
+        self.assertEqual(run.returncode, 0, run)
 
     def test_says_what_is_wrong(self):
         self.assertEqual(run_example().returncode, 2)

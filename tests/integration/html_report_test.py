@@ -158,7 +158,7 @@ class HtmlReportTest(unittest.TestCase):
                 notes = [text["text"] for text in layout["charts"][0]["texts"] if text["kind"] == "note"]
                 self.assertIn("1", notes)
                 names = [text["text"] for text in layout["charts"][1]["texts"]]
-                self.assertIn("64 under way", names)
+                self.assertIn("64 in flight", names)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import re
 import resource
 import shutil
@@ -12,13 +13,18 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 import grpc
 
-from testbed import MODEL, SERVER, SLOW_ENGINE, STOP_TIMEOUT, Server, clean_environment, code_of, image, pb, request, run_server, stub, wait_until
+import hostile_http2
+import raw_http2
+from testbed import MODEL, SERVER, SLOW_ENGINE, STOP_TIMEOUT, TRANSPORT, Server, clean_environment, code_of, image, pb, request, run_server, stub, wait_until
 
 OK = grpc.StatusCode.OK
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"  # HealthCheckResponse
 
 
 class DrainTest(unittest.TestCase):
@@ -100,7 +106,7 @@ class DrainTest(unittest.TestCase):
                     half_closed.wait(120)  # the client has more to say; it is the server that wants to end
 
                 answers, end = {}, OK
-                stream = stub(channel).ClassifyStream(requests(), timeout=120)
+                stream = stub(channel).ClassifyStream(requests())  # no deadline, for which the server would find the queue too long
                 try:
                     for answer in stream:
                         if not answers:
@@ -124,10 +130,27 @@ class DrainTest(unittest.TestCase):
                 server.terminate()
                 self.assertEqual(server.wait(), 0, server.stderr())
 
+    def test_an_idle_client_that_calls_after_the_end_is_not_told_that_it_was_cancelled(self):
+        """Clients that are idle read of the end with their next call only. To such a call gRPC responds with CANCELLED, while it waits
+        for the clients to leave."""
+        with Server() as server, raw_http2.Connection(server.address) as connection:
+            server.terminate()
+            connection.wait_for_goaway()
+            time.sleep(0.1)  # idle
+            try:
+                connection.call("/hellocnn.v1.ClassifierService/Classify", raw_http2.message(request().SerializeToString()))
+            except OSError:
+                pass  # the connection is closed, which clients take for UNAVAILABLE
+            self.assertNotIn(b"CANCELLED", connection.rest())
+            self.assertEqual(server.wait(), 0, server.stderr())
+
     def test_what_is_left_after_the_drain_timeout_is_cut_off(self):
         slow = [SLOW_ENGINE, "--threads=1", "--max-batch-size=1", "--queue-capacity=65536", "--drain-timeout=100ms"]
-        with Server(*slow) as server, server.channel() as channel:
-            calls = [stub(channel).Classify.future(request(1024), timeout=240) for _ in range(40)]
+        # 40 requests are 170 MB.
+        memory = {"HELLOCNN_BUFFER_MEMORY": "512"} if TRANSPORT == "http2" else {}
+        with Server(*slow, environment=memory) as server, server.channel() as channel:
+            # No deadline, for which the server would find the queue too long.
+            calls = [stub(channel).Classify.future(request(1024)) for _ in range(40)]
             calls[0].result(timeout=240)
             server.terminate()
             codes = [code_of(call) for call in calls]
@@ -135,6 +158,167 @@ class DrainTest(unittest.TestCase):
             self.assertNotEqual(set(codes), {OK})
             self.assertLessEqual(set(codes), {OK, UNAVAILABLE, grpc.StatusCode.CANCELLED})
             self.assertEqual(server.wait(), 0, server.stderr())
+
+
+def readiness(server):
+    """The status and the body of /readyz."""
+    try:
+        with urllib.request.urlopen(f"http://{server.metrics_address}/readyz", timeout=30) as page:
+            return page.status, page.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+class LeaveTest(unittest.TestCase):
+    """The delay before the drain, which is so long here that no test can wait for its end."""
+
+    DELAY = "--drain-delay=1h"
+
+    def leave(self, server):
+        server.terminate()
+        wait_until(lambda: readiness(server) == (503, "leaving\n"), "a server that leaves")
+
+    def end_delay(self, server):
+        time.sleep(0.5)  # signals that follow each other sooner are one
+        server.terminate()
+        self.assertEqual(server.wait(), 0, server.stderr())
+
+    def test_what_still_comes_is_served(self):
+        with Server(self.DELAY) as server, server.channel(0) as old, server.channel(1) as fresh:
+            stub(old).Classify(request(), timeout=60)
+            self.leave(server)
+            for channel in (old, fresh, old, fresh):
+                stub(channel).Classify(request(), timeout=60)
+            check = fresh.unary_unary("/grpc.health.v1.Health/Check")
+            self.assertEqual(check(b"", timeout=60), NOT_SERVING)
+            self.assertEqual(server.metrics()["hellocnn_ready"], 0)
+            self.end_delay(server)
+
+    def test_streams_go_on_and_end_with_the_delay(self):
+        with Server(self.DELAY) as server, server.channel() as channel:
+            requests = queue.SimpleQueue()
+            stream = stub(channel).ClassifyStream(iter(requests.get, None), timeout=120)
+            watch = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", timeout=120)
+            self.assertEqual(next(watch), SERVING)
+            for number in range(4):
+                requests.put(pb.ClassifyStreamRequest(id=number, images=image()))
+                self.assertEqual(next(stream).WhichOneof("outcome"), "result")
+                if number == 1:
+                    self.leave(server)
+                    self.assertEqual(next(watch), NOT_SERVING)
+            self.end_delay(server)
+            for call in (stream, watch):
+                with self.assertRaises(grpc.RpcError):
+                    next(call)
+                self.assertEqual((call.code(), call.details()), (UNAVAILABLE, "server is draining"))
+            requests.put(None)
+
+    def test_a_person_is_not_kept_waiting(self):
+        for number in (signal.SIGINT, signal.SIGHUP):
+            with Server(self.DELAY) as server, server.channel() as channel:
+                stub(channel).Classify(request(), timeout=60)
+                server.terminate(number)
+                self.assertEqual(server.wait(), 0, server.stderr())
+
+    def test_the_delay_ends_by_itself(self):
+        with Server("--drain-delay=1s") as server, server.channel() as channel:
+            start = time.monotonic()
+            server.terminate()
+            codes = []
+            while server.process.poll() is None:
+                code = code_of(stub(channel).Classify.future(request(), timeout=60))
+                codes.append((time.monotonic() - start, code))  # when the call ended: it may arrive long after it began
+            self.assertEqual(server.wait(), 0, server.stderr())
+            self.assertEqual({code for at, code in codes if at < 1}, {OK})
+
+
+class GoodbyeTest(unittest.TestCase):
+    """How the transport on libnghttp2 takes its leave of a connection."""
+
+    def setUp(self):
+        self.server = self.enterContext(Server("--transport=http2", "--max-connection-age=1s"))
+        settings = {hostile_http2.INITIAL_WINDOW_SIZE: 1 << 30}
+        self.peer = self.enterContext(hostile_http2.Peer(self.server.address, settings, reads=False))
+        self.peer.send(raw_http2.frame(raw_http2.SETTINGS, raw_http2.ACK, 0))
+        self.received, self.frames, self.kinds = b"", [], []
+
+    def next(self, wanted):
+        """The payload of the next frame of this kind, whatever stands before it."""
+        while True:
+            for i, (kind, payload) in enumerate(self.frames):
+                if kind == wanted:
+                    del self.frames[i]
+                    return payload
+            more = self.peer.socket.recv(1 << 16)
+            self.assertTrue(more, "the server has closed the connection")
+            self.received += more
+            while len(self.received) >= 9 and len(self.received) >= (end := 9 + int.from_bytes(self.received[:3], "big")):
+                self.kinds.append(self.received[3])
+                self.frames.append((self.received[3], self.received[9:end]))
+                self.received = self.received[end:]
+
+    def answer(self):
+        return raw_http2.frame(raw_http2.PING, raw_http2.ACK, 0, self.next(raw_http2.PING))
+
+    def last_stream(self):
+        return int.from_bytes(self.next(raw_http2.GOAWAY)[:4], "big")
+
+    def test_a_call_behind_the_answer_is_served_however_late_it_is(self):
+        """gRPC's C core sends such calls: it has begun them before it has read the GOAWAY."""
+        self.assertEqual(self.last_stream(), 2**31 - 1)
+        time.sleep(1.5)  # a client on a busy machine
+        self.peer.send(self.answer() + hostile_http2.call(1, hostile_http2.GET_MODEL))
+        self.peer.send(self.answer())
+        self.assertEqual(self.last_stream(), 1)
+        self.next(raw_http2.DATA)
+
+    def test_the_question_follows_the_announcement(self):
+        """Otherwise the answer would not mean that the client has read the announcement."""
+        self.next(raw_http2.PING)
+        self.assertLess(self.kinds.index(raw_http2.GOAWAY), self.kinds.index(raw_http2.PING))
+
+    def test_a_slow_reader_that_goes_on_sending_gets_everything(self):
+        """The system throws away what was sent, but has not arrived, if the peer sends something to a connection that is closed."""
+        self.peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.assertEqual(self.last_stream(), 2**31 - 1)
+        payload = request(900).SerializeToString()  # within the window of a stream
+        self.peer.send(self.answer() + hostile_http2.begin(1, hostile_http2.CLASSIFY))
+        sent = raw_http2.message(payload)
+        pieces = [sent[at : at + 16384] for at in range(0, len(sent), 16384)]
+        for piece in pieces[:-1]:
+            self.peer.send(raw_http2.frame(raw_http2.DATA, 0, 1, piece))
+        self.peer.send(self.answer() + raw_http2.frame(raw_http2.DATA, raw_http2.END_STREAM, 1, pieces[-1]))
+        time.sleep(1)
+        self.peer.send(raw_http2.frame(raw_http2.PING, 0, 0, bytes(8)))
+        time.sleep(0.2)
+        self.assertEqual(self.last_stream(), 1)
+        response = b""
+        while len(response) < 5 + int.from_bytes(response[1:5], "big"):
+            response += self.next(raw_http2.DATA)
+
+
+class StartTest(unittest.TestCase):
+    def test_nobody_can_connect_before_calls_are_served(self):
+        """Clients and balancers without health checks go to another server only if they cannot connect."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        command = [SERVER, f"--listen=127.0.0.1:{port}", "--metrics-listen=off", "--model", MODEL, SLOW_ENGINE, "--max-batch-size=64"]
+        environment = clean_environment(HELLOCNN_TRANSPORT=TRANSPORT, HELLOCNN_DRAIN_DELAY="0s")
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        try:
+            refused = 0
+            while True:
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                refused += 1
+                time.sleep(0.001)
+            self.assertGreater(refused, 0)
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                self.assertEqual(code_of(stub(channel).Classify.future(request(), timeout=60)), OK)
+        finally:
+            process.terminate()
+            process.wait(STOP_TIMEOUT)
 
 
 class StopWhileLoadingTest(unittest.TestCase):
@@ -401,6 +585,46 @@ class PortTest(unittest.TestCase):
                 run = run_server("--model", MODEL, *flags)
                 self.assertEqual(run.returncode, 1, run.stderr)
                 self.assertIn(address, run.stderr)
+                self.assertIn("in use", run.stderr)
+
+    def refusal(self, flag, address, **process):
+        others = {"--listen": "127.0.0.1:0", "--metrics-listen": "off", flag: address}
+        flags = [f"{name}={value}" for name, value in others.items()]
+        run = run_server("--model", MODEL, *flags, **process)
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertIn(f"cannot listen on {address}: ", run.stderr)
+        return run.stderr
+
+    def test_both_ports_say_why_they_cannot_listen(self):
+        for flag in ("--listen", "--metrics-listen"):
+            with self.subTest(flag):
+                self.assertIn("does not resolve", self.refusal(flag, "nobody.invalid:0"))
+                self.assertIn("not an address of this machine", self.refusal(flag, "192.0.2.1:0"))
+
+    def test_a_name_of_which_one_address_is_taken_is_refused(self):
+        """gRPC would be content with ::1, and clients would reach the other program."""
+        for flag in ("--listen", "--metrics-listen"):
+            with self.subTest(flag), socket.socket() as taken:
+                taken.bind(("127.0.0.1", 0))
+                taken.listen()
+                self.assertIn("in use", self.refusal(flag, f"localhost:{taken.getsockname()[1]}"))
+
+    def test_0_0_0_0_is_ipv4_and_the_brackets_are_both_families(self):
+        def reaches(host, address):
+            try:
+                with socket.create_connection((host, int(address.rpartition(":")[2])), timeout=30):
+                    return True
+            except OSError:
+                return False
+
+        if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):
+            self.skipTest("this machine has no IPv6")
+        for wildcard, ipv6 in (("0.0.0.0:0", False), ("[::]:0", True)):
+            with Server(listen=wildcard, metrics_listen=wildcard) as server:
+                for address in (server.address, server.metrics_address):
+                    with self.subTest(address):
+                        self.assertTrue(reaches("127.0.0.1", address))
+                        self.assertEqual(reaches("::1", address), ipv6)
 
     def test_metrics_can_be_off(self):
         with Server(metrics_listen="off") as server, server.channel() as channel:

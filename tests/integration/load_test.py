@@ -55,10 +55,26 @@ class LoadTest(unittest.TestCase):
             self.assertEqual(run["images"], 10000)
             self.assertEqual(run["wrong"], 10000 - model_card()["test_correct"])
 
+    def test_round_robin_reaches_every_address(self):
+        with Server() as other:
+            target = f"ipv4:{self.server.address},{other.address}"
+            for round_robin in (False, True):
+                before = self.answered_by_server()
+                flags = ("--round-robin",) if round_robin else ()
+                document = self.load("--server", target, *flags, "--requests", "200", "--warm-up", "0")
+                self.assertEqual(document["load"]["round_robin"], round_robin)
+                self.assertEqual(document["runs"][0]["answered"], 200)
+                here = self.answered_by_server() - before
+                there = metric_sum(other.metrics(), "hellocnn_requests_total", method="Classify", code="OK")
+                self.assertEqual(here + there, 200)
+                if round_robin:
+                    self.assertGreater(here, 50)
+                    self.assertGreater(there, 50)
+
     def test_open_loop_sends_what_is_due(self):
         document = self.load("--rate", "200", "--arrivals", "constant", "--duration", "1s", "--warm-up", "0")
         run = document["runs"][0]
-        self.assertEqual(run["requests"], 200)
+        self.assertEqual(run["requests"] + run["unsent"], 200)  # on a busy machine it may wake up after the end
         self.assertEqual(run["seconds"], 1)
         self.assertGreaterEqual(run["latency_seconds"]["max"], run["service_seconds"]["min"])
 
@@ -86,12 +102,14 @@ class LoadTest(unittest.TestCase):
         self.assertEqual([run["concurrency"] for run in runs], [1, 2, 4])
         table = self.server.cli("load", "--concurrency", "1:4:x2", "--requests", "50", "--warm-up", "0")
         self.assertEqual(table.returncode, 0, table)
-        self.assertEqual(table.stderr, "")  # no live view in a pipe
-        self.assertEqual(len(table.stdout.splitlines()), 5)
+        self.assertEqual(table.stderr.splitlines(), [f"hellocnn: step {i} of 3: {n} in flight" for i, n in ((1, 1), (2, 2), (3, 4))])
+        self.assertEqual(re.findall(r"(?m)^ +(\d) ", table.stdout), ["1", "2", "4"])
+        self.assertLessEqual(max(map(len, table.stdout.splitlines())), 80)
 
     def test_search_that_must_succeed_and_one_that_cannot(self):
         short = ("--duration", "300ms", "--warm-up", "0")
         document = self.load("--find-max-rate", "--slo", "p50=30s", "--rate", "10", *short)
+        self.assertTrue(document["search"]["complete"])
         self.assertGreaterEqual(document["search"]["highest_rate"], 5)
         done = self.server.cli("load", "--find-max-rate", "--slo", "mean=1ns", "--rate", "4", *short)
         self.assertEqual(done.returncode, 1, done)
@@ -146,11 +164,8 @@ class LoadTest(unittest.TestCase):
                     self.assertFalse({"src", "href"} & set(element.attrib))
                     for number in re.findall(r"nan|inf", " ".join(element.attrib.values())):
                         self.fail(f"{number} in {element.attrib}")
-            done = self.server.cli("load", "--requests", "5", "--warm-up", "0", "--html", os.path.join(folder, "no", "such"))
-            self.assertEqual(done.returncode, 1, done)
-            self.assertIn("--html", done.stderr)
 
-    def test_refusals_are_counted_and_named(self):
+    def test_rejections_are_counted_and_named(self):
         with Server("--queue-capacity", "1", "--threads", "1", "--max-batch-size", "1") as small:
             done = small.cli("load", "--concurrency", "32", "--requests", "2000", "--warm-up", "0", "--output", "json")
             self.assertEqual(done.returncode, 0, done)
@@ -178,7 +193,7 @@ class LoadTest(unittest.TestCase):
             self.assertGreater(seen["mean_network_and_grpc_seconds"], 0)
             self.assertGreater(seen["cpu_seconds"], 0)
         text = self.server.cli("load", "--requests", "50", "--warm-up", "0", "--server-metrics", url).stdout
-        self.assertIn("images   50 answered, where the client counts 50; 0 dropped, 0 requests refused", text)
+        self.assertIn("images   50 computed, where the client counts 50; 0 dropped, 0 requests rejected", re.sub(r"\n +", " ", text))
 
     def test_what_is_no_page_of_metrics_is_said(self):
         base = f"http://{self.server.metrics_address}"
@@ -193,7 +208,7 @@ class LoadTest(unittest.TestCase):
     def test_what_cannot_work_is_said(self):
         done = self.server.cli("load", "--images-per-request", "2000")
         self.assertEqual(done.returncode, 1, done)
-        self.assertIn("the server takes at most 1024", done.stderr)
+        self.assertIn("the server accepts at most 1024", done.stderr)
         done = self.server.cli("load", "--data", "/nowhere")
         self.assertEqual(done.returncode, 1, done)
         done = self.server.cli("--server", "127.0.0.1:1", "--timeout", "1s", "load")
@@ -222,7 +237,7 @@ class LoadSignalTest(unittest.TestCase):
                 if process.poll() is None:
                     process.kill()
                     process.communicate()
-        self.assertEqual(process.returncode, 0)
+        self.assertEqual(process.returncode, 1)
         run = json.loads(out)["runs"][0]
         self.assertTrue(run["interrupted"])
         self.assertGreater(run["answered"], 0)

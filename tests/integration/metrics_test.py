@@ -3,6 +3,7 @@
 import collections
 import http.client
 import os
+import re
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ from testbed import (
     SERVER,
     SLOW_ENGINE,
     SOURCE,
+    TRANSPORT,
     Server,
     clean_environment,
     code_of,
@@ -176,20 +178,27 @@ class TotalsTest(unittest.TestCase):
     def test_deadlines_and_cancellations(self):
         with Server(*SLOW) as server, server.channel(1) as ahead, server.channel(2) as behind:
             service, counted = stub(behind), Counted()
-            # Seconds of work, and a deadline that is long for the way to the server and short for the queue.
-            busy = [stub(ahead).Classify.future(request(1024), timeout=240) for _ in range(8)]
-            queued = 8 * 1024
-            wait_until(lambda: server.metrics()["hellocnn_images_accepted_total"] == queued, "a queue")
-            late = [service.Classify.future(request(8), timeout=1) for _ in range(10)]
+            # The server expects to have time enough for a queue of some two seconds, and then stands still for longer than that.
+            start = time.monotonic()
+            counted.call(stub(ahead), request(64), timeout=240)
+            calls = max(1, int(2 / (time.monotonic() - start)) * 64 // 1024)
+            busy = [stub(ahead).Classify.future(request(1024), timeout=240) for _ in range(calls)]
+            queued = calls * 1024
+            wait_until(lambda: server.metrics()["hellocnn_images_accepted_total"] == queued + 64, "a queue")
+            late = [service.Classify.future(request(8), timeout=15) for _ in range(10)]
             doomed = [service.Classify.future(request(8), timeout=240) for _ in range(10)]
             wait_until(
-                lambda: server.metrics()["hellocnn_images_accepted_total"] == queued + 160, "all queued"
+                lambda: server.metrics()["hellocnn_images_accepted_total"] == queued + 64 + 160, "all queued"
             )
+            server.process.send_signal(signal.SIGSTOP)
             for call in doomed:
                 call.cancel()
+            self.assertEqual({code_of(call) for call in late}, {grpc.StatusCode.DEADLINE_EXCEEDED})
+            time.sleep(2)  # the server counts the time from when it received them
+            server.process.send_signal(signal.SIGCONT)
             for call in [*busy, *late, *doomed]:
                 counted.codes["Classify", code_of(call).name] += 1
-            counted.answered_images = queued
+            counted.answered_images = 64 + queued
             self.assertEqual(counted.codes["Classify", "DEADLINE_EXCEEDED"], 10)
             self.assertEqual(counted.codes["Classify", "CANCELLED"], 10)
             total = self.assert_adds_up(server, counted)
@@ -265,7 +274,9 @@ class TotalsTest(unittest.TestCase):
             code = counted.call(stub(other), request(), timeout=60)
             self.assertEqual(code, grpc.StatusCode.UNAVAILABLE)
             metrics = server.metrics()
-            self.assertEqual(metric_sum(metrics, "hellocnn_requests_refused_total", reason="draining"), 1)
+            # Only gRPC's server still takes connections.
+            refused = 1 if TRANSPORT == "grpc" else 0
+            self.assertEqual(metric_sum(metrics, "hellocnn_requests_refused_total", reason="draining"), refused)
             # The port goes with the process: what can be compared is what it said while there was work.
             self.assertEqual({code_of(call) for call in busy}, {OK})
             half_close.set()
@@ -332,6 +343,33 @@ class ExpositionTest(unittest.TestCase):
                 channel.close()
             wait_until(lambda: server.metrics()["hellocnn_connections"] == 1, "four connections gone")
             channels[0].close()
+
+
+class LimitTest(unittest.TestCase):
+    def limits(self, server):
+        """{reason: count} of what the transport has refused or closed."""
+        pattern = re.compile(r'hellocnn_transport_limits_total\{reason="(\w+)"\}')
+        return {match[1]: value for name, value in server.metrics().items() if (match := pattern.fullmatch(name))}
+
+    def test_limits_are_counted_by_reason(self):
+        with Server("--transport=http2") as server, server.channel() as channel:
+            before = self.limits(server)
+            self.assertEqual(set(before.values()), {0})
+            self.assertEqual(len(before), 15)
+            host, _, port = server.address.rpartition(":")
+            with socket.create_connection((host, int(port)), timeout=30) as garbage:
+                garbage.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                while garbage.recv(4096):
+                    pass
+            large = channel.unary_unary("/hellocnn.v1.ClassifierService/Classify")
+            self.assertEqual(code_of(large.future(bytes(8 << 20), timeout=30)), grpc.StatusCode.RESOURCE_EXHAUSTED)
+            self.assertEqual(self.limits(server), {**before, "protocol": 1, "message_bytes": 1})
+
+    def test_the_transport_of_grpc_counts_none(self):
+        with Server("--transport=grpc") as server:
+            limits = self.limits(server)
+            self.assertEqual(len(limits), 15)
+            self.assertEqual(set(limits.values()), {0})
 
 
 class PagesTest(unittest.TestCase):

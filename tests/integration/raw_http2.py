@@ -71,6 +71,20 @@ class Connection:
             self._socket.sendall(frame(DATA, END_STREAM if end and at == len(sent) else 0, stream, part))
         return True
 
+    def wait_for_goaway(self):
+        """Reads until the server says that it takes no more streams. Does not tell it that this was read."""
+        while self._read_frame() != 0:
+            pass
+
+    def rest(self):
+        """Everything that the server still sends, until it closes the connection."""
+        try:
+            while more := self._socket.recv(1 << 16):
+                self._received += more
+        except ConnectionResetError:
+            pass
+        return self._received
+
     def _read_frame(self):
         """Returns the stream that it ends, 0 for all, or None."""
         size, kind, flags, stream = struct.unpack(">IBBI", b"\0" + self._read(9))

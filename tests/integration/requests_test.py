@@ -22,38 +22,45 @@ SLOW = [
 ]
 
 
-def occupy(service, calls=16):
-    """Queues enough for the one worker of a SLOW server to be busy for a good while; returns the futures."""
+def occupy(service, calls=5):
+    """Queues enough for the one worker of a SLOW server to be busy for seconds; returns the futures."""
     return [service.Classify.future(request(1024), timeout=240) for _ in range(calls)]
 
 
 class DeadlineTest(unittest.TestCase):
-    def test_a_request_that_waits_too_long_is_late_and_never_computed(self):
+    def test_a_request_that_would_be_late_is_rejected_at_once_and_never_computed(self):
         with Server(*SLOW) as server, server.channel(1) as behind, server.channel(2) as ahead:
             busy = occupy(stub(ahead))
             # The first of them is answered: the others are queued, and what comes now is behind them.
             busy[0].result(timeout=240)
-            late = [stub(behind).Classify.future(request(8), timeout=0.02) for _ in range(10)]
-            self.assertEqual({code_of(call) for call in late}, {grpc.StatusCode.DEADLINE_EXCEEDED})
+            late = [stub(behind).Classify.future(request(8), timeout=0.5) for _ in range(10)]
+            self.assertEqual({code_of(call) for call in late}, {grpc.StatusCode.RESOURCE_EXHAUSTED})
+            for call in late:
+                self.assertRegex(call.details(), r"^the queue is too long: \d+ images wait before this request, which would take ")
+                trailers = dict(call.trailing_metadata())
+                self.assertIn(int(trailers["grpc-retry-pushback-ms"]), range(1, 10001))
+                self.assertIn(b"type.googleapis.com/google.rpc.RetryInfo", trailers["grpc-status-details-bin"])
             self.assertEqual({code_of(call) for call in busy}, {OK})
             self.assertEqual(code_of(stub(behind).Classify.future(request(), timeout=60)), OK)
             metrics = server.metrics()
-            self.assertEqual(metric_sum(metrics, "hellocnn_batch_size_sum"), 16 * 1024 + 1)
+            self.assertEqual(metric_sum(metrics, "hellocnn_batch_size_sum"), len(busy) * 1024 + 1)
 
     def test_a_stream_request_has_a_timeout_of_its_own(self):
         with Server(*SLOW) as server, server.channel() as channel:
             busy = occupy(stub(channel))
             busy[0].result(timeout=240)
             late = pb.ClassifyStreamRequest(id=1, images=image())
-            late.timeout.FromMilliseconds(1)
+            late.timeout.FromMilliseconds(100)
             patient = pb.ClassifyStreamRequest(id=2, images=image())
             answers = {
                 answer.id: answer
                 for answer in stub(channel).ClassifyStream(iter([late, patient]), timeout=240)
             }
             self.assertEqual(
-                answers[1].error.code, grpc.StatusCode.DEADLINE_EXCEEDED.value[0], answers[1]
+                answers[1].error.code, grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], answers[1]
             )
+            again = answers[1].error.retry_after.ToTimedelta().total_seconds()
+            self.assertTrue(0.001 <= again <= 10, again)
             self.assertEqual(answers[2].WhichOneof("outcome"), "result")
             self.assertEqual({code_of(call) for call in busy}, {OK})
 
@@ -71,7 +78,7 @@ class CancellationTest(unittest.TestCase):
             self.assertEqual({code_of(call) for call in busy}, {OK})
             self.assertEqual(code_of(stub(behind).Classify.future(request(), timeout=60)), OK)
             metrics = server.metrics()
-            self.assertEqual(metric_sum(metrics, "hellocnn_batch_size_sum"), 16 * 1024 + 1)
+            self.assertEqual(metric_sum(metrics, "hellocnn_batch_size_sum"), len(busy) * 1024 + 1)
 
     def test_a_client_that_hangs_up_in_mid_stream_harms_nobody(self):
         with Server(*SLOW) as server:

@@ -29,6 +29,9 @@ TEST_DATA = os.path.join(SOURCE, "data/mnist-test")
 START_TIMEOUT = 120
 STOP_TIMEOUT = 120
 
+# What carries the calls of the servers under test, unless a test says otherwise. All tests must pass on each transport.
+TRANSPORT = os.environ.get("HELLOCNN_TEST_TRANSPORT", "http2")
+
 # For tests in which requests must pile up: the slowest engine, some hundreds of microseconds an image.
 SLOW_ENGINE = "--engine=torch-eager"
 
@@ -58,7 +61,8 @@ def run_server(*arguments, timeout=START_TIMEOUT, **environment):
 class Server:
     """A server process, ready when the constructor returns. Use in a `with` statement, or call stop().
 
-    `before` is called in the new process before it becomes the server. `environment` is added to the environment.
+    `before` is called in the new process before it becomes the server. `environment` is added to the environment. The server has no
+    drain delay unless it is given one, because its clients are in the hands of the test.
     """
 
     def __init__(self, *arguments, listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", model=MODEL, program=SERVER, before=None, environment=None):
@@ -66,7 +70,7 @@ class Server:
         self._stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [*command, *arguments],
-            env=clean_environment(**(environment or {})),
+            env=clean_environment(**{"HELLOCNN_TRANSPORT": TRANSPORT, "HELLOCNN_DRAIN_DELAY": "0s", **(environment or {})}),
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             preexec_fn=before,

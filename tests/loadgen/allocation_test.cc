@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "loadgen/protocols/classify_protocol.h"
+#include "loadgen/run/connect.h"
 #include "loadgen/run/run.h"
 #include "tests/client/fake_server.h"
 #include "tests/testing/count_allocations.h"
@@ -89,7 +90,9 @@ class AllocationTest : public ::testing::Test {
     return count.Get();
   }
 
-  Channels Connection() { return Connect(server_.target(), 1, std::chrono::seconds(10)).value(); }
+  Channels Connection() {
+    return Connect({.target = server_.target()}, 1, std::chrono::seconds(10), false).value();
+  }
 
   FakeServer server_;
 };

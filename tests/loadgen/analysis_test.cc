@@ -25,11 +25,11 @@ TEST(Generator, IsBlamedForLateSendsAndForFullCpus) {
   outcome.open_loop = true;
   outcome.total.by_code[0] = 1000;
   outcome.total.late = 30;
-  EXPECT_THAT(JudgeGenerator(outcome), ElementsAre(HasSubstr("3.0% of the requests")));
+  EXPECT_THAT(JudgeGenerator(outcome), ElementsAre(HasSubstr("3.00% of the requests")));
   outcome.total.late = 0;
   outcome.cost = {1.9, 1, 2, 0.95};
   EXPECT_THAT(JudgeGenerator(outcome),
-              ElementsAre(HasSubstr("--threads"), HasSubstr("95% of the CPUs")));
+              ElementsAre(HasSubstr("--threads"), HasSubstr("95.00% of the CPUs")));
 }
 
 }  // namespace

@@ -99,6 +99,14 @@ TEST_F(SendTimes, AreSecondsLineByLine) {
               ElementsAre(Nanos(0), milliseconds(250), milliseconds(250), milliseconds(10'000)));
 }
 
+TEST_F(SendTimes, MayFollowAByteOrderMark) {
+  EXPECT_EQ(Read("\xef\xbb\xbf"
+                 "0.5\r\n1\r\n")
+                .value()
+                .size(),
+            2U);
+}
+
 TEST_F(SendTimes, BadOnesAreNamedWithTheirLine) {
   EXPECT_THAT(Read("0\nsoon\n").status().message(), HasSubstr("line 2: 'soon' is not a send time"));
   EXPECT_THAT(Read("1\n0.5\n").status().message(), HasSubstr("line 2: 0.5 comes after a later"));

@@ -38,7 +38,11 @@ Images Five() {
 
 v1::ClassifyResponse Says(std::initializer_list<int> classes) {
   v1::ClassifyResponse response;
-  for (const int index : classes) response.add_predictions()->set_class_index(index);
+  for (const int index : classes) {
+    v1::Prediction* prediction = response.add_predictions();
+    prediction->set_class_index(index);
+    for (int i = 0; i < 10; ++i) prediction->add_log_probabilities(-2.3F);
+  }
   response.mutable_timing()->mutable_queue_duration()->set_nanos(1500);
   response.mutable_timing()->mutable_compute_duration()->set_seconds(2);
   response.mutable_timing()->set_batch_size(3);
@@ -54,6 +58,21 @@ TEST(ClassifyProtocol, SendsAllImagesAndGoesRound) {
   ASSERT_EQ(request.images_size(), 2);
   EXPECT_EQ(request.images(0).gray8()[0], 40);
   EXPECT_EQ(request.images(1).gray8()[0], 0);
+}
+
+TEST(ClassifyProtocol, SendsThePriority) {
+  v1::ClassifyRequest request;
+  ASSERT_TRUE(request.ParseFromString(BytesOf(ClassifyProtocol(Five(), {})->Request(0, 0))));
+  EXPECT_EQ(request.priority(), v1::PRIORITY_UNSPECIFIED);
+  const auto low = ClassifyProtocol(Five(), {.low_priority = true});
+  ASSERT_TRUE(request.ParseFromString(BytesOf(low->Request(0, 0))));
+  EXPECT_EQ(request.priority(), v1::PRIORITY_LOW);
+  const auto stream = ClassifyProtocol(
+      Five(), {.streaming = true, .timeout = std::chrono::seconds(1), .low_priority = true});
+  v1::ClassifyStreamRequest message;
+  ASSERT_TRUE(message.ParseFromString(BytesOf(stream->Request(0, 5))));
+  EXPECT_EQ(message.priority(), v1::PRIORITY_LOW);
+  EXPECT_EQ(message.id(), 5U);
 }
 
 TEST(ClassifyProtocol, JudgesAnswersByTheirLabels) {
@@ -84,6 +103,37 @@ TEST(ClassifyProtocol, BrokenAnswersAreInternal) {
   judge->Read(broken, verdict);
   EXPECT_EQ(verdict.code, grpc::INTERNAL);
   EXPECT_THAT(verdict.message, HasSubstr("cannot be parsed"));
+}
+
+// As the client library does, which would reject such a response too.
+TEST(ClassifyProtocol, ResponsesOfAnotherModelAreInternal) {
+  for (const bool streaming : {false, true}) {
+    const auto protocol = ClassifyProtocol(
+        Five(), {.streaming = streaming, .timeout = std::chrono::seconds(1), .classes = 26});
+    const auto judge = protocol->NewJudge();
+    v1::ClassifyStreamResponse response;
+    *response.mutable_result() = Says({4});
+    const auto read = [&] {
+      grpc::ByteBuffer bytes = streaming ? BufferOf(response) : BufferOf(response.result());
+      Verdict verdict;
+      judge->Read(bytes, verdict);
+      return verdict;
+    };
+    Verdict verdict = read();
+    EXPECT_EQ(verdict.code, grpc::INTERNAL);
+    EXPECT_THAT(verdict.message,
+                HasSubstr("10 log-probabilities for an image, and the model has 26 classes"));
+    EXPECT_EQ(verdict.images, 0);
+    v1::Prediction& prediction = *response.mutable_result()->mutable_predictions(0);
+    for (int i = 10; i < 26; ++i) prediction.add_log_probabilities(-2.3F);
+    EXPECT_EQ(read().code, grpc::OK);
+    for (const int outside : {-1, 26}) {
+      prediction.set_class_index(outside);
+      verdict = read();
+      EXPECT_EQ(verdict.code, grpc::INTERNAL);
+      EXPECT_THAT(verdict.message, HasSubstr("is not within 0 to 25"));
+    }
+  }
 }
 
 TEST(ClassifyProtocol, StreamRequestsCarryIdAndTimeout) {
@@ -132,7 +182,7 @@ TEST(Images, GeneratedOnesAreThoseOfTheirSeed) {
 }
 
 TEST(Images, TestDigitsGetABorder) {
-  const Images digits = ReadImages(HELLOCNN_SOURCE_DIR "/data/mnist-test", {}).value();
+  const Images digits = ReadImages(HELLOCNN_SOURCE_DIR "/data/mnist-test", {}, {}).value();
   ASSERT_EQ(digits.images.size(), 10'000U);
   ASSERT_EQ(digits.labels.size(), 10'000U);
   EXPECT_EQ(digits.labels[0], 7);

@@ -14,7 +14,8 @@ Page PageOf(std::int64_t interval, int answered) {
   Page page{.interval = interval};
   const Nanos at = interval * kInterval;
   for (int i = 0; i < answered; ++i) {
-    page.measured.Record({.intended = at, .sent = at, .done = at + Nanos(1000), .held = false}, {});
+    page.measured.Record({.intended = at, .sent = at, .ended = at + Nanos(1000), .held = false},
+                         {});
   }
   return page;
 }

@@ -83,7 +83,7 @@ TEST(Ledger, HandsOverAnIntervalWhenTheNextBegins) {
   ledger.Recycle(std::move(pages));
   ledger.Advance(milliseconds(420));
   ledger.Record(DoneAt(milliseconds(430)), true, Verdict());
-  ledger.Close();
+  ledger.Finish();
   pages = ledger.Collect();
   ASSERT_EQ(pages.size(), 2U);
   EXPECT_EQ(pages[0]->interval, 0);

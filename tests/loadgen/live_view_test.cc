@@ -30,25 +30,25 @@ class LiveViewTest : public testing::Test {
     view.See({now, now < limits_.warm_up, latest, &tally, 8, 0.1});
   }
 
-  LiveView Make(int columns, bool unicode = false) {
-    return LiveView(limits_, columns, unicode,
+  LiveView Make(int columns, bool unicode = false, const std::string& step = "") {
+    return LiveView(limits_, step, columns, unicode,
                     [this](const std::string& line) { lines_.push_back(line); });
   }
 
-  Limits limits_;
+  RunLimits limits_;
   std::vector<std::string> lines_;
 };
 
 TEST_F(LiveViewTest, ShowsProgressRateAndLatency) {
   LiveView view = Make(120);
   See(view, milliseconds(500), 50);
-  EXPECT_THAT(lines_.back(), StartsWith("warm-up, 1 s left  100/s, 8 under way, p50 2.00 ms"));
+  EXPECT_THAT(lines_.back(), StartsWith("warm-up, 1 s left  100/s, 8 in flight, p50 2.00 ms"));
   See(view, milliseconds(3000), 500);
   EXPECT_THAT(lines_.back(), StartsWith("[####            ] 6 s left  200/s"));
   EXPECT_THAT(lines_.back(), Not(HasSubstr("FAILED")));
   EXPECT_THAT(lines_.back(), EndsWith("  =#"));
   See(view, milliseconds(9100), 0, 12);
-  EXPECT_THAT(lines_.back(), StartsWith("waiting for the last answers  0/s"));
+  EXPECT_THAT(lines_.back(), StartsWith("waiting for the last responses  0/s"));
   EXPECT_THAT(lines_.back(), HasSubstr("12 FAILED"));
 }
 
@@ -62,9 +62,24 @@ TEST_F(LiveViewTest, DrawsTwiceASecondAndCleansUp) {
 }
 
 TEST_F(LiveViewTest, NeverFillsTheLine) {
-  LiveView view = Make(40);
-  See(view, milliseconds(5000), 100, 3);
-  EXPECT_EQ(lines_.back().size(), 39U);
+  for (const std::size_t columns : {40, 10, 1}) {
+    LiveView view = Make(static_cast<int>(columns));
+    See(view, milliseconds(5000), 100, 3);
+    EXPECT_EQ(lines_.back().size(), columns - 1);
+  }
+}
+
+TEST_F(LiveViewTest, LeavesTheBarOutBeforeTheFigures) {
+  LiveView view = Make(80, false, "step 2 of at most 17");
+  See(view, milliseconds(5000), 100'000, 3);
+  EXPECT_EQ(lines_.back(),
+            "step 2 of at most 17  4 s left  20,000/s, 8 in flight, p50 2.00 ms, p99 2.00 ms");
+}
+
+TEST_F(LiveViewTest, SaysWhichStepItIs) {
+  LiveView view = Make(120, false, "step 2 of 7");
+  See(view, milliseconds(500), 50);
+  EXPECT_THAT(lines_.back(), StartsWith("step 2 of 7  warm-up, 1 s left  100/s"));
 }
 
 }  // namespace

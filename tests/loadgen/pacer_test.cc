@@ -7,8 +7,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-Limits Of(Nanos warm_up, Nanos duration) {
-  Limits limits;
+RunLimits Of(Nanos warm_up, Nanos duration) {
+  RunLimits limits;
   limits.warm_up = warm_up;
   limits.duration = duration;
   return limits;
@@ -28,14 +28,30 @@ TEST(Pacer, ClosedLoopSendsAtOnceUntilTheTimeIsOver) {
 }
 
 TEST(Pacer, OpenLoopKeepsToItsScheduleHoweverLateItIs) {
-  Pacer pacer(Of(Nanos(0), milliseconds(5)), ConstantArrivals(1000));
-  // All requests are overdue by now, and keep the times at which they were due.
+  Pacer pacer(Of(Nanos(0), milliseconds(1000)), ConstantArrivals(1000));
+  // These requests are overdue, and keep the times at which they were due.
   for (int i = 0; i < 5; ++i) EXPECT_EQ(pacer.Next(milliseconds(900))->intended, milliseconds(i));
-  EXPECT_FALSE(pacer.Next(milliseconds(900)).has_value());
+}
+
+TEST(Pacer, OpenLoopDoesNotCatchUpAfterItsEnd) {
+  Pacer pacer(Of(Nanos(0), milliseconds(5)), ConstantArrivals(1000));
+  EXPECT_TRUE(pacer.Next(milliseconds(4)).has_value());
+  EXPECT_FALSE(pacer.Over(milliseconds(4)));
+  EXPECT_FALSE(pacer.Next(milliseconds(5)).has_value());
+  EXPECT_TRUE(pacer.ended_by_time());
+}
+
+// Otherwise a generator that cannot keep up would measure nothing at all.
+TEST(Pacer, OverdueRequestsOfTheWarmUpAreSkippedAtItsEnd) {
+  Pacer pacer(Of(milliseconds(5), milliseconds(5)), ConstantArrivals(1000));
+  EXPECT_EQ(pacer.Next(milliseconds(4))->intended, milliseconds(0));
+  const auto next = pacer.Next(milliseconds(6));
+  EXPECT_EQ(next->intended, milliseconds(5));
+  EXPECT_TRUE(next->measured);
 }
 
 TEST(Pacer, CountsOnlyWhatIsMeasured) {
-  Limits limits;
+  RunLimits limits;
   limits.warm_up = milliseconds(3);
   limits.requests = 2;
   Pacer pacer(limits, ConstantArrivals(1000));
@@ -47,11 +63,11 @@ TEST(Pacer, CountsOnlyWhatIsMeasured) {
 }
 
 TEST(Pacer, SharesAddUpToTheWhole) {
-  Limits limits;
+  RunLimits limits;
   limits.requests = 11;
   EXPECT_EQ(limits.Share(0, 3).requests + limits.Share(1, 3).requests + limits.Share(2, 3).requests,
             11);
-  limits = Limits();
+  limits = RunLimits();
   // Without a limit, there is nothing to divide.
   EXPECT_EQ(limits.Share(1, 3).requests, limits.requests);
 }

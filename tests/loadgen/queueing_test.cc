@@ -28,8 +28,8 @@ class OneServer {
   Nanos free_{0};
 };
 
-Limits Requests(std::int64_t count) {
-  Limits limits;
+RunLimits Requests(std::int64_t count) {
+  RunLimits limits;
   limits.requests = count;
   return limits;
 }
@@ -61,7 +61,7 @@ TEST(Queueing, MeanWaitIsThatOfMD1) {
 // Returns the tally of 100 requests a second for 10 s, 1 ms each, with a stall from 4 s to 5 s.
 Tally Stalled(bool open_loop) {
   constexpr Nanos kStall = milliseconds(4000);
-  Limits limits;
+  RunLimits limits;
   limits.duration = milliseconds(10'000);
   Pacer pacer(limits, open_loop ? ConstantArrivals(100) : nullptr);
   OneServer server{Nanos(milliseconds(1))};

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_format.h"
+
 namespace hellocnn::load {
 namespace {
 
@@ -32,6 +34,34 @@ TEST(RateSearch, ComesWithinFivePercentFromEitherSide) {
   }
 }
 
+TEST(RateSearch, KnowsHowManyTriesAreLeftAtMost) {
+  for (const double first : {1.0, 7.0, 100.0, 65432.1, 1e6}) {
+    for (double limit = 0.3; limit < 3e6; limit *= 1.07) {
+      RateSearch search(first, 1e6);
+      int most = search.MostLeft();
+      EXPECT_LE(most, 40);
+      while (const auto rate = search.Next()) {
+        ASSERT_GT(search.MostLeft(), 0) << first << " " << limit;
+        ASSERT_LE(search.MostLeft(), most) << first << " " << limit;
+        most = search.MostLeft() - 1;
+        search.Tell(*rate <= limit);
+      }
+      EXPECT_EQ(search.MostLeft(), 0);
+    }
+  }
+}
+
+// A report can then name the rate that was tried, and not one near it.
+TEST(RateSearch, TriesRatesOfThreeDigits) {
+  for (const double first : {1.0, 100.0, 333.0, 4000.0}) {
+    RateSearch search(first, 1e6);
+    while (const auto rate = search.Next()) {
+      EXPECT_EQ(std::stod(absl::StrFormat("%.3g", *rate)), *rate);
+      search.Tell(*rate <= 5 * first);
+    }
+  }
+}
+
 TEST(RateSearch, EndsWhereNothingOrEverythingPasses) {
   int tries = 0;
   EXPECT_EQ(Find(100, 0.5, tries), std::nullopt);
@@ -55,7 +85,7 @@ TEST(Slo, IsAPercentileMeanOrMaxAndADuration) {
 TEST(Slo, IsKeptOnlyIfNearlyAllAreAnsweredInTime) {
   const Slo slo = Slo::Parse("p99=5ms").value();
   Outcome outcome;
-  EXPECT_EQ(WhyNot(slo, 100, outcome), "nothing was answered");
+  EXPECT_EQ(WhyNot(slo, 100, outcome), "no response");
   for (int i = 0; i < 1000; ++i) {
     outcome.total.Record({Nanos(0), Nanos(0), milliseconds(i < 990 ? 4 : 50), false}, Verdict());
   }
@@ -65,7 +95,11 @@ TEST(Slo, IsKeptOnlyIfNearlyAllAreAnsweredInTime) {
   // Fewer requests than wanted, but all that were due by chance.
   EXPECT_EQ(WhyNot(slo, 110, outcome), "");
   outcome.answered_in_time = 900;
-  EXPECT_THAT(WhyNot(slo, 110, outcome), HasSubstr("only 90.0 requests/s"));
+  EXPECT_THAT(WhyNot(slo, 110, outcome), HasSubstr("only 90 requests/s"));
+  // What was due and never sent was due nevertheless.
+  outcome.answered_in_time = 1000;
+  outcome.unsent = 100;
+  EXPECT_THAT(WhyNot(slo, 110, outcome), HasSubstr("only 100 requests/s"));
   outcome.total.Record({Nanos(0), Nanos(0), milliseconds(50), false}, Verdict());
   EXPECT_THAT(WhyNot(slo, 100, outcome), HasSubstr("p99 is 50.0"));
   outcome.total.by_code[grpc::RESOURCE_EXHAUSTED] = 100;

@@ -11,8 +11,8 @@
 namespace hellocnn::load {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 // Starts a program that runs `script`.
 absl::StatusOr<std::unique_ptr<ServerProcess>> RunScript(

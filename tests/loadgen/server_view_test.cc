@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
+
 namespace hellocnn::load {
 namespace {
 
@@ -41,32 +43,68 @@ process_cpu_seconds_total 8.5
 
 TEST(ServerView, IsWhatHappenedBetweenTwoLooks) {
   const auto view = Difference(At(10, kBefore), At(13, kAfter));
-  ASSERT_TRUE(view.ok()) << view.status();
-  EXPECT_EQ(view->images_answered, 300);
-  EXPECT_EQ(view->batches, 20);
-  EXPECT_EQ(view->mean_batch_size, 15);
-  EXPECT_EQ(view->mean_request_seconds, 0.2);  // (1 + 2) s over 10 + 5, without GetModel
-  EXPECT_EQ(view->cpu_seconds, 1.5);
-  EXPECT_EQ(view->seconds, 3);
+  EXPECT_EQ(view.problem, "");
+  EXPECT_EQ(view.images_answered, 300);
+  EXPECT_EQ(view.batches, 20);
+  EXPECT_EQ(view.mean_batch_size, 15);
+  EXPECT_EQ(view.mean_request_seconds, 0.2);  // (1 + 2) s over 10 + 5, without GetModel
+  EXPECT_EQ(view.cpu_seconds, 1.5);
+  EXPECT_EQ(view.seconds, 3);
 }
 
 TEST(ServerView, LeavesOutWhatTheServerDoesNotTell) {
   const auto view = Difference(At(0, kBefore), At(1, kAfter));
-  EXPECT_EQ(view->requests_refused, std::nullopt);
-  EXPECT_EQ(view->mean_queue_seconds, std::nullopt);
+  EXPECT_EQ(view.requests_refused, std::nullopt);
+  EXPECT_EQ(view.mean_queue_seconds, std::nullopt);
   // There is no mean without values either.
-  EXPECT_EQ(Difference(At(0, kBefore), At(1, kBefore))->mean_batch_size, std::nullopt);
+  EXPECT_EQ(Difference(At(0, kBefore), At(1, kBefore)).mean_batch_size, std::nullopt);
 }
 
-TEST(ServerView, ARestartIsNoticed) {
+// The new process may have computed more than the old one, so that no counter is smaller.
+TEST(ServerView, ARestartIsNoticedByTheStartTime) {
+  const std::string before = absl::StrCat(kBefore, "process_start_time_seconds 1700000000.25\n");
+  const ServerView view = Difference(
+      At(0, before), At(1, absl::StrCat(kAfter, "process_start_time_seconds 1700000009.5\n")));
+  EXPECT_TRUE(view.restarted);
+  EXPECT_THAT(view.problem, HasSubstr("restarted during the run"));
+  EXPECT_THAT(view.problem, HasSubstr("2023-11-14 22:13:29 UTC"));
+  EXPECT_EQ(view.images_answered, std::nullopt);
+  // A server may be restarted within a second of its start.
+  EXPECT_TRUE(Difference(At(0, before), At(1, absl::StrCat(kAfter, "process_start_time_seconds ",
+                                                           "1700000000.98\n")))
+                  .restarted);
+  // A small step of the wall clock changes the time of the boot, which is in whole seconds.
+  EXPECT_EQ(Difference(At(0, before), At(1, absl::StrCat(kAfter, "process_start_time_seconds ",
+                                                         "1700000001.25\n")))
+                .images_answered,
+            300);
+}
+
+TEST(ServerView, ACounterThatShrinksMeansARestart) {
   const auto view = Difference(At(0, kAfter), At(1, kBefore));
-  EXPECT_THAT(std::string(view.status().message()), HasSubstr("gone down"));
+  EXPECT_TRUE(view.restarted);
+  EXPECT_THAT(view.problem, HasSubstr("gone down"));
+  EXPECT_EQ(view.images_answered, std::nullopt);
 }
 
-TEST(ServerView, WhatIsNoUrlIsRefused) {
-  EXPECT_THAT(std::string(LookAt("ftp://127.0.0.1/").status().message()),
+TEST(ServerView, WhatIsNoUrlIsRejected) {
+  const std::atomic<bool> stop = false;
+  EXPECT_THAT(std::string(LookAt("ftp://127.0.0.1/", stop).status().message()),
               HasSubstr("ftp://127.0.0.1/"));
-  EXPECT_EQ(LookAt("file:///etc/hostname").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(LookAt("file:///etc/hostname", stop).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  for (const auto& [url, why] :
+       {std::pair("http://", "the host is missing"),
+        {"http:///metrics", "the host is missing"},
+        {"http://127.0.0.1:99999/", "the port is '99999'; wanted is 1 to 65535"},
+        {"http://[::1]:0/", "the port is '0'"},
+        {"http://localhost:metrics/", "'metrics'"},
+        {"http://localhost:/", "the port is ''"},
+        {"http://a:b@localhost/", "password"}}) {
+    const absl::Status status = LookAt(url, stop).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << url;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(why));
+  }
 }
 
 }  // namespace

@@ -97,6 +97,10 @@ class RecordingEvents : public server::Events {
     MutexLock lock(&mutex_);
     discarded_ += images;
   }
+  void OnLimit(server::ReasonId reason) override {
+    MutexLock lock(&mutex_);
+    limits_.push_back(reasons_.at(static_cast<std::size_t>(reason)));
+  }
   void OnModelLoaded(server::ModelId /*model*/, absl::Duration load) override {
     MutexLock lock(&mutex_);
     load_ = load;
@@ -126,6 +130,7 @@ class RecordingEvents : public server::Events {
   std::vector<server::Confidence> confidences() const { return Get(confidences_); }
   std::vector<std::string> models() const { return Get(models_); }
   std::vector<std::string> releases() const { return Get(releases_); }
+  std::vector<std::string> limits() const { return Get(limits_); }
   std::vector<absl::Duration> waits() const { return Get(waits_); }
   std::vector<server::GreyLevels> grey_levels() const { return Get(grey_levels_); }
   std::optional<absl::Duration> load() const { return Get(load_); }
@@ -166,7 +171,7 @@ class RecordingEvents : public server::Events {
   CondVar changed_;
   std::vector<std::string> methods_, models_, reasons_;
   std::vector<std::pair<std::string, absl::StatusCode>> requests_;
-  std::vector<std::string> rejections_, releases_;
+  std::vector<std::string> rejections_, releases_, limits_;
   std::vector<std::pair<std::string, int>> drops_;
   std::vector<server::Confidence> confidences_;
   std::vector<server::GreyLevels> grey_levels_;

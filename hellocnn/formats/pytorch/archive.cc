@@ -23,7 +23,6 @@ constexpr std::int64_t kMaxRecords = 1 << 16;
 // The first bytes of the formats that are most often mistaken for a PyTorch archive.
 const std::string kZipStart("PK\x03\x04", 4);
 const std::string kEmptyZip("PK\x05\x06", 4);
-const std::string kLegacyStart("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 14);
 
 absl::Status Wrong(const std::string& path, const std::string& what) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", what, "; ", kWanted));
@@ -40,13 +39,6 @@ absl::Status DescribeOtherFormat(const std::string& path, const std::string& sta
   if (StartsWith(start, kZipStart) || StartsWith(start, kEmptyZip)) {
     return Wrong(path,
                  absl::StrCat("is a zip archive that is truncated or damaged (", reason, ")"));
-  }
-  if (StartsWith(start, kLegacyStart)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        path,
-        ": is in torch.save's legacy format, which is not a zip archive; wanted the format "
-        "that is the default since PyTorch 1.6: load the file there and torch.save its "
-        "state_dict again, without _use_new_zipfile_serialization=False"));
   }
   if (start[0] == '\x80' && start.size() > 1 && start[1] <= 5) {
     return Wrong(path, absl::StrCat("is a bare Python pickle of protocol ",

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "hellocnn/formats/pytorch/records.h"
 
 struct zip;
 
@@ -20,18 +21,18 @@ namespace hellocnn {
 // "data/0".
 //
 // Thread-compatible.
-class Archive {
+class Archive final : public Records {
  public:
   // Opens the archive. NOT_FOUND: there is no such file. INVALID_ARGUMENT: the file is not a
   // PyTorch archive. The message says what it is instead.
   static absl::StatusOr<Archive> Open(const std::string& path);
 
-  const std::string& path() const { return path_; }
-  bool Contains(const std::string& record) const { return records_.contains(record); }
+  const std::string& path() const override { return path_; }
+  bool Contains(const std::string& record) const override { return records_.contains(record); }
 
-  // Reads a whole record and checks its CRC. INVALID_ARGUMENT: the record is missing, damaged,
-  // encrypted, compressed by a method other than Deflate, or larger than `max_bytes`.
-  absl::StatusOr<std::string> Read(const std::string& record, std::size_t max_bytes);
+  // Checks the CRC, too. A record is also invalid if it is encrypted, or compressed by a method
+  // other than Deflate.
+  absl::StatusOr<std::string> Read(const std::string& record, std::size_t max_bytes) override;
 
  private:
   struct Close {

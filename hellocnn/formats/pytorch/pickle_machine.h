@@ -22,20 +22,21 @@ namespace hellocnn {
 // sees it, the helpers return harmless values.
 class PickleMachine {
  public:
-  PickleMachine(const std::string& name, const std::string& bytes) : name_(name), bytes_(bytes) {}
+  // The pickle begins at `offset`, which is at most bytes.size().
+  PickleMachine(const std::string& name, const std::string& bytes, std::size_t offset)
+      : name_(name), bytes_(bytes), offset_(offset) {}
 
-  // Reads the whole pickle. May be called once. INVALID_ARGUMENT: see ReadPickle.
+  // Reads the pickle. May be called once. INVALID_ARGUMENT: see ReadPickle.
   absl::StatusOr<Pickle> Run() {
     while (status_.ok() && pickle_.root_ == nullptr) {
       opcode_offset_ = offset_;
       Step(static_cast<std::uint8_t>(Number(1)));
     }
-    if (status_.ok() && offset_ != bytes_.size()) {
-      Fail(absl::StrCat(bytes_.size() - offset_, " bytes after the end; wanted none"));
-    }
     if (!status_.ok()) return status_;
     return std::move(pickle_);
   }
+  // Returns the offset behind the pickle.
+  std::size_t offset() const { return offset_; }
 
  private:
   using Kind = PickleValue::Kind;
@@ -224,7 +225,7 @@ class PickleMachine {
 
   const std::string& name_;
   const std::string& bytes_;
-  std::size_t offset_ = 0;
+  std::size_t offset_;
   std::size_t opcode_offset_ = 0;
   std::vector<PickleValue*> stack_;
   std::vector<std::size_t> marks_;  // sizes of the stack when each mark was set

@@ -7,10 +7,20 @@
 #include "hellocnn/formats/pytorch/pickle_opcodes.h"
 
 namespace hellocnn {
+namespace {
 
 using Kind = PickleValue::Kind;
 
 constexpr std::uint64_t kMaxProtocol = 5;
+
+// Returns true for ("module", class, file, source), by which files of before PyTorch 1.6 name a
+// class with its source.
+bool IsModuleClass(const PickleValue& id) {
+  return id.kind == Kind::kTuple && id.items.size() >= 2 && id.items[0]->kind == Kind::kString &&
+         id.items[0]->text == "module" && id.items[1]->kind == Kind::kSymbol;
+}
+
+}  // namespace
 
 void PickleMachine::Step(std::uint8_t opcode) {
   if (!status_.ok()) return;
@@ -130,7 +140,11 @@ void PickleMachine::Step(std::uint8_t opcode) {
       return Build();
     case pickle::kBinPersId: {
       const PickleValue* id = &Pop();
-      Push(Kind::kPersistentId).arguments = id;
+      if (IsModuleClass(*id)) {
+        Push(Kind::kSymbol).text = id->items[1]->text;
+      } else {
+        Push(Kind::kPersistentId).arguments = id;
+      }
       return;
     }
     default:
@@ -139,7 +153,20 @@ void PickleMachine::Step(std::uint8_t opcode) {
 }
 
 absl::StatusOr<Pickle> ReadPickle(const std::string& name, const std::string& bytes) {
-  return PickleMachine(name, bytes).Run();
+  std::size_t end = 0;
+  absl::StatusOr<Pickle> pickle = ReadPickleAt(name, bytes, &end);
+  if (!pickle.ok() || end == bytes.size()) return pickle;
+  return absl::InvalidArgumentError(absl::StrCat(name, ": pickle, byte ", end - 1, ": ",
+                                                 bytes.size() - end,
+                                                 " bytes after the end; wanted none"));
+}
+
+absl::StatusOr<Pickle> ReadPickleAt(const std::string& name, const std::string& bytes,
+                                    std::size_t* offset) {
+  PickleMachine machine(name, bytes, *offset);
+  absl::StatusOr<Pickle> pickle = machine.Run();
+  *offset = machine.offset();
+  return pickle;
 }
 
 std::string Describe(const PickleValue& value) {

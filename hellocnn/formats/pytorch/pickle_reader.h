@@ -2,6 +2,7 @@
 #ifndef HELLOCNN_FORMATS_PYTORCH_PICKLE_READER_H_
 #define HELLOCNN_FORMATS_PYTORCH_PICKLE_READER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -55,6 +56,8 @@ std::string Describe(const PickleValue& value);
 class Pickle {
  public:
   const PickleValue& root() const { return *root_; }
+  // Returns all values, in the order in which the pickle makes them.
+  const std::deque<PickleValue>& values() const { return values_; }
 
  private:
   friend class PickleMachine;
@@ -68,6 +71,11 @@ class Pickle {
 // to the number of bytes, whatever their content. INVALID_ARGUMENT: the pickle is invalid. The
 // message starts with `name` and gives the offset, the value found and the value wanted.
 absl::StatusOr<Pickle> ReadPickle(const std::string& name, const std::string& bytes);
+
+// Does the same for a pickle that begins at `*offset`, at most bytes.size(), and has something
+// behind it. Moves `*offset` there.
+absl::StatusOr<Pickle> ReadPickleAt(const std::string& name, const std::string& bytes,
+                                    std::size_t* offset);
 
 }  // namespace hellocnn
 

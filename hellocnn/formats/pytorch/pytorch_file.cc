@@ -1,15 +1,23 @@
 #include "hellocnn/formats/pytorch/pytorch_file.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <map>
+#include <memory>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
 #include "hellocnn/formats/pytorch/archive.h"
+#include "hellocnn/formats/pytorch/legacy_file.h"
 #include "hellocnn/formats/pytorch/pickle_reader.h"
+#include "hellocnn/formats/pytorch/records.h"
 #include "hellocnn/formats/pytorch/tensor_loader.h"
+#include "hellocnn/stored_weights.h"
 
 namespace hellocnn {
 namespace {
@@ -36,14 +44,69 @@ std::string ShownName(const std::string& name) {
   return absl::CHexEscape(name.substr(0, kMaxNameLength));
 }
 
-// Collects the tensors of a file by name.
+// A dict of a file, and the Python expression that finds it.
+struct FoundDict {
+  std::string expression;  // checkpoint["model"]
+  const PickleValue* dict;
+};
+
+// Returns the names under which the dict itself has tensors.
+std::vector<std::string> TensorNames(const PickleValue& dict) {
+  std::vector<std::string> names;
+  for (const auto& [key, value] : dict.entries) {
+    if (key->kind == Kind::kString && IsTensor(*value)) names.push_back(ShownName(key->text));
+  }
+  return names;
+}
+
+// Returns the root and the dicts in it, in the order of their depth. Each is there once, whatever
+// refers to it.
+std::vector<FoundDict> FindDicts(const PickleValue& root) {
+  std::vector<FoundDict> dicts = {{"checkpoint", &root}};
+  std::set<const PickleValue*> seen = {&root};
+  for (std::size_t i = 0; i < dicts.size(); ++i) {
+    const FoundDict outer = dicts[i];
+    for (const auto& [key, value] : outer.dict->entries) {
+      if (key->kind != Kind::kString || !IsDict(*value) || !seen.insert(value).second) continue;
+      if (outer.expression.size() > kMaxNameLength) continue;
+      dicts.push_back({absl::StrCat(outer.expression, "[\"", ShownName(key->text), "\"]"), value});
+    }
+  }
+  return dicts;
+}
+
+// Finds the state_dict in what torch.save was given: that dict itself, or a checkpoint that has it
+// among other things. The first that has the most of the network's tensors is the one.
+absl::StatusOr<FoundDict> FindStateDict(const std::string& path, const PickleValue& root) {
+  constexpr std::size_t kAll = 10;
+  std::vector<FoundDict> best;
+  std::size_t most = 0;
+  for (FoundDict& found : FindDicts(root)) {
+    const std::size_t tensors = CountTensors(TensorNames(*found.dict));
+    if (tensors > most) best.clear();
+    if (tensors >= std::max<std::size_t>(most, 1)) best.push_back(std::move(found));
+    most = std::max(most, tensors);
+  }
+  if (best.empty()) return FoundDict{"checkpoint", &root};
+  if (most == kAll && best.size() > 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": is a checkpoint with ", best.size(), " models, ", best[0].expression, " and ",
+        best[1].expression, "; wanted one: torch.save(", best[0].expression, ", path)"));
+  }
+  return best.front();
+}
+
+// Collects the tensors of a file by name, without loading them.
 class Collector {
  public:
-  Collector(const std::string& path, TensorLoader& loader) : path_(path), loader_(loader) {}
+  explicit Collector(const std::string& path) : path_(path) {}
 
   absl::Status AddStateDict(const PickleValue& dict) {
     for (const auto& [key, value] : dict.entries) {
-      if (key->kind != Kind::kString || !IsTensor(*value)) return NotAStateDict(dict, *key, *value);
+      if (key->kind != Kind::kString || !IsTensor(*value)) {
+        return Wrong(absl::StrCat("is not a state_dict: the dict's key, ", Describe(*key), ", has ",
+                                  Describe(*value), "; wanted a string and a tensor"));
+      }
       if (absl::Status status = Add(key->text, *value); !status.ok()) return status;
     }
     return absl::OkStatus();
@@ -79,7 +142,7 @@ class Collector {
     return absl::OkStatus();
   }
 
-  std::map<std::string, Tensor> Take() { return std::move(tensors_); }
+  const std::map<std::string, const PickleValue*>& tensors() const { return tensors_; }
 
  private:
   absl::Status Wrong(const std::string& what) const {
@@ -88,36 +151,27 @@ class Collector {
 
   absl::Status Add(const std::string& name, const PickleValue& value) {
     const std::string shown = ShownName(name);
-    absl::StatusOr<Tensor> tensor = loader_.Load(shown, value);
-    if (!tensor.ok()) return tensor.status();
-    if (!tensors_.emplace(shown, *std::move(tensor)).second) {
-      return Wrong(absl::StrCat("tensor ", shown, " is there twice; wanted once"));
-    }
-    return absl::OkStatus();
-  }
-
-  // Returns an error for a file without a state_dict at its root. A checkpoint often wraps the
-  // state_dict; the message then says where it is.
-  absl::Status NotAStateDict(const PickleValue& dict, const PickleValue& key,
-                             const PickleValue& value) const {
-    for (const auto& [outer, inner] : dict.entries) {
-      if (outer->kind != Kind::kString || !IsDict(*inner) || inner->entries.empty()) continue;
-      if (!IsTensor(*inner->entries.front().second)) continue;
-      const std::string name = ShownName(outer->text);
-      return Wrong(absl::StrCat("is a checkpoint, a dict of ", dict.entries.size(),
-                                ", that seems to hold a state_dict under the key \"", name,
-                                "\"; wanted that state_dict alone: torch.save(checkpoint[\"", name,
-                                "\"], path)"));
-    }
-    return Wrong(absl::StrCat("is not a state_dict: the dict's key, ", Describe(key), ", has ",
-                              Describe(value), "; wanted a string and a tensor"));
+    if (tensors_.emplace(shown, &value).second) return absl::OkStatus();
+    return Wrong(absl::StrCat("tensor ", shown, " is there twice; wanted once"));
   }
 
   const std::string& path_;
-  TensorLoader& loader_;
   int attributes_ = 0;
-  std::map<std::string, Tensor> tensors_;
+  std::map<std::string, const PickleValue*> tensors_;
 };
+
+absl::StatusOr<std::unique_ptr<Records>> OpenRecords(const std::string& path) {
+  const absl::StatusOr<std::string> start = ReadFileStart(path, LegacyFile::kStartBytes);
+  if (!start.ok()) return start.status();
+  if (LegacyFile::Begins(*start)) {
+    absl::StatusOr<LegacyFile> file = LegacyFile::Open(path);
+    if (!file.ok()) return file.status();
+    return std::make_unique<LegacyFile>(*std::move(file));
+  }
+  absl::StatusOr<Archive> archive = Archive::Open(path);
+  if (!archive.ok()) return archive.status();
+  return std::make_unique<Archive>(*std::move(archive));
+}
 
 absl::Status NeitherKind(const std::string& path, const PickleValue& root) {
   if (root.kind == Kind::kObject) {
@@ -132,27 +186,37 @@ absl::Status NeitherKind(const std::string& path, const PickleValue& root) {
 
 }  // namespace
 
-absl::StatusOr<Weights> LoadPytorchFile(const std::string& path) {
-  absl::StatusOr<Archive> archive = Archive::Open(path);
-  if (!archive.ok()) return archive.status();
-  const absl::StatusOr<std::string> bytes = archive->Read("data.pkl", kMaxPickleBytes);
+absl::StatusOr<Weights> LoadPytorchFile(const std::string& path, std::vector<std::string>* notes) {
+  const absl::StatusOr<std::unique_ptr<Records>> records = OpenRecords(path);
+  if (!records.ok()) return records.status();
+  const absl::StatusOr<std::string> bytes = (*records)->Read("data.pkl", kMaxPickleBytes);
   if (!bytes.ok()) return bytes.status();
   const absl::StatusOr<Pickle> pickle = ReadPickle(path, *bytes);
   if (!pickle.ok()) return pickle.status();
-  absl::StatusOr<TensorLoader> loader = TensorLoader::Create(*archive);
+  absl::StatusOr<TensorLoader> loader = TensorLoader::Create(**records);
   if (!loader.ok()) return loader.status();
 
   const PickleValue& root = pickle->root();
-  Collector collector(path, *loader);
-  absl::Status collected = IsDict(root)           ? collector.AddStateDict(root)
-                           : IsScriptObject(root) ? collector.AddScriptModule("", root, 0)
-                                                  : NeitherKind(path, root);
-  if (!collected.ok()) return collected;
-  absl::StatusOr<Weights> weights = Weights::Create(collector.Take());
-  if (!weights.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", weights.status().message()));
+  Collector collector(path);
+  absl::Status collected;
+  if (IsDict(root)) {
+    const absl::StatusOr<FoundDict> found = FindStateDict(path, root);
+    if (!found.ok()) return found.status();
+    if (found->dict != &root && notes != nullptr) {
+      notes->push_back(absl::StrCat(path, ": is a checkpoint; took ", found->expression));
+    }
+    collected = collector.AddStateDict(*found->dict);
+  } else {
+    collected =
+        IsScriptObject(root) ? collector.AddScriptModule("", root, 0) : NeitherKind(path, root);
   }
-  return weights;
+  if (!collected.ok()) return collected;
+  std::vector<std::string> names;
+  for (const auto& [name, value] : collector.tensors()) names.push_back(name);
+  const auto load = [&](const std::string& name) {
+    return loader->Load(name, *collector.tensors().at(name));
+  };
+  return AssembleWeights(path, names, load, notes);
 }
 
 }  // namespace hellocnn

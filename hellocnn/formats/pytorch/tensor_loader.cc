@@ -1,6 +1,7 @@
 #include "hellocnn/formats/pytorch/tensor_loader.h"
 
-#include <bit>
+#include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,14 +21,16 @@ constexpr std::size_t kMaxStorageBytes = std::size_t{64} << 20;
 constexpr std::int64_t kMaxValues = std::int64_t{16} << 20;
 constexpr std::size_t kMaxDimensions = 8;
 constexpr char kRebuild[] = "torch._utils._rebuild_";
-constexpr char kFloat32[] = "float32";
+
+bool IsUntyped(const std::string& symbol) {
+  return symbol == "torch.storage.UntypedStorage" || symbol == "torch.UntypedStorage";
+}
 
 // Returns PyTorch's name of the dtype of a storage class or of a dtype symbol. Returns the symbol
 // itself if it is unknown.
 std::string DtypeName(const std::string& symbol) {
   static const auto* const names =
-      new std::map<std::string, std::string>{{"torch.FloatStorage", kFloat32},
-                                             {"torch.float32", kFloat32},
+      new std::map<std::string, std::string>{{"torch.FloatStorage", "float32"},
                                              {"torch.DoubleStorage", "float64"},
                                              {"torch.HalfStorage", "float16"},
                                              {"torch.BFloat16Storage", "bfloat16"},
@@ -40,11 +43,18 @@ std::string DtypeName(const std::string& symbol) {
                                              {"torch.ComplexFloatStorage", "complex64"},
                                              {"torch.ComplexDoubleStorage", "complex128"}};
   const auto found = names->find(symbol);
-  return found == names->end() ? symbol : found->second;
+  if (found != names->end()) return found->second;
+  constexpr std::string_view kModule = "torch.";
+  const bool is_dtype = symbol.rfind(kModule, 0) == 0 && !IsUntyped(symbol);
+  return is_dtype ? symbol.substr(kModule.size()) : symbol;
 }
 
-bool IsUntyped(const std::string& symbol) {
-  return symbol == "torch.storage.UntypedStorage" || symbol == "torch.UntypedStorage";
+// Returns the type of that name, or none if it cannot be converted to float32.
+std::optional<Dtype> DtypeOf(const std::string& name) {
+  for (const Dtype dtype : {Dtype::kFloat32, Dtype::kFloat16, Dtype::kBFloat16, Dtype::kFloat64}) {
+    if (NameOf(dtype) == name) return dtype;
+  }
+  return std::nullopt;
 }
 
 // Returns item `index` of a tuple, or null if there is no such item of the wanted kind.
@@ -83,23 +93,29 @@ bool Fits(const Layout& layout, std::int64_t storage_values) {
   return last < storage_values;
 }
 
-float ReadFloat(const std::string& bytes, std::int64_t index, bool big_endian) {
-  const std::size_t at = sizeof(float) * static_cast<std::size_t>(index);
-  std::uint32_t bits = 0;
-  for (std::size_t i = 0; i < sizeof(float); ++i) {
-    const std::size_t byte = big_endian ? i : sizeof(float) - 1 - i;
-    bits = bits << 8 | static_cast<std::uint8_t>(bytes[at + byte]);
+std::uint64_t ReadBits(const std::string& bytes, std::size_t index, std::size_t width,
+                       bool big_endian) {
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < width; ++i) {
+    const std::size_t byte = big_endian ? i : width - 1 - i;
+    bits = bits << 8 | static_cast<std::uint8_t>(bytes[width * index + byte]);
   }
-  return std::bit_cast<float>(bits);
+  return bits;
 }
 
-// Copies the values in the row-major order of the shape. `layout` must fit the storage.
-void CopyValues(const Layout& layout, const std::string& bytes, bool big_endian,
-                std::vector<float>& values) {
+// Copies the values in the row-major order of the shape, converted to float32. `layout` must fit
+// the storage. The error does not name the tensor.
+absl::Status CopyValues(const Layout& layout, const std::string& bytes, Dtype dtype,
+                        bool big_endian, std::vector<float>& values) {
   std::vector<std::int64_t> position(layout.shape.size(), 0);
   std::int64_t index = layout.offset;
-  for (float& value : values) {
-    value = ReadFloat(bytes, index, big_endian);
+  for (std::size_t at = 0; at < values.size(); ++at) {
+    const absl::StatusOr<float> value = ToFloat32(
+        dtype, ReadBits(bytes, static_cast<std::size_t>(index), WidthOf(dtype), big_endian));
+    if (!value.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("value ", at, " ", value.status().message()));
+    }
+    values[at] = *value;
     for (std::size_t i = position.size(); i-- > 0;) {
       index += layout.strides[i];
       if (++position[i] < layout.shape[i]) break;
@@ -107,6 +123,7 @@ void CopyValues(const Layout& layout, const std::string& bytes, bool big_endian,
       position[i] = 0;
     }
   }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -115,28 +132,28 @@ bool IsTensor(const PickleValue& value) {
   return value.kind == Kind::kCall && value.callee->text.rfind(kRebuild, 0) == 0;
 }
 
-absl::StatusOr<TensorLoader> TensorLoader::Create(Archive& archive) {
+absl::StatusOr<TensorLoader> TensorLoader::Create(Records& records) {
   bool big_endian = false;  // for older files, which have no byteorder record
-  if (archive.Contains("byteorder")) {
-    const absl::StatusOr<std::string> order = archive.Read("byteorder", 16);
+  if (records.Contains("byteorder")) {
+    const absl::StatusOr<std::string> order = records.Read("byteorder", 16);
     if (!order.ok()) return order.status();
     if (*order != "little" && *order != "big") {
-      return absl::InvalidArgumentError(absl::StrCat(archive.path(), ": byte order is \"",
+      return absl::InvalidArgumentError(absl::StrCat(records.path(), ": byte order is \"",
                                                      absl::CHexEscape(*order),
                                                      "\"; wanted \"little\" or \"big\""));
     }
     big_endian = *order == "big";
   }
-  TensorLoader loader(archive, big_endian);
+  TensorLoader loader(records, big_endian);
   loader.storage_bytes_left_ = kMaxStorageBytes;
   loader.values_left_ = kMaxValues;
   return loader;
 }
 
-absl::StatusOr<Tensor> TensorLoader::Load(const std::string& name, const PickleValue& value) {
+absl::StatusOr<StoredTensor> TensorLoader::Load(const std::string& name, const PickleValue& value) {
   const auto wrong = [&](const std::string& what) {
     return absl::InvalidArgumentError(
-        absl::StrCat(archive_->path(), ": tensor ", name, ": ", what));
+        absl::StrCat(records_->path(), ": tensor ", name, ": ", what));
   };
   // A parameter wraps its tensor once. Unwrapping in a loop could follow a cycle forever.
   const PickleValue* call = &value;
@@ -172,8 +189,10 @@ absl::StatusOr<Tensor> TensorLoader::Load(const std::string& name, const PickleV
     if (layout.shape[i] == 1) layout.strides[i] = 0;
   }
   const PickleValue* dtype = has_dtype ? Item(arguments, 6, Kind::kSymbol) : nullptr;
-  if (has_dtype && dtype == nullptr) return wrong("has no dtype; wanted float32");
-  const absl::StatusOr<const std::string*> storage =
+  if (has_dtype && dtype == nullptr) {
+    return wrong(absl::StrCat("has no dtype; wanted ", kWantedDtypes));
+  }
+  const absl::StatusOr<Storage> storage =
       ReadStorage(name, *id, dtype == nullptr ? "" : dtype->text);
   if (!storage.ok()) return storage.status();
 
@@ -182,7 +201,8 @@ absl::StatusOr<Tensor> TensorLoader::Load(const std::string& name, const PickleV
     return wrong(absl::StrCat("has shape ", ShapeToString(layout.shape), "; wanted at most ",
                               kMaxValues, " values in all tensors together"));
   }
-  const auto storage_values = static_cast<std::int64_t>((*storage)->size() / sizeof(float));
+  const auto storage_values =
+      static_cast<std::int64_t>(storage->bytes->size() / WidthOf(storage->dtype));
   if (count > 0 && !Fits(layout, storage_values)) {
     return wrong(absl::StrCat("has shape ", ShapeToString(layout.shape), ", strides ",
                               ShapeToString(layout.strides), " and offset ", layout.offset,
@@ -190,16 +210,20 @@ absl::StatusOr<Tensor> TensorLoader::Load(const std::string& name, const PickleV
   }
   values_left_ -= count;
   Tensor tensor{layout.shape, std::vector<float>(static_cast<std::size_t>(count))};
-  CopyValues(layout, **storage, big_endian_, tensor.values);
-  return tensor;
+  if (absl::Status status =
+          CopyValues(layout, *storage->bytes, storage->dtype, big_endian_, tensor.values);
+      !status.ok()) {
+    return wrong(std::string(status.message()));
+  }
+  return StoredTensor{std::move(tensor), storage->dtype};
 }
 
-absl::StatusOr<const std::string*> TensorLoader::ReadStorage(const std::string& name,
-                                                             const PickleValue& id,
-                                                             const std::string& dtype) {
+absl::StatusOr<TensorLoader::Storage> TensorLoader::ReadStorage(const std::string& name,
+                                                                const PickleValue& id,
+                                                                const std::string& dtype_symbol) {
   const auto wrong = [&](const std::string& what) {
     return absl::InvalidArgumentError(
-        absl::StrCat(archive_->path(), ": tensor ", name, ": ", what));
+        absl::StrCat(records_->path(), ": tensor ", name, ": ", what));
   };
   // ("storage", class, key, device, length)
   const PickleValue& fields = *id.arguments;
@@ -212,15 +236,16 @@ absl::StatusOr<const std::string*> TensorLoader::ReadStorage(const std::string& 
     return wrong("its storage is not described by (\"storage\", class, key, device, length)");
   }
   const bool untyped = IsUntyped(type->text);
-  const std::string found = DtypeName(untyped && !dtype.empty() ? dtype : type->text);
-  if (found != kFloat32) {
-    return wrong(absl::StrCat("dtype is ", absl::CHexEscape(found),
-                              "; wanted float32 (convert with .float())"));
+  const std::string found = DtypeName(untyped && !dtype_symbol.empty() ? dtype_symbol : type->text);
+  const std::optional<Dtype> dtype = DtypeOf(found);
+  if (!dtype.has_value()) {
+    return wrong(absl::StrCat("dtype is ", absl::CHexEscape(found), "; wanted ", kWantedDtypes,
+                              " (convert with .float())"));
   }
   auto storage = storages_.find(key->text);
   if (storage == storages_.end()) {
     absl::StatusOr<std::string> bytes =
-        archive_->Read(absl::StrCat("data/", key->text), storage_bytes_left_);
+        records_->Read(absl::StrCat("data/", key->text), storage_bytes_left_);
     if (!bytes.ok()) {
       return absl::InvalidArgumentError(
           absl::StrCat(bytes.status().message(), " (storage of tensor ", name, ")"));
@@ -229,12 +254,12 @@ absl::StatusOr<const std::string*> TensorLoader::ReadStorage(const std::string& 
     storage = storages_.emplace(key->text, *std::move(bytes)).first;
   }
   const auto size = static_cast<std::int64_t>(storage->second.size());
-  const std::int64_t width = untyped ? 1 : sizeof(float);
+  const auto width = untyped ? 1 : static_cast<std::int64_t>(WidthOf(*dtype));
   if (size % width != 0 || size / width != length->integer) {
     return wrong(
         absl::StrCat("its storage has ", size, " bytes; wanted ", length->integer, " * ", width));
   }
-  return &storage->second;
+  return Storage{&storage->second, *dtype};
 }
 
 }  // namespace hellocnn

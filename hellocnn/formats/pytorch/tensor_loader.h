@@ -9,9 +9,10 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "hellocnn/formats/pytorch/archive.h"
+#include "hellocnn/dtype.h"
 #include "hellocnn/formats/pytorch/pickle_reader.h"
-#include "hellocnn/weights.h"
+#include "hellocnn/formats/pytorch/records.h"
+#include "hellocnn/stored_weights.h"
 
 namespace hellocnn {
 
@@ -19,26 +20,31 @@ namespace hellocnn {
 // or not TensorLoader supports it.
 bool IsTensor(const PickleValue& value);
 
-// Loads float32 tensors from one archive.
+// Loads tensors from one file and converts their numbers to float32.
 //
 // Thread-compatible.
 class TensorLoader {
  public:
-  // Creates a loader. The archive must outlive it. INVALID_ARGUMENT: the byte order of the archive
-  // is unknown.
-  static absl::StatusOr<TensorLoader> Create(Archive& archive);
+  // Creates a loader. The records must outlive it. INVALID_ARGUMENT: the byte order of the file is
+  // unknown.
+  static absl::StatusOr<TensorLoader> Create(Records& records);
 
   // Loads a value for which IsTensor() returns true. INVALID_ARGUMENT: the tensor is invalid or not
   // supported. The message names the file and the tensor.
-  absl::StatusOr<Tensor> Load(const std::string& name, const PickleValue& value);
+  absl::StatusOr<StoredTensor> Load(const std::string& name, const PickleValue& value);
 
  private:
-  TensorLoader(Archive& archive, bool big_endian) : archive_(&archive), big_endian_(big_endian) {}
+  TensorLoader(Records& records, bool big_endian) : records_(&records), big_endian_(big_endian) {}
 
-  absl::StatusOr<const std::string*> ReadStorage(const std::string& name, const PickleValue& id,
-                                                 const std::string& dtype);
+  struct Storage {
+    const std::string* bytes;
+    Dtype dtype;
+  };
 
-  Archive* archive_;
+  absl::StatusOr<Storage> ReadStorage(const std::string& name, const PickleValue& id,
+                                      const std::string& dtype_symbol);
+
+  Records* records_;
   bool big_endian_;
   std::map<std::string, std::string> storages_;  // by key; several tensors may share a storage
   // The remaining budget for allocations. Without a limit, a few bytes of the file could make the

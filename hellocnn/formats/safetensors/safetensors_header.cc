@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
@@ -21,7 +22,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr char kMetadata[] = "__metadata__";
-constexpr char kFloat32[] = "F32";
 // Three levels: the header, the tensors in it, and the lists in those.
 constexpr int kMaxDepth = 3;
 constexpr std::size_t kMaxDimensions = 8;
@@ -33,6 +33,15 @@ constexpr std::size_t kMaxShown = 80;
 std::string ShownJson(const Json& json) {
   const std::string text = json.dump(-1, ' ', true);
   return text.size() <= kMaxShown ? text : absl::StrCat(text.substr(0, kMaxShown), "…");
+}
+
+std::optional<Dtype> DtypeOf(const std::string& name) {
+  static const auto* const dtypes = new std::map<std::string, Dtype>{{"F32", Dtype::kFloat32},
+                                                                     {"F16", Dtype::kFloat16},
+                                                                     {"BF16", Dtype::kBFloat16},
+                                                                     {"F64", Dtype::kFloat64}};
+  const auto found = dtypes->find(name);
+  return found == dtypes->end() ? std::nullopt : std::optional(found->second);
 }
 
 // Detects two problems that the parser would accept: duplicate names, of which the parser keeps the
@@ -137,10 +146,12 @@ class HeaderReader {
                          absl::StrCat("is described by ", ShownJson(value),
                                       "; wanted an object of dtype, shape and data_offsets"));
     }
-    if (value["dtype"] != kFloat32) {
-      return WrongTensor(entry.name, absl::StrCat("dtype is ", ShownJson(value["dtype"]),
-                                                  "; wanted \"", kFloat32, "\", float32"));
+    entry.shown_dtype = ShownJson(value["dtype"]);
+    if (!value["dtype"].is_string()) {
+      return WrongTensor(entry.name, absl::StrCat("dtype is ", entry.shown_dtype, "; wanted ",
+                                                  kWantedDtypes, ", as \"F32\""));
     }
+    entry.dtype = DtypeOf(value["dtype"].get<std::string>());
     std::vector<std::int64_t> offsets;
     if (!ReadNumbers(value["shape"], entry.shape) || entry.shape.size() > kMaxDimensions) {
       return WrongTensor(entry.name,
@@ -156,13 +167,14 @@ class HeaderReader {
     }
     entry.begin = static_cast<std::size_t>(offsets[0]);
     entry.end = static_cast<std::size_t>(offsets[1]);
+    if (!entry.dtype.has_value()) return entry;  // an error only if the network needs the tensor
     const std::int64_t bytes = offsets[1] - offsets[0];
-    constexpr std::int64_t kWidth = sizeof(float);
-    if (bytes % kWidth != 0 || CountValues(entry.shape, bytes / kWidth) != bytes / kWidth) {
+    const auto width = static_cast<std::int64_t>(WidthOf(*entry.dtype));
+    if (bytes % width != 0 || CountValues(entry.shape, bytes / width) != bytes / width) {
       return WrongTensor(
           entry.name,
           absl::StrCat("shape is ", ShapeToString(entry.shape), " and data_offsets span ", bytes,
-                       " bytes; wanted ", kWidth, " bytes for each value"));
+                       " bytes; wanted ", width, " bytes for each value"));
     }
     return entry;
   }

@@ -4,21 +4,25 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "hellocnn/dtype.h"
 
 namespace hellocnn {
 
-// A float32 tensor. Its values are row-major and little-endian. They are the bytes `begin` to `end`
-// of the data.
+// A tensor. Its values are row-major and little-endian. They are the bytes `begin` to `end` of the
+// data.
 struct SafetensorsEntry {
-  std::string name;  // escaped for messages
+  std::string name;            // escaped for messages
+  std::string shown_dtype;     // as in the file, for messages: "\"I64\""
+  std::optional<Dtype> dtype;  // none: a type that cannot be converted to float32
   std::vector<std::int64_t> shape;
   std::size_t begin = 0;
-  std::size_t end = 0;  // begin + 4 * the product of `shape`
+  std::size_t end = 0;  // begin + the product of `shape` and the width of `dtype`, if there is one
 };
 
 // Reads the JSON of a header. Returns the entries in the order of their data. They cover

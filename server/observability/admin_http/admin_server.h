@@ -1,4 +1,4 @@
-// The HTTP port for those who run the server: probes, Prometheus and people.
+// The HTTP port for operators: probes, metrics for Prometheus, and a page for people.
 #ifndef HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_ADMIN_SERVER_H_
 #define HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_ADMIN_SERVER_H_
 

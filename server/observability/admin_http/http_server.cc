@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/listen.h"
 
 namespace hellocnn::server {
 namespace {
@@ -30,62 +29,7 @@ constexpr unsigned kConnectionLimit = 128;
 constexpr unsigned kTimeoutSeconds = 10;
 constexpr std::size_t kBytesPerConnection = 16384;  // bounds the headers
 
-struct Bound {
-  int socket;
-  int port;
-};
-
 std::string ErrnoText() { return std::generic_category().message(errno); }
-
-// Listens on the first of the host's addresses that it can. IPv4 addresses come first, so that the
-// meaning of "localhost" does not depend on how the machine looks names up.
-absl::StatusOr<Bound> Listen(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string::npos) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": no port"));
-  }
-  std::string host = address.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const int error = getaddrinfo(host.c_str(), address.c_str() + colon + 1, &hints, &found);
-  if (error != 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", address, ": ", gai_strerror(error)));
-  }
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
-  std::vector<const addrinfo*> candidates;
-  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) candidates.push_back(one);
-  std::stable_partition(candidates.begin(), candidates.end(),
-                        [](const addrinfo* one) { return one->ai_family == AF_INET; });
-  std::string reason;
-  for (const addrinfo* candidate : candidates) {
-    const int listener =
-        socket(candidate->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener < 0) {
-      reason = ErrnoText();
-      continue;
-    }
-    const int on = 1;
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    sockaddr_storage bound{};
-    socklen_t length = sizeof(bound);
-    if (bind(listener, candidate->ai_addr, candidate->ai_addrlen) == 0 &&
-        listen(listener, SOMAXCONN) == 0 &&
-        getsockname(listener, reinterpret_cast<sockaddr*>(&bound), &length) == 0) {
-      // The port is in the same place for IPv4 and IPv6.
-      const auto* const name = reinterpret_cast<const sockaddr_in*>(&bound);
-      return Bound{listener, ntohs(name->sin_port)};
-    }
-    reason = ErrnoText();
-    close(listener);
-  }
-  return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": ", reason));
-}
 
 // A duplicate of a socket, to tell whether a file descriptor still is that socket.
 class SocketIdentity {
@@ -110,18 +54,29 @@ class SocketIdentity {
   const int duplicate_;
 };
 
+// Returns the path of a request's target. The target is a path, or a whole URL if the client takes
+// this server for a proxy. A slash at the end is ignored.
+std::string_view PathOf(std::string_view target) {
+  const std::size_t scheme_end = target.find("://");
+  if (!target.starts_with('/') && scheme_end != std::string_view::npos) {
+    target.remove_prefix(std::min(target.find('/', scheme_end + 3), target.size()));
+  }
+  while (target.ends_with('/')) target.remove_suffix(1);
+  return target.empty() ? "/" : target;
+}
+
 MHD_Result Send(MHD_Connection* connection, const HttpResponse& response) {
   // The library copies the body and does not write to it.
-  MHD_Response* answer = MHD_create_response_from_buffer(
+  MHD_Response* queued = MHD_create_response_from_buffer(
       response.body.size(), const_cast<char*>(response.body.data()), MHD_RESPMEM_MUST_COPY);
-  if (answer == nullptr) return MHD_NO;
-  MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, response.content_type.c_str());
-  MHD_add_response_header(answer, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+  if (queued == nullptr) return MHD_NO;
+  MHD_add_response_header(queued, MHD_HTTP_HEADER_CONTENT_TYPE, response.content_type.c_str());
+  MHD_add_response_header(queued, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
   if (response.status == MHD_HTTP_METHOD_NOT_ALLOWED) {
-    MHD_add_response_header(answer, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    MHD_add_response_header(queued, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
   }
-  const MHD_Result result = MHD_queue_response(connection, response.status, answer);
-  MHD_destroy_response(answer);
+  const MHD_Result result = MHD_queue_response(connection, response.status, queued);
+  MHD_destroy_response(queued);
   return result;
 }
 
@@ -133,7 +88,7 @@ struct HttpServer::Callbacks {
                               const char* method, const char* /*version*/, const char* /*body*/,
                               std::size_t* /*body_size*/, void** /*request*/) noexcept {
     try {
-      return Send(connection, static_cast<HttpServer*>(server)->Answer(path, method));
+      return Send(connection, static_cast<HttpServer*>(server)->Respond(PathOf(path), method));
     } catch (...) {
       return MHD_NO;  // not even an error could be sent; the library closes the connection
     }
@@ -161,9 +116,9 @@ HttpServer::HttpServer(Handler handler) : handler_(std::move(handler)) {
   connections_.reserve(kMaxConnections);
 }
 
-HttpResponse HttpServer::Answer(std::string_view path, std::string_view method) const {
+HttpResponse HttpServer::Respond(std::string_view path, std::string_view method) const {
   if (method != MHD_HTTP_METHOD_GET && method != MHD_HTTP_METHOD_HEAD) {
-    return {.status = MHD_HTTP_METHOD_NOT_ALLOWED, .body = "only GET and HEAD are answered\n"};
+    return {.status = MHD_HTTP_METHOD_NOT_ALLOWED, .body = "only GET and HEAD are allowed\n"};
   }
   std::string what = "an exception of an unknown type";
   try {
@@ -179,27 +134,27 @@ HttpResponse HttpServer::Answer(std::string_view path, std::string_view method) 
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address,
                                                               Handler handler) {
-  const absl::StatusOr<Bound> bound = Listen(address);
+  const absl::StatusOr<ListeningSocket> bound = Listen(address);
   if (!bound.ok()) return bound.status();
   // Whether the library closes the socket when it cannot start depends on its version and on where
   // it fails, and its documentation does not say. Closing the number a second time could close a
   // file that another thread has opened since.
-  const SocketIdentity identity(bound->socket);
+  const SocketIdentity identity(bound->descriptor);
   if (!identity.ok()) {
     const std::string reason = ErrnoText();
-    close(bound->socket);
+    close(bound->descriptor);
     return absl::UnavailableError(absl::StrCat("cannot serve HTTP on ", address, ": ", reason));
   }
   std::unique_ptr<HttpServer> server(new HttpServer(std::move(handler)));
   server->port_ = bound->port;
   server->daemon_ = MHD_start_daemon(
       MHD_USE_EPOLL_INTERNAL_THREAD, 0, nullptr, nullptr, &Callbacks::OnRequest, server.get(),
-      MHD_OPTION_LISTEN_SOCKET, bound->socket, MHD_OPTION_CONNECTION_LIMIT, kConnectionLimit,
+      MHD_OPTION_LISTEN_SOCKET, bound->descriptor, MHD_OPTION_CONNECTION_LIMIT, kConnectionLimit,
       MHD_OPTION_CONNECTION_TIMEOUT, kTimeoutSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
       kBytesPerConnection, MHD_OPTION_NOTIFY_CONNECTION, &Callbacks::OnConnection, server.get(),
       MHD_OPTION_END);
   if (server->daemon_ == nullptr) {
-    if (identity.IsStill(bound->socket)) close(bound->socket);
+    if (identity.IsStill(bound->descriptor)) close(bound->descriptor);
     return absl::UnavailableError(
         absl::StrCat("cannot serve HTTP on ", address, ": no thread or no memory for it"));
   }

@@ -1,4 +1,4 @@
-// A small HTTP server for pages that take no time to make, on a port that anyone may connect to.
+// A small HTTP server for pages that are quick to make, on a port that anyone may connect to.
 #ifndef HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_HTTP_SERVER_H_
 #define HELLOCNN_SERVER_OBSERVABILITY_ADMIN_HTTP_HTTP_SERVER_H_
 
@@ -21,18 +21,18 @@ struct HttpResponse {
 };
 
 // One thread serves all connections and never waits for one of them. So a client that is slow,
-// silent or gone costs a socket and 16 KiB, until it has been silent for 10 s. With 64 connections
-// open, a new one ends the oldest: a client that asks and reads gets its response, however many
-// others hold on to theirs.
+// silent or gone costs a socket and 16 KiB, until it has been silent for 10 s. While 64 connections
+// are open, a new one closes the oldest. A client that sends a request and reads thus gets its
+// response, however many others keep their connections open.
 class HttpServer {
  public:
-  // Called with the path of a GET or HEAD, without the query, on the server's thread. It must not
-  // block. If it throws, the client gets 500 and the exception is logged. It is not called for
-  // other methods, which get 405, nor for headers that are too large, which get 431.
+  // Called with the path of a GET or HEAD, without the query and without slashes at the end, on the
+  // server's thread. The path is "/" or begins with it, also if the client asked for a whole URL.
+  // It must not block. If it throws, the client gets 500 and the exception is logged. It is not
+  // called for other methods, which get 405, nor for headers that are too large, which get 431.
   using Handler = std::function<HttpResponse(std::string_view path)>;
 
-  // `address` is host:port. The host is a name or an address; IPv6 addresses are in brackets. Port
-  // 0 picks a free port. A name that has IPv4 and IPv6 addresses means its first IPv4 address.
+  // `address` is host:port, with the meaning of base/listen.h. Port 0 picks a free port.
   // UNAVAILABLE names the address and says why the server cannot listen on it.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address,
                                                            Handler handler);
@@ -46,7 +46,7 @@ class HttpServer {
 
   explicit HttpServer(Handler handler);
 
-  HttpResponse Answer(std::string_view path, std::string_view method) const;
+  HttpResponse Respond(std::string_view path, std::string_view method) const;
 
   const Handler handler_;
   std::vector<int> connections_;  // sockets, oldest first; only the server's thread uses it

@@ -37,9 +37,9 @@ std::string Numbers(const ServerInfo& info, const Overview& overview, absl::Dura
       Row("Requests in flight", absl::StrCat(overview.requests_in_flight)),
       Row("Connections", absl::StrCat(overview.connections)),
       "</table>\n<h2>Since the start</h2>\n<table>\n",
-      Row("Requests answered", CountAndRate(overview.requests, seconds)),
+      Row("Requests ended", CountAndRate(overview.requests, seconds)),
       Row("of these not OK", CountAndRate(overview.failed_requests, seconds)),
-      Row("Images answered", CountAndRate(overview.images, seconds)),
+      Row("Images in OK responses", CountAndRate(overview.images, seconds)),
       Row("Images a batch", absl::StrFormat("%.1f", per_batch)),
       Row("Workers busy", absl::StrFormat("%.1f%%", busy * 100)), "</table>\n");
 }

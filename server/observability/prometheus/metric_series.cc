@@ -28,9 +28,10 @@ MetricSeries::MetricSeries(const ServerInfo& info) {
   AddImages();
   AddBatches(info);
   AddLoading();
-  connections = &Gauge("hellocnn_connections", "Open gRPC connections.").Add({});
-  ready = &Gauge("hellocnn_ready", "1 while the server is SERVING, else 0.").Add({});
-  Gauge("hellocnn_build_info", "What the server was built from and with; always 1.")
+  connections = &Gauge("hellocnn_connections", "Number of open gRPC connections.").Add({});
+  ready = &Gauge("hellocnn_ready", "1 while the server is SERVING, otherwise 0.").Add({});
+  Gauge("hellocnn_build_info",
+        "Always 1, with labels that say what the server was built from and with.")
       .Add({{"version", info.version},
             {"compiler", info.compiler},
             {"libtorch", info.libtorch},
@@ -44,40 +45,48 @@ MethodSeries MetricSeries::AddMethod(const MethodLabels& labels) {
   MethodSeries series;
   for (std::size_t c = 0; c < kCodes.size(); ++c) {
     series.requests[c] = sharded.AddCounter(
-        "hellocnn_requests_total", "Requests answered, by method and gRPC status.",
+        "hellocnn_requests_total",
+        "Requests that have ended, by method and by the gRPC status of the response.",
         {{"service", labels.service}, {"method", labels.method}, {"code", kCodes[c]}});
   }
   series.request_duration = sharded.AddHistogram(
       "hellocnn_request_duration_seconds",
-      "Time from receiving a request to its answer, failures included.", kSeconds, both);
-  series.in_flight = sharded.AddGauge("hellocnn_requests_in_flight",
-                                      "Requests received and not yet answered.", both);
+      "Time from the arrival of a request until its response was ready, failures included.",
+      kSeconds, both);
+  series.in_flight = sharded.AddGauge(
+      "hellocnn_requests_in_flight",
+      "Number of requests that have arrived and whose response is not ready yet.", both);
   if (labels.takes_images) {
     series.request_images = sharded.AddHistogram(
-        "hellocnn_request_images", "Images in a request that was accepted.", kImages, method);
+        "hellocnn_request_images", "Number of images in an accepted request.", kImages, method);
   }
   series.received_bytes = sharded.AddCounter("hellocnn_received_bytes_total",
-                                             "Bytes of the messages received.", method);
-  series.sent_bytes =
-      sharded.AddCounter("hellocnn_sent_bytes_total", "Bytes of the messages sent.", method);
+                                             "Bytes of the messages that were received.", method);
+  series.sent_bytes = sharded.AddCounter("hellocnn_sent_bytes_total",
+                                         "Bytes of the messages that were sent.", method);
   return series;
 }
 
 ModelSeries MetricSeries::AddModel(const ModelLabels& labels) {
-  Gauge("hellocnn_model_info", "The model that is served; always 1.")
+  Gauge("hellocnn_model_info", "Always 1, with labels that say which model is served.")
       .Add({{"model", labels.name}, {"version", labels.version}, {"engine", labels.engine}})
       .Set(1);
-  Gauge("hellocnn_engine_info", "The engine in use; always 1.")
+  Gauge("hellocnn_engine_info", "Always 1, with a label that says which engine computes.")
       .Add({{"engine", labels.engine}})
       .Set(1);
-  Gauge("hellocnn_model_test_accuracy_ratio", "Share of test digits that the model gets right.")
+  Gauge("hellocnn_model_test_accuracy_ratio",
+        "Share of the test digits that the model classifies correctly.")
       .Add({})
       .Set(labels.test_accuracy);
+  Gauge("hellocnn_model_card_mismatch",
+        "1 if the model card was written for other weights than those served, else 0.")
+      .Add({})
+      .Set(labels.card_of_other_weights ? 1 : 0);
   ModelSeries series;
   for (const std::string& label : labels.class_labels) {
-    series.predictions.push_back(sharded.AddCounter("hellocnn_predictions_total",
-                                                    "Answered images, by the most likely class.",
-                                                    {{"class", label}}));
+    series.predictions.push_back(sharded.AddCounter(
+        "hellocnn_predictions_total", "Images in OK responses, by their most likely class.",
+        {{"class", label}}));
   }
   return series;
 }
@@ -86,11 +95,17 @@ MetricSeries::Counter MetricSeries::AddReason(ReasonOf what, const std::string& 
   switch (what) {
     case ReasonOf::kRejection:
       return sharded.AddCounter("hellocnn_requests_refused_total",
-                                "Requests answered without having been queued, by reason.",
+                                "Requests that were rejected and therefore not queued, by reason.",
                                 {{"reason", label}});
     case ReasonOf::kRelease:
       return sharded.AddCounter("hellocnn_batch_released_total",
-                                "Batches, by why they left the queue.", {{"reason", label}});
+                                "Batches, by the reason why they were released from the queue.",
+                                {{"reason", label}});
+    case ReasonOf::kLimit:
+      return sharded.AddCounter("hellocnn_transport_limits_total",
+                                "Calls that were rejected and connections that were closed because "
+                                "a client reached a limit of the transport, by limit.",
+                                {{"reason", label}});
     case ReasonOf::kDrop:
       break;
   }
@@ -100,13 +115,13 @@ MetricSeries::Counter MetricSeries::AddReason(ReasonOf what, const std::string& 
 }
 
 void MetricSeries::AddImages() {
-  accepted = sharded.AddCounter("hellocnn_images_accepted_total",
-                                "Images of requests that the queue has admitted.");
+  accepted =
+      sharded.AddCounter("hellocnn_images_accepted_total", "Images that the queue has accepted.");
   const auto computed = [this](const char* outcome) {
-    return sharded.AddCounter(
-        "hellocnn_images_computed_total",
-        "Images that the engine has run on: sent in an OK answer, computed for nobody, or failed.",
-        {{"outcome", outcome}});
+    return sharded.AddCounter("hellocnn_images_computed_total",
+                              "Images that the engine has run on, by outcome: sent in an OK "
+                              "response, discarded, or failed.",
+                              {{"outcome", outcome}});
   };
   answered = computed("answered");
   abandoned = computed("abandoned");
@@ -114,41 +129,46 @@ void MetricSeries::AddImages() {
 }
 
 void MetricSeries::AddBatches(const ServerInfo& info) {
-  queue_images = &Gauge("hellocnn_queue_images", "Images that wait in the queue now.").Add({});
-  Gauge("hellocnn_queue_capacity_images", "Images that the queue can hold.")
+  queue_images =
+      &Gauge("hellocnn_queue_images", "Number of images that wait in the queue.").Add({});
+  Gauge("hellocnn_queue_capacity_images", "Number of images that fit into the queue.")
       .Add({})
       .Set(info.queue_capacity);
-  queue_duration =
-      sharded.AddHistogram("hellocnn_queue_duration_seconds",
-                           "Time that a request waited until it left the queue.", kSeconds);
+  queue_duration = sharded.AddHistogram("hellocnn_queue_duration_seconds",
+                                        "Time for which a request waited in the queue.", kSeconds);
   compute_duration = sharded.AddHistogram("hellocnn_compute_duration_seconds",
-                                          "Time that the engine took for a batch.", kSeconds);
-  batch_size = sharded.AddHistogram("hellocnn_batch_size", "Images in a batch.", kImages);
-  Gauge("hellocnn_workers", "Threads that answer calls and compute.").Add({}).Set(info.workers);
+                                          "Time for which the engine computed a batch.", kSeconds);
+  batch_size = sharded.AddHistogram("hellocnn_batch_size", "Number of images in a batch.", kImages);
+  Gauge("hellocnn_workers", "Number of threads that handle calls and compute batches.")
+      .Add({})
+      .Set(info.workers);
   for (int w = 0; w < info.workers; ++w) {
-    busy.push_back(sharded.AddCounter("hellocnn_worker_busy_seconds_total",
-                                      "Time that a worker spent on calls and batches, not waiting.",
-                                      {{"worker", std::to_string(w)}}));
+    busy.push_back(sharded.AddCounter(
+        "hellocnn_worker_busy_seconds_total",
+        "Time that a worker has spent on calls and batches, without its time of waiting.",
+        {{"worker", std::to_string(w)}}));
   }
 }
 
 void MetricSeries::AddLoading() {
   model_load_duration =
       &Gauge("hellocnn_model_load_duration_seconds",
-             "Time from opening the model's files to the end of the warm-up; 0 until then.")
+             "Time from opening the model's files until the end of the warm-up, or 0 before that.")
            .Add({});
-  model_loaded_timestamp = &Gauge("hellocnn_model_loaded_timestamp_seconds",
-                                  "When the model was ready, in seconds since 1970; 0 until then.")
-                                .Add({});
-  confidence = sharded.AddHistogram("hellocnn_prediction_confidence_ratio",
-                                    "Probability of the most likely class, of answered images.",
-                                    kProbabilities);
+  model_loaded_timestamp =
+      &Gauge("hellocnn_model_loaded_timestamp_seconds",
+             "Time at which the model became ready, in seconds since 1970, or 0 before that.")
+           .Add({});
+  confidence = sharded.AddHistogram(
+      "hellocnn_prediction_confidence_ratio",
+      "Probability of the most likely class of an image in an OK response.", kProbabilities);
   input_mean = sharded.AddHistogram(
       "hellocnn_input_mean_ratio",
-      "Mean of the grey levels of a computed image, black 0 and white 1.", kGreyLevels);
+      "Mean grey level of a computed image, where 0 is black and 1 is white.", kGreyLevels);
   input_contrast = sharded.AddHistogram(
       "hellocnn_input_contrast_ratio",
-      "Standard deviation of the grey levels of a computed image, black 0, white 1.", kGreyLevels);
+      "Standard deviation of the grey levels of a computed image, where 0 is black and 1 is white.",
+      kGreyLevels);
 }
 
 prometheus::Family<prometheus::Gauge>& MetricSeries::Gauge(const char* name, const char* help) {

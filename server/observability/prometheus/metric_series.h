@@ -1,4 +1,4 @@
-// The names of the server's metrics and handles to count with.
+// The names of the server's metrics, and handles to count with.
 #ifndef HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_METRIC_SERIES_H_
 #define HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_METRIC_SERIES_H_
 
@@ -22,7 +22,7 @@ inline constexpr std::array kCodes = {
     "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
     "DATA_LOSS", "UNAUTHENTICATED"};
 
-// Handles to count with, of one method.
+// The handles of one method.
 struct MethodSeries {
   std::array<ShardedMetrics::Counter, kCodes.size()> requests;
   ShardedMetrics::Histogram request_duration;
@@ -32,7 +32,7 @@ struct MethodSeries {
   ShardedMetrics::Counter sent_bytes;
 };
 
-// Handles to count with, of one model.
+// The handles of one model.
 struct ModelSeries {
   std::vector<ShardedMetrics::Counter> predictions;  // by class index
 };
@@ -41,11 +41,11 @@ struct ModelSeries {
 // once, or reads at a scrape, are in the registry. Thread-safe.
 struct MetricSeries {
   explicit MetricSeries(const ServerInfo& info);
-  // The handles point into it.
+  // The handles point into this object.
   MetricSeries(const MetricSeries&) = delete;
   MetricSeries& operator=(const MetricSeries&) = delete;
 
-  // These add series, or find those that are there.
+  // Add series, or find those that exist already.
   MethodSeries AddMethod(const MethodLabels& labels);
   ModelSeries AddModel(const ModelLabels& labels);
   ShardedMetrics::Counter AddReason(ReasonOf what, const std::string& label);

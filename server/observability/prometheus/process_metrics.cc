@@ -14,6 +14,8 @@
 #include <string>
 #include <system_error>
 
+#include "server/observability/logging/logging.h"
+
 namespace hellocnn::server {
 namespace {
 
@@ -95,25 +97,31 @@ std::vector<prometheus::MetricFamily> CollectProcessMetrics() {
   // /proc/self/stat has the CPU time too, but in hundredths of a second.
   timespec cpu{};
   if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0) {
-    families.push_back(
-        Family("process_cpu_seconds_total", "CPU time used, user and system.", MetricType::Counter,
-               static_cast<double>(cpu.tv_sec) + static_cast<double>(cpu.tv_nsec) * 1e-9));
+    families.push_back(Family(
+        "process_cpu_seconds_total",
+        "CPU time that the process has used, in user and in system mode.", MetricType::Counter,
+        static_cast<double>(cpu.tv_sec) + static_cast<double>(cpu.tv_nsec) * 1e-9));
   }
   if (const std::optional<Stat> stat = ReadStat()) {
     const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-    gauge("process_resident_memory_bytes", "Resident memory.",
+    gauge("process_resident_memory_bytes", "Resident memory of the process.",
           stat->resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE)));
-    gauge("process_virtual_memory_bytes", "Virtual memory.", stat->virtual_bytes);
-    gauge("process_threads", "Threads.", stat->threads);
+    gauge("process_virtual_memory_bytes", "Virtual memory of the process.", stat->virtual_bytes);
+    gauge("process_threads", "Number of threads of the process.", stat->threads);
     if (const std::optional<double> boot = ReadBootTime()) {
-      gauge("process_start_time_seconds", "When the process was started, in seconds since 1970.",
+      gauge("process_start_time_seconds",
+            "Time at which the process was started, in seconds since 1970.",
             *boot + stat->start_ticks / ticks);
     }
   }
-  gauge("process_open_fds", "Open file descriptors.", CountOpenFiles());
+  gauge("process_open_fds", "Number of open file descriptors.", CountOpenFiles());
+  families.push_back(Family("hellocnn_log_dropped_total",
+                            "Lines of the log that were dropped, because standard error takes "
+                            "them too slowly or not at all.",
+                            MetricType::Counter, static_cast<double>(Logging::DroppedLines())));
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    gauge("process_max_fds", "File descriptors that may be open.",
+    gauge("process_max_fds", "Number of file descriptors that may be open.",
           static_cast<double>(limit.rlim_cur));
   }
   return families;

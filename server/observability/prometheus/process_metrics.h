@@ -1,4 +1,5 @@
-// The process_* families that Prometheus' client libraries agree on.
+// The process_* metrics, which are the same in all client libraries of Prometheus, and those of the
+// log, which is the process's.
 #ifndef HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_PROCESS_METRICS_H_
 #define HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_PROCESS_METRICS_H_
 

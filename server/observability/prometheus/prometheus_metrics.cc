@@ -165,6 +165,8 @@ void PrometheusMetrics::OnDiscarded(ModelId /*model*/, int images) {
   series_->abandoned.Increment(images);
 }
 
+void PrometheusMetrics::OnLimit(ReasonId reason) { series_->Of(reason).Increment(); }
+
 void PrometheusMetrics::OnModelLoaded(ModelId /*model*/, absl::Duration load) {
   series_->model_load_duration->Set(Seconds(load));
   series_->model_loaded_timestamp->Set(Seconds(absl::Now() - absl::UnixEpoch()));

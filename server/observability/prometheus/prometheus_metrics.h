@@ -16,12 +16,12 @@
 
 namespace hellocnn::server {
 
-// What a person wants to know at a glance.
+// The numbers that the status page shows.
 struct Overview {
-  std::int64_t requests;         // answered, with any code
-  std::int64_t failed_requests;  // answered with another code than OK
+  std::int64_t requests;         // ended, with any code
+  std::int64_t failed_requests;  // ended with another code than OK
   std::int64_t requests_in_flight;
-  std::int64_t images;  // computed and answered
+  std::int64_t images;  // computed and sent in OK responses
   std::int64_t batches;
   std::int64_t queued_images;
   std::int64_t connections;
@@ -59,6 +59,7 @@ class PrometheusMetrics : public Events {
   void OnDropped(ModelId model, int images, ReasonId reason,
                  std::optional<absl::Duration> waited) override;
   void OnDiscarded(ModelId model, int images) override;
+  void OnLimit(ReasonId reason) override;
   void OnModelLoaded(ModelId model, absl::Duration load) override;
 
   // Sets the gauge that says whether the server serves.

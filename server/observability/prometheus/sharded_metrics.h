@@ -1,5 +1,5 @@
-// Counters, gauges and histograms that cost the counting thread next to nothing: it takes no lock
-// and contends with no other thread for a cache line.
+// Counters, gauges and histograms for many threads. Counting takes no lock, and no two threads
+// write to the same cache line.
 #ifndef HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_SHARDED_METRICS_H_
 #define HELLOCNN_SERVER_OBSERVABILITY_PROMETHEUS_SHARDED_METRICS_H_
 
@@ -64,8 +64,8 @@ class ShardedMetrics {
   ShardedMetrics(const ShardedMetrics&) = delete;
   ShardedMetrics& operator=(const ShardedMetrics&) = delete;
 
-  // These add a series, or return the handle of the one that has the same name and labels. Series
-  // of one name are one family, whose help, type and bounds are those of its first series.
+  // Add a series, or return the handle of the series with the same name and labels. All series of
+  // a name form a family, which has the help, type and bounds of its first series.
   Counter AddCounter(const std::string& name, const std::string& help,
                      const prometheus::Labels& labels = {}) ABSL_LOCKS_EXCLUDED(mutex_);
   // For a number that is never below 0. If a scrape sees one thread's step down but not another

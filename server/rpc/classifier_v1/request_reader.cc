@@ -13,7 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hellocnn/topology.h"
-#include "server/rpc/classifier_v1/malformed.h"
+#include "server/rpc/transport/messages.h"
 
 namespace hellocnn::server {
 namespace {
@@ -39,6 +39,7 @@ constexpr std::uint32_t TagOfVarint(int field) {
 // field has.
 struct Tags {
   std::uint32_t images;
+  std::uint32_t priority;
   std::uint32_t id = 0;
   std::uint32_t timeout = 0;
 };
@@ -91,6 +92,12 @@ absl::Status Check(int index, const Pixels& pixels) {
   return floats ? CheckFinite(index, pixels.data) : absl::OkStatus();
 }
 
+// An enum has 32 bits on the wire, and protobuf ignores what goes beyond.
+Priority PriorityOf(std::uint64_t value) {
+  const bool is_low = static_cast<std::uint32_t>(value) == v1::PRIORITY_LOW;
+  return is_low ? Priority::kLow : Priority::kNormal;
+}
+
 absl::StatusOr<absl::Duration> DecodeTimeout(const google::protobuf::Duration& timeout) {
   const std::int64_t seconds = timeout.seconds();
   const std::int32_t nanos = timeout.nanos();
@@ -124,7 +131,7 @@ class Reader {
     views_ = {google::protobuf::Arena::CreateArray<ImageView>(arena, room), room};
   }
 
-  bool Read(Request* request) {
+  bool Read(Request* request, std::uint64_t* id) {
     input_.PushLimit(static_cast<int>(size_));
     google::protobuf::Duration timeout;
     bool has_timeout = false;
@@ -132,7 +139,11 @@ class Reader {
       if (tag == tags_.images) {
         if (!ReadImage()) return false;
       } else if (tag == tags_.id) {
-        if (!input_.ReadVarint64(&request->id)) return false;
+        if (!input_.ReadVarint64(id)) return false;
+      } else if (tag == tags_.priority) {
+        std::uint64_t value;
+        if (!input_.ReadVarint64(&value)) return false;
+        request->priority = PriorityOf(value);
       } else if (tag == tags_.timeout) {
         if (!ReadPart([&] { return timeout.MergePartialFromCodedStream(&input_); })) return false;
         has_timeout = true;
@@ -274,34 +285,36 @@ class Reader {
   absl::Status first_error_;
 };
 
-template <typename Message>
-absl::StatusOr<Request> ReadMessage(const RequestBytes& bytes, const Tags& tags, int max_images,
-                                    google::protobuf::Arena* arena) {
-  Request request;
-  if (!Reader(bytes, tags, max_images, arena).Read(&request)) return NotA<Message>(bytes.size);
-  return request;
+constexpr Tags TagsOf(const v1::ClassifyRequest* /*type*/) {
+  return {.images = TagOfBytes(v1::ClassifyRequest::kImagesFieldNumber),
+          .priority = TagOfVarint(v1::ClassifyRequest::kPriorityFieldNumber)};
+}
+constexpr Tags TagsOf(const v1::ClassifyStreamRequest* /*type*/) {
+  return {.images = TagOfBytes(v1::ClassifyStreamRequest::kImagesFieldNumber),
+          .priority = TagOfVarint(v1::ClassifyStreamRequest::kPriorityFieldNumber),
+          .id = TagOfVarint(v1::ClassifyStreamRequest::kIdFieldNumber),
+          .timeout = TagOfBytes(v1::ClassifyStreamRequest::kTimeoutFieldNumber)};
 }
 
 }  // namespace
 
-template <>
-absl::StatusOr<Request> ReadRequest<v1::ClassifyRequest>(const RequestBytes& bytes, int max_images,
-                                                         google::protobuf::Arena* arena) {
-  using Message = v1::ClassifyRequest;
-  return ReadMessage<Message>(bytes, {.images = TagOfBytes(Message::kImagesFieldNumber)},
-                              max_images, arena);
+template <typename Proto>
+absl::StatusOr<Request> ReadRequest(const RequestBytes& bytes, int max_images,
+                                    google::protobuf::Arena* arena, std::uint64_t* id) {
+  constexpr Tags kTags = TagsOf(static_cast<const Proto*>(nullptr));
+  Request request;
+  std::uint64_t read_id = 0;
+  if (!Reader(bytes, kTags, max_images, arena).Read(&request, &read_id)) {
+    return NotA<Proto>(bytes.size);
+  }
+  if (id != nullptr) *id = read_id;
+  return request;
 }
-
-template <>
-absl::StatusOr<Request> ReadRequest<v1::ClassifyStreamRequest>(const RequestBytes& bytes,
-                                                               int max_images,
-                                                               google::protobuf::Arena* arena) {
-  using Message = v1::ClassifyStreamRequest;
-  return ReadMessage<Message>(bytes,
-                              {.images = TagOfBytes(Message::kImagesFieldNumber),
-                               .id = TagOfVarint(Message::kIdFieldNumber),
-                               .timeout = TagOfBytes(Message::kTimeoutFieldNumber)},
-                              max_images, arena);
-}
+template absl::StatusOr<Request> ReadRequest<v1::ClassifyRequest>(const RequestBytes&, int,
+                                                                  google::protobuf::Arena*,
+                                                                  std::uint64_t*);
+template absl::StatusOr<Request> ReadRequest<v1::ClassifyStreamRequest>(const RequestBytes&, int,
+                                                                        google::protobuf::Arena*,
+                                                                        std::uint64_t*);
 
 }  // namespace hellocnn::server

@@ -1,17 +1,19 @@
 #include "server/rpc/core/call_scope.h"
 
 #include <cassert>
+#include <string>
 #include <utility>
 
 namespace hellocnn::server {
 
-Accounting::Accounting(Events* told, const Clock* time) : events(told), clock(time) {
+Accounting::Accounting(Events* told, const Clock* time, RequestLog* requests)
+    : events(told), log(requests), clock(time) {
   for (std::size_t i = 0; i < reasons.size(); ++i) {
     reasons[i] = events->AddReason(ReasonOf::kRejection, kRejectionLabels[i]);
   }
 }
 
-void CallScope::Begin(const Accounting* accounting, MethodId method, Instant deadline,
+void CallScope::Begin(const Accounting* accounting, ServedMethod method, Instant deadline,
                       std::size_t bytes) {
   assert(accounting_ == nullptr);
   accounting_ = accounting;
@@ -22,43 +24,77 @@ void CallScope::Begin(const Accounting* accounting, MethodId method, Instant dea
   duration_ = absl::ZeroDuration();
   model_ = {};
   images_ = 0;
+  timing_.reset();
+  rejected_.reset();
   confidences_.clear();
-  accounting->events->OnReceived(method, bytes);
+  accounting->events->OnReceived(method.id, bytes);
 }
 
 void CallScope::OnAccepted(ModelId model, int images) {
   model_ = model;
-  accounting_->events->OnAccepted(method_, model, images);
+  accounting_->events->OnAccepted(method_.id, model, images);
 }
 
-void CallScope::OnRejected(RejectionReason reason) const {
-  accounting_->events->OnRejected(method_, accounting_->reasons[static_cast<std::size_t>(reason)]);
+void CallScope::OnRejected(RejectionReason reason) {
+  rejected_ = reason;
+  accounting_->events->OnRejected(method_.id,
+                                  accounting_->reasons[static_cast<std::size_t>(reason)]);
 }
 
-void CallScope::OnReady(absl::StatusCode code) {
-  code_ = code;
+void CallScope::OnComputed(int images, const JobTiming& timing) {
+  images_ = images;
+  timing_ = timing;
+}
+
+void CallScope::OnReady(const absl::Status& status, const Rpc& rpc) {
+  code_ = status.code();
   duration_ = accounting_->clock->Now() - start_;
+  if (accounting_->log == nullptr) return;
+  const std::optional<RequestLog::Line> line = accounting_->log->Next(code_, duration_);
+  if (line.has_value()) Log(*line, status, rpc);
+}
+
+void CallScope::Log(const RequestLog::Line& line, const absl::Status& status,
+                    const Rpc& rpc) const {
+  const std::string peer = rpc.Peer();
+  const std::string message(status.message());
+  RequestLog::Request request = {.method = method_.name,
+                                 .code = status.code(),
+                                 .message = message,
+                                 .images = images_,
+                                 .duration = duration_,
+                                 .peer = peer,
+                                 .request_id = rpc.Metadata("x-request-id").value_or(""),
+                                 .traceparent = rpc.Metadata("traceparent").value_or("")};
+  if (rejected_.has_value()) {
+    request.rejected = kRejectionLabels[static_cast<std::size_t>(*rejected_)];
+  }
+  if (timing_.has_value()) {
+    request.queue = timing_->queue;
+    request.compute = timing_->compute;
+  }
+  accounting_->log->Write(line, request);
 }
 
 void CallScope::End(std::size_t sent_bytes) {
-  Close({.method = method_,
-         .code = code_,
-         .duration = duration_,
-         .sent_bytes = sent_bytes,
-         .model = model_,
-         .sent_images = images_,
-         .confidences = confidences_});
+  Report({.method = method_.id,
+          .code = code_,
+          .duration = duration_,
+          .sent_bytes = sent_bytes,
+          .model = model_,
+          .sent_images = images_,
+          .confidences = confidences_});
 }
 
 void CallScope::EndGone(absl::StatusCode code) {
-  Close({.method = method_,
-         .code = code,
-         .duration = duration_,
-         .model = model_,
-         .discarded_images = images_});
+  Report({.method = method_.id,
+          .code = code,
+          .duration = duration_,
+          .model = model_,
+          .discarded_images = images_});
 }
 
-void CallScope::Close(const RequestEnd& end) {
+void CallScope::Report(const RequestEnd& end) {
   std::exchange(accounting_, nullptr)->events->OnEnd(end);
   ticket_ = {};
 }

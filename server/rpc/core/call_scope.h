@@ -4,14 +4,19 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "server/observability/events.h"
-#include "server/rpc/admission.h"
+#include "server/observability/logging/request_log.h"
+#include "server/rpc/core/admission.h"
 #include "server/rpc/core/rejection.h"
+#include "server/rpc/transport/transport.h"
+#include "server/scheduling/job.h"
 
 namespace hellocnn::server {
 
@@ -19,11 +24,18 @@ namespace hellocnn::server {
 // and must outlive every request.
 struct Accounting {
   // Registers the reasons for rejections.
-  Accounting(Events* events, const Clock* clock);
+  Accounting(Events* events, const Clock* clock, RequestLog* log = nullptr);
 
   Events* events;
+  RequestLog* log;  // null if requests are not logged
   const Clock* clock;
   std::array<ReasonId, kRejectionLabels.size()> reasons;  // by RejectionReason
+};
+
+// What a method is to events, and its name, which lives as long as the process.
+struct ServedMethod {
+  MethodId id{};
+  std::string_view name;
 };
 
 // Each request, which is a unary call or one request of a stream, has one scope. No other code
@@ -43,7 +55,8 @@ class CallScope {
 
   // Called when a request of `bytes` bytes has arrived, which is due by `deadline`. `accounting`
   // must outlive the request.
-  void Begin(const Accounting* accounting, MethodId method, Instant deadline, std::size_t bytes);
+  void Begin(const Accounting* accounting, ServedMethod method, Instant deadline,
+             std::size_t bytes);
   // Keeps the call's place in the server until the request has ended.
   void Hold(Admission::Ticket ticket) { ticket_ = std::move(ticket); }
   // Returns the servable that responds to the call. Hold must have been called.
@@ -55,17 +68,17 @@ class CallScope {
   // Called when the queue of `model` has accepted the images of the request, before a worker takes
   // one.
   void OnAccepted(ModelId model, int images);
-  void OnRejected(RejectionReason reason) const;
-  // Called when all images of the request have been computed.
-  void OnComputed(int images) { images_ = images; }
+  void OnRejected(RejectionReason reason);
+  // Called when all images of the request have been computed, which took `timing`.
+  void OnComputed(int images, const JobTiming& timing);
   // Returns the results of the computed images, which the owner must fill if wants_confidences() is
   // true. They are empty after Begin, and are reported if the response is sent.
   std::vector<Confidence>* confidences() { return &confidences_; }
   bool wants_confidences() const { return accounting_->events->wants_statistics(); }
 
-  // Called when the response is ready to be sent with this code. The duration of the request ends
-  // now.
-  void OnReady(absl::StatusCode code);
+  // Called when the response is ready to be sent with this status. The duration of the request ends
+  // now. `rpc` is its call, which has not finished, for the log.
+  void OnReady(const absl::Status& status, const Rpc& rpc);
   // Called when the request has ended, because its response of `sent_bytes` bytes was sent.
   void End(std::size_t sent_bytes);
   // Called when the request has ended, but its caller had gone before the response was sent. `code`
@@ -73,16 +86,19 @@ class CallScope {
   void EndGone(absl::StatusCode code);
 
  private:
-  void Close(const RequestEnd& end);
+  void Report(const RequestEnd& end);
+  void Log(const RequestLog::Line& line, const absl::Status& status, const Rpc& rpc) const;
 
   const Accounting* accounting_ = nullptr;  // null before Begin and after the end
-  MethodId method_{};
+  ServedMethod method_;
   Instant start_;
   Instant deadline_;
   absl::StatusCode code_ = absl::StatusCode::kOk;
   absl::Duration duration_;
-  ModelId model_{};  // set once the request is accepted
-  int images_ = 0;   // the computed images: all or none
+  ModelId model_{};                  // set once the request is accepted
+  int images_ = 0;                   // the computed images: all or none
+  std::optional<JobTiming> timing_;  // of these images
+  std::optional<RejectionReason> rejected_;
   std::vector<Confidence> confidences_;
   Admission::Ticket ticket_;
 };

@@ -63,7 +63,7 @@ class StreamSession {
     Slots discard;
     // Start reading a message for this slot, and then call OnReadStarted.
     std::optional<int> read;
-    // Start writing the response of this slot. OnWritten follows when it is done.
+    // Start writing the response of this slot. OnWritten follows when it has ended.
     std::optional<int> write;
     // End the stream with this status. Nothing is in flight.
     std::optional<absl::Status> finish;

@@ -94,12 +94,12 @@ def write_state_dicts(directory, model):
     save("one_storage.pt", views)
     save("expanded.pt", changed(linear__2__bias=torch.tensor([0.25]).expand(10)))
 
-    save("half.pt", changed(conv__3__weight=state["conv.3.weight"].half()))
-    save("double.pt", changed(conv__3__weight=state["conv.3.weight"].double()))
-    save("bfloat16.pt", changed(conv__3__weight=state["conv.3.weight"].bfloat16()))
+    write_other_dtypes(directory, state)
+    write_other_names(directory, state)
     save("int64.pt", changed(conv__3__weight=state["conv.3.weight"].long()))
     save("sparse.pt", changed(linear__0__weight=state["linear.0.weight"].to_sparse()))
     save("extra.pt", changed(conv__9__weight=torch.zeros(3)))
+    save("extra_int64.pt", changed(conv__0__num_batches_tracked=torch.tensor(3)))
     save("misshaped.pt", changed(conv__3__bias=torch.zeros(17)))
     nan = state["linear.2.bias"].clone()
     nan[3] = float("nan")
@@ -107,6 +107,63 @@ def write_state_dicts(directory, model):
     missing = changed()
     del missing["linear.2.weight"]
     save("missing.pt", missing)
+
+
+def write_other_dtypes(directory, state):
+    """Files of other dtypes, each with the numbers that PyTorch itself makes of it in float32."""
+
+    def save(name, changed):
+        torch.save(changed, os.path.join(directory, name + ".pt"))
+        write_floats(os.path.join(directory, name + ".f32"), expected_values({k: v.float() for k, v in changed.items()}))
+
+    for dtype in (torch.float16, torch.bfloat16, torch.float64):
+        short = str(dtype).replace("torch.", "")
+        save(short, {name: tensor.to(dtype) for name, tensor in state.items()})
+        transposed = state["linear.0.weight"].to(dtype).t().contiguous().t()
+        save("one_" + short, {**state, "linear.0.weight": transposed})
+    # Every finite float16: also the subnormal ones, and both zeros.
+    halves = torch.tensor(list(range(0x7C00)) + list(range(0x8000, 0xFC00)), dtype=torch.int32).to(torch.int16).view(torch.float16)
+    weight = torch.cat([halves[: 48000], halves.new_zeros(48000 - min(48000, halves.numel()))]).view(120, 16, 5, 5)
+    save("halves", {**state, "conv.6.weight": weight})
+    weight = torch.cat([halves[48000:], halves.new_zeros(48000 - (halves.numel() - 48000))]).view(120, 16, 5, 5)
+    save("more_halves", {**state, "conv.6.weight": weight})
+    # Between two float32, and too small for any.
+    double = state["conv.3.bias"].double()
+    double[0], double[1] = 0.1, 1e-300
+    save("fine_float64", {**state, "conv.3.bias": double})
+    double = double.clone()
+    double[7] = -1e300
+    torch.save({**state, "conv.3.bias": double}, os.path.join(directory, "huge_float64.pt"))
+
+
+def write_other_names(directory, state):
+    def save(name, changed):
+        torch.save(changed, os.path.join(directory, name + ".pt"))
+
+    def renamed(change):
+        return collections.OrderedDict((change(name), tensor) for name, tensor in state.items())
+
+    save("compiled", renamed("_orig_mod.{}".format))
+    save("parallel", renamed("module.{}".format))
+    save("lightning", {"epoch": 3, "pytorch-lightning_version": "2.0", "loss": torch.tensor(0.5), "state_dict": renamed("model.{}".format)})
+    save("compiled_parallel", renamed("module._orig_mod.{}".format))
+    save("any_prefix", renamed("net/é.backbone.{}".format))
+    save("compiled_parts", renamed(lambda name: name.replace("conv.", "conv._orig_mod.").replace("linear.", "linear.module.")))
+    save("compiled_half", {name: tensor.half() for name, tensor in renamed("_orig_mod.{}".format).items()})
+    save("mixed_prefixes", renamed(lambda name: ("a." if name < "conv.3" else "b.") + name))
+    save("prefix_missing", {name: tensor for name, tensor in renamed("module.{}".format).items() if name != "module.linear.0.bias"})
+    save("prefix_extra", {**renamed("module.{}".format), "module.bn.num_batches_tracked": torch.tensor(1)})
+    save("averaged", {**renamed("module.{}".format), "n_averaged": torch.tensor(1)})
+    save("two_models", {**renamed("student.{}".format), **renamed("teacher.{}".format)})
+    save("twice", {**state, **renamed("_orig_mod.{}".format)})
+    optimizer = {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
+    for key in ("state_dict", "model", "model_state_dict", "net"):
+        save("checkpoint_" + key, {"epoch": 3, "optimizer": optimizer, key: state, "loss": 0.5})
+    save("checkpoint_nested", {"meta": {"lr": 0.1}, "checkpoint": {"model": renamed("module.{}".format)}})
+    save("checkpoint_two", {"model": state, "ema": {**state}})
+    save("checkpoint_shared", {"model": state, "best": state})
+    save("checkpoint_other", {"model": nn.Linear(3, 2).state_dict()})
+    save("checkpoint_none", {"epoch": 3, "history": {"loss": 0.5}})
 
 
 def write_other_files(directory, model):
@@ -117,12 +174,64 @@ def write_other_files(directory, model):
     torch.jit.trace(model, torch.zeros(2, 1, 32, 32)).save(path("traced.pt"))
     torch.jit.script(nn.Linear(3, 2)).save(path("scripted_other.pt"))
     torch.save(model, path("whole_module.pt"))
-    torch.save(model.state_dict(), path("legacy.pt"), _use_new_zipfile_serialization=False)
-    torch.save({"epoch": 3, "model_state": model.state_dict(), "loss": 0.5}, path("checkpoint.pt"))
+    def save_as_before(name, content, **options):
+        torch.save(content, path(name), _use_new_zipfile_serialization=False, **options)
+
+    state = model.state_dict()
+    save_as_before("legacy.pt", state)
+    for protocol in (3, 4, 5):
+        save_as_before("legacy_%d.pt" % protocol, state, pickle_protocol=protocol)
+    save_as_before("legacy_checkpoint.pt", {"epoch": 3, "steps": torch.tensor(1), "flags": torch.tensor([True]),
+                                            "complex": torch.zeros(2, dtype=torch.complex128), "model": state})
+    transposed = state["linear.0.weight"].t().contiguous().t()
+    save_as_before("legacy_transposed.pt", {**state, "linear.0.weight": transposed})
+    save_as_before("legacy_half.pt", {name: tensor.half() for name, tensor in state.items()})
+    both = torch.cat([state["conv.0.bias"], state["conv.3.bias"]])
+    save_as_before("legacy_shared.pt", {**state, "conv.0.bias": both[:6], "conv.3.bias": both[6:]})
+    save_as_before("legacy_module.pt", model)
+    save_as_before("legacy_malicious.pt", {"conv.0.weight": TouchOnLoad(path("marker"))})
     torch.save(torch.zeros(3), path("one_tensor.pt"))
     torch.save([1, 2], path("list.pt"))
     torch.save({"conv.0.weight": TouchOnLoad(path("marker"))}, path("malicious.pt"))
     torch.save(TouchOnLoad(path("marker")), path("malicious_root.pt"))
+
+
+class Flattened(HelloCNN):
+    def forward(self, x):
+        return self.linear(self.conv(x).flatten(1))
+
+
+class Viewed(HelloCNN):
+    def forward(self, x):
+        return self.linear(self.conv(x).view(x.size(0), -1))
+
+
+class Reshaped(HelloCNN):
+    def forward(self, x):
+        return self.linear(self.conv(x.reshape(-1, 1, 32, 32)).reshape(-1, 120))
+
+
+class Logits(HelloCNN):
+    def forward(self, x):
+        return self.linear[:-1](self.conv(x).flatten(1))
+
+
+def write_onnx_files(directory, state):
+    def export(name, network, images=torch.zeros(2, 1, 32, 32), **options):
+        network.load_state_dict(state)
+        torch.onnx.export(network.to(images.dtype).eval(), images, os.path.join(directory, name + ".onnx"), **options)
+
+    export("squeezed", HelloCNN())
+    export("flattened", Flattened())
+    export("opset_9", Flattened(), opset_version=9)
+    export("opset_17", Flattened(), opset_version=17)
+    export("not_folded", Flattened(), do_constant_folding=False, keep_initializers_as_inputs=True)
+    export("viewed", Viewed(), input_names=["x"], dynamic_axes={"x": {0: "n"}})
+    export("reshaped", Reshaped(), torch.zeros(2, 1024))
+    export("float64", Flattened(), torch.zeros(2, 1, 32, 32, dtype=torch.float64))
+    export("logits", Logits())
+    export("without_weights", Flattened(), export_params=False)
+    torch.onnx.export(nn.Linear(1024, 10), torch.zeros(2, 1024), os.path.join(directory, "other.onnx"))
 
 
 def rewrite(source, target, change=lambda name, data: data, extra=(), method=zipfile.ZIP_STORED):
@@ -179,14 +288,27 @@ def write_tampered_files(directory):
     rewrite(source, path("cyclic_module.pt"),
             pickled(b"\x80\x02c__torch__\nA\n)\x81q\0}X\x01\0\0\0ah\0sb."))
 
+    def integer(value):
+        return b"\x8a\x08" + struct.pack("<q", value)
+
+    def integers(values):
+        return b"(" + b"".join(map(integer, values)) + b"t"
+
+    def text(value):
+        return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+    def item(name, key, size, offset, shape, strides):
+        return (text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + b"ctorch\nFloatStorage\n" +
+                text(str(key)) + text("cpu") + integer(size) + b"tQ" + integer(offset) + integers(shape) +
+                integers(strides) + b"\x89}tRs")
+
     def one_tensor(offset, shape, strides):
-        def integers(values):
-            packed = b"".join(b"\x8a\x08" + struct.pack("<q", value) for value in values)
-            return b"(" + packed + b"t"
-        return (b"\x80\x02}X\x0b\0\0\0conv.0.biasctorch._utils\n_rebuild_tensor_v2\n("
-                b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x001X\x03\0\0\0cpuK\x06tQ"
-                b"\x8a\x08" + struct.pack("<q", offset) + integers(shape) + integers(strides) +
-                b"\x89}tRs.")
+        """A state_dict, in which conv.0.bias has this layout."""
+        items = []
+        for key, (name, tensor) in enumerate(HelloCNN().state_dict().items()):
+            layout = (offset, shape, strides) if name == "conv.0.bias" else (0, tensor.shape, tensor.stride())
+            items.append(item(name, key, tensor.numel(), *layout))
+        return b"\x80\x02}" + b"".join(items) + b"."
 
     most = 2**63 - 1
     for name, opcodes in {
@@ -234,6 +356,7 @@ def main():
     write_floats(os.path.join(directory, "expected.f32"), expected_values(model.state_dict()))
     write_state_dicts(directory, model)
     write_other_files(directory, model)
+    write_onnx_files(directory, model.state_dict())
     write_tampered_files(directory)
     write_parity(directory, mnist, model)
 

@@ -16,8 +16,9 @@ TEST(WeightFileLayoutTest, TensorsMustLieInTheirStorage) {
 
 TEST(WeightFileLayoutTest, SizesThatOverflowAreErrors) {
   EXPECT_THAT(LoadError(PytorchFile("huge_expanded.pt")), HasSubstr("[1099511627776]"));
-  EXPECT_THAT(LoadError(PytorchFile("huge_unused_stride.pt")), HasSubstr("is missing"));
-  EXPECT_THAT(LoadError(PytorchFile("huge_shape.pt")), HasSubstr("is missing"));
+  EXPECT_THAT(LoadError(PytorchFile("huge_unused_stride.pt")),
+              HasSubstr("conv.0.bias has shape [1] and 1 values"));
+  EXPECT_THAT(LoadError(PytorchFile("huge_shape.pt")), HasSubstr("and 0 values; wanted [6]"));
   EXPECT_THAT(LoadError(PytorchFile("negative_stride.pt")), HasSubstr("none negative"));
   EXPECT_THAT(LoadError(PytorchFile("stride_missing.pt")), HasSubstr("the same length"));
 }

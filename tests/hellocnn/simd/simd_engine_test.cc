@@ -23,7 +23,7 @@
 #include "tests/testing/classify.h"
 
 // A program may define malloc with glibc, but not with sanitizers, which define it themselves.
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !defined(HELLOCNN_SANITIZED)
 #define COUNTS_ALLOCATIONS 1
 // The function gets another name in C++, because its own name is reserved. Only the linker needs
 // the latter.

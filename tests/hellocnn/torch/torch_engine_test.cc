@@ -86,7 +86,7 @@ std::vector<std::uint8_t> PaddedTestDigits(std::vector<std::uint8_t>* labels) {
                   padded.begin() + i * kImagePixels + (y + 2) * kImageSide + 2);
     }
   }
-  *labels = digits->labels;
+  labels->assign(digits->labels.begin(), digits->labels.end());
   return padded;
 }
 

@@ -1,6 +1,7 @@
 """hellocnn-train as its users meet it, on a small training set cut from MNIST's test digits."""
 
 import gzip
+import hashlib
 import json
 import os
 import pathlib
@@ -113,6 +114,7 @@ class TrainTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         card = json.loads(self.read("out", "model_card.json"))
         self.assertEqual((card["name"], card["version"]), ("digits", "9"))
+        self.assertEqual(card["weights_sha256"], hashlib.sha256(self.read("out")).hexdigest())
         self.assertEqual(card["training"]["split"], {"training": TRAINING - 160, "validation": 160})
         self.assertEqual(len(card["training"]["search"]), 4)
         matrix = card["confusion_matrix"]
@@ -127,6 +129,32 @@ class TrainTest(unittest.TestCase):
         self.assertEqual(other.returncode, 1)
         self.assertIn("other settings", other.stderr)
         self.assertEqual(self.run_train("out", "--batch-size=32", "--restart").returncode, 0)
+
+    def test_other_names_and_presentations_of_the_data_are_understood(self):
+        raw = self.data / "EMNIST" / "raw"
+        raw.mkdir(parents=True)
+        for path in list(self.data.glob("*-ubyte")):
+            name = "emnist-digits-" + path.name.replace("t10k", "test")
+            content = path.read_bytes()
+            if "images" in name:
+                content = content[:16] + bytes(255 - level for level in content[16:])
+            (raw / name).write_bytes(content)
+            path.unlink()
+        done = self.run_train("out")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("hint: the edges of these images are bright", done.stderr)
+        self.assertIn("--invert", done.stderr)
+        self.assertEqual(set(json.loads(self.read("out", "model_card.json"))["data"]["sha256"]),
+                         {path.name for path in raw.iterdir()})
+        mended = self.run_train("mended", "--invert")
+        self.assertEqual(mended.returncode, 0, mended.stderr)
+        self.assertNotIn("hint", mended.stderr)
+        for path in raw.iterdir():
+            path.unlink()
+        raw.rmdir()
+        write_small_mnist(self.data)
+        self.assertEqual(self.run_train("plain").returncode, 0)
+        self.assertEqual(self.read("mended"), self.read("plain"))
 
     def test_bad_data_is_named(self):
         (self.data / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x05abc")

@@ -80,5 +80,27 @@ TEST_F(OptionReferenceTest, PrintedConfigurationIsAFileThatGivesTheSameOptions) 
   }
 }
 
+TEST_F(OptionReferenceTest, PrintedConfigurationHoldsEveryValueThatAFlagCan) {
+  for (const std::string model :
+       {"a \"b\" c", "\"",  "'",    "a'b",      "back\\slash", "\\",          "a # b",
+        "#",         " a ", "a\tb", "a\nb = c", "a\r",         "=",           "[x]",
+        "7",         "007", "+7",   "é\xff",    "\x1b[2J",     "\xef\xbb\xbf"}) {
+    const auto printed = Parse({"--print-config", "--model", model});
+    ASSERT_TRUE(printed.ok()) << model << ": " << printed.status();
+    const auto read = Parse({WriteFile(printed->text)});
+    ASSERT_TRUE(read.ok()) << read.status() << "\n" << printed->text;
+    EXPECT_EQ(read->options.model, model) << printed->text;
+  }
+}
+
+TEST_F(OptionReferenceTest, PrintedConfigurationCanBeReadWhateverItsFileWasCalled) {
+  file_ += "\nthreads = 0";
+  const auto printed = Parse({WriteFile("threads = 1\n"), "--print-config"});
+  ASSERT_TRUE(printed.ok()) << printed.status();
+  const auto read = Parse({WriteFile(printed->text)});
+  ASSERT_TRUE(read.ok()) << read.status() << "\n" << printed->text;
+  EXPECT_EQ(read->options.threads, 1);
+}
+
 }  // namespace
 }  // namespace hellocnn::server

@@ -5,6 +5,8 @@
 #include <array>
 #include <iterator>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/cpu_quota.h"
 #include "gmock/gmock.h"
@@ -70,6 +72,10 @@ TEST_F(OptionSourcesTest, UnknownNamesAreRejectedWhereverTheyStand) {
 TEST_F(OptionSourcesTest, MistypedNamesAreToldTheNearestOption) {
   EXPECT_THAT(Rejection({"--max-batchsize=3"}), HasSubstr("did you mean --max-batch-size?"));
   EXPECT_THAT(Rejection({"--thread", "3"}), HasSubstr("did you mean --threads?"));
+  EXPECT_THAT(Rejection({"--hepl"}), HasSubstr("did you mean --help?"));
+  EXPECT_EQ(Rejection({"3", "--lissten", "x"}),
+            "--lissten is not an option; did you mean --listen?");
+  EXPECT_EQ(Rejection({"stray"}), "\"stray\" is not expected; wanted --option=value, see --help");
   EXPECT_THAT(Rejection({"--configuration=x"}), HasSubstr("see --help"));
   EXPECT_THAT(Rejection({WriteFile("log_level = info\n")}), HasSubstr("did you mean log-level?"));
   EXPECT_THAT(Rejection({WriteFile("port = 3\n")}), HasSubstr("see --help"));
@@ -147,26 +153,73 @@ TEST_F(OptionSourcesTest, NoServiceCanSetAnOption) {
   }
 }
 
+TEST_F(OptionSourcesTest, EmptyVariablesCountAsNotSet) {
+  for (const std::string& name : AllOptions()) SetEnvironment(EnvironmentName(name), "");
+  SetEnvironment("HELLOCNN_CONFIG", "");
+  const auto parsed = Parse({WriteFile("threads = 3\n")});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->options.threads, 3);
+  EXPECT_EQ(SourceOf(*parsed, "listen"), "default");
+  EXPECT_THAT(parsed->warnings, IsEmpty());
+  EXPECT_TRUE(Parse({}).ok()) << Parse({}).status();
+}
+
+TEST_F(OptionSourcesTest, AByteOrderMarkIsSkipped) {
+  const auto parsed = Parse({WriteFile("\xef\xbb\xbfthreads = 3\r\nmodel = m\r\n")});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->options.threads, 3);
+  EXPECT_EQ(parsed->options.model, "m");
+  EXPECT_TRUE(Parse({WriteFile("\xef\xbb\xbf# nothing\n")}).ok());
+  EXPECT_FALSE(Parse({WriteFile("threads = 3\n\xef\xbb\xbfmodel = m\n")}).ok());
+}
+
 TEST_F(OptionSourcesTest, FileIsNeverReadAsSomethingElseThanItSays) {
-  EXPECT_THAT(Rejection({WriteFile("threads = 1\nmodel = \"a # b\"\n")}),
+  EXPECT_THAT(Rejection({WriteFile("threads = 1\nmodel = a#b\n")}),
               AllOf(HasSubstr("line 2"), HasSubstr("cannot contain #")));
-  EXPECT_THAT(Rejection({WriteFile("model = a#b\n")}), HasSubstr("cannot contain #"));
   EXPECT_THAT(Rejection({WriteFile("x\n")}),
               AllOf(HasSubstr("line 1"), HasSubstr("option = value")));
   EXPECT_THAT(Rejection({WriteFile("threads = 1\nmodel # = x\n")}),
               AllOf(HasSubstr("line 2"), HasSubstr("option = value")));
-  EXPECT_THAT(Rejection({WriteFile("model\n")}), HasSubstr("option = value"));
-  EXPECT_THAT(Rejection({WriteFile("[server]\n")}), HasSubstr("option = value"));
-  EXPECT_THAT(Rejection({WriteFile("model = \"a\n")}), HasSubstr("quote is not closed"));
-  EXPECT_THAT(Rejection({WriteFile("model = \"a \\\" b\"\n")}), HasSubstr("quote"));
-  const auto parsed = Parse({WriteFile("# all\n\n  # of\nmodel = \"a\" # it\n")});
-  ASSERT_TRUE(parsed.ok()) << parsed.status();
-  EXPECT_EQ(parsed->options.model, "a");
+  for (const char* line : {"model\n", "[server]\n", "[a] = b\n", "= b\n", "==\n"}) {
+    EXPECT_THAT(Rejection({WriteFile(line)}), HasSubstr("wanted option = value")) << line;
+  }
+  for (const char* line : {"model =", "model = \n", "model = # m\n"}) {
+    EXPECT_THAT(Rejection({WriteFile(line)}), HasSubstr("there is no value")) << line;
+  }
+  EXPECT_THAT(Rejection({WriteFile("model = \"\"\n")}), HasSubstr("wanted a folder"));
+  for (const char* line : {"model = \"a\n", "model = 'a\n", "model = \"a\\\"\n", "model = \"\n"}) {
+    EXPECT_THAT(Rejection({WriteFile(line)}), HasSubstr("quote is not closed")) << line;
+  }
+  EXPECT_THAT(Rejection({WriteFile("model = \"a\" b\n")}), HasSubstr("follows the closing quote"));
+  EXPECT_THAT(Rejection({WriteFile("model = \"\"\"a\"\"\"\n")}), HasSubstr("follows"));
+  EXPECT_THAT(Rejection({WriteFile("model = a \"b\"\n")}), HasSubstr("needs quotes around it"));
+  EXPECT_THAT(Rejection({WriteFile("model = \"C:\\digits\"\n")}), HasSubstr("backslash"));
+}
+
+TEST_F(OptionSourcesTest, QuotesHoldWhatIsBetweenThem) {
+  const std::vector<std::pair<std::string, std::string>> models = {
+      {"# all\n\n  # of\nmodel = \"a\" # it\n", "a"},
+      {"model = \"a # b\"\n", "a # b"},
+      {"model='a # b'#c", "a # b"},
+      {"model = \"a \\\" b\\\\\"\n", "a \" b\\"},
+      {"model = 'C:\\digits \"5\"'\n", "C:\\digits \"5\""},
+      {"model = C:\\digits\n", "C:\\digits"},
+      {"model = a 'b'\n", "a 'b'"},
+      {"model = \"a=b\"\n", "a=b"},
+      {"model = \" a\\tb\\n\"\n", " a\tb\n"},
+  };
+  for (const auto& [file, model] : models) {
+    const auto parsed = Parse({WriteFile(file)});
+    ASSERT_TRUE(parsed.ok()) << file << parsed.status();
+    EXPECT_EQ(parsed->options.model, model) << file;
+  }
 }
 
 TEST_F(OptionSourcesTest, ErrorsCanBePrintedWhateverTheFileHolds) {
-  for (const std::string line : {"se\xff\x1b[2J = 1", "listen = a\x1b#\xff", "\x1b\xff",
-                                 "threads = \"\x1b\xff\"", "[\x1b\xff]\nx = 1"}) {
+  for (const std::string line :
+       {"se\xff\x1b[2J = 1", "listen = a\x1b#\xff", "\x1b\xff", "threads = \"\x1b\xff\"",
+        "[\x1b\xff]\nx = 1", "model = \"\\\xff\"", "listen = \xff://h:1", "listen = :\xff",
+        "listen = [::1%\xff]", "listen = ::1%\xff"}) {
     const std::string error = Rejection({WriteFile(line)});
     EXPECT_EQ(error.find_first_of("\x1b\xff"), std::string::npos) << error;
     EXPECT_THAT(error, HasSubstr("\\x"));
@@ -183,7 +236,8 @@ TEST_F(OptionSourcesTest, EnvironmentOfTheClientIsNotRejected) {
 }
 
 TEST_F(OptionSourcesTest, TheSameOptionTwiceIsRejected) {
-  EXPECT_THAT(Rejection({"--threads=1", "--threads=2"}), HasSubstr("--threads"));
+  EXPECT_EQ(Rejection({"--threads=1", "--threads=2"}),
+            "--threads is given more than once; see --help");
   EXPECT_THAT(Rejection({WriteFile("threads = 1\nmodel = m\nthreads = 2\n")}),
               HasSubstr("threads is given more than once"));
   EXPECT_THAT(Rejection({WriteFile("threads = 1\nthreads = 2\n")}),
@@ -200,6 +254,9 @@ TEST_F(OptionSourcesTest, FlagWithoutAValueDoesNotTakeTheNextOne) {
 
 TEST_F(OptionSourcesTest, FolderIsNoFile) {
   EXPECT_THAT(Rejection({"--config=/tmp"}), HasSubstr("cannot read /tmp"));
+  // These have no end, or cannot be read where they begin.
+  EXPECT_THAT(Rejection({"--config=/dev/zero"}), HasSubstr("there is a zero byte in it"));
+  EXPECT_THAT(Rejection({"--config=/proc/self/mem"}), HasSubstr("cannot read /proc/self/mem"));
 }
 
 TEST_F(OptionSourcesTest, FileMayBeAPipe) {

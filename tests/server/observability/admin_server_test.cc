@@ -63,6 +63,7 @@ TEST_F(AdminServerTest, RootIsAPageForPeople) {
   EXPECT_THAT(answer, HasSubstr("Content-Type: text/html"));
   EXPECT_THAT(answer, HasSubstr("1.2.3"));
   EXPECT_THAT(answer, HasSubstr("href=\"/metrics\""));
+  EXPECT_THAT(answer, HasSubstr("Requests ended"));
   EXPECT_THAT(answer, Not(HasSubstr("<script")));
 }
 
@@ -76,7 +77,7 @@ TEST_F(AdminServerTest, ProbesAndPageWorkWithoutMetrics) {
   EXPECT_THAT(page, StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(page, HasSubstr("hellocnn-server is serving"));
   EXPECT_THAT(page, HasSubstr("Metrics are off"));
-  EXPECT_THAT(page, Not(HasSubstr("Requests answered")));
+  EXPECT_THAT(page, Not(HasSubstr("Requests ended")));
   const std::string metrics = Get("/metrics");
   EXPECT_THAT(metrics, StartsWith("HTTP/1.1 404"));
   EXPECT_THAT(metrics, EndsWith("metrics are off: the server was started with --metrics=off\n"));
@@ -84,7 +85,7 @@ TEST_F(AdminServerTest, ProbesAndPageWorkWithoutMetrics) {
 
 TEST_F(AdminServerTest, OtherPathsAreNotFound) {
   EXPECT_THAT(Get("/other"), StartsWith("HTTP/1.1 404"));
-  EXPECT_THAT(Get("/metrics/"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(Get("/metrics/more"), StartsWith("HTTP/1.1 404"));
 }
 
 TEST(StatusPageTest, ShowsTheNumbersAndTheirRates) {

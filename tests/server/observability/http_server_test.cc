@@ -34,6 +34,25 @@ TEST(HttpServerTest, HandlerAnswersGetsByPath) {
   EXPECT_THAT(answer, EndsWith("\r\n\r\nyou asked for /other"));
 }
 
+TEST(HttpServerTest, ThePageIsTheSameHoweverItsAddressIsWritten) {
+  const auto server = StartAt("127.0.0.1:0");
+  for (const char* target : {"/metrics", "/metrics/", "/metrics//", "/metrics?name=x", "/metrics/?",
+                             "/%6detrics", "http://localhost:9464/metrics", "http://h/metrics/",
+                             "https://[::1]:1/metrics?a=/b", "HTTP://user@h:80/metrics"}) {
+    EXPECT_THAT(Request(server->port(), "GET", target), EndsWith("\r\n\r\nyou asked for /metrics"))
+        << target;
+  }
+  for (const char* target :
+       {"/", "//", "/?a", "http://localhost:9464", "http://localhost:9464/", "http://h?a=b"}) {
+    EXPECT_THAT(Request(server->port(), "GET", target), EndsWith("\r\n\r\nyou asked for /"))
+        << target;
+  }
+  for (const char* target : {"/metrics/x", "/x/metrics", "/x?://h/metrics", "/http://h/metrics"}) {
+    EXPECT_THAT(Request(server->port(), "GET", target), Not(EndsWith("you asked for /metrics")))
+        << target;
+  }
+}
+
 TEST(HttpServerTest, HeadGetsTheHeadersOnly) {
   const auto server = StartAt("127.0.0.1:0");
   const std::string answer = Request(server->port(), "HEAD", "/");

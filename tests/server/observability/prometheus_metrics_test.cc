@@ -134,6 +134,16 @@ TEST_F(PrometheusMetricsTest, DroppedImagesAreCountedByReasonAndTheirWaitOnce) {
   EXPECT_THAT(text, HasSubstr("hellocnn_queue_duration_seconds_count 1\n"));
 }
 
+TEST_F(PrometheusMetricsTest, LimitsAreCountedByReasonAndAreThereFromTheStart) {
+  const ReasonId flood = metrics_.AddReason(ReasonOf::kLimit, "flood");
+  metrics_.AddReason(ReasonOf::kLimit, "streams");
+  metrics_.OnLimit(flood);
+  metrics_.OnLimit(flood);
+  const std::string text = metrics_.Text();
+  EXPECT_THAT(text, HasSubstr("hellocnn_transport_limits_total{reason=\"flood\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("hellocnn_transport_limits_total{reason=\"streams\"} 0\n"));
+}
+
 TEST_F(PrometheusMetricsTest, KnownLabelsHaveTheSameId) {
   EXPECT_EQ(AddMethod("Classify"), classify_);
   EXPECT_NE(AddMethod("Other"), classify_);
@@ -200,6 +210,7 @@ TEST_F(PrometheusMetricsTest, ModelThatIsLoadedHasItsLoadingTime) {
   const std::string text = metrics_.Text();
   EXPECT_THAT(text, HasSubstr("hellocnn_model_load_duration_seconds 1.5\n"));
   EXPECT_THAT(text, HasSubstr("hellocnn_model_test_accuracy_ratio 0.975\n"));
+  EXPECT_THAT(text, HasSubstr("hellocnn_model_card_mismatch 0\n"));
   EXPECT_THAT(text, ContainsRegex("hellocnn_model_loaded_timestamp_seconds [1-9]"));
 }
 

@@ -19,12 +19,16 @@
 #include <utility>
 #include <vector>
 
+#include "hellocnn/v1/classifier_service.grpc.pb.h"
 #include "server/observability/prometheus/prometheus_metrics.h"
-#include "server/rpc/answer.h"
-#include "server/rpc/bytes.h"
-#include "server/rpc/classifier_service.h"
-#include "server/rpc/request.h"
-#include "server/rpc/response.h"
+#include "server/rpc/classifier_v1/classifier_service.h"
+#include "server/rpc/classifier_v1/request_reader.h"
+#include "server/rpc/classifier_v1/response.h"
+#include "server/rpc/core/admission.h"
+#include "server/rpc/core/arena_message.h"
+#include "server/rpc/core/call_scope.h"
+#include "server/rpc/core/codec.h"
+#include "server/rpc/transport/grpc/grpc_transport.h"
 #include "tests/testing/count_allocations.h"
 #include "tests/testing/model_card.h"
 #include "tests/testing/served_model.h"
@@ -74,6 +78,26 @@ class CountingMetrics : public PrometheusMetrics {
  private:
   AllocationsPerEvent count_;
 };
+
+using AsyncClassifier =
+    v1::ClassifierService::WithRawMethod_Classify<v1::ClassifierService::WithRawMethod_GetModel<
+        v1::ClassifierService::WithRawMethod_ClassifyStream<v1::ClassifierService::Service>>>;
+
+// Reads a request as the server does, and writes a response as generated code would.
+template <typename Proto>
+std::span<const ImageView> ImagesOf(grpc::ByteBuffer* bytes, google::protobuf::Arena* arena,
+                                    std::uint64_t* id = nullptr) {
+  const std::size_t size = bytes->Length();
+  grpc::ProtoBufferReader pieces(bytes);
+  return *ReadRequest<Proto>({&pieces, size}, kMaxImages, arena, id)->images;
+}
+template <typename Proto>
+grpc::ByteBuffer Serialized(const Proto& proto) {
+  grpc::ByteBuffer bytes;
+  bool own = false;
+  grpc::SerializationTraits<Proto>::Serialize(proto, &bytes, &own);
+  return bytes;
+}
 
 // A gRPC server of `service` on a loopback port, with one completion queue.
 struct Server {
@@ -153,20 +177,21 @@ double ServerAllocations(Call call) {
   const ModelId model = metrics.AddModel({.class_labels = {labels.begin(), labels.end()}});
   Lifecycle lifecycle;
   ModelRegistry registry;
-  ClassifierService service(DigitsCard(), {.max_images_per_request = kMaxImages}, &metrics,
-                            &lifecycle, &registry, Clock::Monotonic());
-  Server server(&service);
-  CompletionEvents events(std::move(server.queue));
-  service.Listen(&events);
+  Admission admission(&lifecycle, &registry, Clock::Monotonic());
+  ClassifierService service({.max_images_per_request = kMaxImages},
+                            Accounting(&metrics, Clock::Monotonic()), &admission, &registry);
+  const auto transport = StartGrpcTransport({.listen = "127.0.0.1:0", .max_message_bytes = 4 << 20},
+                                            {service.Describe()})
+                             .value();
   const EngineFactory engines = [] { return std::make_unique<SomeEngine>(); };
-  const auto served =
-      testing::ServedModel::Start(1, {}, engines, &events, {.events = &metrics, .model = model})
-          .value();
+  const auto served = testing::ServedModel::Start(1, {}, engines, transport->events(),
+                                                  {.events = &metrics, .model = model})
+                          .value();
   EXPECT_TRUE(registry.Publish(served->registry().Default().value()).ok());
   EXPECT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
-  call(server.target);
+  call(transport->address());
   EXPECT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
-  server.server->Shutdown();
+  transport->Stop(absl::InfiniteDuration());
   served->Drain();
   return metrics.PerRequest();
 }
@@ -206,7 +231,7 @@ class BareServer {
     Event finished{this, &BareServer::OnUnaryEnd};  // once for each of two operations
     std::optional<grpc::ServerContext> context;
     grpc::ByteBuffer request;
-    Answer<v1::ClassifyResponse> answer;
+    ArenaMessage<v1::ClassifyResponse> answer;
     std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> writer;
     int finishing = 0;
   };
@@ -217,7 +242,7 @@ class BareServer {
     Event finished{this, &BareServer::OnStreamEnd};
     grpc::ServerContext context;
     grpc::ByteBuffer request;
-    Answer<v1::ClassifyStreamResponse> answer;
+    ArenaMessage<v1::ClassifyStreamResponse> answer;
     grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream{&context};
   };
 
@@ -233,10 +258,9 @@ class BareServer {
     if (!ok) return;
     ++under_way_;
     auto& call = *static_cast<UnaryCall*>(tag);
-    const auto request =
-        ReadRequest<v1::ClassifyRequest>(&call.request, kMaxImages, call.answer.arena());
-    Fill(*request->images, call.answer.arena(), call.answer.response());
-    call.writer->Finish(Serialize(*call.answer.response()), grpc::Status::OK, &call.finished);
+    Fill(ImagesOf<v1::ClassifyRequest>(&call.request, call.answer.arena()), call.answer.arena(),
+         call.answer.get());
+    call.writer->Finish(Serialized(*call.answer), grpc::Status::OK, &call.finished);
   }
   void OnUnaryEnd(void* tag, bool /*ok*/) {
     auto& call = *static_cast<UnaryCall*>(tag);
@@ -261,12 +285,13 @@ class BareServer {
   void OnRead(void* tag, bool ok) {
     auto& call = *static_cast<StreamCall*>(tag);
     if (!ok) return call.stream.Finish(grpc::Status::OK, &call.finished);
-    const auto request =
-        ReadRequest<v1::ClassifyStreamRequest>(&call.request, kMaxImages, call.answer.arena());
-    v1::ClassifyStreamResponse* const response = call.answer.response();
-    response->set_id(request->id);
-    Fill(*request->images, call.answer.arena(), response->mutable_result());
-    call.stream.Write(Serialize(*response), &call.written);
+    v1::ClassifyStreamResponse* const response = call.answer.get();
+    std::uint64_t id = 0;
+    const auto images =
+        ImagesOf<v1::ClassifyStreamRequest>(&call.request, call.answer.arena(), &id);
+    response->set_id(id);
+    Fill(images, call.answer.arena(), response->mutable_result());
+    call.stream.Write(Serialized(*response), &call.written);
   }
   void OnWritten(void* tag, bool /*ok*/) {
     auto& call = *static_cast<StreamCall*>(tag);
@@ -279,13 +304,13 @@ class BareServer {
 
   void Fill(std::span<const ImageView> images, google::protobuf::Arena* arena,
             v1::ClassifyResponse* response) const {
-    const std::span<float> log_probabilities = LogProbabilitiesFor(images, model_, arena);
+    const std::span<float> log_probabilities = LogProbabilitiesFor(images, kClasses, arena);
     WriteSomeRows(log_probabilities);
-    EncodeClassification(log_probabilities, model_,
-                         {absl::Microseconds(20), absl::Microseconds(100), 16}, response);
+    const JobTiming timing{absl::Microseconds(20), absl::Microseconds(100), 16};
+    EncodeClassification({log_probabilities, model_, timing}, response);
   }
 
-  const v1::Model model_ = DescribeModel(DigitsCard());
+  const ModelCard model_ = DigitsCard();
   AsyncClassifier service_;
   Server server_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
@@ -310,7 +335,7 @@ TEST(AllocationTest, ReadingAndWritingMessagesTakesMemoryOfTheArenaOnly) {
   options.initial_block_size = room.size();
   google::protobuf::Arena arena(options);
   auto* const response = google::protobuf::Arena::CreateMessage<v1::ClassifyResponse>(&arena);
-  const v1::Model model = DescribeModel(DigitsCard());
+  const ModelCard model = DigitsCard();
   v1::ClassifyRequest message;
   for (int i = 0; i < 64; ++i) message.add_images()->set_gray8(std::string(1024, '\x07'));
   // In pieces, so that some images must be put together.
@@ -323,10 +348,11 @@ TEST(AllocationTest, ReadingAndWritingMessagesTakesMemoryOfTheArenaOnly) {
   grpc::ByteBuffer buffer(slices.data(), slices.size());
 
   const std::int64_t before = Allocations();
-  const auto request = ReadRequest<v1::ClassifyRequest>(&buffer, kMaxImages, &arena);
-  const std::span<float> log_probabilities = LogProbabilitiesFor(*request->images, model, &arena);
+  const auto images = ImagesOf<v1::ClassifyRequest>(&buffer, &arena);
+  const std::span<float> log_probabilities = LogProbabilitiesFor(images, kClasses, &arena);
   WriteSomeRows(log_probabilities);
-  EncodeClassification(log_probabilities, model, {}, response);
+  const JobTiming timing;
+  EncodeClassification({log_probabilities, model, timing}, response);
   EXPECT_EQ(Allocations() - before, 0);
   EXPECT_EQ(response->predictions_size(), 64);
 }

@@ -1,4 +1,4 @@
-// The service in a real gRPC server on a loopback port, with real workers and fake engines. Calls
+// The service on each transport on a loopback port, with real workers and fake engines. Calls
 // are received by threads of their own, not by these workers, so that they come in while
 // engines are held.
 #ifndef HELLOCNN_TESTS_SERVER_RPC_SERVICE_FIXTURE_H_
@@ -13,8 +13,11 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "server/rpc/classifier_service.h"
-#include "server/rpc/completion_events.h"
+#include "hellocnn/v1/classifier_service.grpc.pb.h"
+#include "server/rpc/classifier_v1/classifier_service.h"
+#include "server/rpc/core/admission.h"
+#include "server/rpc/core/call_scope.h"
+#include "server/rpc/transport/transport.h"
 #include "server/serving/lifecycle.h"
 #include "server/serving/model_registry.h"
 #include "server/serving/request_limits.h"
@@ -23,37 +26,27 @@
 #include "tests/testing/quiet_events.h"
 #include "tests/testing/recording_events.h"
 #include "tests/testing/served_model.h"
+#include "tests/testing/transports.h"
 
 namespace hellocnn::server {
 
-class ServiceTest : public ::testing::Test {
+class ServiceTest : public ::testing::TestWithParam<std::string> {
  protected:
   static constexpr int kMaxBatch = 4;
   static constexpr int kCapacity = 8;
   static constexpr int kMaxImages = 6;
 
-  ServiceTest()
-      : service_(testing::DigitsCard(), Limits(), &metrics_, &lifecycle_, &registry_,
-                 Clock::Monotonic()) {
-    int port = 0;
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder.RegisterService(&service_);
-    events_ = std::make_unique<CompletionEvents>(builder.AddCompletionQueue());
-    server_ = builder.BuildAndStart();
-    service_.Listen(events_.get());
+  ServiceTest() : transport_(testing::StartTransport(GetParam(), {service_.Describe()})) {
     for (int i = 0; i < kReceivers; ++i) receivers_.emplace_back([this] { Receive(); });
-    channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
-                                   grpc::InsecureChannelCredentials());
+    channel_ = grpc::CreateChannel(transport_->address(), grpc::InsecureChannelCredentials());
     stub_ = v1::ClassifierService::NewStub(channel_);
   }
 
   ~ServiceTest() override {
     engines_.Release();
     Drain();
-    server_->Shutdown(std::chrono::system_clock::now());
-    server_->Wait();
-    events_->Close();
+    transport_->Stop(absl::ZeroDuration());
+    transport_->events()->Close();
     for (std::thread& receiver : receivers_) receiver.join();
     if (served_ != nullptr) served_->Drain();
   }
@@ -128,9 +121,9 @@ class ServiceTest : public ::testing::Test {
   void Receive() {
     EventQueue::Event event;
     while (true) {
-      const EventQueue::Got got = events_->Wait(Instant::InfiniteFuture(), &event);
+      const EventQueue::Got got = transport_->events()->Wait(Instant::InfiniteFuture(), &event);
       if (got == EventQueue::Got::kEnd) return;
-      if (got == EventQueue::Got::kEvent) events_->Handle(event);
+      if (got == EventQueue::Got::kEvent) transport_->events()->Handle(event);
     }
   }
 
@@ -143,9 +136,10 @@ class ServiceTest : public ::testing::Test {
   const ModelId model_ = metrics_.AddModel({.name = "digits", .version = "1"});
   ModelRegistry registry_;
   std::unique_ptr<testing::ServedModel> served_;
-  ClassifierService service_;
-  std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<CompletionEvents> events_;
+  Admission admission_{&lifecycle_, &registry_, Clock::Monotonic()};
+  ClassifierService service_{Limits(), Accounting(&metrics_, Clock::Monotonic()), &admission_,
+                             &registry_};
+  const std::unique_ptr<Transport> transport_;
   std::vector<std::thread> receivers_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::ClassifierService::Stub> stub_;

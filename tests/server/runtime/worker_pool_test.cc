@@ -7,62 +7,20 @@
 #include <deque>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "tests/testing/fake_clock.h"
+#include "tests/testing/function_events.h"
 
 namespace hellocnn::server {
 namespace {
-
-// Events that are functions. Thread-safe.
-class FunctionEvents final : public EventQueue {
- public:
-  void Add(std::function<void()> function) {
-    MutexLock lock(&mutex_);
-    functions_.push_back(std::move(function));
-    changed_.Signal();
-  }
-  Got Wait(Instant until, Event* event) override {
-    MutexLock lock(&mutex_);
-    while (functions_.empty() && !closed_ && !woken_ && !changed_.WaitUntil(&mutex_, until)) {
-    }
-    if (!functions_.empty()) {
-      event->tag = new std::function<void()>(std::move(functions_.front()));
-      functions_.pop_front();
-      return Got::kEvent;
-    }
-    if (closed_) return Got::kEnd;
-    woken_ = false;
-    return Got::kNothing;
-  }
-  void Handle(const Event& event) override {
-    const std::unique_ptr<std::function<void()>> function(
-        static_cast<std::function<void()>*>(event.tag));
-    (*function)();
-  }
-  void Wake() override {
-    MutexLock lock(&mutex_);
-    woken_ = true;
-    changed_.Signal();
-  }
-  void Close() override {
-    MutexLock lock(&mutex_);
-    closed_ = true;
-    changed_.SignalAll();
-  }
-
- private:
-  Mutex mutex_;
-  CondVar changed_;
-  std::deque<std::function<void()>> functions_ ABSL_GUARDED_BY(mutex_);
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-  bool woken_ ABSL_GUARDED_BY(mutex_) = false;
-};
 
 // Work that is functions, due at once.
 class FunctionWork final : public Work {
@@ -106,7 +64,7 @@ class WorkerPoolTest : public ::testing::TestWithParam<int> {
     pool_ = WorkerPool::Start(GetParam(), 8, &work_, Clock::Monotonic()).value();
   }
   FunctionWork work_;
-  FunctionEvents events_;
+  testing::FunctionEvents events_;
   std::unique_ptr<WorkerPool> pool_;
 };
 
@@ -138,6 +96,16 @@ TEST_P(WorkerPoolTest, WorkFromElsewhereWakesAWorkerThatWaitsForEvents) {
     work_.Add([&](int) { done.Notify(); });
     pool_->WorkAdded();
     done.Wait();
+  }
+}
+
+TEST_P(WorkerPoolTest, AWorkerHandlesTheEventsThatItMakesWhileAnotherWaits) {
+  pool_->Attach(&events_);
+  for (int i = 0; i < 200; ++i) {
+    Notification done;
+    work_.Add([&](int) { events_.AddReady([&] { done.Notify(); }); });
+    pool_->WorkAdded();
+    ASSERT_TRUE(done.WaitUntil(Clock::Monotonic()->Now() + absl::Seconds(30))) << i;
   }
 }
 
@@ -254,6 +222,39 @@ TEST(WorkerPoolBusyTest, StepsDoNotCountAndWorkDoes) {
   pool->WorkAdded();
   pool->Stop();
   EXPECT_EQ(work.busy(), absl::Seconds(2));
+}
+
+// Runs a piece of work that takes `work_time`. When it ends, another one is due, and there are 100
+// events, each of which takes `event_time`. Returns how many come before the other.
+int EventsBetween(absl::Duration work_time, absl::Duration event_time) {
+  testing::FakeClock clock;
+  FunctionWork work(1);
+  testing::FunctionEvents events;
+  const auto pool = WorkerPool::Start(1, 1000, &work, &clock).value();
+  pool->Attach(&events);
+  int handled = 0;
+  int between = -1;
+  work.Add([&](int) {
+    clock.Advance(work_time);
+    work.Add([&](int) { between = handled; });
+    for (int i = 0; i < 100; ++i) {
+      events.AddReady([&] {
+        clock.Advance(event_time);
+        ++handled;
+      });
+    }
+  });
+  pool->WorkAdded();
+  pool->Stop();
+  return between;
+}
+
+TEST(WorkerPoolEventTimeTest, EventsTakeNoLongerThanTheWork) {
+  EXPECT_EQ(EventsBetween(absl::Milliseconds(20), absl::Milliseconds(1)), 20);
+}
+
+TEST(WorkerPoolEventTimeTest, EventsMayAlwaysTakeHalfAMillisecond) {
+  EXPECT_EQ(EventsBetween(absl::Microseconds(1), absl::Microseconds(100)), 5);
 }
 
 TEST(WorkerPoolStartTest, NoThreadsIsAnError) {

@@ -32,12 +32,12 @@ class BatchQueueTest : public ::testing::Test {
   void Make(const BatchQueue::Options& options) { queue_.emplace(options); }
 
   struct Named : Job {
-    Named(int count, Instant deadline)
+    Named(int count, Instant deadline, const Origin& from)
         : pixels(static_cast<std::size_t>(count), {PixelFormat::kGray8, nullptr}),
           answers(pixels.size() * hellocnn::testing::kFakeClasses) {
-      Prepare(pixels, answers, deadline);
+      Prepare(pixels, answers, deadline, from);
     }
-    void Done() override {
+    void OnFinished() override {
       outcomes.push_back({status(), status().ok() ? answers : std::vector<float>(), timing()});
     }
     std::vector<ImageView> pixels;
@@ -47,8 +47,8 @@ class BatchQueueTest : public ::testing::Test {
   };
 
   // Pushes a job whose image i has the first pixel 10 * index of the job + i.
-  Named& Push(int images, Instant deadline = Instant::InfiniteFuture()) {
-    Named& named = *jobs_.emplace_back(std::make_unique<Named>(images, deadline));
+  Named& Push(int images, Instant deadline = Instant::InfiniteFuture(), const Origin& origin = {}) {
+    Named& named = *jobs_.emplace_back(std::make_unique<Named>(images, deadline, origin));
     named.pushed = queue_->Push(&named, now_);
     return named;
   }
@@ -56,7 +56,7 @@ class BatchQueueTest : public ::testing::Test {
   BatchQueue::Taken Take() {
     BatchQueue::Taken taken = queue_->Take(now_, {});
     for (const BatchQueue::Dropped& dropped : taken.dropped) {
-      if (dropped.finished != nullptr) dropped.finished->Done();
+      if (dropped.finished != nullptr) dropped.finished->OnFinished();
     }
     return taken;
   }
@@ -88,7 +88,7 @@ class BatchQueueTest : public ::testing::Test {
     }
     const BatchQueue::Finished finished = queue_->Finish(batch, now_, {});
     dropped_by_failure_ = finished.dropped;
-    for (Job* job : finished.jobs) job->Done();
+    for (Job* job : finished.jobs) job->OnFinished();
   }
 
   std::optional<BatchQueue> queue_;

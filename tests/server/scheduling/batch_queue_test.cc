@@ -181,8 +181,10 @@ TEST_F(BatchQueueTest, JobThatIsWhollyInEnginesIsNoLongerDropped) {
   a.Cancel();
   now_ += absl::Milliseconds(9);
   EXPECT_THAT(Take().dropped, IsEmpty());
+  EXPECT_THAT(a.outcomes, IsEmpty());
   Finish(batch);
-  EXPECT_TRUE(a.outcomes.at(0).status.ok());
+  EXPECT_EQ(a.outcomes.at(0).status.message(),
+            "the deadline passed while the request was computed");
 }
 
 TEST_F(BatchQueueTest, EngineFailureFailsEveryJobOfTheBatchAndDropsTheirRemainders) {

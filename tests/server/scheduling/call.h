@@ -59,7 +59,7 @@ class Call : private Job {
     EXPECT_EQ(times_done_, 0);
     ++times_accepted_;
   }
-  void Done() override {
+  void OnFinished() override {
     EXPECT_EQ(times_accepted_, 1);
     ++times_done_;
     done_.count_down();

@@ -21,7 +21,7 @@ class WhiteImages : public Job {
       : images_(count, {PixelFormat::kGray8, white}), log_probabilities_(count * 10) {
     Prepare(images_, log_probabilities_, deadline);
   }
-  void Done() override {}
+  void OnFinished() override {}
 
  private:
   const std::vector<ImageView> images_;
@@ -96,6 +96,14 @@ TEST_F(BatchReporterTest, DroppedImagesHaveTheirReasonAndAWaitIfNothingWasTaken)
   EXPECT_EQ(events_.dropped("deadline"), 2);
   EXPECT_EQ(events_.dropped("cancelled"), 11);
   EXPECT_EQ(events_.waits().size(), 2U);
+}
+
+TEST_F(BatchReporterTest, DisplacedImagesHaveTheirReason) {
+  reporter_.OnDropped({.images = 3,
+                       .reason = absl::StatusCode::kResourceExhausted,
+                       .waited = absl::Milliseconds(1),
+                       .finished = nullptr});
+  EXPECT_EQ(events_.dropped("displaced"), 3);
 }
 
 TEST_F(BatchReporterTest, ImagesDroppedAfterAFailureAreToldAsFailed) {

@@ -23,7 +23,7 @@ using States = std::vector<LifecycleState>;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr std::array kAll = {kLoading, kServing, kDraining, kStopped};
+constexpr std::array kAll = {kLoading, kServing, kLeaving, kDraining, kStopped};
 
 TEST(LifecycleTest, GoesForwardAndTellsItsObserversEachState) {
   Lifecycle lifecycle;
@@ -34,31 +34,24 @@ TEST(LifecycleTest, GoesForwardAndTellsItsObserversEachState) {
     seen.push_back(state);
   });
   EXPECT_THAT(seen, ElementsAre(kLoading));
-  for (const LifecycleState next : {kServing, kDraining, kStopped}) {
+  for (const LifecycleState next : {kServing, kLeaving, kDraining, kStopped}) {
     EXPECT_TRUE(lifecycle.Enter(next).ok());
     EXPECT_EQ(seen.back(), next);
   }
-  EXPECT_THAT(seen, ElementsAre(kLoading, kServing, kDraining, kStopped));
-}
-
-TEST(LifecycleTest, HasServedOnlyIfItReachedServing) {
-  Lifecycle served;
-  EXPECT_FALSE(served.has_served());
-  ASSERT_TRUE(served.Enter(kServing).ok());
-  EXPECT_TRUE(served.has_served());
-  ASSERT_TRUE(served.Enter(kDraining).ok());
-  EXPECT_TRUE(served.has_served());
-
-  Lifecycle stopped_while_loading;
-  ASSERT_TRUE(stopped_while_loading.Enter(kDraining).ok());
-  EXPECT_FALSE(stopped_while_loading.has_served());
+  EXPECT_THAT(seen, ElementsAre(kLoading, kServing, kLeaving, kDraining, kStopped));
 }
 
 TEST(LifecycleTest, EveryOtherTransitionIsRefusedAndChangesNothing) {
-  const std::vector<States> ways = {
-      {}, {kServing}, {kDraining}, {kServing, kDraining}, {kServing, kDraining, kStopped}};
+  const std::vector<States> ways = {{},
+                                    {kServing},
+                                    {kServing, kLeaving},
+                                    {kDraining},
+                                    {kServing, kDraining},
+                                    {kServing, kLeaving, kDraining},
+                                    {kServing, kDraining, kStopped}};
   const std::vector<std::pair<LifecycleState, LifecycleState>> legal = {
-      {kLoading, kServing}, {kLoading, kDraining}, {kServing, kDraining}, {kDraining, kStopped}};
+      {kLoading, kServing},  {kLoading, kDraining}, {kServing, kLeaving},
+      {kServing, kDraining}, {kLeaving, kDraining}, {kDraining, kStopped}};
   for (const States& way : ways) {
     for (const LifecycleState next : kAll) {
       Lifecycle lifecycle;
@@ -225,10 +218,12 @@ TEST(LifecycleTest, RandomInterleavingsLoseAndRepeatNothing) {
     ASSERT_EQ(all.back(), kStopped);
     EXPECT_EQ(entered[static_cast<std::size_t>(kDraining)], 1);
     EXPECT_EQ(entered[static_cast<std::size_t>(kStopped)], 1);
-    const bool served = entered[static_cast<std::size_t>(kServing)] == 1;
-    EXPECT_EQ(lifecycle.has_served(), served);
-    EXPECT_EQ(all, served ? States({kLoading, kServing, kDraining, kStopped})
-                          : States({kLoading, kDraining, kStopped}));
+    States wanted = {kLoading};
+    for (const LifecycleState optional : {kServing, kLeaving}) {
+      if (entered[static_cast<std::size_t>(optional)] == 1) wanted.push_back(optional);
+    }
+    wanted.insert(wanted.end(), {kDraining, kStopped});
+    EXPECT_EQ(all, wanted);
     for (const States& part : parts) {
       EXPECT_NE(std::search(all.begin(), all.end(), part.begin(), part.end()), all.end());
     }
@@ -238,6 +233,7 @@ TEST(LifecycleTest, RandomInterleavingsLoseAndRepeatNothing) {
 TEST(LifecycleTest, NamesAreThoseOfTheReadinessProbe) {
   EXPECT_STREQ(NameOf(kLoading), "loading");
   EXPECT_STREQ(NameOf(kServing), "serving");
+  EXPECT_STREQ(NameOf(kLeaving), "leaving");
   EXPECT_STREQ(NameOf(kDraining), "draining");
   EXPECT_STREQ(NameOf(kStopped), "stopped");
 }

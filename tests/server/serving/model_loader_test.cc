@@ -46,7 +46,7 @@ class BlankImage final : public Job {
   explicit BlankImage(int classes) : row_(static_cast<std::size_t>(classes)) {
     Prepare(images_, row_, Instant::InfiniteFuture());
   }
-  void Done() override { done_.Notify(); }
+  void OnFinished() override { done_.Notify(); }
   const std::vector<float>& Wait() {
     done_.Wait();
     EXPECT_TRUE(status().ok()) << status();

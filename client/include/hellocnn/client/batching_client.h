@@ -38,6 +38,8 @@ struct BatchingOptions {
   // The largest number of images that wait to be sent: 1 or more. Further images are rejected at
   // once with RESOURCE_EXHAUSTED.
   int queue_capacity = 4096;
+  // The priority of the calls.
+  Priority priority = Priority::kNormal;
 };
 
 // Thread-safe, except for moving and assigning.

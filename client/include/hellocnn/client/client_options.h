@@ -68,10 +68,22 @@ struct CallReport {
   bool decisive = true;
 };
 
+// Encrypts the connections with TLS. The server's certificate must name the host of the target.
+struct TlsOptions {
+  // The certificates of the authorities to trust, as PEM. If empty, those that the system trusts.
+  std::string ca_certificates;
+};
+
 struct ClientOptions {
-  // A gRPC target: "host:port", "dns:///name:port" or "unix:/path". The connections are not
-  // encrypted.
+  // A gRPC target: "host:port", "[ipv6]:port", "unix:/path" or "dns:///name:port".
   std::string target = "127.0.0.1:8500";
+  // If unset, the connections are not encrypted.
+  std::optional<TlsOptions> tls;
+  // The HTTP proxy to go through: "http://host:port", "http://user:password@host:port", or
+  // "environment" for the one that grpc_proxy, https_proxy or http_proxy names. If empty, there is
+  // no proxy, whatever the environment has. Unix sockets, the machine itself (localhost, 127.x.x.x,
+  // ::1) and the hosts that no_proxy names are reached without a proxy in any case.
+  std::string proxy;
   // The timeout of each call that sets none, counted from the start of the call. Must be > 0;
   // absl::InfiniteDuration() means no deadline.
   absl::Duration default_timeout = absl::Seconds(5);
@@ -97,8 +109,9 @@ struct ClientOptions {
   // if a firewall silently drops a connection, every call on it exceeds its deadline for minutes.
   absl::Duration keepalive_interval = absl::Seconds(10);
   absl::Duration keepalive_timeout = absl::Seconds(10);
-  // The largest backoff between failed attempts to connect. The backoff grows up to it from 1 s, or
-  // from this value if it is less. Must be finite and at least 1 ms.
+  // The largest backoff between failed attempts to connect. The backoff grows up to it from 100 ms,
+  // or from this value if it is less, and varies at random by a fifth. Must be finite and at least
+  // 1 ms.
   absl::Duration max_reconnect_backoff = absl::Seconds(10);
   // Called for each attempt that has ended, on a thread of gRPC or of the caller, possibly on
   // several at once. Must not block, throw or destroy the client. Not called for calls that are
@@ -126,11 +139,17 @@ class Cancellation {
   std::shared_ptr<State> state_;
 };
 
+// How urgent a request is, among those that wait in the server. While requests of normal priority
+// wait, the server classifies fewer images of low priority, but always some.
+enum class Priority { kNormal, kLow };
+
 struct CallOptions {
   // Must be > 0; absl::InfiniteDuration() means no deadline. If unset,
   // ClientOptions::default_timeout applies.
   std::optional<absl::Duration> timeout;
   std::optional<Cancellation> cancellation;
+  // Of Classify, and of all requests of a stream. Servers that do not know it ignore it.
+  Priority priority = Priority::kNormal;
 };
 
 }  // namespace hellocnn::client

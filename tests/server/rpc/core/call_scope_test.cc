@@ -8,9 +8,12 @@
 #include <variant>
 #include <vector>
 
+#include "server/observability/logging/logging.h"
+#include "server/observability/logging/request_log.h"
 #include "server/serving/lifecycle.h"
 #include "server/serving/model_registry.h"
 #include "tests/testing/fake_clock.h"
+#include "tests/testing/fake_transport.h"
 #include "tests/testing/model_card.h"
 
 namespace hellocnn::server {
@@ -60,15 +63,19 @@ class RecordingEvents final : public IgnoredEvents {
   bool accepted_ = false;  // the request that is under way
 };
 
+constexpr JobTiming kTiming = {
+    .queue = absl::Milliseconds(2), .compute = absl::Milliseconds(3), .largest_batch = 2};
+
 class CallScopeTest : public ::testing::Test {
  protected:
   void Begin(std::size_t bytes) {
-    scope_.Begin(&accounting_, kMethod, clock_.Now() + absl::Seconds(1), bytes);
+    scope_.Begin(&accounting_, {kMethod, "Classify"}, clock_.Now() + absl::Seconds(1), bytes);
   }
 
   RecordingEvents events_;
   testing::FakeClock clock_;
   Accounting accounting_{&events_, &clock_};
+  testing::FakeUnaryRpc rpc_;
   CallScope scope_;
 };
 
@@ -77,10 +84,10 @@ TEST_F(CallScopeTest, RequestThatIsAnswered) {
   EXPECT_EQ(scope_.start(), clock_.Now());
   EXPECT_EQ(scope_.deadline(), clock_.Now() + absl::Seconds(1));
   scope_.OnAccepted(kModel, 2);
-  scope_.OnComputed(2);
+  scope_.OnComputed(2, kTiming);
   scope_.confidences()->resize(2);
   clock_.Advance(absl::Milliseconds(5));
-  scope_.OnReady(absl::StatusCode::kOk);
+  scope_.OnReady(absl::OkStatus(), rpc_);
   clock_.Advance(absl::Milliseconds(5));  // the client takes its time, which is not the server's
   scope_.End(70);
   EXPECT_THAT(events_.told,
@@ -91,7 +98,7 @@ TEST_F(CallScopeTest, RequestThatIsAnswered) {
 TEST_F(CallScopeTest, RequestThatIsRejected) {
   Begin(100);
   scope_.OnRejected(RejectionReason::kQueueFull);
-  scope_.OnReady(absl::StatusCode::kResourceExhausted);
+  scope_.OnReady(absl::ResourceExhaustedError("full"), rpc_);
   scope_.End(0);
   EXPECT_THAT(
       events_.told,
@@ -102,9 +109,9 @@ TEST_F(CallScopeTest, RequestThatIsRejected) {
 TEST_F(CallScopeTest, ImagesOfACallerWhoHasGoneAreDiscarded) {
   Begin(100);
   scope_.OnAccepted(kModel, 2);
-  scope_.OnComputed(2);
+  scope_.OnComputed(2, kTiming);
   scope_.confidences()->resize(2);
-  scope_.OnReady(absl::StatusCode::kOk);
+  scope_.OnReady(absl::OkStatus(), rpc_);
   scope_.EndGone(absl::StatusCode::kCancelled);
   EXPECT_THAT(events_.told,
               ElementsAre("received 100", "accepted 2",
@@ -113,10 +120,10 @@ TEST_F(CallScopeTest, ImagesOfACallerWhoHasGoneAreDiscarded) {
 
 TEST_F(CallScopeTest, NothingOfARequestIsLeftForTheNextOne) {
   Begin(100);
-  scope_.OnComputed(2);
+  scope_.OnComputed(2, kTiming);
   scope_.confidences()->resize(2);
   clock_.Advance(absl::Milliseconds(5));
-  scope_.OnReady(absl::StatusCode::kInternal);
+  scope_.OnReady(absl::InternalError("broken"), rpc_);
   scope_.End(70);
   events_.told.clear();
   Begin(1);
@@ -140,6 +147,40 @@ TEST_F(CallScopeTest, CallKeepsItsPlaceInTheServerUntilItHasEnded) {
   EXPECT_FALSE(admission.WaitUntilIdle(Instant::InfinitePast()));
   scope_.End(0);
   EXPECT_TRUE(admission.WaitUntilIdle(Instant::InfinitePast()));
+}
+
+TEST_F(CallScopeTest, TheLogKnowsWhatTheCallerSentAndHowLongItTook) {
+  RequestLog log({.slow = absl::Milliseconds(5)}, &clock_);
+  accounting_.log = &log;
+  rpc_.set_metadata("x-request-id", "r-1");
+  rpc_.set_metadata("traceparent", "00-ab-cd-01");
+  ::testing::internal::CaptureStderr();
+  auto logging = Logging::Start("info", "text");
+  ASSERT_TRUE(logging.ok());
+  Begin(100);
+  scope_.OnAccepted(kModel, 2);
+  scope_.OnComputed(2, kTiming);
+  clock_.Advance(absl::Milliseconds(5));
+  scope_.OnReady(absl::OkStatus(), rpc_);
+  scope_.End(70);
+  Begin(100);  // has nothing of the last one
+  scope_.OnRejected(RejectionReason::kQueueFull);
+  scope_.OnReady(absl::ResourceExhaustedError("the queue is full"), rpc_);
+  scope_.End(0);
+  Begin(100);
+  scope_.OnReady(absl::OkStatus(), rpc_);  // too fast for the log
+  scope_.End(70);
+  logging->reset();
+  const std::string lines = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(
+      lines,
+      ::testing::MatchesRegex(
+          "[^ ]+ info slow request method=Classify code=OK duration_ms=5.0 queue_ms=2.0 "
+          "compute_ms=3.0 images=2 peer=10.0.0.1 request_id=r-1 traceparent=00-ab-cd-01\n"
+          "[^ ]+ info request rejected method=Classify code=RESOURCE_EXHAUSTED reason=queue_full "
+          "duration_ms=0.0 images=0 peer=10.0.0.1 request_id=r-1 traceparent=00-ab-cd-01 "
+          "status_message=\"the queue is full\"\n"))
+      << lines;
 }
 
 }  // namespace
