@@ -153,8 +153,10 @@ Logging::Logging(std::shared_ptr<Sink> sink, spdlog::level::level_enum level, bo
       json ? "{\"time\":\"%Y-%m-%dT%H:%M:%S.%eZ\",\"level\":\"%l\",%*}"
            : "%Y-%m-%dT%H:%M:%S.%eZ %l %*");
   sink_->set_formatter(std::move(formatter));
-  spdlog::set_default_logger(make_logger(""));
-  field_logger = make_logger(kFields);
+  logger_ = make_logger("");
+  field_logger_ = make_logger(kFields);
+  spdlog::set_default_logger(logger_);
+  field_logger = field_logger_;
 }
 
 Logging::~Logging() {

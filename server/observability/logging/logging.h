@@ -13,9 +13,12 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
-namespace spdlog::details {
+namespace spdlog {
+class logger;
+namespace details {
 class thread_pool;
-}  // namespace spdlog::details
+}  // namespace details
+}  // namespace spdlog
 
 namespace hellocnn::server {
 
@@ -52,6 +55,10 @@ class Logging {
   Logging(std::shared_ptr<Sink> sink, spdlog::level::level_enum level, bool json);
 
   const std::shared_ptr<Sink> sink_;
+  std::shared_ptr<spdlog::logger> logger_;
+  std::shared_ptr<spdlog::logger> field_logger_;
+  // Ends first, so that it never is the one to free a logger: ThreadSanitizer, which does not watch
+  // spdlog's library, would not see why that is safe.
   const std::shared_ptr<spdlog::details::thread_pool> thread_;
 };
 
