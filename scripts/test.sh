@@ -43,10 +43,12 @@ twice=()    # tests that failed and ran once more
 
 # LibTorch and protobuf keep some memory until the process ends; tests/lsan.supp names it. Own leaks are errors.
 # tests/tsan.supp names what ThreadSanitizer cannot see.
+# Reports go to files, because tests that capture what a program prints would swallow them.
+reports=$PWD/build/sanitizer-reports
 export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
-export ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1"
-export UBSAN_OPTIONS="print_stacktrace=1"
-export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp:print_suppressions=0:halt_on_error=1:second_deadlock_stack=1"
+export ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1:log_path=$reports/report"
+export UBSAN_OPTIONS="print_stacktrace=1:log_path=$reports/report"
+export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp:print_suppressions=0:halt_on_error=1:second_deadlock_stack=1:log_path=$reports/report"
 
 jobs=$(nproc)
 
@@ -94,24 +96,25 @@ stage() {
 row='%-9s %7s %7s %7s %7s %7s %7s'
 
 # run_ctest PRESET [ctest argument…]: counts each test case. Tests that use a CPU say that they need two places (tests/CMakeLists.txt),
-# so that as many run as there are CPUs, and those that mostly wait run beside them. Up to three tests that failed, but no unit tests
-# and nothing that a sanitizer reported, are run once more, alone: a machine shared with others can stand still for seconds. The
-# summary names them, so that nobody takes such a test for a good one.
+# so that as many run as there are CPUs, and those that mostly wait run beside them. Up to three tests that failed are run once more,
+# alone, because a machine shared with others can stand still for seconds; unit tests are not, and nothing is once a sanitizer has
+# reported. The summary names them, so that nobody takes such a test for a good one.
 run_ctest() {
-  local preset=$1 log again good=0 bad=0 failures=()
+  local preset=$1 log again status good=0 bad=0 failures=()
   shift
   log=$PWD/build/test-report-$preset.xml
   again=$PWD/build/test-report-$preset-again.xml
-  rm -f "$log" "$again"
+  rm -rf "$log" "$again" "$reports"
+  mkdir -p "$reports"
   "${run_ctest_prefix[@]}" ctest --preset "$preset" --parallel $((2 * jobs)) --no-tests=error \
     --output-junit "$log" --test-output-size-passed 10000000 "$@"
-  local status=$?
+  status=$?
   if [[ -e $log ]]; then
     read -ra failures < <(tests/count_cases.py --failed "$log")
-    if ((${#failures[@]} >= 1 && ${#failures[@]} <= 3)); then
-      say "once more, alone: ${failures[*]}"
-      "${run_ctest_prefix[@]}" ctest --preset "$preset" --rerun-failed --label-exclude '^unit$' \
-        --output-junit "$again" --test-output-size-passed 10000000 && status=0
+    if ((${#failures[@]} >= 1 && ${#failures[@]} <= 3)) && [[ -z $(ls "$reports") ]]; then
+      say "once more, alone, unless it is a unit test: ${failures[*]}"
+      "${run_ctest_prefix[@]}" ctest --preset "$preset" --tests-regex "^($(IFS='|' && echo "${failures[*]}"))\$" \
+        --label-exclude '^unit$' --no-tests=error --output-junit "$again" --test-output-size-passed 10000000 && status=0
       twice+=("${failures[@]}")
     fi
     read -r good bad < <(tests/count_cases.py "$log" $([[ -e $again ]] && echo "$again"))
@@ -121,6 +124,10 @@ run_ctest() {
   if ((bad == 0 && (status != 0 || good == 0))); then
     failed=$((failed + 1))
     echo "FAILED: ctest --preset $preset exited with $status after $good cases"
+  fi
+  if [[ -n $(ls "$reports") ]]; then
+    tail -n +1 "$reports"/*
+    check "no sanitizer has anything to report in $preset" false
   fi
 }
 run_ctest_prefix=()
@@ -223,6 +230,6 @@ get_cpu_seconds
 # shellcheck disable=SC2059
 printf "$row   %s\n" total '' '' $SECONDS "$cpu_now" "$passed" "$failed" "$verdict the limit of $limit_seconds s on 2 cores"
 if ((${#skipped[@]} > 0)); then echo "skipped, because the limit had passed before: ${skipped[*]}; scripts/test.sh --long runs them"; fi
-if ((${#twice[@]} > 0)); then echo "failed once and ran once more, alone: ${twice[*]}"; fi
+if ((${#twice[@]} > 0)); then echo "failed once, and ran once more if it is no unit test: ${twice[*]}"; fi
 echo "$passed passed, $failed failed"
 ((failed == 0))
