@@ -99,6 +99,8 @@ void Check(const std::string& message, const std::vector<std::size_t>& cuts, int
   CheckImages(wanted, max_images, *read);
   Require((read->priority == server::Priority::kLow) == (wanted.priority() == v1::PRIORITY_LOW),
           "another priority");
+  Require(read->model == wanted.model().name(), "another model");
+  Require(read->version == wanted.model().version(), "another version");
   if constexpr (std::is_same_v<Message, v1::ClassifyStreamRequest>) {
     Require(id == wanted.id(), "another id", absl::StrCat(id));
     CheckTimeout(wanted, *read);

@@ -17,6 +17,7 @@
 #include <string>
 #include <thread>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -48,7 +49,15 @@ struct Stop {
   hellocnn::Notification drain;      // without a delay
   std::atomic<bool> waiting{false};  // the delay is running
   hellocnn::Notification ended;      // SIGUSR1 then wakes the thread; from others it does nothing
+
+  hellocnn::Mutex mutex;
+  Server* server ABSL_GUARDED_BY(mutex) = nullptr;  // while it serves
 };
+
+void SetServer(Stop* stop, Server* server) {
+  hellocnn::MutexLock lock(&stop->mutex);
+  stop->server = server;
+}
 
 void WaitForSignals(const sigset_t* signals, Stop* stop) {
   StopSignals policy;
@@ -65,6 +74,11 @@ void WaitForSignals(const sigset_t* signals, Stop* stop) {
       case StopSignals::Action::kLeave:
         stop->told.Notify();
         break;
+      case StopSignals::Action::kLook: {
+        hellocnn::MutexLock lock(&stop->mutex);
+        if (stop->server != nullptr) stop->server->LookForModels();
+        break;
+      }
       case StopSignals::Action::kExit:
         std::_Exit(1);
     }
@@ -117,11 +131,13 @@ absl::Status Serve(const Options& options, Stop* stop) {
   if (hellocnn::WriteLine(STDOUT_FILENO, ready, absl::ZeroDuration()) != hellocnn::Written::kAll) {
     spdlog::warn("the ready line could not be printed, because nobody reads standard output");
   }
+  SetServer(stop, server->get());
   stop->told.Wait();
   stop->waiting = true;
   (*server)->Leave();
   stop->drain.WaitUntil(Clock::Monotonic()->Now() + options.drain_delay);
   stop->waiting = false;
+  SetServer(stop, nullptr);
   (*server)->Drain();
   return absl::OkStatus();
 }
@@ -136,8 +152,8 @@ int Run(int argc, char** argv) {
   if (parsed.ok() && parsed->action == ParsedOptions::Action::kPrintAndExit) return Print(*parsed);
   if (!parsed.ok()) return RejectOptions(parsed.status());
 
-  // One for signals, the log's, the workers, the admin port's, and gRPC's.
-  const int threads = 2 + parsed->options.threads + 1 + hellocnn::kGrpcThreads;
+  // One for signals, the log's, the workers, the admin port's, one for models, and gRPC's.
+  const int threads = 2 + parsed->options.threads + 2 + hellocnn::kGrpcThreads;
   if (absl::Status status = hellocnn::CheckThreads(threads); !status.ok()) return Fail(status);
   AllowAllFileDescriptors();
   // Blocked before the first thread starts, so that all inherit it and only the one that waits gets

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -29,6 +30,7 @@
 #include "server/serving/batch_dispatcher.h"
 #include "server/serving/lifecycle.h"
 #include "server/serving/model_loader.h"
+#include "server/serving/model_manager.h"
 #include "server/serving/model_registry.h"
 #include "server/serving/request_limits.h"
 
@@ -132,6 +134,7 @@ class Server::Parts {
   absl::Status Start(const Notification* stop);
   void Leave();
   void Drain();
+  void LookForModels() { models_->Rescan(); }
 
   const std::string& grpc_address() const { return grpc_address_; }
   const std::string& metrics_address() const { return metrics_address_; }
@@ -140,6 +143,8 @@ class Server::Parts {
   Events* events() { return metrics_ == nullptr ? NoEvents() : metrics_.get(); }
   // Counts from here on, unless metrics are off.
   void MakeMetrics();
+  // Makes what finds and loads models.
+  void MakeModels(const Notification* stop);
   absl::Status StartAdmin(const VerifiedModel& model);
   absl::StatusOr<std::unique_ptr<Transport>> StartTransport(const RequestLimits& limits);
   // Listens. Calls wait until the workers get the events of the transport.
@@ -157,12 +162,15 @@ class Server::Parts {
   std::unique_ptr<Lifecycle::Observation> ready_gauge_;  // ends before metrics_ goes
   std::unique_ptr<AdminServer> admin_;                   // null if it has no port
   HealthService health_{{kClassifierService}, &lifecycle_};
-  ModelRegistry registry_;
-  Admission admission_{&lifecycle_, &registry_, clock_};
+  ModelRegistry registry_{options_.default_model == "auto" ? "" : options_.default_model};
+  Admission admission_{&lifecycle_, clock_};
   std::unique_ptr<ClassifierService> classifier_;
   std::function<void(Limit)> on_limit_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<BatchDispatcher> dispatcher_;
+  std::atomic<bool> stop_loading_{false};
+  std::unique_ptr<ModelLoader> loader_;
+  std::unique_ptr<ModelManager> models_;
 };
 
 // What can be wrong with the model is found before a port is opened: a bad roll-out never looks
@@ -175,37 +183,56 @@ absl::Status Server::Parts::Start(const Notification* stop) {
   if (!dispatcher.ok()) return dispatcher.status();
   dispatcher_ = *std::move(dispatcher);
 
-  ModelLoader loader({.engine = options_.engine,
-                      .queue = {.max_batch_size = options_.max_batch_size,
-                                .capacity = options_.queue_capacity,
-                                .max_delay = options_.max_queue_delay,
-                                .policy = options_.queue_policy == "fifo" ? QueuePolicy::kFifo
-                                                                          : QueuePolicy::kFair},
-                      .allow_degenerate = options_.allow_degenerate_model == "on"},
-                     dispatcher_.get(), events(), clock_,
-                     [stop] { return stop != nullptr && stop->HasBeenNotified(); });
-  const absl::StatusOr<VerifiedModel> verified = loader.Verify(options_.model);
-  if (!verified.ok()) return verified.status();
+  MakeModels(stop);
   // Before the admin port opens: they register methods and limits, whose series are there from the
   // start.
   const RequestLimits limits = MakeLimits(options_);
   on_limit_ = ReportLimits(events());
   classifier_ = std::make_unique<ClassifierService>(
-      limits, Accounting(events(), clock_, &request_log_), &admission_, &registry_);
-  if (absl::Status status = StartAdmin(*verified); !status.ok()) return status;
-  spdlog::info("metrics {}; warming {} workers up, batches of up to {} images", metrics_address_,
-               options_.threads, options_.max_batch_size);
-
-  const absl::StatusOr<ServableHandle> servable = loader.Prepare(*verified);
-  if (!servable.ok()) return servable.status();
-  if (absl::Status status = registry_.Publish(*servable); !status.ok()) return status;
-  if (absl::Status status = StartGrpc(limits); !status.ok()) return status;
-  events()->OnModelLoaded(verified->id, clock_->Now() - verified->load_began);
-  absl::Status status = lifecycle_.Enter(LifecycleState::kServing);
+      limits, Accounting(events(), clock_, &request_log_), &admission_, &registry_,
+      [this] { return models_->List(); });
+  absl::Status status = models_->Start([this](const VerifiedModel& model) {
+    absl::Status admin = StartAdmin(model);
+    if (admin.ok()) {
+      spdlog::info("metrics {}; warming {} workers up, batches of up to {} images",
+                   metrics_address_, options_.threads, options_.max_batch_size);
+    }
+    return admin;
+  });
+  if (!status.ok()) return status;
+  if (status = registry_.Default().status(); !status.ok()) {
+    return absl::Status(status.code(), absl::StrCat("option default-model: ", status.message()));
+  }
+  if (status = StartGrpc(limits); !status.ok()) return status;
+  status = lifecycle_.Enter(LifecycleState::kServing);
   // Calls that have come in the meantime have waited for this.
   dispatcher_->pool().Attach(transport_->events());
-  if (status.ok()) spdlog::info("ready, listening on {}", grpc_address_);
-  return status;
+  if (!status.ok()) return status;
+  models_->Watch();
+  spdlog::info("ready, listening on {}", grpc_address_);
+  return absl::OkStatus();
+}
+
+void Server::Parts::MakeModels(const Notification* stop) {
+  loader_ = std::make_unique<ModelLoader>(
+      ModelLoader::Options{
+          .engine = options_.engine,
+          .queue = {.max_batch_size = options_.max_batch_size,
+                    .capacity = options_.queue_capacity,
+                    .max_delay = options_.max_queue_delay,
+                    .policy =
+                        options_.queue_policy == "fifo" ? QueuePolicy::kFifo : QueuePolicy::kFair},
+          .allow_degenerate = options_.allow_degenerate_model == "on"},
+      dispatcher_.get(), events(), clock_, [this, stop] {
+        // Whoever waits for Start may be told to stop; after it, `stop` may be gone.
+        if (lifecycle_.state() != LifecycleState::kLoading) return stop_loading_.load();
+        return stop != nullptr && stop->HasBeenNotified();
+      });
+  models_ = std::make_unique<ModelManager>(
+      ModelManager::Options{.path = options_.model,
+                            .policy = VersionPolicy::Parse(options_.model_versions).value(),
+                            .interval = OrForever(options_.model_poll_interval)},
+      loader_.get(), &registry_, dispatcher_.get(), events(), clock_);
 }
 
 void Server::Parts::MakeMetrics() {
@@ -279,6 +306,8 @@ void Server::Parts::Leave() {
 
 void Server::Parts::Drain() {
   Leave();
+  stop_loading_ = true;
+  if (models_ != nullptr) models_->Stop();
   // Before calls are rejected, so that none has to be.
   if (transport_ != nullptr) transport_->StopAccepting();
   if (!lifecycle_.Enter(LifecycleState::kDraining).ok()) return;
@@ -317,6 +346,7 @@ Server::~Server() = default;
 
 void Server::Leave() { parts_->Leave(); }
 void Server::Drain() { parts_->Drain(); }
+void Server::LookForModels() { parts_->LookForModels(); }
 const std::string& Server::grpc_address() const { return parts_->grpc_address(); }
 const std::string& Server::metrics_address() const { return parts_->metrics_address(); }
 

@@ -15,11 +15,12 @@ namespace hellocnn::server {
 // A running server. Threads of its own do the work. Thread-compatible.
 class Server {
  public:
-  // Loads the model, warms up, listens, and returns once calls are served. Only the port for
+  // Loads the models, warms up, listens, and returns once calls are served. Only the port for
   // metrics and probes is open before. Blocks for as long as that takes. Everything that it started
   // has stopped again when it returns an error:
-  //   of BatchDispatcher::Start and of ModelLoader;
+  //   of BatchDispatcher::Start and of ModelManager::Start;
   //   INVALID_ARGUMENT: an option;
+  //   NOT_FOUND: the default model is not among the models;
   //   UNAVAILABLE: an address that cannot be listened on, by name;
   //   CANCELLED: `stop`, which may be null and must otherwise outlive the call, was notified.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options,
@@ -34,6 +35,9 @@ class Server {
   // drain_timeout is cancelled. Blocks for at most drain_timeout, four seconds for clients to
   // understand and connections to close, and the engine calls that are running. Idempotent.
   void Drain();
+
+  // Looks for new versions of models now. Does not block. Thread-safe.
+  void LookForModels();
 
   // host:port with the port that was bound.
   const std::string& grpc_address() const;

@@ -9,6 +9,7 @@
 namespace hellocnn::server {
 
 StopSignals::Action StopSignals::OnSignal(int number, Instant now, bool waiting) {
+  if (number == SIGHUP) return Action::kLook;
   const absl::Duration repeated = absl::FromChrono(kRepeatedSignal);
   if (last_.has_value() && now - *last_ <= repeated) return Action::kNone;
   const bool is_first = !std::exchange(last_, now).has_value();

@@ -1,4 +1,4 @@
-// Decides what the signals do that tell the server to stop.
+// Decides what signals do.
 #ifndef HELLOCNN_SERVER_STOP_SIGNALS_H_
 #define HELLOCNN_SERVER_STOP_SIGNALS_H_
 
@@ -9,7 +9,8 @@
 namespace hellocnn::server {
 
 // SIGTERM comes from supervisors, behind which balancers and clients must notice that the server
-// leaves. All other signals come from people, who are not kept waiting. Thread-compatible.
+// leaves. SIGINT comes from people, who are not kept waiting. SIGHUP stops nothing.
+// Thread-compatible.
 class StopSignals {
  public:
   enum class Action {
@@ -17,6 +18,7 @@ class StopSignals {
     kLeave,  // leave, and drain after the delay
     kDrain,  // drain now: there is no delay, or its rest is left out
     kExit,   // end the process at once
+    kLook,   // look for new versions of models
   };
 
   // Returns what the signal `number` asks for at `now`. `waiting` says whether the delay before the

@@ -30,7 +30,8 @@ LAYERS = {
     "hellocnn/simd/": ["base/", "hellocnn/"],
     "hellocnn/torch/": ["base/", "hellocnn/"],
     "hellocnn/train/": ["base/", "hellocnn/", "hellocnn/formats/", "hellocnn/torch/"],
-    "server/config/": ["base/"],
+    "server/config/": ["base/", "server/config/version_policy.h"],
+    "server/config/version_policy.h": [],
     "server/scheduling/": ["base/", "hellocnn/"],
     "server/runtime/": ["base/"],
     "server/serving/": [
@@ -42,6 +43,7 @@ LAYERS = {
         "server/scheduling/",
         "server/runtime/",
         "server/observability/events.h",
+        "server/config/version_policy.h",
     ],
     # Everything may report to it, and it knows nobody: it is told ids and numbers.
     "server/observability/events.h": ["base/"],
@@ -52,7 +54,7 @@ LAYERS = {
     "server/rpc/transport/grpc/": ["base/", "server/runtime/", "server/rpc/transport/"],
     "server/rpc/transport/http2/": ["base/", "server/runtime/", "server/rpc/transport/"],
     # What comes with an error, in the forms that gRPC's clients know.
-    "server/rpc/errors/": ["server/scheduling/", "server/rpc/transport/", "protos/"],
+    "server/rpc/errors/": ["base/", "server/scheduling/", "server/serving/", "server/rpc/transport/", "protos/"],
     # What calls do, whatever their protocol and transport.
     "server/rpc/core/": [
         "base/",

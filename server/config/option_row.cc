@@ -66,6 +66,10 @@ bool Allows(const OptionalFile& type, const Options& options) {
   return !(options.*type.member).empty();
 }
 
+bool Allows(const Text& type, const Options& options) {
+  return type.check(options.*type.member).ok();
+}
+
 // The row whose member is `member`. There is one: a bound is always another row's option.
 const OptionRow& RowOf(int Options::*member, OptionRows rows) {
   return *std::find_if(rows.begin(), rows.end(), [member](const OptionRow& row) {
@@ -111,6 +115,9 @@ std::string RangeOf(const Folder& /*type*/, OptionRows /*rows*/, const Options* 
 std::string RangeOf(const OptionalFile& /*type*/, OptionRows /*rows*/, const Options* /*values*/) {
   return "a file, or off";
 }
+std::string RangeOf(const Text& type, OptionRows /*rows*/, const Options* /*values*/) {
+  return std::string(type.range);
+}
 
 std::string PlaceholderOf(const WholeNumber& type) { return absl::AsciiStrToUpper(type.unit); }
 std::string PlaceholderOf(const TimeSpan& /*type*/) { return "DURATION"; }
@@ -118,6 +125,7 @@ std::string PlaceholderOf(const Choice& /*type*/) { return "NAME"; }
 std::string PlaceholderOf(const Address& type) { return type.or_unix ? "ADDRESS" : "HOST:PORT"; }
 std::string PlaceholderOf(const Folder& /*type*/) { return "FOLDER"; }
 std::string PlaceholderOf(const OptionalFile& /*type*/) { return "FILE"; }
+std::string PlaceholderOf(const Text& type) { return std::string(type.placeholder); }
 
 }  // namespace
 

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/config/options.h"
@@ -66,10 +67,18 @@ struct OptionalFile {
   std::string Options::*member = nullptr;
 };
 
+// Text that `check` accepts; its error says what was wanted.
+struct Text {
+  std::string Options::*member = nullptr;
+  absl::Status (*check)(const std::string& text) = nullptr;
+  absl::string_view range;
+  absl::string_view placeholder;
+};
+
 struct OptionRow {
   absl::string_view group;  // the heading in --help and in the documents; rows of a group adjoin
   absl::string_view name;   // as after "--"
-  std::variant<WholeNumber, TimeSpan, Choice, Address, Folder, OptionalFile> type;
+  std::variant<WholeNumber, TimeSpan, Choice, Address, Folder, OptionalFile, Text> type;
   absl::string_view help;     // one sentence that fits into a table cell
   absl::string_view details;  // further sentences, each with a capital and a full stop, or ""
   bool http2_only = false;    // rejected with any other transport, unless it is the default

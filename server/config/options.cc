@@ -17,6 +17,7 @@
 #include "server/config/option_row.h"
 #include "server/config/reference.h"
 #include "server/config/sources.h"
+#include "server/config/version_policy.h"
 
 namespace hellocnn::server {
 namespace {
@@ -30,6 +31,12 @@ std::string DefaultModel() {
     return std::filesystem::exists(std::filesystem::path(folder) / "model_card.json", error);
   };
   return !has_card(here) && has_card(installed) ? installed : here;
+}
+
+absl::Status CheckPolicy(const std::string& text) { return VersionPolicy::Parse(text).status(); }
+
+absl::Status CheckName(const std::string& text) {
+  return text.empty() ? absl::InvalidArgumentError("wanted a name") : absl::OkStatus();
 }
 
 // The one place where options are stated; see options.h. In the order in which they are documented.
@@ -58,7 +65,33 @@ OptionRows Table() {
           Folder{.member = &Options::model,
                  .default_here = DefaultModel,
                  .default_in_words = "models/mnist/1, or the installed model if that is not there"},
-          "The folder with model_card.json and the weights.", ""},
+          "The folder with a model, or with many.",
+          "A folder with model_card.json and the weights is a version. A folder of versions whose "
+          "names are numbers is a model. A folder of models is a repository."},
+      OptionRow{"Model and engine", "model-versions",
+                Text{.member = &Options::model_versions,
+                     .check = CheckPolicy,
+                     .range = "latest, latest:N, all, or numbers such as 1,4",
+                     .placeholder = "VERSIONS"},
+                "Which versions of each model are served.",
+                "The value latest is the highest version that can be served, and latest:N are the "
+                "N highest."},
+      OptionRow{"Model and engine", "default-model",
+                Text{.member = &Options::default_model,
+                     .check = CheckName,
+                     .range = "the name of a model, or auto",
+                     .placeholder = "NAME"},
+                "The model for requests that name none.",
+                "The value auto is the first model by name at the start."},
+      OptionRow{"Model and engine", "model-poll-interval",
+                TimeSpan{.member = &Options::model_poll_interval,
+                         .low = absl::Milliseconds(10),
+                         .high = absl::Hours(1),
+                         .or_zero = true,
+                         .example = "1s"},
+                "How often the server looks for new versions, or 0s for never.",
+                "SIGHUP makes it look at once. A version is loaded when its files have not changed "
+                "from one look to the next."},
       OptionRow{
           "Model and engine", "engine",
           Choice{&Options::engine, {"auto", "simd", "torch", "torch-eager"}},
@@ -124,7 +157,7 @@ OptionRows Table() {
                 "In this time balancers and clients notice that the server says NOT_SERVING, and "
                 "go elsewhere. The default is what the endpoints of Kubernetes may need; HAProxy "
                 "and Envoy, as in deploy/balancer, need a second. Another signal ends the delay, "
-                "and SIGINT and SIGHUP have none."},
+                "and SIGINT has none."},
       OptionRow{"Connections and shutdown", "drain-timeout",
                 TimeSpan{.member = &Options::drain_timeout,
                          .low = absl::ZeroDuration(),

@@ -25,6 +25,9 @@ struct Options {
   std::string metrics_listen = "127.0.0.1:9464";
   std::string metrics = "on";
   std::string model = "models/mnist/1";
+  std::string model_versions = "latest";
+  std::string default_model = "auto";
+  absl::Duration model_poll_interval = absl::Seconds(1);
   std::string engine = "auto";
   std::string allow_degenerate_model = "off";
   int threads = 0;  // ParseOptions sets the CPUs that the cgroup grants

@@ -17,6 +17,8 @@ void IgnoredEvents::OnDropped(ModelId /*model*/, int /*images*/, ReasonId /*reas
 void IgnoredEvents::OnDiscarded(ModelId /*model*/, int /*images*/) {}
 void IgnoredEvents::OnLimit(ReasonId /*reason*/) {}
 void IgnoredEvents::OnModelLoaded(ModelId /*model*/, absl::Duration /*load*/) {}
+void IgnoredEvents::OnModelUnloaded(ModelId /*model*/) {}
+void IgnoredEvents::OnVersions(int /*serving*/, int /*failed*/) {}
 
 Events* NoEvents() {
   static auto* const none = new IgnoredEvents();  // never destroyed, like the monotonic clock

@@ -141,6 +141,11 @@ class Events {
 
   // Called when a model has been loaded and warmed up, which took `load`.
   virtual void OnModelLoaded(ModelId model, absl::Duration load) = 0;
+  // Called when nothing will be told of a model any more. Its id is invalid after that.
+  virtual void OnModelUnloaded(ModelId model) = 0;
+  // Called with the number of versions that are served, and of those that should be served and are
+  // not, or with which something is wrong.
+  virtual void OnVersions(int serving, int failed) = 0;
 };
 
 // Ignores everything. The base of classes that want to know of a few events only.
@@ -161,6 +166,8 @@ class IgnoredEvents : public Events {
   void OnDiscarded(ModelId model, int images) override;
   void OnLimit(ReasonId reason) override;
   void OnModelLoaded(ModelId model, absl::Duration load) override;
+  void OnModelUnloaded(ModelId model) override;
+  void OnVersions(int serving, int failed) override;
 };
 
 // Returns an object that ignores all events. It is never null and lives as long as the process.

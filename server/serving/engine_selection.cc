@@ -93,8 +93,8 @@ absl::StatusOr<ReferenceResults> ReferenceResults::Compute(Engine& reference,
   return ReferenceResults(reference.classes(), std::move(rows));
 }
 
-absl::Status ReferenceResults::Check(Engine& candidate, int max_batch_size,
-                                     const StopCheck& stop) const {
+absl::Status ReferenceResults::Check(Engine& candidate, int max_batch_size, const StopCheck& stop,
+                                     const StepRunner& run) const {
   if (candidate.classes() != classes_) {
     return absl::FailedPreconditionError(absl::StrCat(
         "has ", candidate.classes(), " classes; wanted those of the reference, ", classes_));
@@ -108,7 +108,7 @@ absl::Status ReferenceResults::Check(Engine& candidate, int max_batch_size,
   std::vector<absl::Status> statuses(most);
   // Each batch starts where the last one ended, so that an image comes to many places.
   std::size_t first = 0;
-  for (std::size_t size = 1; size <= most; ++size) {
+  const auto check_batch = [&](std::size_t size) -> absl::Status {
     if (Stopped(stop)) return StoppedError();
     candidate.Classify(std::span(repeated).subspan(first, size),
                        std::span(found).first(size * classes), std::span(statuses).first(size));
@@ -121,8 +121,21 @@ absl::Status ReferenceResults::Check(Engine& candidate, int max_batch_size,
       if (!status.ok()) return status;
     }
     first = (first + size) % kImages;
+    return absl::OkStatus();
+  };
+  std::size_t size = 0;
+  absl::Status outcome;
+  const auto step = [&] {
+    outcome = check_batch(++size);
+    return outcome.ok() && size < most;
+  };
+  if (run == nullptr) {
+    while (step()) {
+    }
+  } else if (!run(step)) {
+    return absl::FailedPreconditionError("the workers have stopped, so no engine can be verified");
   }
-  return absl::OkStatus();
+  return outcome;
 }
 
 std::optional<int> ReferenceResults::OnlyClass() const {
@@ -137,7 +150,7 @@ std::optional<int> ReferenceResults::OnlyClass() const {
 
 absl::StatusOr<NamedEngines> SelectEngines(const std::vector<EngineCandidate>& candidates,
                                            const EngineFactory& reference, int max_batch_size,
-                                           const StopCheck& stop) {
+                                           const StopCheck& stop, const StepRunner& run) {
   const absl::StatusOr<std::unique_ptr<Engine>> made = reference();
   if (!made.ok()) return made.status();
   const absl::StatusOr<ReferenceResults> results = ReferenceResults::Compute(**made, stop);
@@ -145,7 +158,7 @@ absl::StatusOr<NamedEngines> SelectEngines(const std::vector<EngineCandidate>& c
   const auto check = [&](const absl::StatusOr<EngineFactory>& factory) {
     if (!factory.ok()) return factory.status();
     const absl::StatusOr<std::unique_ptr<Engine>> engine = (*factory)();
-    return engine.ok() ? results->Check(**engine, max_batch_size, stop) : engine.status();
+    return engine.ok() ? results->Check(**engine, max_batch_size, stop, run) : engine.status();
   };
   absl::Status status;
   for (const EngineCandidate& candidate : candidates) {

@@ -23,6 +23,11 @@ inline constexpr double kAgreement = 1e-4;
 // null, which never stops. It is called on the verifying thread and must not block.
 using StopCheck = std::function<bool()>;
 
+// Calls `step` again and again until it returns false, on the thread on which an engine is to be
+// verified, and returns true; or returns false without a call if there is no such thread. Null
+// stands for the calling thread.
+using StepRunner = std::function<bool(const std::function<bool()>& step)>;
+
 // The results of the reference engine for a fixed set of grey and float images. Once computed, they
 // can verify any number of engines, also at the same time: each worker can check its own engine, on
 // its own thread and so in the floating-point mode in which it serves. Immutable; thread-safe.
@@ -34,13 +39,15 @@ class ReferenceResults {
                                                   const StopCheck& stop = nullptr);
 
   // Lets `candidate` classify the images in batches of every size from 1 to `max_batch_size`, and
-  // compares. Blocks for as long as the engine takes for max_batch_size * (max_batch_size + 1) / 2
-  // images, but obeys `stop` after each batch. So it warms the engine up as well.
+  // compares; each batch is a step of `run`. Blocks for as long as the engine takes for
+  // max_batch_size * (max_batch_size + 1) / 2 images, but obeys `stop` after each batch. So it
+  // warms the engine up as well.
   //
   // FAILED_PRECONDITION: the engine has another number of classes, or a log-probability differs by
-  // more than kAgreement; says which image of which batch is how far off. CANCELLED: stopped. Other
-  // errors are the engine's.
-  absl::Status Check(Engine& candidate, int max_batch_size, const StopCheck& stop = nullptr) const;
+  // more than kAgreement, and says which image of which batch is how far off; or `run` has no
+  // thread. CANCELLED: stopped. Other errors are the engine's.
+  absl::Status Check(Engine& candidate, int max_batch_size, const StopCheck& stop = nullptr,
+                     const StepRunner& run = nullptr) const;
 
   // Returns the class of all images, if it is the same for all of them.
   std::optional<int> OnlyClass() const;
@@ -68,10 +75,12 @@ struct EngineCandidate {
 
 // Returns the first of `candidates` that can be made and agrees with `reference`. The ones before
 // it are logged as warnings, with the reason. If none agrees: the error of the last one, with its
-// name. CANCELLED: stopped. Needs at least one candidate. Blocks; any thread may call it.
+// name. CANCELLED: stopped. Needs at least one candidate. Engines are made on the calling thread
+// and verified in steps of `run`. Blocks; any thread may call it that `run` allows.
 absl::StatusOr<NamedEngines> SelectEngines(const std::vector<EngineCandidate>& candidates,
                                            const EngineFactory& reference, int max_batch_size,
-                                           const StopCheck& stop = nullptr);
+                                           const StopCheck& stop = nullptr,
+                                           const StepRunner& run = nullptr);
 
 }  // namespace hellocnn::server
 

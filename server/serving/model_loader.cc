@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -21,6 +22,8 @@
 
 namespace hellocnn::server {
 namespace {
+
+constexpr char kCardFile[] = "/model_card.json";
 
 // The engines that `name` allows, the fastest first.
 std::vector<EngineCandidate> Candidates(const std::string& name, const Weights& weights,
@@ -55,6 +58,21 @@ absl::Status CheckNotDegenerate(const std::string& folder, const ModelCard& card
       "model; --allow-degenerate-model=on serves them nevertheless"));
 }
 
+std::string Content(const std::string& card_sha256, const std::string& weights_sha256) {
+  return absl::StrCat(card_sha256, " ", weights_sha256);
+}
+
+// Sets the name and the version that the folder has.
+void TakeIdentity(const VersionFolder& folder, ModelCard* card) {
+  if (card->name != folder.model || card->version != folder.version) {
+    spdlog::info("{}: the card is of model {}, version {}; served as model {}, version {}",
+                 folder.path, Shown(card->name), Shown(card->version), Shown(folder.model),
+                 Shown(folder.version));
+  }
+  card->name = folder.model;
+  card->version = folder.version;
+}
+
 absl::Status StoppedPool() {
   return absl::FailedPreconditionError("the workers have stopped, so no model can be loaded");
 }
@@ -69,41 +87,54 @@ ModelLoader::ModelLoader(Options options, BatchDispatcher* dispatcher, Events* e
       clock_(clock),
       stop_(std::move(stop)) {}
 
-absl::StatusOr<VerifiedModel> ModelLoader::Verify(const std::string& folder) {
-  const Instant began = clock_->Now();
-  absl::StatusOr<ModelCard> card = LoadModelCard(folder);
+absl::StatusOr<std::string> ContentOf(const std::string& folder) {
+  const absl::StatusOr<ModelCard> card = LoadModelCard(folder);
   if (!card.ok()) return card.status();
-  const std::string path = absl::StrCat(folder, "/", card->weights);
+  const absl::StatusOr<std::string> of_card = Sha256OfFile(absl::StrCat(folder, kCardFile));
+  if (!of_card.ok()) return of_card.status();
+  const absl::StatusOr<std::string> of_weights =
+      Sha256OfFile(absl::StrCat(folder, "/", card->weights));
+  if (!of_weights.ok()) return of_weights.status();
+  return Content(*of_card, *of_weights);
+}
+
+absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
+  const Instant began = clock_->Now();
+  absl::StatusOr<ModelCard> card = LoadModelCard(folder.path);
+  if (!card.ok()) return card.status();
+  TakeIdentity(folder, &*card);
+  const std::string path = absl::StrCat(folder.path, "/", card->weights);
   std::vector<std::string> notes;
   const absl::StatusOr<Weights> weights = LoadWeightFile(path, &notes);
   if (!weights.ok()) return weights.status();
   const absl::StatusOr<std::string> sha256 = Sha256OfFile(path);
   if (!sha256.ok()) return sha256.status();
+  const absl::StatusOr<std::string> card_sha256 = Sha256OfFile(folder.path + kCardFile);
+  if (!card_sha256.ok()) return card_sha256.status();
   if (const std::string difference = CompareWithWeights(*sha256, *card); !difference.empty()) {
-    spdlog::warn("{}: {}", folder, difference);
+    if (folder.must_match_card) {
+      return absl::FailedPreconditionError(absl::StrCat(folder.path, ": ", difference));
+    }
+    spdlog::warn("{}: {}", folder.path, difference);
   }
   for (const std::string& note : notes) spdlog::info("{}", note);
   if (absl::Status status = CheckLabelsFit(*card, *weights); !status.ok()) return status;
   if (absl::Status status = CheckStaysFinite(*weights, card->normalization); !status.ok()) {
-    return absl::Status(status.code(), absl::StrCat(folder, ": ", status.message()));
+    return absl::Status(status.code(), absl::StrCat(folder.path, ": ", status.message()));
   }
   spdlog::info("model {} version {} loaded from {}: test accuracy {:.2f}%{}", card->name,
-               card->version, folder, card->test_accuracy * 100,
+               card->version, folder.path, card->test_accuracy * 100,
                card->of_other_weights ? " of other weights" : "");
 
-  absl::StatusOr<NamedEngines> engines = absl::UnknownError("not verified");
-  const bool ran = dispatcher_->pool().ForEachWorker([&](int worker) {
-    if (worker == 0) {
-      engines = SelectEngines(
-          Candidates(options_.engine, *weights, card->normalization, options_.queue.max_batch_size),
-          ReferenceEngineFactory(*weights, card->normalization), options_.queue.max_batch_size,
-          stop_);
-    }
-    return false;
-  });
-  if (!ran) return StoppedPool();
+  absl::StatusOr<NamedEngines> engines = SelectEngines(
+      Candidates(options_.engine, *weights, card->normalization, options_.queue.max_batch_size),
+      ReferenceEngineFactory(*weights, card->normalization), options_.queue.max_batch_size, stop_,
+      [this](const std::function<bool()>& step) {
+        return dispatcher_->pool().ForEachWorker(
+            [&step](int worker) { return worker == 0 && step(); });
+      });
   if (!engines.ok()) return engines.status();
-  if (absl::Status status = CheckNotDegenerate(folder, *card, *engines); !status.ok()) {
+  if (absl::Status status = CheckNotDegenerate(folder.path, *card, *engines); !status.ok()) {
     if (!options_.allow_degenerate) return status;
     spdlog::warn("{}", std::string(status.message()));
   }
@@ -115,7 +146,8 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const std::string& folder) {
                                               .card_of_other_weights = card->of_other_weights,
                                               .class_labels = card->class_labels});
   const BatchReporter registers_reasons({.events = events_, .model = model_id});
-  return VerifiedModel{*std::move(card), *std::move(engines), model_id, began};
+  return VerifiedModel{*std::move(card), *std::move(engines), model_id,
+                       Content(*card_sha256, *sha256), began};
 }
 
 absl::StatusOr<ServableHandle> ModelLoader::Prepare(const VerifiedModel& model) {
@@ -147,7 +179,8 @@ absl::StatusOr<ServableHandle> ModelLoader::Prepare(const VerifiedModel& model) 
     dispatcher_->RemoveQueue(*queue);
     return status;
   }
-  return std::make_shared<Servable>(card, model.engines.name, model.id, dispatcher_, *queue);
+  return std::make_shared<Servable>(card, model.engines.name, model.id, dispatcher_, *queue,
+                                    model.content);
 }
 
 }  // namespace hellocnn::server

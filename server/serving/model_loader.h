@@ -11,6 +11,7 @@
 #include "server/scheduling/batch_queue.h"
 #include "server/serving/batch_dispatcher.h"
 #include "server/serving/engine_selection.h"
+#include "server/serving/model_repository.h"
 #include "server/serving/servable.h"
 
 namespace hellocnn::server {
@@ -19,9 +20,15 @@ namespace hellocnn::server {
 struct VerifiedModel {
   ModelCard card;  // compared with the weights
   NamedEngines engines;
-  ModelId id{};  // what events know it by
+  ModelId id{};         // what events know it by
+  std::string content;  // of the files: see ContentOf
   Instant load_began;
 };
+
+// Returns what tells the content of two folders of versions apart: the SHA-256 of the card and that
+// of the weights. Blocks while it reads them. The errors are those of LoadModelCard and
+// Sha256OfFile.
+absl::StatusOr<std::string> ContentOf(const std::string& folder);
 
 // Loads models in two steps, so that a server can find out what is wrong with a model before it
 // opens a port. Both block, and obey `stop` between two batches
@@ -43,8 +50,10 @@ class ModelLoader {
 
   // Reads the card and the weights of `folder`, and selects the engine: the first that agrees with
   // the network in plain loops and double precision. The engine is verified on a worker's thread,
-  // in the floating-point mode in which it will serve. LibTorch is loaded only if its engines are
-  // wanted.
+  // in the floating-point mode in which it will serve, and between the events of that worker.
+  // LibTorch is loaded only if its engines are wanted.
+  //
+  // The folder says the name and the version of the model, whatever the card says.
   //
   // Tells events the labels of a model that is good, and which kinds of batches and drops there
   // are, so that every series of metrics is there before the first request.
@@ -53,9 +62,9 @@ class ModelLoader {
   //
   // The errors are those of LoadModelCard, LoadWeightFile, CheckStaysFinite and SelectEngines.
   // FAILED_PRECONDITION: the card and the weights have different numbers of classes, the model
-  // gives all images of the verification the same class, or the workers have stopped. CANCELLED:
-  // stopped.
-  absl::StatusOr<VerifiedModel> Verify(const std::string& folder);
+  // gives all images of the verification the same class, the card was written for other weights and
+  // the folder wants a match, or the workers have stopped. CANCELLED: stopped.
+  absl::StatusOr<VerifiedModel> Verify(const VersionFolder& folder);
 
   // Makes an engine for each worker and warms it up there, between the worker's events; adds a
   // queue; and returns what can be published. The errors are those of the engines and of

@@ -1,53 +1,130 @@
 #include "server/serving/model_registry.h"
 
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
+#include "base/shown.h"
 
 namespace hellocnn::server {
 namespace {
 
-absl::Status NotFound(const std::string& name, const std::string& version) {
-  return absl::NotFoundError(absl::StrCat("model ", name, ", version ", version, " is not served"));
+// The most names that a message lists.
+constexpr std::size_t kMostListed = 8;
+
+// The payload of a status.
+constexpr char kMissing[] = "hellocnn/missing-model";
+
+bool IsNumber(std::string_view version) {
+  return !version.empty() &&
+         std::all_of(version.begin(), version.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+std::string_view WithoutZeros(std::string_view number) {
+  const std::size_t first = number.find_first_not_of('0');
+  return first == std::string_view::npos ? std::string_view() : number.substr(first);
+}
+
+absl::Status Missing(std::string missing, std::string message) {
+  absl::Status status = absl::NotFoundError(std::move(message));
+  status.SetPayload(kMissing, absl::Cord(std::move(missing)));
+  return status;
+}
+
+// Lists the keys of a map for people: "mnist, letters".
+template <typename Map>
+std::string Keys(const Map& map) {
+  std::string keys;
+  std::size_t listed = 0;
+  for (const auto& [key, value] : map) {
+    if (listed == kMostListed) return absl::StrCat(keys, " and ", map.size() - listed, " more");
+    absl::StrAppend(&keys, listed == 0 ? "" : ", ", Shown(key));
+    ++listed;
+  }
+  return keys;
 }
 
 }  // namespace
 
+std::optional<std::string> MissingModel(const absl::Status& status) {
+  const absl::optional<absl::Cord> missing = status.GetPayload(kMissing);
+  if (!missing.has_value()) return std::nullopt;
+  return std::string(*missing);
+}
+
+bool VersionOrder::operator()(std::string_view a, std::string_view b) const {
+  const bool a_counts = IsNumber(a);
+  const bool b_counts = IsNumber(b);
+  if (a_counts != b_counts) return b_counts;
+  if (!a_counts) return a < b;
+  const std::string_view a_digits = WithoutZeros(a);
+  const std::string_view b_digits = WithoutZeros(b);
+  if (a_digits.size() != b_digits.size()) return a_digits.size() < b_digits.size();
+  return a_digits != b_digits ? a_digits < b_digits : a < b;
+}
+
 absl::Status ModelRegistry::Publish(ServableHandle servable) {
   MutexLock lock(&mutex_);
-  const auto [at, added] =
-      servables_.try_emplace({servable->name(), servable->version()}, servable);
-  if (!added) {
-    return absl::AlreadyExistsError(absl::StrCat("model ", servable->name(), ", version ",
-                                                 servable->version(), " is served already"));
+  Versions& versions = models_[servable->name()];
+  if (!versions.try_emplace(servable->version(), servable).second) {
+    return absl::AlreadyExistsError(absl::StrCat("model ", Shown(servable->name()), ", version ",
+                                                 Shown(servable->version()), " is served already"));
   }
-  if (default_ == nullptr) default_ = std::move(servable);
+  UpdateDefault();
   return absl::OkStatus();
 }
 
 absl::StatusOr<ServableHandle> ModelRegistry::Withdraw(const std::string& name,
                                                        const std::string& version) {
   MutexLock lock(&mutex_);
-  const auto found = servables_.find({name, version});
-  if (found == servables_.end()) return NotFound(name, version);
-  ServableHandle servable = std::move(found->second);
-  servables_.erase(found);
-  if (default_ == servable) {
-    default_ = servables_.empty() ? nullptr : servables_.begin()->second;
+  const auto model = models_.find(name);
+  if (model != models_.end()) {
+    const auto found = model->second.find(version);
+    if (found != model->second.end()) {
+      ServableHandle servable = std::move(found->second);
+      model->second.erase(found);
+      if (model->second.empty()) models_.erase(model);
+      UpdateDefault();
+      return servable;
+    }
   }
-  return servable;
+  return absl::NotFoundError(
+      absl::StrCat("model ", Shown(name), ", version ", Shown(version), " is not served"));
 }
 
-absl::StatusOr<ServableHandle> ModelRegistry::Find(const std::string& name,
-                                                   const std::string& version) const {
+absl::StatusOr<ServableHandle> ModelRegistry::Find(std::string_view name,
+                                                   std::string_view version) const {
   MutexLock lock(&mutex_);
-  const auto found = servables_.find({name, version});
-  if (found == servables_.end()) return NotFound(name, version);
+  if (models_.empty()) return absl::UnavailableError("no model is served");
+  if (name.empty()) name = default_name_;
+  if (version.empty() && default_ != nullptr && name == default_name_) return default_;
+  const auto model = models_.find(name);
+  if (model == models_.end()) {
+    return Missing(Shown(name),
+                   absl::StrCat("model ", Shown(name), " is not served; wanted ", Keys(models_)));
+  }
+  const Versions& versions = model->second;
+  if (version.empty()) return versions.rbegin()->second;
+  const auto found = versions.find(version);
+  if (found == versions.end()) {
+    return Missing(absl::StrCat(Shown(name), "/", Shown(version)),
+                   absl::StrCat("model ", Shown(name), ", version ", Shown(version),
+                                " is not served; wanted version ", Keys(versions)));
+  }
   return found->second;
 }
 
-absl::StatusOr<ServableHandle> ModelRegistry::Default() const {
-  MutexLock lock(&mutex_);
-  if (default_ == nullptr) return absl::UnavailableError("no model is served");
-  return default_;
+void ModelRegistry::UpdateDefault() {
+  if (!wanted_default_.empty()) {
+    default_name_ = wanted_default_;
+  } else if (models_.find(default_name_) == models_.end() && !models_.empty()) {
+    default_name_ = models_.begin()->first;
+  }
+  const auto model = models_.find(default_name_);
+  default_ = model == models_.end() ? nullptr : model->second.rbegin()->second;
 }
 
 }  // namespace hellocnn::server

@@ -2,8 +2,11 @@
 #ifndef HELLOCNN_SERVER_SERVING_MODEL_REGISTRY_H_
 #define HELLOCNN_SERVER_SERVING_MODEL_REGISTRY_H_
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -14,33 +17,57 @@
 
 namespace hellocnn::server {
 
+// Orders versions as people count: "9" comes before "10". What is no number comes before numbers,
+// in the order of its bytes.
+struct VersionOrder {
+  using is_transparent = void;
+  bool operator()(std::string_view a, std::string_view b) const;
+};
+
+// Returns what ModelRegistry::Find did not find, "mnist" or "mnist/7", if that is what `status`
+// says.
+std::optional<std::string> MissingModel(const absl::Status& status);
+
 // Maps names and versions to servables. Requests get handles, so a version that is withdrawn lives
 // exactly as long as its last request.
+//
+// The highest version of a model is its current one. Requests that name no version get it.
 //
 // Thread-safe; nothing blocks for longer than a look into the map.
 class ModelRegistry {
  public:
-  // Makes a servable available to requests. The first one becomes the default. ALREADY_EXISTS: its
-  // name and version are taken.
+  // Requests that name no model get `default_model`. If that is empty, they get the model that was
+  // published first, as long as it is served, and then the first by name.
+  explicit ModelRegistry(std::string default_model = "")
+      : wanted_default_(std::move(default_model)) {}
+
+  // Makes a servable available to requests. ALREADY_EXISTS: its name and version are taken.
   absl::Status Publish(ServableHandle servable) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Makes a version unavailable and returns it, so that the caller can wait for its last request
-  // and free its queue. If it was the default, the first remaining version becomes the default.
-  // NOT_FOUND names it.
+  // and free its queue. NOT_FOUND names it.
   absl::StatusOr<ServableHandle> Withdraw(const std::string& name, const std::string& version)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Returns the servable of that version. NOT_FOUND names the version.
-  absl::StatusOr<ServableHandle> Find(const std::string& name, const std::string& version) const
+  // Returns the servable for a request that names a model, a version, both or, with empty strings,
+  // none. UNAVAILABLE: no model is served at all. NOT_FOUND: that one is not; the message names it
+  // and what is served instead.
+  absl::StatusOr<ServableHandle> Find(std::string_view name, std::string_view version) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Returns the servable for requests that name no model. UNAVAILABLE: nothing is published.
-  absl::StatusOr<ServableHandle> Default() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns the servable for requests that name no model, as Find does.
+  absl::StatusOr<ServableHandle> Default() const { return Find({}, {}); }
 
  private:
+  using Versions = std::map<std::string, ServableHandle, VersionOrder>;
+
+  void UpdateDefault() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::string wanted_default_;
   mutable Mutex mutex_;
-  std::map<std::pair<std::string, std::string>, ServableHandle> servables_ ABSL_GUARDED_BY(mutex_);
-  ServableHandle default_ ABSL_GUARDED_BY(mutex_);  // null if servables_ is empty
+  std::map<std::string, Versions, std::less<>> models_ ABSL_GUARDED_BY(mutex_);  // none is empty
+  std::string default_name_ ABSL_GUARDED_BY(mutex_);
+  ServableHandle default_ ABSL_GUARDED_BY(mutex_);  // null if that model is not served
 };
 
 }  // namespace hellocnn::server

@@ -23,10 +23,11 @@ class Servable {
   // `queue` is a queue of `dispatcher`, whose workers have engines for it. Both outlive
   // every Submit.
   Servable(ModelCard card, std::string engine, ModelId id, BatchDispatcher* dispatcher,
-           BatchQueue* queue)
+           BatchQueue* queue, std::string content = "")
       : card_(std::move(card)),
         engine_(std::move(engine)),
         id_(id),
+        content_(std::move(content)),
         dispatcher_(dispatcher),
         queue_(queue) {}
   Servable(const Servable&) = delete;
@@ -41,6 +42,8 @@ class Servable {
   const std::string& engine() const { return engine_; }
   // Returns the id by which events know it.
   ModelId id() const { return id_; }
+  // Returns what ContentOf has said of its files when they were loaded.
+  const std::string& content() const { return content_; }
 
   // Queues the job, which has room for classes() log-probabilities an image. See
   // BatchDispatcher::Submit. The caller must hold a handle until the job has finished.
@@ -52,6 +55,7 @@ class Servable {
   const ModelCard card_;
   const std::string engine_;
   const ModelId id_;
+  const std::string content_;
   BatchDispatcher* const dispatcher_;
   BatchQueue* const queue_;
 };

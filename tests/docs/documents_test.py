@@ -20,9 +20,11 @@ RUN_ELSEWHERE = {
     "build/my_program": "tests/client/install_test.sh",
     "c++": "tests/client/install_test.sh",
     "cmake": "scripts/test.sh",
+    "cp": "tests/integration/models_test.py",
     "ctest": "scripts/test.sh",
     "docker": "tests/deploy/compose_test.sh",
     "kubectl": "tests/deploy/kubernetes_test.py",  # renders and checks; nothing here is a cluster
+    "mv": "tests/integration/models_test.py",
     "sudo": "scripts/install-deps.sh",
 }
 

@@ -25,7 +25,7 @@ class StopSignalsTest : public ::testing::Test {
 };
 
 TEST_F(StopSignalsTest, OnlySigtermWaitsBeforeTheDrain) {
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+  for (const int number : {SIGTERM, SIGINT}) {
     StopSignals signals;
     EXPECT_EQ(signals.OnSignal(number, clock_.Now(), /*waiting=*/false),
               number == SIGTERM ? Action::kLeave : Action::kDrain);
@@ -33,7 +33,7 @@ TEST_F(StopSignalsTest, OnlySigtermWaitsBeforeTheDrain) {
 }
 
 TEST_F(StopSignalsTest, AnySecondSignalEndsTheDelayAndAThirdTheProcess) {
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+  for (const int number : {SIGTERM, SIGINT}) {
     signals_ = {};
     EXPECT_EQ(Send(SIGTERM, absl::ZeroDuration(), false), Action::kLeave);
     EXPECT_EQ(Send(number, absl::Seconds(1), true), Action::kDrain);
@@ -55,6 +55,14 @@ TEST_F(StopSignalsTest, EachSignalMayComeTwice) {
   EXPECT_EQ(Send(SIGTERM, absl::Milliseconds(1), true), Action::kDrain);
   EXPECT_EQ(Send(SIGTERM, absl::Milliseconds(250), false), Action::kNone);
   EXPECT_EQ(Send(SIGTERM, absl::Milliseconds(1), false), Action::kExit);
+}
+
+TEST_F(StopSignalsTest, SighupStopsNothingAndIsNoRepetition) {
+  EXPECT_EQ(Send(SIGHUP, absl::ZeroDuration(), false), Action::kLook);
+  EXPECT_EQ(Send(SIGHUP, absl::ZeroDuration(), false), Action::kLook);
+  EXPECT_EQ(Send(SIGTERM, absl::ZeroDuration(), false), Action::kLeave);
+  EXPECT_EQ(Send(SIGHUP, absl::Seconds(1), true), Action::kLook);
+  EXPECT_EQ(Send(SIGTERM, absl::ZeroDuration(), true), Action::kDrain);
 }
 
 }  // namespace

@@ -105,6 +105,14 @@ class RecordingEvents : public server::Events {
     MutexLock lock(&mutex_);
     load_ = load;
   }
+  void OnModelUnloaded(server::ModelId model) override {
+    MutexLock lock(&mutex_);
+    unloaded_.push_back(models_.at(static_cast<std::size_t>(model)));
+  }
+  void OnVersions(int serving, int failed) override {
+    MutexLock lock(&mutex_);
+    versions_ = {serving, failed};
+  }
 
   // Blocks until every request that was received has ended. Clients may get their responses
   // earlier.
@@ -134,6 +142,10 @@ class RecordingEvents : public server::Events {
   std::vector<absl::Duration> waits() const { return Get(waits_); }
   std::vector<server::GreyLevels> grey_levels() const { return Get(grey_levels_); }
   std::optional<absl::Duration> load() const { return Get(load_); }
+  // "name/version" of each model that was unloaded, in that order.
+  std::vector<std::string> unloaded() const { return Get(unloaded_); }
+  // The numbers of versions that serve and that have failed.
+  std::pair<int, int> versions() const { return Get(versions_); }
   absl::Duration busy() const { return Get(busy_); }
   absl::Duration compute() const { return Get(compute_); }
   // The following functions return numbers of images.
@@ -177,6 +189,8 @@ class RecordingEvents : public server::Events {
   std::vector<server::GreyLevels> grey_levels_;
   std::vector<absl::Duration> waits_;
   std::optional<absl::Duration> load_;
+  std::vector<std::string> unloaded_;
+  std::pair<int, int> versions_;
   absl::Duration busy_, compute_;
   std::size_t received_ = 0, accepted_requests_ = 0, received_bytes_ = 0, sent_bytes_ = 0;
   int accepted_ = 0, sent_images_ = 0, computed_ = 0, failed_ = 0, discarded_ = 0, dropped_ = 0;

@@ -24,6 +24,8 @@ class IdTable {
     ++size_;
     return index;
   }
+  // Replaces a row that no thread reads any more.
+  void Replace(std::size_t index, Row row) { At(index) = std::move(row); }
   const Row& operator[](std::size_t index) const {
     const std::size_t block = BlockOf(index);
     return blocks_[block][index - FirstOf(block)];

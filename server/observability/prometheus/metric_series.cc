@@ -68,9 +68,10 @@ MethodSeries MetricSeries::AddMethod(const MethodLabels& labels) {
 }
 
 ModelSeries MetricSeries::AddModel(const ModelLabels& labels) {
-  Gauge("hellocnn_model_info", "Always 1, with labels that say which model is served.")
-      .Add({{"model", labels.name}, {"version", labels.version}, {"engine", labels.engine}})
-      .Set(1);
+  ModelSeries series;
+  series.info = &ModelInfo().Add(
+      {{"model", labels.name}, {"version", labels.version}, {"engine", labels.engine}});
+  series.info->Set(1);
   Gauge("hellocnn_engine_info", "Always 1, with a label that says which engine computes.")
       .Add({{"engine", labels.engine}})
       .Set(1);
@@ -82,7 +83,6 @@ ModelSeries MetricSeries::AddModel(const ModelLabels& labels) {
         "1 if the model card was written for other weights than those served, else 0.")
       .Add({})
       .Set(labels.card_of_other_weights ? 1 : 0);
-  ModelSeries series;
   for (const std::string& label : labels.class_labels) {
     series.predictions.push_back(sharded.AddCounter(
         "hellocnn_predictions_total", "Images in OK responses, by their most likely class.",
@@ -90,6 +90,8 @@ ModelSeries MetricSeries::AddModel(const ModelLabels& labels) {
   }
   return series;
 }
+
+void MetricSeries::RemoveModel(const ModelSeries& model) { ModelInfo().Remove(model.info); }
 
 MetricSeries::Counter MetricSeries::AddReason(ReasonOf what, const std::string& label) {
   switch (what) {
@@ -159,6 +161,11 @@ void MetricSeries::AddLoading() {
       &Gauge("hellocnn_model_loaded_timestamp_seconds",
              "Time at which the model became ready, in seconds since 1970, or 0 before that.")
            .Add({});
+  auto& versions =
+      Gauge("hellocnn_model_versions",
+            "Number of versions of models, by state: serving, or failed if something is wrong.");
+  serving_versions = &versions.Add({{"state", "serving"}});
+  failed_versions = &versions.Add({{"state", "failed"}});
   confidence = sharded.AddHistogram(
       "hellocnn_prediction_confidence_ratio",
       "Probability of the most likely class of an image in an OK response.", kProbabilities);
@@ -169,6 +176,10 @@ void MetricSeries::AddLoading() {
       "hellocnn_input_contrast_ratio",
       "Standard deviation of the grey levels of a computed image, where 0 is black and 1 is white.",
       kGreyLevels);
+}
+
+prometheus::Family<prometheus::Gauge>& MetricSeries::ModelInfo() {
+  return Gauge("hellocnn_model_info", "Always 1, with labels that say which models are served.");
 }
 
 prometheus::Family<prometheus::Gauge>& MetricSeries::Gauge(const char* name, const char* help) {

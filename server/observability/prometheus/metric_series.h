@@ -34,6 +34,7 @@ struct MethodSeries {
 
 // The handles of one model.
 struct ModelSeries {
+  prometheus::Gauge* info = nullptr;
   std::vector<ShardedMetrics::Counter> predictions;  // by class index
 };
 
@@ -48,6 +49,8 @@ struct MetricSeries {
   // Add series, or find those that exist already.
   MethodSeries AddMethod(const MethodLabels& labels);
   ModelSeries AddModel(const ModelLabels& labels);
+  // Removes what names the model. Counters that other models share stay.
+  void RemoveModel(const ModelSeries& model);
   ShardedMetrics::Counter AddReason(ReasonOf what, const std::string& label);
 
   ShardedMetrics sharded;
@@ -72,6 +75,8 @@ struct MetricSeries {
   prometheus::Gauge* queue_images = nullptr;
   prometheus::Gauge* model_load_duration = nullptr;
   prometheus::Gauge* model_loaded_timestamp = nullptr;
+  prometheus::Gauge* serving_versions = nullptr;
+  prometheus::Gauge* failed_versions = nullptr;
   prometheus::Gauge* ready = nullptr;
 
  private:
@@ -79,6 +84,7 @@ struct MetricSeries {
   void AddBatches(const ServerInfo& info);
   void AddLoading();
   prometheus::Family<prometheus::Gauge>& Gauge(const char* name, const char* help);
+  prometheus::Family<prometheus::Gauge>& ModelInfo();
 };
 
 }  // namespace hellocnn::server

@@ -40,13 +40,23 @@ class Registered {
   std::size_t FindOrAdd(const Labels& labels, Make make) {
     const auto known = ids_.find(labels);
     if (known != ids_.end()) return known->second;
-    return ids_.emplace(labels, rows_.Add(make())).first->second;
+    if (free_.empty()) return ids_.emplace(labels, rows_.Add(make())).first->second;
+    const std::size_t id = free_.back();
+    free_.pop_back();
+    rows_.Replace(id, make());
+    return ids_.emplace(labels, id).first->second;
+  }
+  // Lets other labels have the id, which no thread uses any more.
+  void Remove(std::size_t id) {
+    std::erase_if(ids_, [id](const auto& known) { return known.second == id; });
+    free_.push_back(id);
   }
   const IdTable<Row>& rows() const { return rows_; }
 
  private:
   std::map<Labels, std::size_t> ids_;
   IdTable<Row> rows_;
+  std::vector<std::size_t> free_;  // ids of removed rows
 };
 
 }  // namespace
@@ -170,6 +180,17 @@ void PrometheusMetrics::OnLimit(ReasonId reason) { series_->Of(reason).Increment
 void PrometheusMetrics::OnModelLoaded(ModelId /*model*/, absl::Duration load) {
   series_->model_load_duration->Set(Seconds(load));
   series_->model_loaded_timestamp->Set(Seconds(absl::Now() - absl::UnixEpoch()));
+}
+
+void PrometheusMetrics::OnModelUnloaded(ModelId model) {
+  MutexLock lock(&series_->registry_mutex);
+  series_->RemoveModel(series_->Of(model));
+  series_->models.Remove(Index(model));
+}
+
+void PrometheusMetrics::OnVersions(int serving, int failed) {
+  series_->serving_versions->Set(serving);
+  series_->failed_versions->Set(failed);
 }
 
 void PrometheusMetrics::SetReady(bool ready) { series_->ready->Set(ready ? 1 : 0); }

@@ -30,7 +30,9 @@ struct Overview {
 
 // Nothing that a client sends becomes a label, so clients cannot make the number of series grow.
 // Every series exists, at 0, as soon as its labels are registered, so rates and alerts need no
-// special case for what has not happened yet. Models whose labels are the same share a series.
+// special case for what has not happened yet. Models whose labels are the same share a series. The
+// series of a model that is unloaded are gone, so versions that come and go do not make their
+// number grow either.
 //
 // Thread-safe. Counting finds its series by index, takes no lock, and allocates nothing after a
 // thread's first time: see sharded_metrics.h.
@@ -61,6 +63,8 @@ class PrometheusMetrics : public Events {
   void OnDiscarded(ModelId model, int images) override;
   void OnLimit(ReasonId reason) override;
   void OnModelLoaded(ModelId model, absl::Duration load) override;
+  void OnModelUnloaded(ModelId model) override;
+  void OnVersions(int serving, int failed) override;
 
   // Sets the gauge that says whether the server serves.
   void SetReady(bool ready);

@@ -1,25 +1,31 @@
 #include "server/rpc/classifier_v1/classifier_service.h"
 
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "base/clock.h"
+#include "base/shown.h"
 #include "server/rpc/classifier_v1/codec.h"
 #include "server/rpc/classifier_v1/response.h"
 #include "server/rpc/core/call_scope.h"
 #include "server/rpc/core/rejection.h"
 #include "server/rpc/core/stream_call.h"
 #include "server/rpc/core/unary_call.h"
+#include "server/rpc/errors/error_trailers.h"
 #include "server/rpc/transport/messages.h"
 
 namespace hellocnn::server {
 namespace {
 
-class GetModelCall final : public CallHandler {
+// A call that needs no queue: the service makes a response of a Request at once.
+template <typename Request>
+class DirectCall final : public CallHandler {
  public:
-  GetModelCall(const ClassifierService* service, const Accounting* accounting, ServedMethod method,
-               UnaryRpc* rpc)
+  DirectCall(const ClassifierService* service, const Accounting* accounting, ServedMethod method,
+             UnaryRpc* rpc)
       : service_(service), accounting_(accounting), method_(method), rpc_(rpc) {}
 
  private:
@@ -30,16 +36,16 @@ class GetModelCall final : public CallHandler {
     const absl::Status status = rejection.has_value() ? rejection->status : absl::OkStatus();
     scope_.OnReady(status, *rpc_);
     scope_.End(rpc_->response()->size());
-    rpc_->Finish(status);
+    rpc_->Finish(status, ErrorTrailers(status).get());
   }
 
   std::optional<Rejection> Respond() {
-    v1::GetModelRequest nothing;
-    absl::Status status = Parse(rpc_->request(), &nothing);
+    Request request;
+    absl::Status status = Parse(rpc_->request(), &request);
     if (!status.ok()) return Rejection::Invalid(std::move(status));
-    const absl::StatusOr<v1::GetModelResponse> description = service_->DescribeModel();
-    if (!description.ok()) return Rejection::Loading();
-    Serialize(*description, rpc_->response());
+    const auto response = service_->Respond(request);
+    if (!response.ok()) return Rejection::OfFind(response.status());
+    Serialize(*response, rpc_->response());
     return std::nullopt;
   }
 
@@ -49,6 +55,20 @@ class GetModelCall final : public CallHandler {
   UnaryRpc* const rpc_;
   CallScope scope_;
 };
+
+v1::ModelStatus::State StateOf(ModelStatus::State state) {
+  switch (state) {
+    case ModelStatus::State::kLoading:
+      return v1::ModelStatus::STATE_LOADING;
+    case ModelStatus::State::kServing:
+      return v1::ModelStatus::STATE_SERVING;
+    case ModelStatus::State::kLeaving:
+      return v1::ModelStatus::STATE_LEAVING;
+    case ModelStatus::State::kFailed:
+      return v1::ModelStatus::STATE_FAILED;
+  }
+  return v1::ModelStatus::STATE_UNSPECIFIED;
+}
 
 // The number of calls that gRPC may begin before the server has handled the first of them. A
 // smaller number works too, but gRPC must then find room for each call of a burst.
@@ -63,13 +83,16 @@ ServedMethod AddMethod(Events* events, const char* method, bool takes_images) {
 }  // namespace
 
 ClassifierService::ClassifierService(const RequestLimits& limits, const Accounting& accounting,
-                                     Admission* admission, const ModelRegistry* registry)
+                                     Admission* admission, const ModelRegistry* registry,
+                                     ListModels list)
     : limits_(limits),
-      context_{accounting, admission, limits.max_images_per_request},
+      context_{accounting, admission, registry, limits.max_images_per_request},
       registry_(registry),
+      list_(std::move(list)),
       classify_(AddMethod(accounting.events, "Classify", true)),
       classify_stream_(AddMethod(accounting.events, "ClassifyStream", true)),
-      get_model_(AddMethod(accounting.events, "GetModel", false)) {}
+      get_model_(AddMethod(accounting.events, "GetModel", false)),
+      list_models_(AddMethod(accounting.events, "ListModels", false)) {}
 
 Service ClassifierService::Describe() const {
   return {.name = kClassifierService,
@@ -83,8 +106,14 @@ Service ClassifierService::Describe() const {
                     {.name = "GetModel",
                      .make_handler =
                          [this](UnaryRpc* rpc) {
-                           return std::make_unique<GetModelCall>(this, &context_.accounting,
-                                                                 get_model_, rpc);
+                           return std::make_unique<DirectCall<v1::GetModelRequest>>(
+                               this, &context_.accounting, get_model_, rpc);
+                         }},
+                    {.name = "ListModels",
+                     .make_handler =
+                         [this](UnaryRpc* rpc) {
+                           return std::make_unique<DirectCall<v1::ListModelsRequest>>(
+                               this, &context_.accounting, list_models_, rpc);
                          }}},
           .streams = {{.name = "ClassifyStream", .make_handler = [this](StreamRpc* rpc) {
                          return std::make_shared<StreamCall<ClassifyStreamCodec>>(
@@ -92,9 +121,11 @@ Service ClassifierService::Describe() const {
                        }}}};
 }
 
-// A draining server still has its model. Only a server that is loading does not know it yet.
-absl::StatusOr<v1::GetModelResponse> ClassifierService::DescribeModel() const {
-  const absl::StatusOr<ServableHandle> servable = registry_->Default();
+// A draining server still has its models. Only a server that is loading does not know them yet.
+absl::StatusOr<v1::GetModelResponse> ClassifierService::Respond(
+    const v1::GetModelRequest& request) const {
+  const absl::StatusOr<ServableHandle> servable =
+      registry_->Find(request.model().name(), request.model().version());
   if (!servable.ok()) return servable.status();
   v1::GetModelResponse description;
   *description.mutable_model() = hellocnn::server::DescribeModel((*servable)->card());
@@ -104,6 +135,26 @@ absl::StatusOr<v1::GetModelResponse> ClassifierService::DescribeModel() const {
   limits.set_queue_capacity(limits_.queue_capacity);
   limits.set_max_message_bytes(limits_.max_message_bytes);
   return description;
+}
+
+absl::StatusOr<v1::ListModelsResponse> ClassifierService::Respond(
+    const v1::ListModelsRequest& /*request*/) const {
+  const auto is = [this](std::string_view name, const ModelStatus& status) {
+    const absl::StatusOr<ServableHandle> servable = registry_->Find(name, {});
+    return servable.ok() && (*servable)->name() == status.name &&
+           (*servable)->version() == status.version;
+  };
+  v1::ListModelsResponse response;
+  for (const ModelStatus& status : list_()) {
+    v1::ModelStatus& model = *response.add_models();
+    model.mutable_version()->set_name(status.name);
+    model.mutable_version()->set_version(status.version);
+    model.set_state(StateOf(status.state));
+    model.set_reason(Printable(status.reason));
+    model.set_is_current(is(status.name, status));
+    model.set_is_default(is({}, status));
+  }
+  return response;
 }
 
 }  // namespace hellocnn::server

@@ -40,6 +40,7 @@ constexpr std::uint32_t TagOfVarint(int field) {
 struct Tags {
   std::uint32_t images;
   std::uint32_t priority;
+  std::uint32_t model;
   std::uint32_t id = 0;
   std::uint32_t timeout = 0;
 };
@@ -144,6 +145,8 @@ class Reader {
         std::uint64_t value;
         if (!input_.ReadVarint64(&value)) return false;
         request->priority = PriorityOf(value);
+      } else if (tag == tags_.model) {
+        if (!ReadModel(request)) return false;
       } else if (tag == tags_.timeout) {
         if (!ReadPart([&] { return timeout.MergePartialFromCodedStream(&input_); })) return false;
         has_timeout = true;
@@ -184,6 +187,18 @@ class Reader {
     if (first_error_.ok() && index < max_images_) {
       views_[static_cast<std::size_t>(index)] = {*pixels.format, pixels.data};
     }
+    return true;
+  }
+
+  // Reads the model that is to respond. If the field is set several times, the parts that are set
+  // last win, as in protobuf.
+  bool ReadModel(Request* request) {
+    if (model_ == nullptr) {
+      model_ = google::protobuf::Arena::CreateMessage<v1::ModelVersion>(arena_);
+    }
+    if (!ReadPart([this] { return model_->MergePartialFromCodedStream(&input_); })) return false;
+    request->model = model_->name();
+    request->version = model_->version();
     return true;
   }
 
@@ -280,6 +295,7 @@ class Reader {
   const std::size_t size_;
   google::protobuf::io::CodedInputStream input_;
 
+  v1::ModelVersion* model_ = nullptr;  // on the arena, once there is one
   std::span<ImageView> views_;
   int images_ = 0;
   absl::Status first_error_;
@@ -287,11 +303,13 @@ class Reader {
 
 constexpr Tags TagsOf(const v1::ClassifyRequest* /*type*/) {
   return {.images = TagOfBytes(v1::ClassifyRequest::kImagesFieldNumber),
-          .priority = TagOfVarint(v1::ClassifyRequest::kPriorityFieldNumber)};
+          .priority = TagOfVarint(v1::ClassifyRequest::kPriorityFieldNumber),
+          .model = TagOfBytes(v1::ClassifyRequest::kModelFieldNumber)};
 }
 constexpr Tags TagsOf(const v1::ClassifyStreamRequest* /*type*/) {
   return {.images = TagOfBytes(v1::ClassifyStreamRequest::kImagesFieldNumber),
           .priority = TagOfVarint(v1::ClassifyStreamRequest::kPriorityFieldNumber),
+          .model = TagOfBytes(v1::ClassifyStreamRequest::kModelFieldNumber),
           .id = TagOfVarint(v1::ClassifyStreamRequest::kIdFieldNumber),
           .timeout = TagOfBytes(v1::ClassifyStreamRequest::kTimeoutFieldNumber)};
 }

@@ -8,7 +8,7 @@
 
 #include "hellocnn/prediction.h"
 #include "hellocnn/topology.h"
-#include "server/rpc/errors/retry_trailers.h"
+#include "server/rpc/errors/error_trailers.h"
 
 namespace hellocnn::server {
 namespace {

@@ -9,9 +9,8 @@
 
 namespace hellocnn::server {
 
-Admission::Admission(Lifecycle* lifecycle, const ModelRegistry* registry, const Clock* clock)
+Admission::Admission(Lifecycle* lifecycle, const Clock* clock)
     : lifecycle_(lifecycle),
-      registry_(registry),
       clock_(clock),
       observation_(lifecycle->Observe([this](LifecycleState state) { OnState(state); })) {}
 
@@ -42,12 +41,10 @@ Admission::Result Admission::Enter(std::shared_ptr<Drainable> stream) {
     case LifecycleState::kLeaving:
       break;
   }
-  absl::StatusOr<ServableHandle> servable = registry_->Default();
-  if (!servable.ok()) return Rejection::Loading();
   ++calls_;
   const Drainable* const key = stream.get();
   if (key != nullptr) streams_.emplace(key, std::move(stream));
-  return Ticket(this, key, *std::move(servable));
+  return Ticket(this, key);
 }
 
 void Admission::Leave(const Drainable* stream) {

@@ -14,8 +14,6 @@
 #include "base/mutex.h"
 #include "server/rpc/core/rejection.h"
 #include "server/serving/lifecycle.h"
-#include "server/serving/model_registry.h"
-#include "server/serving/servable.h"
 
 namespace hellocnn::server {
 
@@ -32,42 +30,33 @@ class Drainable {
 // drains the streams that have entered. Thread-safe. Only the two Wait functions block.
 class Admission {
  public:
-  // Calls that are admitted get a handle on the default model of `registry`. All three arguments
-  // must outlive this object.
-  Admission(Lifecycle* lifecycle, const ModelRegistry* registry, const Clock* clock);
+  // Both arguments must outlive this object.
+  Admission(Lifecycle* lifecycle, const Clock* clock);
 
   // A call's place in the server. The destructor returns it. Thread-compatible.
   class Ticket {
    public:
     Ticket() = default;  // no place
     Ticket(Ticket&& other) noexcept
-        : admission_(std::exchange(other.admission_, nullptr)),
-          stream_(other.stream_),
-          servable_(std::move(other.servable_)) {}
+        : admission_(std::exchange(other.admission_, nullptr)), stream_(other.stream_) {}
     Ticket& operator=(Ticket&& other) noexcept {
       std::swap(admission_, other.admission_);
       std::swap(stream_, other.stream_);
-      std::swap(servable_, other.servable_);
       other.Return();
       return *this;
     }
     ~Ticket() { Return(); }
 
-    // Returns the servable that responds to the call. The ticket must hold a place.
-    const Servable& servable() const { return *servable_; }
-
    private:
     friend class Admission;
-    Ticket(Admission* admission, const Drainable* stream, ServableHandle servable)
-        : admission_(admission), stream_(stream), servable_(std::move(servable)) {}
+    Ticket(Admission* admission, const Drainable* stream)
+        : admission_(admission), stream_(stream) {}
     void Return() {
-      servable_.reset();
       if (admission_ != nullptr) std::exchange(admission_, nullptr)->Leave(stream_);
     }
 
     Admission* admission_ = nullptr;
     const Drainable* stream_ = nullptr;  // null for a call that ends by itself
-    ServableHandle servable_;            // null if there is no place
   };
   using Result = std::variant<Ticket, Rejection>;
 
@@ -92,7 +81,6 @@ class Admission {
   void Leave(const Drainable* stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
   Lifecycle* const lifecycle_;
-  const ModelRegistry* const registry_;
   const Clock* const clock_;
   Mutex mutex_;
   CondVar idle_;

@@ -4,6 +4,7 @@
 
 #include "server/rpc/core/admission.h"
 #include "server/rpc/core/call_scope.h"
+#include "server/serving/model_registry.h"
 
 namespace hellocnn::server {
 
@@ -11,6 +12,7 @@ namespace hellocnn::server {
 struct CallContext {
   Accounting accounting;
   Admission* admission;
+  const ModelRegistry* models;
   int max_images;  // of a request
 
   Instant Now() const { return accounting.clock->Now(); }

@@ -96,6 +96,7 @@ void CallScope::EndGone(absl::StatusCode code) {
 
 void CallScope::Report(const RequestEnd& end) {
   std::exchange(accounting_, nullptr)->events->OnEnd(end);
+  servable_ = nullptr;
   ticket_ = {};
 }
 

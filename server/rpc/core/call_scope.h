@@ -17,6 +17,7 @@
 #include "server/rpc/core/rejection.h"
 #include "server/rpc/transport/transport.h"
 #include "server/scheduling/job.h"
+#include "server/serving/servable.h"
 
 namespace hellocnn::server {
 
@@ -59,8 +60,10 @@ class CallScope {
              std::size_t bytes);
   // Keeps the call's place in the server until the request has ended.
   void Hold(Admission::Ticket ticket) { ticket_ = std::move(ticket); }
-  // Returns the servable that responds to the call. Hold must have been called.
-  const Servable& servable() const { return ticket_.servable(); }
+  // Keeps the servable that responds to the request until the request has ended.
+  void Use(ServableHandle servable) { servable_ = std::move(servable); }
+  // Returns it. Use must have been called.
+  const Servable& servable() const { return *servable_; }
 
   Instant start() const { return start_; }
   Instant deadline() const { return deadline_; }
@@ -101,6 +104,7 @@ class CallScope {
   std::optional<RejectionReason> rejected_;
   std::vector<Confidence> confidences_;
   Admission::Ticket ticket_;
+  ServableHandle servable_;
 };
 
 }  // namespace hellocnn::server

@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -32,6 +33,11 @@ struct Request {
   absl::StatusOr<absl::Duration> timeout = absl::InfiniteDuration();
 
   Priority priority = Priority::kNormal;
+
+  // The model that is to respond. Empty for the default model, and for its current version. The
+  // bytes are in memory of the codec.
+  std::string_view model;
+  std::string_view version;
 };
 
 // The result of a request.
@@ -52,6 +58,7 @@ concept Codec = std::default_initializable<C> &&
   { codec.Read(message, max_images)->images } -> std::convertible_to<decltype(Request::images)>;
   { codec.Read(message, max_images)->timeout } -> std::convertible_to<decltype(Request::timeout)>;
   { codec.Read(message, max_images)->priority } -> std::convertible_to<Priority>;
+  { codec.Read(message, max_images)->model } -> std::convertible_to<std::string_view>;
   // Returns the arena for memory with the lifetime of the request and its response.
   { codec.arena() } -> std::same_as<google::protobuf::Arena*>;
   // Makes the response.

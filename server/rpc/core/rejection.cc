@@ -28,6 +28,11 @@ Rejection Rejection::Draining() {
   return {absl::UnavailableError("server is draining"), RejectionReason::kDraining};
 }
 
+Rejection Rejection::OfFind(absl::Status status) {
+  const bool is_missing = absl::IsNotFound(status);
+  return {std::move(status), is_missing ? RejectionReason::kNoModel : RejectionReason::kLoading};
+}
+
 Rejection Rejection::OfSubmit(absl::Status status) {
   const RejectionReason reason = ReasonOfSubmit(status.code());
   return {std::move(status), reason};

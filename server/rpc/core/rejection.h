@@ -10,11 +10,19 @@
 
 namespace hellocnn::server {
 
-enum class RejectionReason { kQueueFull, kDraining, kLoading, kInvalid, kDeadline, kInternal };
+enum class RejectionReason {
+  kQueueFull,
+  kDraining,
+  kLoading,
+  kInvalid,
+  kDeadline,
+  kNoModel,
+  kInternal
+};
 
 // The names of the reasons in metrics, by RejectionReason.
-inline constexpr std::array kRejectionLabels = {"queue_full", "draining", "loading",
-                                                "invalid",    "deadline", "internal"};
+inline constexpr std::array kRejectionLabels = {"queue_full", "draining", "loading", "invalid",
+                                                "deadline",   "no_model", "internal"};
 
 // The status for the caller, and the reason for metrics. The code that rejects a request knows the
 // reason, so no other code needs to derive it from the status.
@@ -29,6 +37,8 @@ struct Rejection {
   static Rejection Invalid(absl::Status status) {
     return {std::move(status), RejectionReason::kInvalid};
   }
+  // Returns the rejection for the error that ModelRegistry::Find returned.
+  static Rejection OfFind(absl::Status status);
   // Returns the rejection for the error that Submit returned. `status` must not be OK. The reason
   // is kInternal for a code that Submit does not document.
   static Rejection OfSubmit(absl::Status status);

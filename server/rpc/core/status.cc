@@ -19,6 +19,7 @@ absl::Status ToProtocol(const absl::Status& status) {
     case absl::StatusCode::kCancelled:
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kNotFound:
     case absl::StatusCode::kResourceExhausted:
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kInternal:

@@ -61,7 +61,7 @@ class StreamCall final : public StreamHandler,
         : slot(number), message(stream->rpc_->MakeMessage()), stream_(stream) {}
 
     void Accepted() override {
-      scope.OnAccepted(stream_->ticket_.servable().id(), static_cast<int>(images().size()));
+      scope.OnAccepted(scope.servable().id(), static_cast<int>(images().size()));
     }
     void OnFinished() override { stream_->OnComputed(*this); }
 
@@ -168,9 +168,14 @@ class StreamCall final : public StreamHandler,
       return Reject(exchange, Rejection::Invalid(request.timeout.status()));
     }
     if (!request.images.ok()) return Reject(exchange, Rejection::Invalid(request.images.status()));
+    absl::StatusOr<ServableHandle> servable =
+        context_->models->Find(request.model, request.version);
+    if (!servable.ok()) return Reject(exchange, Rejection::OfFind(servable.status()));
+    exchange.scope.Use(*std::move(servable));
     const std::span<const ImageView> images = *request.images;
     exchange.Prepare(
-        images, LogProbabilitiesFor(images, ticket_.servable().classes(), exchange.codec.arena()),
+        images,
+        LogProbabilitiesFor(images, exchange.scope.servable().classes(), exchange.codec.arena()),
         std::min(deadline_, exchange.scope.start() + *request.timeout),
         {.caller = caller_, .priority = request.priority});
     StreamSession::MayCompute may_compute;
@@ -189,7 +194,7 @@ class StreamCall final : public StreamHandler,
         break;
     }
     rpc_->Hold();  // until it is computed
-    absl::Status status = ticket_.servable().Submit(&exchange);
+    absl::Status status = exchange.scope.servable().Submit(&exchange);
     if (status.ok()) return;
     rpc_->Release();
     Reject(exchange, Rejection::OfSubmit(std::move(status)));
@@ -211,10 +216,10 @@ class StreamCall final : public StreamHandler,
   void OnComputed(Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_) {
     if (exchange.status().ok()) {
       exchange.codec.Encode(
-          {exchange.log_probabilities(), ticket_.servable().card(), exchange.timing()});
+          {exchange.log_probabilities(), exchange.scope.servable().card(), exchange.timing()});
       exchange.scope.OnComputed(static_cast<int>(exchange.images().size()), exchange.timing());
       if (exchange.scope.wants_confidences()) {
-        ListConfidences(exchange.log_probabilities(), ticket_.servable().classes(),
+        ListConfidences(exchange.log_probabilities(), exchange.scope.servable().classes(),
                         exchange.scope.confidences());
       }
     }

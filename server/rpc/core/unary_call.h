@@ -16,7 +16,7 @@
 #include "server/rpc/core/codec.h"
 #include "server/rpc/core/rejection.h"
 #include "server/rpc/core/status.h"
-#include "server/rpc/errors/retry_trailers.h"
+#include "server/rpc/errors/error_trailers.h"
 #include "server/rpc/transport/transport.h"
 #include "server/scheduling/job.h"
 
@@ -51,6 +51,10 @@ class UnaryCall final : public CallHandler, private Job {
     if (!request.ok()) return Rejection::Invalid(request.status());
     if (!request->timeout.ok()) return Rejection::Invalid(request->timeout.status());
     if (!request->images.ok()) return Rejection::Invalid(request->images.status());
+    absl::StatusOr<ServableHandle> servable =
+        context_->models->Find(request->model, request->version);
+    if (!servable.ok()) return Rejection::OfFind(servable.status());
+    scope_.Use(*std::move(servable));
     const std::span<const ImageView> images = *request->images;
     Prepare(images, LogProbabilitiesFor(images, scope_.servable().classes(), codec_.arena()),
             std::min(scope_.deadline(), scope_.start() + *request->timeout),
@@ -86,7 +90,7 @@ class UnaryCall final : public CallHandler, private Job {
     } else {
       codec_.Clear();
     }
-    rpc_->Finish(protocol, RetryTrailers(protocol).get());
+    rpc_->Finish(protocol, ErrorTrailers(protocol).get());
   }
 
   void OnCancel() override {

@@ -26,7 +26,7 @@ TEST_F(OptionsTest, DefaultsAreValidAndThreadsAreTheGrantedCpus) {
   EXPECT_EQ(SourceOf(*parsed, "threads"), "default");
   EXPECT_EQ(parsed->options.engine, "auto");
   EXPECT_EQ(parsed->options.metrics, "on");
-  EXPECT_EQ(parsed->sources.size(), 29);
+  EXPECT_EQ(parsed->sources.size(), 32);
 }
 
 TEST_F(OptionsTest, EveryOptionIsReadFromItsFlag) {
@@ -35,6 +35,9 @@ TEST_F(OptionsTest, EveryOptionIsReadFromItsFlag) {
                              "--metrics-listen=off",
                              "--metrics=off",
                              "--model=m",
+                             "--model-versions=latest:2",
+                             "--default-model=n",
+                             "--model-poll-interval=3s",
                              "--engine=simd",
                              "--threads=2",
                              "--max-batch-size=3",
@@ -57,6 +60,9 @@ TEST_F(OptionsTest, EveryOptionIsReadFromItsFlag) {
   EXPECT_EQ(options.metrics_listen, "off");
   EXPECT_EQ(options.metrics, "off");
   EXPECT_EQ(options.model, "m");
+  EXPECT_EQ(options.model_versions, "latest:2");
+  EXPECT_EQ(options.default_model, "n");
+  EXPECT_EQ(options.model_poll_interval, absl::Seconds(3));
   EXPECT_EQ(options.engine, "simd");
   EXPECT_EQ(options.threads, 2);
   EXPECT_EQ(options.max_batch_size, 3);

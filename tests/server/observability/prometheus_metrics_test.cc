@@ -214,6 +214,30 @@ TEST_F(PrometheusMetricsTest, ModelThatIsLoadedHasItsLoadingTime) {
   EXPECT_THAT(text, ContainsRegex("hellocnn_model_loaded_timestamp_seconds [1-9]"));
 }
 
+TEST_F(PrometheusMetricsTest, ModelsThatComeAndGoAddNoSeries) {
+  const std::size_t before = Series();
+  ModelId last = model_;
+  for (int version = 2; version < 200; ++version) {
+    const ModelId next = metrics_.AddModel(
+        {.name = "digits", .version = std::to_string(version), .class_labels = {"0", "1"}});
+    metrics_.OnModelUnloaded(last);
+    // It uses the id of the one before the last.
+    EXPECT_LT(static_cast<int>(next), 2);
+    last = next;
+  }
+  EXPECT_LE(Series(), before + 2);  // the labels of the classes
+  const std::string text = metrics_.Text();
+  EXPECT_THAT(text, HasSubstr("version=\"199\"} 1\n"));
+  EXPECT_THAT(text, Not(HasSubstr("version=\"198\"")));
+}
+
+TEST_F(PrometheusMetricsTest, VersionsAreCountedByState) {
+  EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_model_versions{state=\"serving\"} 0\n"));
+  metrics_.OnVersions(3, 1);
+  EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_model_versions{state=\"serving\"} 3\n"));
+  EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_model_versions{state=\"failed\"} 1\n"));
+}
+
 TEST_F(PrometheusMetricsTest, EverySeriesIsThereOnceItsLabelsAreAndCountingAddsNone) {
   const ReasonId reason = metrics_.AddReason(ReasonOf::kRelease, "full");
   const std::size_t before = Series();

@@ -177,9 +177,10 @@ double ServerAllocations(Call call) {
   const ModelId model = metrics.AddModel({.class_labels = {labels.begin(), labels.end()}});
   Lifecycle lifecycle;
   ModelRegistry registry;
-  Admission admission(&lifecycle, &registry, Clock::Monotonic());
+  Admission admission(&lifecycle, Clock::Monotonic());
   ClassifierService service({.max_images_per_request = kMaxImages},
-                            Accounting(&metrics, Clock::Monotonic()), &admission, &registry);
+                            Accounting(&metrics, Clock::Monotonic()), &admission, &registry,
+                            [] { return std::vector<ModelStatus>(); });
   const auto transport = StartGrpcTransport({.listen = "127.0.0.1:0", .max_message_bytes = 4 << 20},
                                             {service.Describe()})
                              .value();

@@ -135,10 +135,11 @@ class ServiceTest : public ::testing::TestWithParam<std::string> {
   testing::RecordingEvents metrics_;  // of the calls and of the workers
   const ModelId model_ = metrics_.AddModel({.name = "digits", .version = "1"});
   ModelRegistry registry_;
+  std::vector<ModelStatus> statuses_;  // what ListModels tells
   std::unique_ptr<testing::ServedModel> served_;
-  Admission admission_{&lifecycle_, &registry_, Clock::Monotonic()};
+  Admission admission_{&lifecycle_, Clock::Monotonic()};
   ClassifierService service_{Limits(), Accounting(&metrics_, Clock::Monotonic()), &admission_,
-                             &registry_};
+                             &registry_, [this] { return statuses_; }};
   const std::unique_ptr<Transport> transport_;
   std::vector<std::thread> receivers_;
   std::shared_ptr<grpc::Channel> channel_;

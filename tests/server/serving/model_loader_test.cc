@@ -22,6 +22,7 @@ namespace {
 using ::testing::HasSubstr;
 
 const std::string kModel = std::string(HELLOCNN_SOURCE_DIR) + "/models/mnist/1";
+const VersionFolder kFolder{.model = "mnist", .version = "1", .path = kModel};
 constexpr int kWorkers = 2;
 
 // The shipped model, on real workers and the real SIMD engine.
@@ -61,7 +62,7 @@ class BlankImage final : public Job {
 
 TEST_F(ModelLoaderTest, ModelIsVerifiedPreparedAndAnswers) {
   ModelLoader loader = Loader();
-  const absl::StatusOr<VerifiedModel> verified = loader.Verify(kModel);
+  const absl::StatusOr<VerifiedModel> verified = loader.Verify(kFolder);
   ASSERT_TRUE(verified.ok()) << verified.status();
   EXPECT_EQ(verified->engines.name, "simd");
   // Nothing of it can be asked yet.
@@ -81,7 +82,7 @@ TEST_F(ModelLoaderTest, ModelIsVerifiedPreparedAndAnswers) {
 
 TEST_F(ModelLoaderTest, ModelsAreLoadedAndRemovedWhileAnotherOneServes) {
   ModelLoader loader = Loader();
-  const VerifiedModel verified = loader.Verify(kModel).value();
+  const VerifiedModel verified = loader.Verify(kFolder).value();
   dispatcher_->pool().Attach(&events_);
   ModelRegistry registry;
   ASSERT_TRUE(registry.Publish(loader.Prepare(verified).value()).ok());
@@ -101,7 +102,7 @@ TEST_F(ModelLoaderTest, ModelsAreLoadedAndRemovedWhileAnotherOneServes) {
 
 TEST_F(ModelLoaderTest, StopIsObeyedWhileTheEngineIsVerified) {
   int asked = 0;
-  const absl::Status status = Loader([&] { return ++asked > 2; }).Verify(kModel).status();
+  const absl::Status status = Loader([&] { return ++asked > 2; }).Verify(kFolder).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kCancelled) << status;
   EXPECT_EQ(asked, 3);
 }
@@ -109,15 +110,23 @@ TEST_F(ModelLoaderTest, StopIsObeyedWhileTheEngineIsVerified) {
 TEST_F(ModelLoaderTest, StopIsObeyedDuringWarmUpAndLeavesNoQueue) {
   bool stop = false;
   ModelLoader loader = Loader([&] { return stop; });
-  const VerifiedModel verified = loader.Verify(kModel).value();
+  const VerifiedModel verified = loader.Verify(kFolder).value();
   stop = true;
   EXPECT_EQ(loader.Prepare(verified).status().code(), absl::StatusCode::kCancelled);
   stop = false;
   EXPECT_TRUE(loader.Prepare(verified).ok());
 }
 
+TEST_F(ModelLoaderTest, FolderSaysTheNameAndTheVersion) {
+  const VersionFolder folder{.model = "digits", .version = "12", .path = kModel};
+  const absl::StatusOr<VerifiedModel> verified = Loader().Verify(folder);
+  ASSERT_TRUE(verified.ok()) << verified.status();
+  EXPECT_EQ(verified->card.name, "digits");
+  EXPECT_EQ(verified->card.version, "12");
+}
+
 TEST_F(ModelLoaderTest, FolderWithoutAModelIsNamed) {
-  const absl::Status status = Loader().Verify("/nowhere/at/all").status();
+  const absl::Status status = Loader().Verify({.path = "/nowhere/at/all"}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(status.message()), HasSubstr("/nowhere/at/all"));
 }
@@ -134,7 +143,7 @@ TEST_F(ModelLoaderTest, CardWithAnotherNumberOfLabelsThanTheWeightsIsRejected) {
   const std::size_t comma = card.rfind(',', last);
   card.erase(comma, last + 3 - comma);
   std::ofstream(folder / "model_card.json") << card;
-  const absl::Status status = Loader().Verify(folder.string()).status();
+  const absl::Status status = Loader().Verify({.path = folder.string()}).status();
   EXPECT_FALSE(status.ok());
   EXPECT_THAT(std::string(status.message()), HasSubstr("9"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("10"));

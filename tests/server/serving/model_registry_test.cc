@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "tests/testing/model_card.h"
@@ -24,7 +25,7 @@ ServableHandle Named(const std::string& name, const std::string& version) {
 TEST(ModelRegistryTest, WithoutAModelThereIsNoDefault) {
   const ModelRegistry registry;
   EXPECT_EQ(registry.Default().status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(registry.Find("digits", "1").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(registry.Find("digits", "1").status().code(), absl::StatusCode::kUnavailable);
 }
 
 TEST(ModelRegistryTest, FirstModelIsTheDefaultAndEachVersionIsFound) {
@@ -33,10 +34,65 @@ TEST(ModelRegistryTest, FirstModelIsTheDefaultAndEachVersionIsFound) {
   const ServableHandle two = Named("digits", "2");
   ASSERT_TRUE(registry.Publish(one).ok());
   ASSERT_TRUE(registry.Publish(two).ok());
-  EXPECT_EQ(registry.Default().value(), one);
-  EXPECT_EQ(registry.Find("digits", "2").value(), two);
-  EXPECT_THAT(std::string(registry.Find("digits", "3").status().message()),
-              HasSubstr("model digits, version 3 is not served"));
+  ASSERT_TRUE(registry.Publish(Named("a", "7")).ok());
+  EXPECT_EQ(registry.Default().value(), two);
+  EXPECT_EQ(registry.Find("digits", "").value(), two);
+  EXPECT_EQ(registry.Find("digits", "1").value(), one);
+  EXPECT_EQ(registry.Find("", "1").value(), one);
+  EXPECT_EQ(registry.Find("a", "").value()->version(), "7");
+}
+
+TEST(ModelRegistryTest, WhatIsMissingIsNamedWithWhatIsThere) {
+  ModelRegistry registry;
+  for (const char* version : {"9", "10"})
+    ASSERT_TRUE(registry.Publish(Named("digits", version)).ok());
+  ASSERT_TRUE(registry.Publish(Named("letters", "1")).ok());
+  const absl::Status version = registry.Find("digits", "3").status();
+  EXPECT_EQ(version.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(version.message(), "model digits, version 3 is not served; wanted version 9, 10");
+  EXPECT_EQ(MissingModel(version), "digits/3");
+  const absl::Status name = registry.Find("dogs\n", "").status();
+  EXPECT_EQ(name.message(), "model dogs\\n is not served; wanted digits, letters");
+  EXPECT_EQ(MissingModel(name), "dogs\\n");
+  EXPECT_EQ(MissingModel(absl::NotFoundError("something else")), std::nullopt);
+}
+
+TEST(ModelRegistryTest, HighestVersionIsTheCurrentOneInWhateverOrderTheyCome) {
+  ModelRegistry registry;
+  for (const char* version : {"10", "9", "text", "2"}) {
+    ASSERT_TRUE(registry.Publish(Named("digits", version)).ok());
+    EXPECT_EQ(registry.Default().value()->version(), "10");
+  }
+  ASSERT_TRUE(registry.Withdraw("digits", "10").ok());
+  EXPECT_EQ(registry.Default().value()->version(), "9");
+}
+
+TEST(ModelRegistryTest, DefaultThatIsChosenIsNoOther) {
+  ModelRegistry registry("letters");
+  ASSERT_TRUE(registry.Publish(Named("digits", "1")).ok());
+  EXPECT_EQ(registry.Default().status().code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(registry.Publish(Named("letters", "1")).ok());
+  EXPECT_EQ(registry.Default().value()->name(), "letters");
+}
+
+TEST(ModelRegistryTest, DefaultThatNobodyChoseMovesOnWhenItsModelGoes) {
+  ModelRegistry registry;
+  for (const char* name : {"b", "c", "a"}) ASSERT_TRUE(registry.Publish(Named(name, "1")).ok());
+  EXPECT_EQ(registry.Default().value()->name(), "b");
+  ASSERT_TRUE(registry.Withdraw("b", "1").ok());
+  EXPECT_EQ(registry.Default().value()->name(), "a");
+}
+
+TEST(VersionOrderTest, NumbersAreCountedAndTextComesFirst) {
+  const VersionOrder before;
+  EXPECT_TRUE(before("9", "10"));
+  EXPECT_FALSE(before("10", "9"));
+  EXPECT_TRUE(before("99999999999999999999", "100000000000000000000"));
+  EXPECT_TRUE(before("v2", "1"));
+  EXPECT_FALSE(before("1", "v2"));
+  EXPECT_TRUE(before("", "0"));
+  EXPECT_NE(before("1", "01"), before("01", "1"));  // they are two versions
+  EXPECT_FALSE(before("1", "1"));
 }
 
 TEST(ModelRegistryTest, VersionThatIsServedCannotBePublishedAgain) {
@@ -50,7 +106,7 @@ TEST(ModelRegistryTest, WithdrawnVersionLivesAsLongAsItsLastHandle) {
   ModelRegistry registry;
   ASSERT_TRUE(registry.Publish(Named("digits", "1")).ok());
   ASSERT_TRUE(registry.Publish(Named("digits", "2")).ok());
-  ServableHandle request = registry.Default().value();
+  ServableHandle request = registry.Find("digits", "1").value();
   const std::weak_ptr<const Servable> watched = request;
   ASSERT_TRUE(registry.Withdraw("digits", "1").ok());
   EXPECT_EQ(registry.Default().value()->version(), "2");

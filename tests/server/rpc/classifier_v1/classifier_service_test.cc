@@ -123,6 +123,53 @@ TEST_P(ClassifierServiceTest, GetModelTellsModelAndLimits) {
   EXPECT_EQ(model.limits().max_images_per_request(), kMaxImages);
 }
 
+TEST_P(ClassifierServiceTest, RequestsMayNameTheModelAndItsVersion) {
+  Serve();
+  const std::string name = registry_.Default().value()->name();
+  const std::string version = registry_.Default().value()->version();
+  const auto code = [this](const std::string& model, const std::string& number) {
+    v1::ClassifyRequest request = RequestOf({1});
+    request.mutable_model()->set_name(model);
+    request.mutable_model()->set_version(number);
+    v1::ClassifyResponse response;
+    grpc::ClientContext context;
+    return stub_->Classify(&context, request, &response).error_code();
+  };
+  EXPECT_EQ(code(name, ""), grpc::StatusCode::OK);
+  EXPECT_EQ(code(name, version), grpc::StatusCode::OK);
+  EXPECT_EQ(code("", version), grpc::StatusCode::OK);
+  EXPECT_EQ(code("other", ""), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(code(name, "77"), grpc::StatusCode::NOT_FOUND);
+  EXPECT_THAT(metrics_.rejections(), ElementsAre("no_model", "no_model"));
+
+  v1::GetModelRequest wanted;
+  wanted.mutable_model()->set_name("other");
+  v1::GetModelResponse model;
+  grpc::ClientContext context;
+  const grpc::Status status = stub_->GetModel(&context, wanted, &model);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_FALSE(status.error_details().empty());
+}
+
+TEST_P(ClassifierServiceTest, ListModelsTellsWhatHasBecomeOfEachVersion) {
+  Serve();
+  const ServableHandle served = registry_.Default().value();
+  statuses_ = {{"broken", "1", ModelStatus::State::kFailed, "no weights\n"},
+               {served->name(), served->version(), ModelStatus::State::kServing, ""}};
+  v1::ListModelsResponse response;
+  grpc::ClientContext context;
+  ASSERT_TRUE(stub_->ListModels(&context, {}, &response).ok());
+  ASSERT_EQ(response.models_size(), 2);
+  EXPECT_EQ(response.models(0).version().name(), "broken");
+  EXPECT_EQ(response.models(0).state(), v1::ModelStatus::STATE_FAILED);
+  EXPECT_EQ(response.models(0).reason(), "no weights\\n");
+  EXPECT_FALSE(response.models(0).is_current());
+  EXPECT_FALSE(response.models(0).is_default());
+  EXPECT_EQ(response.models(1).state(), v1::ModelStatus::STATE_SERVING);
+  EXPECT_TRUE(response.models(1).is_current());
+  EXPECT_TRUE(response.models(1).is_default());
+}
+
 TEST_P(ClassifierServiceTest, DeadlineWhileQueuedIsDeadlineExceededAndNotComputed) {
   Serve();
   std::thread occupant = OccupyEngine();

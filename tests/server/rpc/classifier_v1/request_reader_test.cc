@@ -227,6 +227,39 @@ TEST(ReadRequestTest, PriorityIsNormalUnlessItIsLow) {
   for (const int unknown : {2, 77, -1}) EXPECT_EQ(priority(unknown), Priority::kNormal);
 }
 
+TEST(ReadRequestTest, ModelAndVersionAreReadOrEmpty) {
+  v1::ClassifyRequest request;
+  const ReadClassify none(request);
+  EXPECT_EQ(none.request->model, "");
+  EXPECT_EQ(none.request->version, "");
+  request.mutable_model()->set_name("digits");
+  const ReadClassify name(request);
+  EXPECT_EQ(name.request->model, "digits");
+  EXPECT_EQ(name.request->version, "");
+  v1::ClassifyStreamRequest message;
+  message.mutable_model()->set_version("7");
+  const ReadStream version(message);
+  EXPECT_EQ(version.request->model, "");
+  EXPECT_EQ(version.request->version, "7");
+}
+
+TEST(ReadRequestTest, PartsOfAModelThatCameApartAreOneAsInProtobuf) {
+  v1::ClassifyRequest first;
+  first.mutable_model()->set_name("digits");
+  first.mutable_model()->set_version("1");
+  v1::ClassifyRequest second;
+  second.mutable_model()->set_version("2");
+  const ReadClassify read(first.SerializeAsString() + second.SerializeAsString());
+  EXPECT_EQ(read.request->model, "digits");
+  EXPECT_EQ(read.request->version, "2");
+}
+
+TEST(ReadRequestTest, NameOfAModelThatIsNotUtf8IsNoRequestAsInProtobuf) {
+  const std::string bytes("\x1A\x03\x0A\x01\xFF", 5);
+  EXPECT_FALSE(v1::ClassifyRequest().ParseFromString(bytes));
+  EXPECT_FALSE(ReadClassify(bytes).request.ok());
+}
+
 TEST(ReadStreamRequestTest, UnsetTimeoutIsInfinite) {
   EXPECT_EQ(*ReadStream(v1::ClassifyStreamRequest()).request->timeout, absl::InfiniteDuration());
 }
@@ -267,6 +300,8 @@ class AgreementTest : public ::testing::Test {
       if (kind == 18) image->set_gray8(Gray(static_cast<std::size_t>(Below(2000))));
     }
     if (Below(3) == 0) message.set_priority(static_cast<v1::Priority>(Below(4) - 1));
+    if (Below(3) == 0) message.mutable_model()->set_name(std::string(Below(200), 'm'));
+    if (Below(3) == 0) message.mutable_model()->set_version(std::to_string(Below(9)));
     if constexpr (std::is_same_v<Message, v1::ClassifyStreamRequest>) {
       if (Below(2) == 0) message.set_id(random_());
       if (Below(3) == 0) message.mutable_timeout()->set_seconds(Below(5) - 1);
@@ -367,6 +402,8 @@ TYPED_TEST(AgreementTest, WithProtobufsParser) {
     ++requests;
     ASSERT_EQ(read.request->priority == Priority::kLow, wanted.priority() == v1::PRIORITY_LOW)
         << round;
+    ASSERT_EQ(read.request->model, wanted.model().name()) << round;
+    ASSERT_EQ(read.request->version, wanted.model().version()) << round;
     const auto& images = read.request->images;
     const bool right = wanted.images_size() >= 1 && wanted.images_size() <= this->kMaxImages &&
                        std::all_of(wanted.images().begin(), wanted.images().end(), HasRightPixels);

@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "server/rpc/core/rejection.h"
 #include "server/serving/lifecycle.h"
-#include "server/serving/model_registry.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/model_card.h"
 
@@ -29,17 +28,6 @@ class FakeStream : public Drainable {
   int drained = 0;
 };
 
-// A registry with a model that nobody asks for anything.
-struct OneModel {
-  OneModel() {
-    EXPECT_TRUE(registry
-                    .Publish(std::make_shared<Servable>(testing::DigitsCard(), "fake", ModelId{},
-                                                        nullptr, nullptr))
-                    .ok());
-  }
-  ModelRegistry registry;
-};
-
 bool Admitted(const Admission::Result& result) {
   return std::holds_alternative<Admission::Ticket>(result);
 }
@@ -52,8 +40,7 @@ RejectionReason Rejects(Admission& admission) {
 
 TEST(AdmissionTest, AdmitsCallsOnlyWhileTheLifecycleIsServingOrLeaving) {
   Lifecycle lifecycle;
-  const OneModel model;
-  Admission admission(&lifecycle, &model.registry, Clock::Monotonic());
+  Admission admission(&lifecycle, Clock::Monotonic());
   EXPECT_EQ(Rejects(admission), RejectionReason::kLoading);
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   EXPECT_TRUE(Admitted(admission.Enter()));
@@ -67,8 +54,7 @@ TEST(AdmissionTest, AdmitsCallsOnlyWhileTheLifecycleIsServingOrLeaving) {
 
 TEST(AdmissionTest, StreamsAreDrainedOnceAndMayLeaveInline) {
   Lifecycle lifecycle;
-  const OneModel model;
-  Admission admission(&lifecycle, &model.registry, Clock::Monotonic());
+  Admission admission(&lifecycle, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   auto stream = std::make_shared<FakeStream>();
   Admission::Result admitted = admission.Enter(stream);
@@ -82,8 +68,7 @@ TEST(AdmissionTest, StreamsAreDrainedOnceAndMayLeaveInline) {
 
 TEST(AdmissionTest, StreamsGoOnWhileTheServerLeaves) {
   Lifecycle lifecycle;
-  const OneModel model;
-  Admission admission(&lifecycle, &model.registry, Clock::Monotonic());
+  Admission admission(&lifecycle, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   const auto before = std::make_shared<FakeStream>();
   before->ticket = std::get<Admission::Ticket>(admission.Enter(before));
@@ -98,8 +83,7 @@ TEST(AdmissionTest, StreamsGoOnWhileTheServerLeaves) {
 
 TEST(AdmissionTest, WaitUntilIdleEndsWhenTheLastCallLeaves) {
   Lifecycle lifecycle;
-  const OneModel model;
-  Admission admission(&lifecycle, &model.registry, Clock::Monotonic());
+  Admission admission(&lifecycle, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   Admission::Result admitted = admission.Enter();
   ASSERT_TRUE(Admitted(admitted));
@@ -113,8 +97,7 @@ TEST(AdmissionTest, WaitUntilIdleEndsWhenTheLastCallLeaves) {
 // A call that comes while gRPC shuts down is cut off, so the shutdown waits until none does.
 TEST(AdmissionTest, IsQuietOnlyWhenNoCallHasComeForAWhile) {
   Lifecycle lifecycle;
-  const OneModel model;
-  Admission admission(&lifecycle, &model.registry, Clock::Monotonic());
+  Admission admission(&lifecycle, Clock::Monotonic());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());
   EXPECT_FALSE(admission.WaitUntilQuiet(absl::Hours(1), Clock::Monotonic()->Now()));
@@ -127,9 +110,8 @@ TEST(AdmissionTest, IsQuietOnlyWhenNoCallHasComeForAWhile) {
 
 TEST(AdmissionTest, CallsBeforeTheDrainDoNotDelayTheQuiet) {
   Lifecycle lifecycle;
-  const OneModel model;
   testing::FakeClock clock;
-  Admission admission(&lifecycle, &model.registry, &clock);
+  Admission admission(&lifecycle, &clock);
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kLeaving).ok());
   EXPECT_TRUE(Admitted(admission.Enter()));
@@ -142,9 +124,8 @@ TEST(AdmissionTest, CallsBeforeTheDrainDoNotDelayTheQuiet) {
 
 TEST(AdmissionTest, IsNotQuietWhenTheLastCallHasJustLeft) {
   Lifecycle lifecycle;
-  const OneModel model;
   testing::FakeClock clock;
-  Admission admission(&lifecycle, &model.registry, &clock);
+  Admission admission(&lifecycle, &clock);
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   std::optional<Admission::Result> call = admission.Enter();
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kDraining).ok());

@@ -61,8 +61,8 @@ class CallTest : public ::testing::Test {
   const ModelId model_ = metrics_.AddModel({.name = "digits", .version = "1"});
   const ServedMethod method_{metrics_.AddMethod({.service = "test", .method = "Method"}), "Method"};
   ModelRegistry registry_;
-  Admission admission_{&lifecycle_, &registry_, Clock::Monotonic()};
-  const CallContext context_{Accounting(&metrics_, Clock::Monotonic()), &admission_, 6};
+  Admission admission_{&lifecycle_, Clock::Monotonic()};
+  const CallContext context_{Accounting(&metrics_, Clock::Monotonic()), &admission_, &registry_, 6};
   std::unique_ptr<testing::ServedModel> served_;
 };
 

@@ -134,12 +134,7 @@ TEST_F(CallScopeTest, NothingOfARequestIsLeftForTheNextOne) {
 
 TEST_F(CallScopeTest, CallKeepsItsPlaceInTheServerUntilItHasEnded) {
   Lifecycle lifecycle;
-  ModelRegistry registry;
-  ASSERT_TRUE(registry
-                  .Publish(std::make_shared<Servable>(testing::DigitsCard(), "fake", kModel,
-                                                      nullptr, nullptr))
-                  .ok());
-  Admission admission(&lifecycle, &registry, &clock_);
+  Admission admission(&lifecycle, &clock_);
   ASSERT_TRUE(lifecycle.Enter(LifecycleState::kServing).ok());
   Begin(100);
   scope_.Hold(std::get<Admission::Ticket>(admission.Enter()));
@@ -147,6 +142,17 @@ TEST_F(CallScopeTest, CallKeepsItsPlaceInTheServerUntilItHasEnded) {
   EXPECT_FALSE(admission.WaitUntilIdle(Instant::InfinitePast()));
   scope_.End(0);
   EXPECT_TRUE(admission.WaitUntilIdle(Instant::InfinitePast()));
+}
+
+TEST_F(CallScopeTest, RequestKeepsItsModelUntilItHasEnded) {
+  auto servable =
+      std::make_shared<const Servable>(testing::DigitsCard(), "fake", kModel, nullptr, nullptr);
+  Begin(100);
+  scope_.Use(servable);
+  EXPECT_EQ(&scope_.servable(), servable.get());
+  EXPECT_EQ(servable.use_count(), 2);
+  scope_.End(0);
+  EXPECT_EQ(servable.use_count(), 1);
 }
 
 TEST_F(CallScopeTest, TheLogKnowsWhatTheCallerSentAndHowLongItTook) {

@@ -19,8 +19,8 @@ TEST(StatusTest, CodesOfTheProtocolKeepCodeAndMessage) {
 }
 
 TEST(StatusTest, OtherCodesBecomeInternalAndNameTheCode) {
-  EXPECT_EQ(ToProtocol(absl::NotFoundError("no kernel")),
-            absl::InternalError("NOT_FOUND: no kernel"));
+  EXPECT_EQ(ToProtocol(absl::UnimplementedError("no kernel")),
+            absl::InternalError("UNIMPLEMENTED: no kernel"));
 }
 
 TEST(StatusTest, CancelledAfterTheDeadlineIsDeadlineExceeded) {

@@ -1,6 +1,6 @@
-// What tells a rejected caller when to call again.
-#ifndef HELLOCNN_SERVER_RPC_ERRORS_RETRY_TRAILERS_H_
-#define HELLOCNN_SERVER_RPC_ERRORS_RETRY_TRAILERS_H_
+// What tells a rejected caller more than the status does.
+#ifndef HELLOCNN_SERVER_RPC_ERRORS_ERROR_TRAILERS_H_
+#define HELLOCNN_SERVER_RPC_ERRORS_ERROR_TRAILERS_H_
 
 #include <array>
 #include <cstddef>
@@ -18,21 +18,24 @@ namespace hellocnn::server {
 // RetryAfter(status), or 100 ms if there is none. Nothing if the code is not RESOURCE_EXHAUSTED.
 std::optional<absl::Duration> RetryDelay(const absl::Status& status);
 
-// The trailing metadata of a unary call: nothing, or for RESOURCE_EXHAUSTED the RetryDelay, in the
-// two forms that clients know:
+// The trailing metadata of a unary call, if there is any. For RESOURCE_EXHAUSTED it is the
+// RetryDelay, in the two forms that clients know:
 // - `grpc-retry-pushback-ms` is for gRPC's retry policy (gRFC A6);
 // - `grpc-status-details-bin` is for everybody else: a google.rpc.Status with a
 //   google.rpc.RetryInfo.
-class RetryTrailers {
+// For NOT_FOUND it is the MissingModel, as a google.rpc.Status with a google.rpc.ResourceInfo.
+class ErrorTrailers {
  public:
-  explicit RetryTrailers(const absl::Status& status);
-  RetryTrailers(const RetryTrailers&) = delete;
-  RetryTrailers& operator=(const RetryTrailers&) = delete;
+  explicit ErrorTrailers(const absl::Status& status);
+  ErrorTrailers(const ErrorTrailers&) = delete;
+  ErrorTrailers& operator=(const ErrorTrailers&) = delete;
 
   // The result is valid as long as this object.
   std::span<const Trailer> get() const { return {trailers_.data(), size_}; }
 
  private:
+  void Add(const char* key, const std::string& value) { trailers_[size_++] = {key, value}; }
+
   std::string pushback_;
   std::string details_;
   std::array<Trailer, 2> trailers_;
@@ -41,4 +44,4 @@ class RetryTrailers {
 
 }  // namespace hellocnn::server
 
-#endif  // HELLOCNN_SERVER_RPC_ERRORS_RETRY_TRAILERS_H_
+#endif  // HELLOCNN_SERVER_RPC_ERRORS_ERROR_TRAILERS_H_

@@ -1,0 +1,39 @@
+#include "server/config/version_policy.h"
+
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+
+namespace hellocnn::server {
+namespace {
+
+constexpr int kMostVersions = 1000;
+
+}  // namespace
+
+absl::StatusOr<VersionPolicy> VersionPolicy::Parse(const std::string& text) {
+  constexpr int kAll = std::numeric_limits<int>::max();
+  const absl::Status wanted = absl::InvalidArgumentError(
+      "wanted latest, latest:N with N from 1 to 1000, all, or numbers of versions as in 1,4");
+  if (text == "latest") return VersionPolicy();
+  if (text == "all") return VersionPolicy{.most = kAll};
+  absl::string_view rest = text;
+  if (absl::ConsumePrefix(&rest, "latest:")) {
+    int most = 0;
+    if (!absl::SimpleAtoi(rest, &most) || most < 1 || most > kMostVersions) return wanted;
+    return VersionPolicy{.most = most};
+  }
+  VersionPolicy policy{.most = kAll};
+  for (const absl::string_view version : absl::StrSplit(text, ',')) {
+    const bool is_number = !version.empty() && version.size() <= 18 &&
+                           version.find_first_not_of("0123456789") == absl::string_view::npos;
+    if (!is_number) return wanted;
+    policy.only.emplace(version);
+  }
+  return policy;
+}
+
+}  // namespace hellocnn::server

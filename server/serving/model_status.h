@@ -1,0 +1,20 @@
+// What has become of one version of a model.
+#ifndef HELLOCNN_SERVER_SERVING_MODEL_STATUS_H_
+#define HELLOCNN_SERVER_SERVING_MODEL_STATUS_H_
+
+#include <string>
+
+namespace hellocnn::server {
+
+struct ModelStatus {
+  enum class State { kLoading, kServing, kLeaving, kFailed };
+  std::string name;
+  std::string version;
+  State state = State::kLoading;
+  // Why it has failed, or what is wrong with it although it serves. Otherwise empty.
+  std::string reason;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_SERVING_MODEL_STATUS_H_

@@ -1,0 +1,256 @@
+#include "server/serving/model_manager.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/server/serving/model_folders.h"
+#include "tests/testing/quiet_events.h"
+#include "tests/testing/recording_events.h"
+
+namespace hellocnn::server {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// The shipped model in folders, on real workers and the real SIMD engine. The manager looks when it
+// is asked to.
+class ModelManagerTest : public ::testing::Test {
+ protected:
+  ModelManagerTest()
+      : dispatcher_(BatchDispatcher::Start(2, 4, &told_, Clock::Monotonic()).value()),
+        loader_({.engine = "simd", .queue = {.max_batch_size = 4}}, dispatcher_.get(), &told_,
+                Clock::Monotonic(), [this] { return stop_.load(); }) {
+    dispatcher_->pool().Attach(&events_);
+  }
+  ~ModelManagerTest() override {
+    stop_ = true;
+    if (manager_ != nullptr) manager_->Stop();
+  }
+
+  absl::Status Start(const std::string& folder, const std::string& policy = "latest") {
+    manager_ = std::make_unique<ModelManager>(
+        ModelManager::Options{.path = folders_.Path(folder),
+                              .policy = VersionPolicy::Parse(policy).value()},
+        &loader_, &registry_, dispatcher_.get(), &told_, Clock::Monotonic());
+    const absl::Status status =
+        manager_->Start([](const VerifiedModel&) { return absl::OkStatus(); });
+    if (status.ok()) manager_->Watch();
+    return status;
+  }
+
+  // "name/version state", and the reason if there is one.
+  std::vector<std::string> List() const {
+    static constexpr const char* kStates[] = {"loading", "serving", "leaving", "failed"};
+    std::vector<std::string> list;
+    for (const ModelStatus& status : manager_->List()) {
+      list.push_back(status.name + "/" + status.version + " " +
+                     kStates[static_cast<int>(status.state)] +
+                     (status.reason.empty() ? "" : ": " + status.reason));
+    }
+    return list;
+  }
+  // Lets the manager look, until the list is as wanted. The time only ends a test that fails.
+  template <typename Matcher>
+  void LookUntil(const Matcher& wanted) {
+    const Instant end = Clock::Monotonic()->Now() + absl::Seconds(60);
+    while (!::testing::Matches(wanted)(List()) && Clock::Monotonic()->Now() < end) {
+      manager_->Rescan();
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+    ASSERT_THAT(List(), wanted);
+  }
+  std::string Current(const std::string& model = "") {
+    const absl::StatusOr<ServableHandle> servable = registry_.Find(model, "");
+    return servable.ok() ? (*servable)->version() : std::string(servable.status().message());
+  }
+
+  const testing::ModelFolders folders_;
+  testing::QuietEvents events_;
+  testing::RecordingEvents told_{/*accepts=*/false};
+  std::atomic<bool> stop_{false};
+  std::unique_ptr<BatchDispatcher> dispatcher_;
+  ModelLoader loader_;
+  ModelRegistry registry_;
+  std::unique_ptr<ModelManager> manager_;
+};
+
+TEST_F(ModelManagerTest, HighestVersionThatCanBeServedIsServed) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  folders_.AddBroken("mnist/3");
+  ASSERT_TRUE(Start("mnist").ok());
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving", HasSubstr("mnist/3 failed: ")));
+  EXPECT_EQ(Current(), "2");
+  EXPECT_EQ(told_.versions(), std::make_pair(1, 1));
+}
+
+TEST_F(ModelManagerTest, StartFailsIfNothingCanBeServed) {
+  folders_.AddBroken("mnist/3");
+  const absl::Status status = Start("mnist");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("mnist/3/weights.pt"));
+}
+
+TEST_F(ModelManagerTest, StartFailsIfNothingIsWanted) {
+  folders_.Add("mnist/3");
+  const absl::Status status = Start("mnist", "1,2");
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("model-versions"));
+}
+
+TEST_F(ModelManagerTest, ErrorAfterVerificationEndsTheStart) {
+  folders_.Add("mnist/1");
+  manager_ = std::make_unique<ModelManager>(ModelManager::Options{.path = folders_.Path("mnist")},
+                                            &loader_, &registry_, dispatcher_.get(), &told_,
+                                            Clock::Monotonic());
+  const absl::Status status = manager_->Start([](const VerifiedModel& model) {
+    return absl::UnavailableError("no port for " + model.card.name);
+  });
+  EXPECT_EQ(status.message(), "no port for mnist");
+  EXPECT_FALSE(registry_.Default().ok());
+}
+
+TEST_F(ModelManagerTest, NewVersionTakesOverAndTheOldOneIsFreed) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist").ok());
+  folders_.Add("mnist/2");
+  LookUntil(ElementsAre("mnist/2 serving"));
+  EXPECT_EQ(Current(), "2");
+  EXPECT_THAT(told_.unloaded(), ElementsAre("mnist/1"));
+}
+
+TEST_F(ModelManagerTest, OldVersionLivesUntilItsLastRequestHasEnded) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist").ok());
+  ServableHandle request = registry_.Default().value();
+  folders_.Add("mnist/2");
+  LookUntil(ElementsAre("mnist/1 leaving", "mnist/2 serving"));
+  EXPECT_THAT(told_.unloaded(), ElementsAre());
+  request.reset();
+  LookUntil(ElementsAre("mnist/2 serving"));
+}
+
+TEST_F(ModelManagerTest, VersionThatFailsLeavesTheOldOneAndIsTriedAgainWhenItChanges) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist").ok());
+  folders_.AddBroken("mnist/2");
+  LookUntil(ElementsAre("mnist/1 serving", HasSubstr("mnist/2 failed: ")));
+  EXPECT_EQ(Current(), "1");
+  folders_.Remove("mnist/2");
+  LookUntil(ElementsAre("mnist/1 serving"));
+  EXPECT_EQ(told_.versions(), std::make_pair(1, 0));
+  folders_.Add("mnist/2");
+  LookUntil(ElementsAre("mnist/2 serving"));
+}
+
+TEST_F(ModelManagerTest, WeightsThatTheCardWasNotWrittenForAreNotTakenOver) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist").ok());
+  folders_.Add("mnist/.2");
+  std::string card = folders_.Read("mnist/.2/model_card.json");
+  const std::size_t at = card.find("\"weights_sha256\"");
+  ASSERT_NE(at, std::string::npos);
+  const std::size_t digit = card.find(": \"", at) + 3;
+  card[digit] = card[digit] == '0' ? '1' : '0';
+  folders_.Write("mnist/.2/model_card.json", card);
+  std::filesystem::rename(folders_.Path("mnist/.2"), folders_.Path("mnist/2"));
+  LookUntil(ElementsAre("mnist/1 serving", HasSubstr("mnist/2 failed: ")));
+}
+
+TEST_F(ModelManagerTest, RemovedVersionGivesWayToTheOneBefore) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  ASSERT_TRUE(Start("mnist").ok());
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
+  folders_.Remove("mnist/2");
+  LookUntil(ElementsAre("mnist/1 serving"));
+  EXPECT_EQ(Current(), "1");
+}
+
+TEST_F(ModelManagerTest, LastVersionServesOnWhateverHappensToItsFolder) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist").ok());
+  folders_.Remove("mnist/1");
+  LookUntil(ElementsAre(HasSubstr("mnist/1 serving: its folder is gone")));
+  EXPECT_EQ(Current(), "1");
+  folders_.Remove("mnist");
+  manager_->Rescan();
+  folders_.Add("mnist/2");
+  LookUntil(ElementsAre("mnist/2 serving"));
+}
+
+TEST_F(ModelManagerTest, VersionWhoseFilesChangeServesOnAsItWasLoaded) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist").ok());
+  const std::string card = folders_.Read("mnist/1/model_card.json");
+  folders_.Write("mnist/1/model_card.json", card);  // a new time, but the same content
+  folders_.Add("mnist/0");
+  LookUntil(ElementsAre("mnist/1 serving"));
+  folders_.Write("mnist/1/model_card.json", card + " ");
+  LookUntil(ElementsAre(HasSubstr("mnist/1 serving: its files have changed")));
+  EXPECT_EQ(told_.versions(), std::make_pair(1, 1));
+  folders_.Write("mnist/1/model_card.json", card);
+  LookUntil(ElementsAre("mnist/1 serving"));
+}
+
+TEST_F(ModelManagerTest, OnlyVersionOfAFolderIsFollowedByItsCard) {
+  folders_.Add("here");
+  ASSERT_TRUE(Start("here").ok());
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
+  std::string card = folders_.Read("here/model_card.json");
+  const std::size_t at = card.find("\"version\": \"1\"");
+  ASSERT_NE(at, std::string::npos);
+  card.replace(at, 14, "\"version\": \"next\"");
+  folders_.Write("here/model_card.json", card);
+  LookUntil(ElementsAre("mnist/next serving"));
+}
+
+TEST_F(ModelManagerTest, PolicySaysHowManyVersionsAreServed) {
+  for (const char* version : {"1", "2", "3"}) folders_.Add(std::string("mnist/") + version);
+  ASSERT_TRUE(Start("mnist", "latest:2").ok());
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving", "mnist/3 serving"));
+  folders_.Add("mnist/4");
+  LookUntil(ElementsAre("mnist/3 serving", "mnist/4 serving"));
+}
+
+TEST_F(ModelManagerTest, PolicyMaySayWhichVersionsAreServed) {
+  for (const char* version : {"1", "2", "3"}) folders_.Add(std::string("mnist/") + version);
+  ASSERT_TRUE(Start("mnist", "1,3").ok());
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", "mnist/3 serving"));
+}
+
+TEST_F(ModelManagerTest, ModelsComeAndGoIndependently) {
+  folders_.Add("a/1");
+  folders_.Add("b/1");
+  ASSERT_TRUE(Start("").ok());
+  EXPECT_THAT(List(), ElementsAre("a/1 serving", "b/1 serving"));
+  EXPECT_EQ(registry_.Default().value()->name(), "a");
+  folders_.Add("b/2");
+  folders_.Add("c/1");
+  LookUntil(ElementsAre("a/1 serving", "b/2 serving", "c/1 serving"));
+  folders_.Remove("a");
+  LookUntil(ElementsAre("b/2 serving", "c/1 serving"));
+  EXPECT_EQ(registry_.Default().value()->name(), "b");
+  EXPECT_THAT(Current("a"), HasSubstr("model a is not served"));
+}
+
+TEST_F(ModelManagerTest, ModelWithoutAGoodVersionServesItsLastOneOn) {
+  folders_.Add("a/1");
+  folders_.Add("b/1");
+  ASSERT_TRUE(Start("").ok());
+  folders_.Remove("a/1");
+  folders_.AddBroken("a/2");
+  LookUntil(Contains(HasSubstr("a/2 failed")));
+  LookUntil(Contains(HasSubstr("a/1 serving: its folder is gone")));
+  EXPECT_EQ(Current("a"), "1");
+}
+
+}  // namespace
+}  // namespace hellocnn::server
