@@ -29,6 +29,7 @@ Examples:
   hellocnn classify --invert scan.jpg            dark ink on light paper
   hellocnn evaluate --data data/mnist-test       accuracy over the test set
   hellocnn describe --offline                    the network, layer by layer
+  hellocnn models                                the models that the server has
   hellocnn load --rate 500 --duration 30s        rate and latency under load
   hellocnn tune --slo p99=5ms                    which flags serve most?
   hellocnn --server infer.example:8500 health    is it ready?
@@ -171,6 +172,7 @@ int Main(int argc, char** argv) {
   AddClassify(app, global, action);
   AddEvaluate(app, global, action);
   AddDescribe(app, global, action);
+  AddModels(app, global, action);
   AddHealth(app, global, action);
   AddLoad(app, global, action);
   AddTune(app, global, action);

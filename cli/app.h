@@ -49,6 +49,7 @@ std::vector<std::string> AllSharedOptions();
 void AddClassify(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddEvaluate(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddDescribe(CLI::App& app, const GlobalOptions& global, Action& action);
+void AddModels(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddHealth(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddTune(CLI::App& app, const GlobalOptions& global, Action& action);

@@ -32,7 +32,10 @@ void Distribute(const ImageQueue::Images& batch, absl::StatusOr<ClassifyResult> 
 
 struct BatchingClient::Impl : std::enable_shared_from_this<Impl> {
   Impl(Client batched, const BatchingOptions& options)
-      : client(std::move(batched)), priority(options.priority), queue(options) {}
+      : client(std::move(batched)),
+        priority(options.priority),
+        model(options.model),
+        queue(options) {}
 
   // Sends all batches that may be sent now. Does not block.
   void Send();
@@ -41,6 +44,7 @@ struct BatchingClient::Impl : std::enable_shared_from_this<Impl> {
 
   const Client client;
   const Priority priority;
+  const ModelVersion model;
   Mutex mutex;
   CondVar idle;  // signalled when the queue has become idle
   ImageQueue queue ABSL_GUARDED_BY(mutex);
@@ -78,7 +82,7 @@ void BatchingClient::Impl::SendBatch(ImageQueue::Images batch, Instant now) {
     deadline = std::max(deadline, image->deadline);
   }
   client.ClassifyAsync(
-      images, {.timeout = deadline - now, .priority = priority},
+      images, {.timeout = deadline - now, .priority = priority, .model = model},
       [self = shared_from_this(), batch = std::move(batch)](absl::StatusOr<ClassifyResult> answer) {
         Distribute(batch, std::move(answer));
         {

@@ -139,7 +139,8 @@ std::string ServiceConfig(const ClientOptions& options) {
     parts.push_back(
         absl::StrCat(R"("methodConfig": [{"name": [)",
                      R"({"service": "hellocnn.v1.ClassifierService", "method": "Classify"}, )",
-                     R"({"service": "hellocnn.v1.ClassifierService", "method": "GetModel"}], )",
+                     R"({"service": "hellocnn.v1.ClassifierService", "method": "GetModel"}, )",
+                     R"({"service": "hellocnn.v1.ClassifierService", "method": "ListModels"}], )",
                      R"("retryPolicy": {"maxAttempts": )", retry.max_attempts,  //
                      R"(, "initialBackoff": )", Json(retry.initial_backoff),    //
                      R"(, "maxBackoff": )", Json(retry.max_backoff),            //

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "base/mutex.h"
 #include "client/channel_options.h"
@@ -48,6 +49,7 @@ absl::StatusOr<ClassifyResult> Client::Classify(absl::Span<const Image> images,
   if (this->options().hedge.has_value()) return ClassifyFuture(images, options).get();
   v1::ClassifyRequest request;
   request.set_priority(ToProto(options.priority));
+  SetModel(options.model, request);
   if (absl::Status added = AddImages(images, *request.mutable_images()); !added.ok()) return added;
   absl::StatusOr<ClassifyResult> result;
   absl::Status status = pool_->Call("Classify", request.images_size(), options,
@@ -69,6 +71,7 @@ void Client::ClassifyAsync(absl::Span<const Image> images, const CallOptions& op
   const absl::StatusOr<Instant> deadline = pool_->Deadline(options);
   v1::ClassifyRequest request;
   request.set_priority(ToProto(options.priority));
+  SetModel(options.model, request);
   absl::Status ready = deadline.status();
   if (ready.ok()) ready = AddImages(images, *request.mutable_images());
   if (!ready.ok()) {
@@ -98,18 +101,30 @@ absl::StatusOr<ClassifyStream> Client::OpenStream(CallOptions options) const {
 }
 
 absl::StatusOr<ModelInfo> Client::GetModel(const CallOptions& options) const {
+  v1::GetModelRequest request;
+  SetModel(options.model, request);
   absl::StatusOr<ModelInfo> model;
   absl::Status status = pool_->Call(
       "GetModel", 0, options, [&](grpc::ClientContext& context, Connection& connection) {
         v1::GetModelResponse response;
-        const grpc::Status ended =
-            connection.stub->GetModel(&context, v1::GetModelRequest(), &response);
+        const grpc::Status ended = connection.stub->GetModel(&context, request, &response);
         if (!ended.ok()) return FromGrpc(ended, pool_->shown_target());
         model = client::FromProto(response);
         return model.status();
       });
   if (!status.ok()) return status;
   return model;
+}
+
+absl::StatusOr<std::vector<ModelStatus>> Client::ListModels(const CallOptions& options) const {
+  v1::ListModelsResponse response;
+  absl::Status status = pool_->Call(
+      "ListModels", 0, options, [&](grpc::ClientContext& context, Connection& connection) {
+        return FromGrpc(connection.stub->ListModels(&context, v1::ListModelsRequest(), &response),
+                        pool_->shown_target());
+      });
+  if (!status.ok()) return status;
+  return client::FromProto(response);
 }
 
 absl::StatusOr<HealthStatus> Client::CheckHealth(const std::string& service,

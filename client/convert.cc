@@ -45,6 +45,21 @@ const char* Advice(const std::string& message) {
   return "check the address and that the server runs and is ready, then retry";
 }
 
+ModelState FromProto(v1::ModelStatus::State state) {
+  switch (state) {
+    case v1::ModelStatus::STATE_LOADING:
+      return ModelState::kLoading;
+    case v1::ModelStatus::STATE_SERVING:
+      return ModelState::kServing;
+    case v1::ModelStatus::STATE_LEAVING:
+      return ModelState::kLeaving;
+    case v1::ModelStatus::STATE_FAILED:
+      return ModelState::kFailed;
+    default:
+      return ModelState::kUnknown;
+  }
+}
+
 absl::Status CheckClasses(const char* what, int count) {
   if (count >= kMinClasses && count <= kMaxClasses) return absl::OkStatus();
   return Broken(absl::StrCat("it has ", count, " ", what, "; a model has ", kMinClasses, " to ",
@@ -171,6 +186,19 @@ absl::StatusOr<ModelInfo> FromProto(const v1::GetModelResponse& response) {
   info.limits = {limits.max_images_per_request(), limits.max_batch_size(), limits.queue_capacity(),
                  limits.max_message_bytes()};
   return info;
+}
+
+std::vector<ModelStatus> FromProto(const v1::ListModelsResponse& response) {
+  std::vector<ModelStatus> statuses;
+  statuses.reserve(response.models_size());
+  for (const v1::ModelStatus& from : response.models()) {
+    statuses.push_back({{from.version().name(), from.version().version()},
+                        FromProto(from.state()),
+                        from.reason(),
+                        from.is_current(),
+                        from.is_default()});
+  }
+  return statuses;
 }
 
 StreamAnswer FromProto(const v1::ClassifyStreamResponse& response) {

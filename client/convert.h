@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -38,11 +39,20 @@ absl::StatusOr<absl::Duration> TimeoutOr(std::optional<absl::Duration> timeout,
 google::protobuf::Duration ToProto(absl::Duration duration);
 v1::Priority ToProto(Priority priority);
 
+// Sets the model of a request. Leaves it unset if `model` is empty.
+template <typename Request>
+void SetModel(const ModelVersion& model, Request& request) {
+  if (model.empty()) return;
+  request.mutable_model()->set_name(model.name);
+  request.mutable_model()->set_version(model.version);
+}
+
 // Returns the content of a response. Fails with INTERNAL if the response breaks the protocol, or if
 // `images` is set and is not the number of predictions.
 absl::StatusOr<ClassifyResult> FromProto(const v1::ClassifyResponse& response,
                                          std::optional<int> images);
 absl::StatusOr<ModelInfo> FromProto(const v1::GetModelResponse& response);
+std::vector<ModelStatus> FromProto(const v1::ListModelsResponse& response);
 StreamAnswer FromProto(const v1::ClassifyStreamResponse& response);
 
 }  // namespace hellocnn::client

@@ -141,6 +141,7 @@ ClassifyStream::Impl::Impl(std::shared_ptr<ConnectionPool> connections, Instant 
                            const CallOptions& options)
     : pool(std::move(connections)),
       priority(options.priority),
+      model(options.model),
       registration(options.cancellation, [context = context] { context->TryCancel(); }) {
   KeepCallbackThreads();
   context->set_deadline(ToGrpcTime(deadline));
@@ -186,6 +187,7 @@ absl::Status ClassifyStream::Send(std::uint64_t id, absl::Span<const Image> imag
   v1::ClassifyStreamRequest request;
   request.set_id(id);
   request.set_priority(ToProto(impl_->priority));
+  SetModel(impl_->model, request);
   if (absl::Status added = AddImages(images, *request.mutable_images()); !added.ok()) return added;
   const absl::StatusOr<absl::Duration> within =
       TimeoutOr(timeout, impl_->pool->options().default_timeout);

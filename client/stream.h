@@ -98,6 +98,7 @@ struct ClassifyStream::Impl {
 
   const std::shared_ptr<ConnectionPool> pool;
   const Priority priority;
+  const ModelVersion model;
   const std::shared_ptr<grpc::ClientContext> context = std::make_shared<grpc::ClientContext>();
   const CancellationRegistration registration;
   std::atomic<bool> cancelled = false;  // by Cancel, not by `registration`

@@ -40,6 +40,22 @@ double Prediction::Probability(int index) const {
   return std::exp(double{log_probabilities[index]});
 }
 
+std::string ToString(ModelState state) {
+  switch (state) {
+    case ModelState::kLoading:
+      return "LOADING";
+    case ModelState::kServing:
+      return "SERVING";
+    case ModelState::kLeaving:
+      return "LEAVING";
+    case ModelState::kFailed:
+      return "FAILED";
+    case ModelState::kUnknown:
+      break;
+  }
+  return "UNKNOWN";
+}
+
 std::string ToString(HealthStatus status) {
   switch (status) {
     case HealthStatus::kServing:

@@ -31,7 +31,8 @@ using Batch = std::vector<ImageResult>;
 // Returns true for errors of the server as a whole, after which further calls are in vain.
 bool IsFatal(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
-         absl::IsUnauthenticated(status) || absl::IsUnimplemented(status);
+         absl::IsNotFound(status) || absl::IsUnauthenticated(status) ||
+         absl::IsUnimplemented(status);
 }
 
 class Classification {
@@ -141,7 +142,8 @@ class Classification {
   absl::StatusOr<client::ClassifyResult> Send(const std::vector<client::Image>& images) {
     constexpr FullQueueBackoff kBackoff;
     for (int attempt = 1;; ++attempt) {
-      absl::StatusOr<client::ClassifyResult> answer = client_.Classify(images);
+      absl::StatusOr<client::ClassifyResult> answer =
+          client_.Classify(images, {.model = options_.model});
       if (absl::IsResourceExhausted(answer.status()) && attempt < kBackoff.most_attempts) {
         absl::SleepFor(kBackoff.After(attempt));
         continue;

@@ -19,6 +19,7 @@ struct ClassificationOptions {
   FitOptions fit;
   int workers = 4;  // threads that prepare and send, >= 1
   int batch = 256;  // most images in a call, >= 1
+  client::ModelVersion model;
 };
 
 // What became of one image.
@@ -38,8 +39,9 @@ using Receive = std::function<bool(absl::Span<const ImageResult>)>;
 // Classifies all images of `source`. Holds a few batches in memory, however many images there are.
 // A batch does not wait for names that have not come yet. Blocks. While the queue of the server is
 // full, it waits and tries again. Errors of single images are in their results. If a call fails as
-// every further call would, with UNAVAILABLE, DEADLINE_EXCEEDED, UNAUTHENTICATED or UNIMPLEMENTED,
-// reads no further images and returns that error. RESOURCE_EXHAUSTED: no thread can be started.
+// every further call would, with UNAVAILABLE, DEADLINE_EXCEEDED, NOT_FOUND, UNAUTHENTICATED or
+// UNIMPLEMENTED, reads no further images and returns that error. RESOURCE_EXHAUSTED: no thread can
+// be started.
 absl::Status ClassifyAll(const client::Client& client, const client::ModelInfo& model,
                          ImageSource& source, const ClassificationOptions& options,
                          const Receive& receive);

@@ -14,6 +14,7 @@
 #include "cli/app.h"
 #include "cli/commands/classification.h"
 #include "cli/commands/classify_report.h"
+#include "cli/commands/model_option.h"
 #include "cli/images/fit.h"
 #include "cli/images/image_source.h"
 #include "cli/images/render.h"
@@ -41,6 +42,7 @@ more than one digit.
 Examples:
   hellocnn classify digit.png
   hellocnn classify --top 5 scan-*.jpg
+  hellocnn classify --model letters --model-version 2 letter.png
   hellocnn classify --output csv photos/ >digits.csv
   find . -name '*.png' -print0 | hellocnn classify --files-from - --output ndjson
   hellocnn classify --index 42 data/mnist-test/t10k-images-idx3-ubyte.gz
@@ -55,6 +57,7 @@ struct Options {
   std::string list;
   SourceOptions source;
   FitOptions fit;
+  client::ModelVersion model;
   int top = 3;
   ClassifyFormat format = ClassifyFormat::kText;
 };
@@ -127,14 +130,14 @@ std::vector<std::string> Advice(const ImageResult& result, const Options& option
 int Run(const GlobalOptions& global, Options options) {
   const absl::StatusOr<client::Client> client = Connect(global);
   if (!client.ok()) return Fail(client.status());
-  const absl::StatusOr<client::ModelInfo> model = client->GetModel();
+  const absl::StatusOr<client::ModelInfo> model = AskForModel(*client, options.model);
   if (!model.ok()) return Fail(model.status());
   const bool is_read_by_people =
       options.format == ClassifyFormat::kText || options.format == ClassifyFormat::kJson;
   if (is_read_by_people && !options.source.limit.has_value()) options.source.limit = kShown;
 
   ImageSource source(Paths(options.files, options.list), options.source);
-  ClassificationOptions classification{.fit = options.fit};
+  ClassificationOptions classification{.fit = options.fit, .model = options.model};
   classification.workers = std::max(2, static_cast<int>(std::thread::hardware_concurrency()) + 1);
   ProgressView progress;
   const std::unique_ptr<ClassifyReport> report = MakeClassifyReport(
@@ -195,6 +198,7 @@ void AddClassify(CLI::App& app, const GlobalOptions& global, Action& action) {
   command->add_flag("--raw", options->source.raw,
                     "files hold raw pixels: 784 bytes (28x28) or 1024 bytes (32x32) of grey "
                     "levels, or 4096 bytes of normalised floats");
+  AddModelOptions(*command, options->model);
   command->add_option("--top", options->top, "how many of the likeliest classes to show")
       ->check(CLI::Range(1, kMostClasses))
       ->type_name("N")

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "base/shown.h"
 #include "cli/app.h"
+#include "cli/commands/model_option.h"
 #include "cli/images/render.h"
 #include "hellocnn/topology.h"
 #include "loadgen/report/json.h"
@@ -22,6 +23,7 @@ using Json = nlohmann::ordered_json;
 constexpr char kExamples[] = R"(
 Examples:
   hellocnn describe                     what the server serves, and its limits
+  hellocnn describe --model-version 2   a version that is not the current one
   hellocnn describe --offline           the network as this program was built with it; needs no server
   hellocnn describe --offline --classes 26       the same for a model of letters
   hellocnn describe --output json | jq .limits)";
@@ -35,6 +37,7 @@ served. Its test accuracy, class labels and preprocessing may be wrong.
 struct Options {
   bool offline = false;
   int classes = 10;
+  client::ModelVersion model;
   bool json = false;
 };
 
@@ -124,20 +127,24 @@ void PrintJson(const client::ModelInfo& info, bool offline) {
   std::cout << load::DumpJson(document, 2) << "\n";
 }
 
-absl::StatusOr<client::ModelInfo> Ask(const GlobalOptions& global) {
+absl::StatusOr<client::ModelInfo> Ask(const GlobalOptions& global,
+                                      const client::ModelVersion& model) {
   const absl::StatusOr<client::Client> client = Connect(global);
   if (!client.ok()) return client.status();
-  return client->GetModel();
+  return AskForModel(*client, model);
 }
 
 int Run(const GlobalOptions& global, const Options& options) {
   const absl::StatusOr<client::ModelInfo> info =
-      options.offline ? CompiledIn(options.classes) : Ask(global);
-  if (!info.ok()) {
+      options.offline ? CompiledIn(options.classes) : Ask(global, options.model);
+  const bool model_is_missing =
+      absl::IsNotFound(info.status()) || absl::IsFailedPrecondition(info.status());
+  if (!info.ok() && !model_is_missing) {
     return Fail(absl::Status(info.status().code(),
                              absl::StrCat(std::string(info.status().message()),
                                           ". `hellocnn describe --offline` needs no server")));
   }
+  if (!info.ok()) return Fail(info.status());
   options.json ? PrintJson(*info, options.offline) : PrintText(*info, options.offline);
   return kExitOk;
 }
@@ -158,6 +165,7 @@ void AddDescribe(CLI::App& app, const GlobalOptions& global, Action& action) {
       ->check(CLI::Range(kMinClasses, kMaxClasses))
       ->type_name("N")
       ->capture_default_str();
+  for (CLI::Option* option : AddModelOptions(*command, options->model)) option->excludes(offline);
   AddOutputOption(*command, options->json);
   command->callback([&global, &action, options] {
     action = {[&global, options] { return Run(global, *options); }};

@@ -14,6 +14,7 @@
 #include "cli/app.h"
 #include "cli/commands/evaluation.h"
 #include "cli/commands/mending.h"
+#include "cli/commands/model_option.h"
 #include "cli/terminal.h"
 #include "hellocnn/data/dataset_files.h"
 #include "hellocnn/data/idx.h"
@@ -33,6 +34,7 @@ any other error ends the run.
 Examples:
   hellocnn evaluate --data data/mnist-test
   hellocnn evaluate --data data/mnist-test --limit 1000 --batch 1 --concurrency 32
+  hellocnn evaluate --data data/mnist-test --model mnist --model-version 2
   hellocnn evaluate --data data/mnist-test --output json | jq .accuracy)";
 
 constexpr int kDefaultBatch = 64;
@@ -42,6 +44,7 @@ struct Options {
   std::int64_t limit = 0;  // 0: all
   int batch = 0;           // 0: a suitable number
   int concurrency = 4;
+  client::ModelVersion model;
   Presentation mending;  // what is done to the images first
   bool json = false;
 };
@@ -76,7 +79,7 @@ int Run(const GlobalOptions& global, const Options& options) {
   if (!files.ok()) return Fail(files.status());
   const absl::StatusOr<client::Client> client = Connect(global);
   if (!client.ok()) return Fail(client.status());
-  const absl::StatusOr<client::ModelInfo> model = client->GetModel();
+  const absl::StatusOr<client::ModelInfo> model = AskForModel(*client, options.model);
   if (!model.ok()) return Fail(model.status());
   const int most = std::max(1, model->limits.max_images_per_request);
   if (options.batch > most) {
@@ -101,6 +104,7 @@ int Run(const GlobalOptions& global, const Options& options) {
   evaluation_options.classes = classes;
   evaluation_options.batch = options.batch > 0 ? options.batch : std::min(kDefaultBatch, most);
   evaluation_options.concurrency = options.concurrency;
+  evaluation_options.model = options.model;
   const bool draw_progress = isatty(STDERR_FILENO) == 1;
   StatusLine line(draw_progress);
   const Instant start = Clock::Monotonic()->Now();
@@ -146,6 +150,7 @@ void AddEvaluate(CLI::App& app, const GlobalOptions& global, Action& action) {
       ->check(CLI::Range(1, 1024))
       ->type_name("N")
       ->capture_default_str();
+  AddModelOptions(*command, options->model);
   AddMendingOptions(*command, options->mending);
   AddOutputOption(*command, options->json);
   command->callback([&global, &action, options] {

@@ -102,7 +102,8 @@ absl::StatusOr<Evaluation> Evaluate(const client::Client& client,
       const Chunk chunk = waiting.front();
       waiting.pop_front();
       ++in_flight;
-      client.ClassifyAsync(absl::MakeConstSpan(images).subspan(chunk.begin, chunk.size), {},
+      client.ClassifyAsync(absl::MakeConstSpan(images).subspan(chunk.begin, chunk.size),
+                           {.model = options.model},
                            [ended_calls, chunk](absl::StatusOr<client::ClassifyResult> result) {
                              ended_calls->Push({chunk, std::move(result)});
                            });

@@ -19,6 +19,7 @@ struct EvaluationOptions {
   int batch = 64;       // images in a call, >= 1
   int concurrency = 4;  // most calls in flight, >= 1
   FullQueueBackoff backoff;
+  client::ModelVersion model;
 };
 
 struct Evaluation {

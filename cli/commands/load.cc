@@ -144,10 +144,11 @@ void Hint(const client::Client& client, const load::Report& report) {
   const load::Tally& total = report.runs.back().outcome.total;
   const double accuracy = 1 - load::Share(total.wrong, total.images);
   if (setup.data.empty() || total.images == 0 || accuracy >= kSuspiciousAccuracy) return;
-  const absl::StatusOr<client::ModelInfo> model = client.GetModel();
+  const absl::StatusOr<client::ModelInfo> model = client.GetModel({.model = setup.wanted_model});
   if (!model.ok()) return;
   EvaluationOptions evaluation;
   evaluation.classes = static_cast<int>(model->labels.size());
+  evaluation.model = setup.wanted_model;
   evaluation.batch = std::clamp(model->limits.max_images_per_request, 1, kBatch);
   absl::StatusOr<LabeledImages> set = ReadMnist(setup.data, "t10k", evaluation.classes);
   if (!set.ok() || set->count() == 0) return;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/commands/mending.h"
+#include "cli/commands/model_option.h"
 #include "loadgen/run/sweep.h"
 
 namespace hellocnn::cli {
@@ -134,6 +135,7 @@ void AddRequests(CLI::App& command, LoadOptions& options) {
       ->check(CLI::IsMember({"normal", "low"}))
       ->type_name("PRIORITY")
       ->capture_default_str();
+  AddModelOptions(command, options.setup.wanted_model);
   command
       .add_option(
           "--pixel-format", options.setup.pixel_format,

@@ -160,15 +160,23 @@ class Classify : public Protocol {
   v1::Priority priority() const {
     return options_.low_priority ? v1::PRIORITY_LOW : v1::PRIORITY_UNSPECIFIED;
   }
+  template <typename Request>
+  void SetModel(Request& request) const {
+    if (options_.model.empty()) return;
+    request.mutable_model()->set_name(options_.model.name);
+    request.mutable_model()->set_version(options_.model.version);
+  }
   std::string Serialise(const Images& images, std::size_t first) const {
     if (!options_.streaming) {
       v1::ClassifyRequest request;
       request.set_priority(priority());
+      SetModel(request);
       AddImages(images, first, options_.images_per_request, *request.mutable_images());
       return request.SerializeAsString();
     }
     v1::ClassifyStreamRequest request;
     request.set_priority(priority());
+    SetModel(request);
     AddImages(images, first, options_.images_per_request, *request.mutable_images());
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.timeout);
     request.mutable_timeout()->set_seconds(seconds.count());

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "hellocnn/client/client_types.h"
 #include "loadgen/core/images.h"
 #include "loadgen/core/protocol.h"
 
@@ -17,6 +18,7 @@ struct ClassifyOptions {
   std::chrono::nanoseconds timeout{0};  // of each request on a stream, where it must be > 0
   int classes = 10;  // of the model; a response with another number breaks the protocol
   bool low_priority = false;
+  client::ModelVersion model;  // if empty, the server's default model
 };
 
 // Request i holds images_per_request images, beginning with number i * images_per_request. The last

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "hellocnn/client/client_types.h"
 #include "hellocnn/data/idx.h"
 #include "loadgen/run/run.h"
 #include "loadgen/run/server_view.h"
@@ -17,10 +18,11 @@ namespace hellocnn::load {
 // The settings that all runs of a report share.
 struct Setup {
   std::string target;
-  std::string model;                // "mnist/1"
-  std::string arrivals = "closed";  // or "constant", "poisson", "ramp" or "recorded"
-  std::string mode = "unary";       // or "stream"
-  std::string priority = "normal";  // or "low"
+  client::ModelVersion wanted_model;  // what requests name; if empty, the server's default model
+  std::string model;                  // what the server chose, "mnist/1"
+  std::string arrivals = "closed";    // or "constant", "poisson", "ramp" or "recorded"
+  std::string mode = "unary";         // or "stream"
+  std::string priority = "normal";    // or "low"
   bool tls = false;
   bool round_robin = false;            // each connection is one to every address
   std::string pixel_format = "gray8";  // or "float32"

@@ -16,8 +16,9 @@ constexpr int kGeneratedImages = 1024;
 constexpr Nanos kConnectPatience = std::chrono::seconds(10);
 constexpr Nanos kStopNap = std::chrono::milliseconds(20);
 
-// Returns what GetModel returns. Ends the call if `stop` becomes true.
+// Returns what GetModel returns for `wanted`. Ends the call if `stop` becomes true.
 absl::StatusOr<client::ModelInfo> ModelOf(const client::Client& client,
+                                          const client::ModelVersion& wanted,
                                           const std::atomic<bool>& stop) {
   const client::Cancellation cancellation;
   std::atomic<bool> over = false;
@@ -25,7 +26,8 @@ absl::StatusOr<client::ModelInfo> ModelOf(const client::Client& client,
     while (!over.load() && !stop.load()) std::this_thread::sleep_for(kStopNap);
     cancellation.Cancel();
   });
-  absl::StatusOr<client::ModelInfo> model = client.GetModel({.cancellation = cancellation});
+  absl::StatusOr<client::ModelInfo> model =
+      client.GetModel({.cancellation = cancellation, .model = wanted});
   over.store(true);
   watcher.join();
   if (!model.ok() && stop.load()) {
@@ -38,8 +40,15 @@ absl::StatusOr<client::ModelInfo> ModelOf(const client::Client& client,
 
 absl::StatusOr<Bench> Bench::Open(const client::Client& client, Setup setup,
                                   const std::atomic<bool>& stop) {
-  const absl::StatusOr<client::ModelInfo> model = ModelOf(client, stop);
+  const absl::StatusOr<client::ModelInfo> model = ModelOf(client, setup.wanted_model, stop);
   if (!model.ok()) return model.status();
+  if (const client::ModelVersion& wanted = setup.wanted_model;
+      (!wanted.name.empty() && wanted.name != model->name) ||
+      (!wanted.version.empty() && wanted.version != model->version)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the server has chosen model '", model->name, "', version '", model->version,
+                     "', whatever the request says; it is too old to have several models"));
+  }
   const int most = model->limits.max_images_per_request;
   if (setup.images_per_request > most) {
     return absl::InvalidArgumentError(absl::StrCat("--images-per-request is ",
@@ -59,7 +68,7 @@ absl::StatusOr<Bench> Bench::Open(const client::Client& client, Setup setup,
   const Setup& of = bench.setup_;
   bench.protocol_ = ClassifyProtocol(
       *images, {of.mode == "stream", of.images_per_request, absl::ToChronoNanoseconds(of.timeout),
-                static_cast<int>(model->labels.size()), of.priority == "low"});
+                static_cast<int>(model->labels.size()), of.priority == "low", of.wanted_model});
   if (of.arrivals == "recorded") {
     absl::StatusOr<std::vector<Nanos>> times = ReadSendTimes(of.send_times);
     if (!times.ok()) return times.status();

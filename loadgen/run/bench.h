@@ -26,10 +26,12 @@ struct Load {
 
 class Bench {
  public:
-  // Asks `client`'s server for its model, makes or reads the images, serialises the requests and
+  // Asks `client`'s server for the model, makes or reads the images, serialises the requests and
   // connects to setup.target. Fills in the rest of `setup`. Blocks. INVALID_ARGUMENT: the server
-  // accepts fewer images in a request. Also returns the errors of GetModel, ReadImages and
-  // ReadSendTimes. UNAVAILABLE: no connection within 10 s. CANCELLED: `stop` became true.
+  // accepts fewer images in a request. NOT_FOUND: it does not serve setup.wanted_model.
+  // FAILED_PRECONDITION: it does not know that requests can name a model. Also returns the errors
+  // of GetModel, ReadImages and ReadSendTimes. UNAVAILABLE: no connection within 10 s. CANCELLED:
+  // `stop` became true.
   static absl::StatusOr<Bench> Open(const client::Client& client, Setup setup,
                                     const std::atomic<bool>& stop);
 

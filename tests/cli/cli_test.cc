@@ -4,8 +4,11 @@
 
 #include <atomic>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "base/mutex.h"
 #include "cli/app.h"
 #include "cli/images/render.h"
@@ -16,6 +19,7 @@ namespace hellocnn::cli {
 namespace {
 
 using client::FakeServer;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -208,7 +212,7 @@ TEST_F(CliTest, NothingThatAServerSaysReachesATerminalRaw) {
   const std::string attack =
       "\x1b]0;owned\x07\r\x7f\xc2\x9b"
       "2J";
-  server_.get_model = [attack](auto&, v1::GetModelResponse& response) {
+  server_.get_model = [attack](auto&, auto&, v1::GetModelResponse& response) {
     response = FakeServer::ModelMessage(10);
     response.mutable_model()->mutable_version()->set_name("name" + attack);
     response.mutable_model()->mutable_version()->set_version("version" + attack);
@@ -224,12 +228,25 @@ TEST_F(CliTest, NothingThatAServerSaysReachesATerminalRaw) {
       prediction.set_label("label" + attack);
     return grpc::Status::OK;
   };
+  server_.list_models = [attack](v1::ListModelsResponse& response) {
+    v1::ModelStatus& status = *response.add_models();
+    status.mutable_version()->set_name("name" + attack);
+    status.mutable_version()->set_version("version" + attack);
+    status.set_state(v1::ModelStatus::STATE_FAILED);
+    status.set_reason("reason" + attack + "\nhellocnn: forged");
+    return grpc::Status::OK;
+  };
   WriteTestSet({0, 0, 5, 0});
   const std::string file =
       folder_.Write("file" + attack + ".pgm", ReadFile(WriteBar("bar.pgm", 7)));
   const std::vector<std::vector<std::string>> commands = {
       {"describe"},
       {"describe", "--output", "json"},
+      {"describe", "--model", "other" + attack},
+      {"describe", "--model", "other"},
+      {"load", "--requests", "4", "--model-version", "other"},
+      {"models"},
+      {"models", "--output", "json"},
       {"classify", file, "missing" + attack},
       {"classify", "--output", "json", file, "missing" + attack},
       {"classify", "--output", "ndjson", file, "missing" + attack},
@@ -404,7 +421,7 @@ TEST_F(CliTest, ModelsMayHaveOtherNumbersOfClasses) {
       response = FakeServer::Answer(request.images(), classes);
       return grpc::Status::OK;
     };
-    server_.get_model = [classes](auto&, v1::GetModelResponse& response) {
+    server_.get_model = [classes](auto&, auto&, v1::GetModelResponse& response) {
       response = FakeServer::ModelMessage(classes);
       return grpc::Status::OK;
     };
@@ -424,7 +441,7 @@ TEST_F(CliTest, ModelsMayHaveOtherNumbersOfClasses) {
 }
 
 TEST_F(CliTest, EvaluateRejectsLabelsThatTheModelDoesNotHave) {
-  server_.get_model = [](auto&, v1::GetModelResponse& response) {
+  server_.get_model = [](auto&, auto&, v1::GetModelResponse& response) {
     response = FakeServer::ModelMessage(2);
     return grpc::Status::OK;
   };
@@ -435,7 +452,7 @@ TEST_F(CliTest, EvaluateRejectsLabelsThatTheModelDoesNotHave) {
 }
 
 TEST_F(CliTest, ClassifySaysThatTheModelHasChanged) {
-  server_.get_model = [](auto&, v1::GetModelResponse& response) {
+  server_.get_model = [](auto&, auto&, v1::GetModelResponse& response) {
     response = FakeServer::ModelMessage(9);
     return grpc::Status::OK;
   };
@@ -453,6 +470,202 @@ TEST_F(CliTest, DescribeShowsModelAndLimits) {
   EXPECT_THAT(outcome.out,
               HasSubstr("28x28, padded by 2 with black, (grey / 255 - 0.1307) / 0.3081\n"));
   EXPECT_EQ(Json::parse(Run({"describe", "--output", "json"}).out)["limits"]["queue_capacity"], 64);
+}
+
+// Makes the server have fake/7, the default model, and letters/1 and letters/2. Returns what each
+// call names.
+class TwoModels {
+ public:
+  explicit TwoModels(FakeServer& server) {
+    server.get_model = [this](auto&, const v1::GetModelRequest& request,
+                              v1::GetModelResponse& response) {
+      const grpc::Status status = Choose("GetModel", request.model());
+      if (!status.ok()) return status;
+      response = FakeServer::ModelMessage();
+      Complete(request.model(), *response.mutable_model()->mutable_version());
+      return status;
+    };
+    server.classify = [this](auto&, const v1::ClassifyRequest& request,
+                             v1::ClassifyResponse& response) {
+      const grpc::Status status = Choose("Classify", request.model());
+      if (!status.ok()) return status;
+      response = FakeServer::Answer(request.images());
+      Complete(request.model(), *response.mutable_model());
+      return status;
+    };
+  }
+
+  // Returns the different calls since the last time, such as "Classify letters/2".
+  std::set<std::string> Seen() {
+    const MutexLock lock(&mutex_);
+    return std::exchange(seen_, {});
+  }
+
+ private:
+  grpc::Status Choose(const std::string& method, const v1::ModelVersion& model) {
+    const MutexLock lock(&mutex_);
+    seen_.insert(method + " " + model.name() + "/" + model.version());
+    if (model.name() != "absent") return grpc::Status::OK;
+    return {grpc::StatusCode::NOT_FOUND, "there is no model \"absent\""};
+  }
+  static void Complete(const v1::ModelVersion& asked, v1::ModelVersion& model) {
+    model.set_name(asked.name().empty() ? "fake" : asked.name());
+    model.set_version(asked.version().empty() ? "7" : asked.version());
+  }
+
+  Mutex mutex_;
+  std::set<std::string> seen_ ABSL_GUARDED_BY(mutex_);
+};
+
+class ModelOptionTest : public CliTest {
+ protected:
+  ~ModelOptionTest() override { server_.Stop(); }  // before what its handlers use
+  TwoModels models_{server_};
+};
+
+TEST_F(ModelOptionTest, EachCommandUsesTheModelThatItIsTold) {
+  WriteTestSet({0, 0, 5, 0, 0, 0});
+  const std::string file = WriteDigit(3);
+  const std::vector<std::vector<std::string>> commands = {
+      {"classify", file},
+      {"evaluate", "--data", folder_.path()},
+      {"load", "--requests", "4", "--warm-up", "0"},
+      {"load", "--requests", "4", "--warm-up", "0", "--data", folder_.path()}};
+  const std::vector<std::pair<std::vector<std::string>, std::string>> choices = {
+      {{}, "/"},
+      {{"--model", "letters"}, "letters/"},
+      {{"--model-version", "2"}, "/2"},
+      {{"--model", "letters", "--model-version", "2"}, "letters/2"}};
+  for (const auto& [options, wanted] : choices) {
+    for (std::vector<std::string> command : commands) {
+      SCOPED_TRACE(command.front() + " " + wanted);
+      command.insert(command.end(), options.begin(), options.end());
+      const Outcome outcome = Run(command);
+      EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
+      EXPECT_THAT(models_.Seen(), ElementsAre("Classify " + wanted, "GetModel " + wanted));
+    }
+    std::vector<std::string> describe = {"describe"};
+    describe.insert(describe.end(), options.begin(), options.end());
+    EXPECT_EQ(Run(describe).code, kExitOk);
+    EXPECT_THAT(models_.Seen(), ElementsAre("GetModel " + wanted));
+  }
+  EXPECT_THAT(Run({"describe", "--model", "letters", "--model-version", "2"}).out,
+              HasSubstr("letters, version 2\n"));
+  EXPECT_THAT(Run({"load", "--requests", "4", "--model", "letters"}).out,
+              HasSubstr("letters/7 at "));
+}
+
+// What evaluate and load try, to give a hint, they try with the same model.
+TEST_F(ModelOptionTest, HintsAreAboutTheModelThatTheCommandUses) {
+  WriteTestSet(std::vector<std::uint8_t>(20, 5));
+  EXPECT_EQ(Run({"evaluate", "--data", folder_.path(), "--model", "letters"}).code, kExitOk);
+  EXPECT_EQ(Run({"load", "--requests", "4", "--data", folder_.path(), "--model", "letters"}).code,
+            kExitOk);
+  EXPECT_THAT(models_.Seen(), ElementsAre("Classify letters/", "GetModel letters/"));
+}
+
+TEST_F(ModelOptionTest, AModelThatIsNotServedIsNotFound) {
+  WriteTestSet({0});
+  const std::vector<std::vector<std::string>> commands = {
+      {"classify", WriteDigit(3)}, {"evaluate", "--data", folder_.path()}, {"describe"}};
+  for (std::vector<std::string> command : commands) {
+    SCOPED_TRACE(command.front());
+    command.insert(command.end(), {"--model", "absent"});
+    const Outcome outcome = Run(command);
+    EXPECT_EQ(outcome.code, kExitFailed);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err,
+              "hellocnn: there is no model \"absent\"; `hellocnn models` lists the server's models "
+              "[NOT_FOUND]\n");
+  }
+  const Outcome load = Run({"load", "--requests", "4", "--model", "absent"});
+  EXPECT_EQ(load.code, kExitFailed);
+  EXPECT_THAT(load.err, HasSubstr("there is no model \"absent\""));
+}
+
+// A model may be taken away while a command runs. Each image would fail alike.
+TEST_F(CliTest, ClassifyEndsWhenTheModelIsGone) {
+  std::atomic<int> calls = 0;
+  server_.classify = [&](auto&, auto&, auto&) {
+    ++calls;
+    return grpc::Status(grpc::StatusCode::NOT_FOUND, "there is no model \"fake\"");
+  };
+  WriteTestSet(std::vector<std::uint8_t>(200, 0));
+  const std::string set = folder_.path() + "/t10k-images-idx3-ubyte";
+  const Outcome outcome = Run({"classify", "--output", "ndjson", set, set, set, set});
+  EXPECT_EQ(outcome.code, kExitFailed);
+  EXPECT_THAT(outcome.err, HasSubstr("there is no model \"fake\" [NOT_FOUND]"));
+  EXPECT_LT(calls, 4 * 200 / 16);
+  server_.Stop();
+}
+
+// A server that knows nothing of several models ignores the field, and uses the one that it has.
+TEST_F(CliTest, AServerThatIgnoresTheModelIsNoticed) {
+  WriteTestSet({0});
+  const std::vector<std::vector<std::string>> commands = {{"classify", WriteDigit(3)},
+                                                          {"evaluate", "--data", folder_.path()},
+                                                          {"describe"},
+                                                          {"load", "--requests", "4"}};
+  for (const std::vector<std::string>& command : commands) {
+    SCOPED_TRACE(command.front());
+    const auto with = [&](const std::string& option, const std::string& value) {
+      std::vector<std::string> arguments = command;
+      arguments.insert(arguments.end(), {option, value});
+      return Run(arguments);
+    };
+    EXPECT_EQ(with("--model", "fake").code, kExitOk);
+    EXPECT_EQ(with("--model-version", "7").code, kExitOk);
+    for (const std::string option : {"--model", "--model-version"}) {
+      const Outcome outcome = with(option, "other");
+      EXPECT_EQ(outcome.code, kExitFailed);
+      EXPECT_THAT(outcome.err, HasSubstr("the server has chosen model 'fake', version '7'"));
+    }
+  }
+}
+
+TEST_F(CliTest, ModelsIsATableOfTheVersions) {
+  server_.list_models = [](v1::ListModelsResponse& response) {
+    response = FakeServer::ModelsMessage();
+    v1::ModelStatus& other = *response.add_models();
+    other.mutable_version()->set_name("letters");
+    other.mutable_version()->set_version("2024-01");
+    other.set_state(v1::ModelStatus::STATE_SERVING);
+    other.set_is_current(true);
+    response.add_models()->set_state(v1::ModelStatus::STATE_LOADING);
+    return grpc::Status::OK;
+  };
+  const Outcome outcome = Run({"models"});
+  EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
+  EXPECT_EQ(outcome.out,
+            "model    version  state    role              reason\n"
+            "fake     6        FAILED                     the weights are truncated\n"
+            "fake     7        SERVING  current, default\n"
+            "letters  2024-01  SERVING  current\n"
+            "                  LOADING\n");
+  EXPECT_EQ(outcome.err, "");
+  server_.list_models = [](v1::ListModelsResponse&) { return grpc::Status::OK; };
+  EXPECT_EQ(Run({"models"}).out, "The server has no models.\n");
+}
+
+TEST_F(CliTest, ModelsPrintsJson) {
+  const Outcome outcome = Run({"models", "--output", "json"});
+  EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
+  EXPECT_EQ(Json::parse(outcome.out), Json::parse(R"({"models": [
+      {"name": "fake", "version": "6", "state": "FAILED", "is_current": false,
+       "is_default": false, "reason": "the weights are truncated"},
+      {"name": "fake", "version": "7", "state": "SERVING", "is_current": true,
+       "is_default": true, "reason": ""}]})"));
+  server_.list_models = [](v1::ListModelsResponse&) { return grpc::Status::OK; };
+  EXPECT_EQ(Json::parse(Run({"models", "--output", "json"}).out)["models"], Json::array());
+}
+
+TEST_F(CliTest, ModelsSaysThatAServerCannotListThem) {
+  server_.list_models = [](auto&) { return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""); };
+  const Outcome outcome = Run({"models"});
+  EXPECT_EQ(outcome.code, kExitFailed);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr("cannot list its models; `hellocnn describe` shows"));
+  EXPECT_THAT(outcome.err, HasSubstr("[UNIMPLEMENTED]"));
 }
 
 TEST_F(CliTest, HealthIsTheExitCode) {

@@ -9,7 +9,7 @@ import unittest
 
 PROGRAM = sys.argv.pop(1)
 NOWHERE = '127.0.0.1:1'
-COMMANDS = ([], ['classify'], ['evaluate'], ['describe'], ['health'], ['load'], ['load', 'compare'], ['tune'], ['completion'])
+COMMANDS = ([], ['classify'], ['evaluate'], ['describe'], ['models'], ['health'], ['load'], ['load', 'compare'], ['tune'], ['completion'])
 
 
 def run(*arguments, **environment):
@@ -37,6 +37,14 @@ class Usage(unittest.TestCase):
         self.assert_usage('evaluate', '--data', 'd', '--batch', '0')
         self.assert_usage('evaluate', '--data', 'd', '--concurrency', 'many', says='many')
         self.assert_usage('health', '--nonsense', says='--nonsense')
+        for command in (['classify', 'x.png'], ['evaluate', '--data', 'd'], ['describe'], ['load']):
+            for option in ('--model', '--model-version'):
+                self.assert_usage(*command, option, '', says=f'{option}: is empty')
+                self.assert_usage(*command, option, b'a\xff', says=r"'a\xff' is not printable UTF-8")
+        self.assert_usage('describe', '--offline', '--model', 'mnist', says='--model')
+        self.assert_usage('describe', '--offline', '--model-version', '1', says='--model-version')
+        self.assert_usage('models', 'mnist', says='mnist')
+        self.assert_usage('models', '--output', 'csv', says='csv')
         self.assert_usage('load', '--concurrency', '0', says="'0'")
         self.assert_usage('load', '--concurrency', '1:8', says='FROM:TO:xFACTOR')
         self.assert_usage('load', '--concurrency', '4', '--rate', '5', says='--concurrency')
@@ -209,6 +217,7 @@ class NoServer(unittest.TestCase):
         self.assert_unreachable('health', '--server', NOWHERE)
         self.assert_unreachable('health', HELLOCNN_SERVER=NOWHERE)
         self.assert_unreachable('classify', '--server', NOWHERE, 'x.png')
+        self.assert_unreachable('models', '--server', NOWHERE)
 
     def test_a_service_named_hellocnn_server_sets_nothing(self):
         """Kubernetes sets such variables in a pod beside it."""

@@ -28,7 +28,7 @@ class Bash(unittest.TestCase):
         return set(done.stdout.split('\n')) - {''}
 
     def test_commands_and_what_is_below_them(self):
-        self.assertLessEqual({'classify', 'evaluate', 'describe', 'health', 'load', 'tune', '--server'},
+        self.assertLessEqual({'classify', 'evaluate', 'describe', 'models', 'health', 'load', 'tune', '--server'},
                              self.complete('hellocnn', ''))
         self.assertEqual(self.complete('hellocnn', 'lo'), {'load'})
         self.assertEqual(self.complete('hellocnn', 'load', 'com'), {'compare'})

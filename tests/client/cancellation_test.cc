@@ -99,7 +99,7 @@ TEST(Cancellation, ByTheServerMeansThatItIsNotAvailable) {
   FakeServer server;
   const grpc::Status cancelled(grpc::StatusCode::CANCELLED, "CANCELLED");
   server.classify = [cancelled](auto&, auto&, auto&) { return cancelled; };
-  server.get_model = [cancelled](auto&, auto&) { return cancelled; };
+  server.get_model = [cancelled](auto&, auto&, auto&) { return cancelled; };
   const Client client = server.Connect(absl::Minutes(1));
   const CallOptions options{.cancellation = Cancellation()};  // never used
   for (const absl::Status& status :

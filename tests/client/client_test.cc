@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "base/mutex.h"
@@ -147,6 +148,63 @@ TEST(Client, CallsHaveTheirPriority) {
   EXPECT_EQ(seen.load(), v1::PRIORITY_LOW);
 }
 
+TEST(Client, CallsNameTheirModel) {
+  Mutex mutex;
+  std::string seen;
+  FakeServer server;  // declared after what its handlers use
+  const auto see = [&](const auto& request) {
+    const MutexLock lock(&mutex);
+    seen = request.has_model() ? request.model().name() + "/" + request.model().version() : "none";
+  };
+  const auto last_seen = [&] {
+    const MutexLock lock(&mutex);
+    return std::exchange(seen, "");
+  };
+  server.classify = [&](auto&, const v1::ClassifyRequest& request, v1::ClassifyResponse& response) {
+    see(request);
+    response = FakeServer::Answer(request.images());
+    return grpc::Status::OK;
+  };
+  server.get_model = [&](auto&, const v1::GetModelRequest& request,
+                         v1::GetModelResponse& response) {
+    see(request);
+    response = FakeServer::ModelMessage();
+    return grpc::Status::OK;
+  };
+  server.stream_answer = [&](const v1::ClassifyStreamRequest& request,
+                             v1::ClassifyStreamResponse& response) {
+    see(request);
+    *response.mutable_result() = FakeServer::Answer(request.images());
+    return true;
+  };
+  const Client client = server.Connect();
+  const Client hedging = Client::Create({.target = server.target(),
+                                         .default_timeout = absl::Minutes(1),
+                                         .connections = 2,
+                                         .hedge = HedgeOptions{.after = absl::Minutes(1)}})
+                             .value();
+  const std::vector<std::pair<ModelVersion, std::string>> cases = {
+      {{}, "none"}, {{"mnist", "2"}, "mnist/2"}, {{"mnist", ""}, "mnist/"}, {{"", "2"}, "/2"}};
+  for (const auto& [model, wanted] : cases) {
+    const CallOptions options{.model = model};
+    EXPECT_TRUE(client.Classify({Uniform(0)}, options).ok());
+    EXPECT_EQ(last_seen(), wanted);
+    EXPECT_TRUE(client.ClassifyFuture({Uniform(0)}, options).get().ok());
+    EXPECT_EQ(last_seen(), wanted);
+    EXPECT_TRUE(hedging.Classify({Uniform(0)}, options).ok());
+    EXPECT_EQ(last_seen(), wanted);
+    EXPECT_TRUE(client.GetModel(options).ok());
+    EXPECT_EQ(last_seen(), wanted);
+    BatchingClient batching = BatchingClient::Create(client, {.model = model}).value();
+    EXPECT_TRUE(batching.Classify(Uniform(0)).ok());
+    EXPECT_EQ(last_seen(), wanted);
+    ClassifyStream stream = client.OpenStream(options).value();
+    EXPECT_TRUE(stream.Send(1, {Uniform(0)}).ok());
+    EXPECT_TRUE(stream.Finish().ok());
+    EXPECT_EQ(last_seen(), wanted);
+  }
+}
+
 // Returns the time to the deadline that the server saw, or nullopt if there was no deadline.
 std::optional<absl::Duration> SeenDeadline(FakeServer& server, const Client& client,
                                            CallOptions options) {
@@ -180,7 +238,7 @@ TEST(Client, EveryCallHasADeadline) {
 TEST(Client, GivesUpAtTheDeadline) {
   Notification release;
   FakeServer server;  // declared after what its handler uses
-  server.get_model = [&](grpc::ServerContext&, v1::GetModelResponse&) {
+  server.get_model = [&](auto&, auto&, auto&) {
     release.Wait();
     return grpc::Status::OK;
   };
@@ -241,7 +299,7 @@ TEST(Client, TakesAnyNumberOfClassesThatAModelMayHave) {
       response = FakeServer::Answer(request.images(), classes);
       return grpc::Status::OK;
     };
-    server.get_model = [classes](auto&, v1::GetModelResponse& response) {
+    server.get_model = [classes](auto&, auto&, v1::GetModelResponse& response) {
       response = FakeServer::ModelMessage(classes);
       return grpc::Status::OK;
     };
@@ -335,6 +393,44 @@ TEST(Client, DescribesTheModel) {
   EXPECT_EQ(model->parameters, 61706);
   EXPECT_EQ(model->preprocessing.padding, 2);
   EXPECT_EQ(model->limits.queue_capacity, 64);
+}
+
+TEST(Client, ListsTheModels) {
+  FakeServer server;
+  server.list_models = [](v1::ListModelsResponse& response) {
+    response = FakeServer::ModelsMessage();
+    for (const int state : {0, 1, 3, 99}) {
+      response.add_models()->set_state(static_cast<v1::ModelStatus::State>(state));
+    }
+    return grpc::Status::OK;
+  };
+  const absl::StatusOr<std::vector<ModelStatus>> models = server.Connect().ListModels();
+  ASSERT_TRUE(models.ok()) << models.status();
+  ASSERT_EQ(models->size(), 6U);
+  const ModelStatus& failed = models->at(0);
+  EXPECT_EQ(failed.model, (ModelVersion{"fake", "6"}));
+  EXPECT_EQ(failed.state, ModelState::kFailed);
+  EXPECT_EQ(failed.reason, "the weights are truncated");
+  EXPECT_FALSE(failed.is_current || failed.is_default);
+  const ModelStatus& current = models->at(1);
+  EXPECT_EQ(current.model, (ModelVersion{"fake", "7"}));
+  EXPECT_EQ(current.state, ModelState::kServing);
+  EXPECT_EQ(current.reason, "");
+  EXPECT_TRUE(current.is_current && current.is_default);
+  std::vector<std::string> states;
+  for (const ModelStatus& status : *models) states.push_back(ToString(status.state));
+  EXPECT_THAT(states, ElementsAre("FAILED", "SERVING", "UNKNOWN", "LOADING", "LEAVING", "UNKNOWN"));
+}
+
+TEST(Client, ListingModelsFailsAsOtherCallsDo) {
+  FakeServer server;
+  const Client client = server.Connect();
+  server.list_models = [](auto&) { return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""); };
+  EXPECT_EQ(client.ListModels().status().code(), absl::StatusCode::kUnimplemented);
+  const auto late = client.ListModels({.timeout = absl::ZeroDuration()});
+  EXPECT_EQ(late.status().code(), absl::StatusCode::kInvalidArgument);
+  server.Stop();
+  EXPECT_EQ(client.ListModels().status().code(), absl::StatusCode::kUnavailable);
 }
 
 TEST(Client, SpeaksTheStandardHealthProtocol) {

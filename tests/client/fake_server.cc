@@ -31,8 +31,13 @@ FakeServer::FakeServer()
         response = Answer(request.images());
         return grpc::Status::OK;
       }),
-      get_model([](grpc::ServerContext&, v1::GetModelResponse& response) {
-        response = ModelMessage();
+      get_model(
+          [](grpc::ServerContext&, const v1::GetModelRequest&, v1::GetModelResponse& response) {
+            response = ModelMessage();
+            return grpc::Status::OK;
+          }),
+      list_models([](v1::ListModelsResponse& response) {
+        response = ModelsMessage();
         return grpc::Status::OK;
       }),
       stream_answer(
@@ -109,6 +114,22 @@ v1::GetModelResponse FakeServer::ModelMessage(int classes) {
   return response;
 }
 
+v1::ListModelsResponse FakeServer::ModelsMessage() {
+  v1::ListModelsResponse response;
+  v1::ModelStatus& failed = *response.add_models();
+  failed.mutable_version()->set_name("fake");
+  failed.mutable_version()->set_version("6");
+  failed.set_state(v1::ModelStatus::STATE_FAILED);
+  failed.set_reason("the weights are truncated");
+  v1::ModelStatus& current = *response.add_models();
+  current.mutable_version()->set_name("fake");
+  current.mutable_version()->set_version("7");
+  current.set_state(v1::ModelStatus::STATE_SERVING);
+  current.set_is_current(true);
+  current.set_is_default(true);
+  return response;
+}
+
 grpc::Status FakeServer::Classify(grpc::ServerContext* context, const v1::ClassifyRequest* request,
                                   v1::ClassifyResponse* response) {
   return classify(*context, *request, *response);
@@ -127,9 +148,14 @@ grpc::Status FakeServer::ClassifyStream(
   return grpc::Status::OK;
 }
 
-grpc::Status FakeServer::GetModel(grpc::ServerContext* context, const v1::GetModelRequest*,
+grpc::Status FakeServer::GetModel(grpc::ServerContext* context, const v1::GetModelRequest* request,
                                   v1::GetModelResponse* response) {
-  return get_model(*context, *response);
+  return get_model(*context, *request, *response);
+}
+
+grpc::Status FakeServer::ListModels(grpc::ServerContext*, const v1::ListModelsRequest*,
+                                    v1::ListModelsResponse* response) {
+  return list_models(*response);
 }
 
 Image Uniform(std::uint8_t level) {

@@ -45,11 +45,13 @@ class Handler {
 
 class FakeServer : public v1::ClassifierService::Service {
  public:
-  // The handlers. By default, Classify and each stream request get Answer(), and GetModel gets
-  // ModelMessage().
+  // The handlers. By default, Classify and each stream request get Answer(), GetModel gets
+  // ModelMessage(), and ListModels gets ModelsMessage().
   Handler<grpc::Status(grpc::ServerContext&, const v1::ClassifyRequest&, v1::ClassifyResponse&)>
       classify;
-  Handler<grpc::Status(grpc::ServerContext&, v1::GetModelResponse&)> get_model;
+  Handler<grpc::Status(grpc::ServerContext&, const v1::GetModelRequest&, v1::GetModelResponse&)>
+      get_model;
+  Handler<grpc::Status(v1::ListModelsResponse&)> list_models;
   // Called for each stream request. Returning true continues the stream; returning false ends it
   // with `stream_end`, UNAVAILABLE by default.
   Handler<bool(const v1::ClassifyStreamRequest&, v1::ClassifyStreamResponse&)> stream_answer;
@@ -70,6 +72,8 @@ class FakeServer : public v1::ClassifierService::Service {
   static v1::ClassifyResponse Answer(const google::protobuf::RepeatedPtrField<v1::Image>& images,
                                      int classes = 10);
   static v1::GetModelResponse ModelMessage(int classes = 10);
+  // Returns the statuses of fake/6, which has failed, and of fake/7, the current and default one.
+  static v1::ListModelsResponse ModelsMessage();
 
  private:
   grpc::Status Classify(grpc::ServerContext* context, const v1::ClassifyRequest* request,
@@ -79,6 +83,8 @@ class FakeServer : public v1::ClassifierService::Service {
                                                        v1::ClassifyStreamRequest>* stream) override;
   grpc::Status GetModel(grpc::ServerContext* context, const v1::GetModelRequest* request,
                         v1::GetModelResponse* response) override;
+  grpc::Status ListModels(grpc::ServerContext* context, const v1::ListModelsRequest* request,
+                          v1::ListModelsResponse* response) override;
 
   std::string target_;
   std::unique_ptr<grpc::Server> server_;

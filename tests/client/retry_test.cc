@@ -79,6 +79,27 @@ TEST(Retry, OnlyOfTheCodes) {
   EXPECT_EQ(full.attempts(), 3);
 }
 
+TEST(Retry, NotOfAModelThatIsNotServed) {
+  FakeServer server;
+  const Failing unknown(server, 100, grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(Call(server, {}).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(unknown.attempts(), 1);
+}
+
+TEST(Retry, OfListingTheModels) {
+  std::atomic<int> attempts = 0;
+  FakeServer server;  // declared after what its handler uses
+  server.list_models = [&](v1::ListModelsResponse& response) {
+    if (++attempts == 1) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now");
+    response = FakeServer::ModelsMessage();
+    return grpc::Status::OK;
+  };
+  const Client client =
+      Client::Create({.target = server.target(), .retry = RetryOptions()}).value();
+  EXPECT_TRUE(client.ListModels().ok());
+  EXPECT_EQ(attempts, 2);
+}
+
 // By default, gRPC stops keeping a request for retries at 256 KiB.
 TEST(Retry, OfLargeRequestsToo) {
   FakeServer server;
@@ -174,7 +195,7 @@ TEST(Connections, AreSharedByCopiesOfAClient) {
   Mutex mutex;
   std::set<std::string> peers;
   FakeServer server;  // declared after what its handler uses
-  server.get_model = [&](grpc::ServerContext& context, v1::GetModelResponse& response) {
+  server.get_model = [&](grpc::ServerContext& context, auto&, v1::GetModelResponse& response) {
     const MutexLock lock(&mutex);
     peers.insert(context.peer());
     response = FakeServer::ModelMessage();

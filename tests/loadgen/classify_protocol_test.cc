@@ -75,6 +75,23 @@ TEST(ClassifyProtocol, SendsThePriority) {
   EXPECT_EQ(message.id(), 5U);
 }
 
+TEST(ClassifyProtocol, NamesTheModel) {
+  v1::ClassifyRequest request;
+  ASSERT_TRUE(request.ParseFromString(BytesOf(ClassifyProtocol(Five(), {})->Request(0, 0))));
+  EXPECT_FALSE(request.has_model());
+  const auto unary = ClassifyProtocol(Five(), {.model = {"letters", "2"}});
+  ASSERT_TRUE(request.ParseFromString(BytesOf(unary->Request(0, 0))));
+  EXPECT_EQ(request.model().name(), "letters");
+  EXPECT_EQ(request.model().version(), "2");
+  const auto stream = ClassifyProtocol(
+      Five(), {.streaming = true, .timeout = std::chrono::seconds(1), .model = {"", "2"}});
+  v1::ClassifyStreamRequest message;
+  ASSERT_TRUE(message.ParseFromString(BytesOf(stream->Request(0, 5))));
+  EXPECT_EQ(message.model().name(), "");
+  EXPECT_EQ(message.model().version(), "2");
+  EXPECT_EQ(message.id(), 5U);
+}
+
 TEST(ClassifyProtocol, JudgesAnswersByTheirLabels) {
   const auto protocol = ClassifyProtocol(Five(), {.images_per_request = 2});
   const auto judge = protocol->NewJudge();

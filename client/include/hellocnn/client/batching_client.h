@@ -40,6 +40,8 @@ struct BatchingOptions {
   int queue_capacity = 4096;
   // The priority of the calls.
   Priority priority = Priority::kNormal;
+  // The model of the calls, as CallOptions::model.
+  ModelVersion model;
 };
 
 // Thread-safe, except for moving and assigning.

@@ -21,6 +21,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -50,8 +51,8 @@ class Client {
 
   // Classifies 1 to Limits::max_images_per_request images in one call, and blocks until the
   // response arrives. Fails with INVALID_ARGUMENT if there are no images or too many, or if the
-  // timeout is not > 0. Fails with RESOURCE_EXHAUSTED if the queue is full or the message is too
-  // large.
+  // timeout is not > 0. Fails with NOT_FOUND if CallOptions::model is not served. Fails with
+  // RESOURCE_EXHAUSTED if the queue is full or the message is too large.
   absl::StatusOr<ClassifyResult> Classify(absl::Span<const Image> images,
                                           const CallOptions& options = {}) const;
 
@@ -73,12 +74,19 @@ class Client {
 
   // Opens a stream. Does not block. `options.timeout` bounds the whole stream. By default the
   // stream is unbounded, because each request in it has its own timeout. If connecting fails, Read
-  // returns nullopt and Finish returns the error. Fails with INVALID_ARGUMENT unless the timeout is
+  // returns nullopt and Finish returns the error. If `options.model` is not served, each request
+  // fails with NOT_FOUND, and the stream goes on. Fails with INVALID_ARGUMENT unless the timeout is
   // > 0.
   absl::StatusOr<ClassifyStream> OpenStream(CallOptions options = {}) const;
 
-  // Returns a description of the model that is served, and the limits of the server. Blocks.
+  // Returns a description of the model that CallOptions::model names, and the limits of the server.
+  // Blocks. Fails with NOT_FOUND if that model is not served.
   absl::StatusOr<ModelInfo> GetModel(const CallOptions& options = {}) const;
+
+  // Returns the versions of all models, sorted by name and then by version: those that are served,
+  // and those that should be but cannot. Ignores CallOptions::model. Blocks. Fails with
+  // UNIMPLEMENTED if the server is too old to know this call.
+  absl::StatusOr<std::vector<ModelStatus>> ListModels(const CallOptions& options = {}) const;
 
   // Returns the health of `service` from grpc.health.v1; "" means the server as a whole. Blocks.
   // Fails with NOT_FOUND if the server does not know the service, and with UNIMPLEMENTED if the

@@ -11,11 +11,12 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "hellocnn/client/client_types.h"
 
 namespace hellocnn::client {
 
-// Says when gRPC retries a failed call, within the deadline of the call. Applies to Classify and
-// GetModel only: requests on a stream are never retried.
+// Says when gRPC retries a failed call, within the deadline of the call. Applies to Classify,
+// GetModel and ListModels only: requests on a stream are never retried.
 //
 // If the response says when to retry, gRPC retries after that time instead of the backoff. The
 // server says so in `grpc-retry-pushback-ms` when its queue is full.
@@ -57,7 +58,7 @@ struct HedgeOptions {
 
 // Describes an attempt of a call that has ended. It is reported before the caller gets the result.
 struct CallReport {
-  // "Classify", "ClassifyStream", "GetModel" or "Check".
+  // "Classify", "ClassifyStream", "GetModel", "ListModels" or "Check".
   const char* method = "";
   absl::Status status;
   absl::Duration duration;  // from the start of this attempt
@@ -150,6 +151,10 @@ struct CallOptions {
   std::optional<Cancellation> cancellation;
   // Of Classify, and of all requests of a stream. Servers that do not know it ignore it.
   Priority priority = Priority::kNormal;
+  // Of Classify and GetModel, and of all requests of a stream. If empty, it is the server's default
+  // model. Servers that do not know this field ignore it and use their only model, which
+  // ClassifyResult and ModelInfo name.
+  ModelVersion model;
 };
 
 }  // namespace hellocnn::client

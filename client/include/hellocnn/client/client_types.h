@@ -39,6 +39,18 @@ class Image {
   std::string bytes_;
 };
 
+// Names a model and its version, in UTF-8. In a request both may be empty: without a name it is the
+// server's default model, and without a version it is that model's current version.
+struct ModelVersion {
+  std::string name;     // "mnist"
+  std::string version;  // "1"; compare for equality only
+
+  // Returns true if neither is set, so that a request gets the default model.
+  bool empty() const { return name.empty() && version.empty(); }
+
+  friend bool operator==(const ModelVersion&, const ModelVersion&) = default;
+};
+
 // The result for one image. The number of classes is a property of the model: 2 to 1,024, the size
 // of ModelInfo::labels.
 struct Prediction {
@@ -102,6 +114,28 @@ struct ModelInfo {
   bool card_of_other_weights = false;
   Preprocessing preprocessing;
   Limits limits;
+};
+
+// What a server does with one version of a model.
+enum class ModelState {
+  kUnknown,  // a state that only servers newer than this client know
+  kLoading,  // being loaded, verified and warmed up
+  kServing,  // requests can name it
+  kLeaving,  // takes no more requests, and finishes those that it has
+  kFailed,   // cannot be served; the server tries again when its files have changed
+};
+
+// Returns "LOADING", "SERVING", "LEAVING", "FAILED" or "UNKNOWN".
+std::string ToString(ModelState state);
+
+struct ModelStatus {
+  ModelVersion model;
+  ModelState state = ModelState::kUnknown;
+  // Why it cannot be served, for people, in English. Empty in every other state. It comes from the
+  // server, so escape it before you write it to a terminal.
+  std::string reason;
+  bool is_current = false;  // serves requests that name the model and no version
+  bool is_default = false;  // serves requests that name no model
 };
 
 // The serving statuses of grpc.health.v1.
