@@ -176,7 +176,7 @@ absl::StatusOr<ModelInfo> FromProto(const v1::GetModelResponse& response) {
   }
   info.parameters = model.parameter_count();
   info.multiply_adds = model.multiply_adds();
-  info.test_accuracy = model.test_accuracy();
+  if (model.has_test_accuracy()) info.test_accuracy = model.test_accuracy();
   info.weights_sha256 = model.weights_sha256();
   info.card_of_other_weights = model.card_of_other_weights();
   const v1::Preprocessing& preprocessing = model.preprocessing();

@@ -23,17 +23,17 @@ struct CardDirectory {
 };
 
 std::string Write(const ModelCard& card) {
-  return nlohmann::json{{"name", card.name},
-                        {"version", card.version},
-                        {"weights", card.weights},
-                        {"class_labels", card.class_labels},
-                        {"test_accuracy", card.test_accuracy},
-                        {"preprocessing",
-                         {{"content_size", card.content_size},
-                          {"padding", card.padding},
-                          {"mean", card.normalization.mean},
-                          {"standard_deviation", card.normalization.standard_deviation}}}}
-      .dump();
+  nlohmann::json json = {{"name", card.name},
+                         {"version", card.version},
+                         {"weights", card.weights},
+                         {"class_labels", card.class_labels},
+                         {"preprocessing",
+                          {{"content_size", card.content_size},
+                           {"padding", card.padding},
+                           {"mean", card.normalization.mean},
+                           {"standard_deviation", card.normalization.standard_deviation}}}};
+  if (card.test_accuracy.has_value()) json["test_accuracy"] = *card.test_accuracy;
+  return json.dump();
 }
 
 void CheckCard(const ModelCard& card) {
@@ -45,7 +45,8 @@ void CheckCard(const ModelCard& card) {
   for (const std::string& label : card.class_labels) {
     Require(!label.empty() && labels.insert(label).second, "an empty label, or one twice", label);
   }
-  Require(card.test_accuracy >= 0 && card.test_accuracy <= 1, "an impossible accuracy");
+  const double accuracy = card.test_accuracy.value_or(0);
+  Require(accuracy >= 0 && accuracy <= 1, "an impossible accuracy");
   Require(card.content_size >= 1 && card.padding >= 0 &&
               card.content_size + 2 * card.padding == kImageSide,
           "impossible sizes");

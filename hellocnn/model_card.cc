@@ -24,6 +24,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kMaxCardBytes = std::size_t{1} << 20;
+constexpr char kTestAccuracy[] = "test_accuracy";  // optional
 // More than a card needs, but small enough to show any part of the card in an error.
 constexpr int kMaxCardDepth = 16;
 
@@ -43,7 +44,9 @@ class CardReader {
     }
     ReadSha256(json, card);
     ReadLabels(json, card);
-    ReadNumber(json, "test_accuracy", 0, 1, "a number from 0 to 1", card.test_accuracy);
+    if (json.contains(kTestAccuracy)) {
+      ReadNumber(json, kTestAccuracy, 0, 1, "a number from 0 to 1", card.test_accuracy.emplace());
+    }
     const Json* preprocessing = Find(json, "preprocessing");
     if (preprocessing == nullptr) return status_;
     if (!preprocessing->is_object()) return Wrong("preprocessing", *preprocessing, "an object");
@@ -266,6 +269,17 @@ std::string CompareWithWeights(const std::string& sha256, ModelCard& card) {
   }
   card.weights_sha256 = sha256;
   return difference;
+}
+
+ModelCard CardWithDefaults(const std::string& path, int classes, const std::string& sha256) {
+  const std::filesystem::path file = std::filesystem::path(path).filename();
+  ModelCard card;
+  card.name = file.has_stem() ? file.stem().string() : file.string();
+  card.version = "1";
+  card.weights = file.string();
+  card.weights_sha256 = sha256;
+  for (int c = 0; c < classes; ++c) card.class_labels.push_back(absl::StrCat(c));
+  return card;
 }
 
 absl::Status CheckLabelsFit(const ModelCard& card, const Weights& weights) {

@@ -3,6 +3,7 @@
 #ifndef HELLOCNN_MODEL_CARD_H_
 #define HELLOCNN_MODEL_CARD_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,8 @@ struct ModelCard {
   std::string version;  // "1"
   std::string weights;  // file name, relative to the card's folder
   std::vector<std::string>
-      class_labels;          // by class index; kMinClasses to kMaxClasses labels, all different
-  double test_accuracy = 0;  // 0 to 1
+      class_labels;  // by class index; kMinClasses to kMaxClasses labels, all different
+  std::optional<double> test_accuracy;  // 0 to 1; unset if it was not measured
   // The SHA-256 of the weight file that the card was written for, in lower case. Empty if the card
   // does not say.
   std::string weights_sha256;
@@ -41,6 +42,11 @@ inline constexpr char kWeightsSha256[] = "weights_sha256";
 // FAILED_PRECONDITION: `directory` is a file. INVALID_ARGUMENT: the card is invalid. The message
 // names the file, the member, the value found and the value wanted.
 absl::StatusOr<ModelCard> LoadModelCard(const std::string& directory);
+
+// Returns the card of weights that have none, as they come from a notebook: version "1", MNIST's
+// preprocessing, and the labels "0", "1" and so on. `path` is that of the weight file, whose name
+// without its ending is the name of the model; `sha256` is its checksum.
+ModelCard CardWithDefaults(const std::string& path, int classes, const std::string& sha256);
 
 // Checks that the card and the weights can belong to the same model: there must be one label for
 // each class. INVALID_ARGUMENT: the numbers differ. The message gives both.

@@ -83,7 +83,10 @@ void PrintText(const client::ModelInfo& info, bool offline) {
   std::cout
       << absl::StrFormat("model          %s, version %s\n", Printable(info.name),
                          Printable(info.version))
-      << absl::StrFormat("test accuracy  %.2f%%\n", 100 * info.test_accuracy)
+      << absl::StrFormat("test accuracy  %s\n",
+                         info.test_accuracy.has_value()
+                             ? absl::StrFormat("%.2f%%", 100 * *info.test_accuracy)
+                             : "not measured")
       << (info.card_of_other_weights ? kCardWarning : "")
       << absl::StrFormat("classes        %s\n", Printable(absl::StrJoin(info.labels, " ")))
       << absl::StrFormat("preprocessing  %dx%d, padded by %d with black, (grey / 255 - %g) / %g\n",
@@ -101,7 +104,7 @@ void PrintJson(const client::ModelInfo& info, bool offline) {
   if (!offline) {
     document["name"] = info.name;
     document["version"] = info.version;
-    document["test_accuracy"] = info.test_accuracy;
+    document["test_accuracy"] = info.test_accuracy.has_value() ? Json(*info.test_accuracy) : Json();
     document["weights_sha256"] = info.weights_sha256;
     document["card_of_other_weights"] = info.card_of_other_weights;
     document["class_labels"] = info.labels;

@@ -110,7 +110,7 @@ std::string RangeOf(const Address& type, OptionRows /*rows*/, const Options* /*v
                       type.or_off ? ", or off" : "");
 }
 std::string RangeOf(const Folder& /*type*/, OptionRows /*rows*/, const Options* /*values*/) {
-  return "a folder";
+  return "a folder or a file";
 }
 std::string RangeOf(const OptionalFile& /*type*/, OptionRows /*rows*/, const Options* /*values*/) {
   return "a file, or off";

@@ -65,9 +65,10 @@ OptionRows Table() {
           Folder{.member = &Options::model,
                  .default_here = DefaultModel,
                  .default_in_words = "models/mnist/1, or the installed model if that is not there"},
-          "The folder with a model, or with many.",
-          "A folder with model_card.json and the weights is a version. A folder of versions whose "
-          "names are numbers is a model. A folder of models is a repository."},
+          "The folder with a model or with many, or a weight file.",
+          "A file is weights without a card. A folder with model_card.json and the weights is a "
+          "version. A folder of versions whose names are numbers is a model. A folder of models is "
+          "a repository."},
       OptionRow{"Model and engine", "model-versions",
                 Text{.member = &Options::model_versions,
                      .check = CheckPolicy,

@@ -32,7 +32,7 @@ struct ModelLabels {
   std::string name;
   std::string version;
   std::string engine;
-  double test_accuracy = 0;               // 0 to 1
+  std::optional<double> test_accuracy;    // 0 to 1; unset if it was not measured
   bool card_of_other_weights = false;     // the model card was written for another weight file
   std::vector<std::string> class_labels;  // by class index
 };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/shown.h"
 #include "hellocnn/formats/checksum.h"
 #include "hellocnn/formats/weight_file.h"
@@ -58,8 +59,14 @@ absl::Status CheckNotDegenerate(const std::string& folder, const ModelCard& card
       "model; --allow-degenerate-model=on serves them nevertheless"));
 }
 
-std::string Content(const std::string& card_sha256, const std::string& weights_sha256) {
-  return absl::StrCat(card_sha256, " ", weights_sha256);
+std::string WeightsOf(const VersionFolder& folder, const ModelCard& card) {
+  return absl::StrCat(folder.path, "/", card.weights);
+}
+
+std::string AccuracyInWords(const ModelCard& card) {
+  if (!card.test_accuracy.has_value()) return "test accuracy not measured";
+  return absl::StrFormat("test accuracy %.2f%%%s", 100 * *card.test_accuracy,
+                         card.of_other_weights ? " of other weights" : "");
 }
 
 // Sets the name and the version that the folder has.
@@ -87,30 +94,40 @@ ModelLoader::ModelLoader(Options options, BatchDispatcher* dispatcher, Events* e
       clock_(clock),
       stop_(std::move(stop)) {}
 
-absl::StatusOr<std::string> ContentOf(const std::string& folder) {
-  const absl::StatusOr<ModelCard> card = LoadModelCard(folder);
+absl::StatusOr<std::string> ContentOf(const VersionFolder& folder) {
+  if (folder.is_weight_file) return Sha256OfFile(folder.path);
+  const absl::StatusOr<ModelCard> card = LoadModelCard(folder.path);
   if (!card.ok()) return card.status();
-  const absl::StatusOr<std::string> of_card = Sha256OfFile(absl::StrCat(folder, kCardFile));
+  const absl::StatusOr<std::string> of_card = Sha256OfFile(folder.path + kCardFile);
   if (!of_card.ok()) return of_card.status();
-  const absl::StatusOr<std::string> of_weights =
-      Sha256OfFile(absl::StrCat(folder, "/", card->weights));
+  const absl::StatusOr<std::string> of_weights = Sha256OfFile(WeightsOf(folder, *card));
   if (!of_weights.ok()) return of_weights.status();
-  return Content(*of_card, *of_weights);
+  return absl::StrCat(*of_card, " ", *of_weights);
 }
 
 absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
   const Instant began = clock_->Now();
-  absl::StatusOr<ModelCard> card = LoadModelCard(folder.path);
-  if (!card.ok()) return card.status();
-  TakeIdentity(folder, &*card);
-  const std::string path = absl::StrCat(folder.path, "/", card->weights);
+  absl::StatusOr<ModelCard> card;
+  if (!folder.is_weight_file) {
+    card = LoadModelCard(folder.path);
+    if (!card.ok()) return card.status();
+  }
+  const std::string path = folder.is_weight_file ? folder.path : WeightsOf(folder, *card);
   std::vector<std::string> notes;
   const absl::StatusOr<Weights> weights = LoadWeightFile(path, &notes);
   if (!weights.ok()) return weights.status();
   const absl::StatusOr<std::string> sha256 = Sha256OfFile(path);
   if (!sha256.ok()) return sha256.status();
-  const absl::StatusOr<std::string> card_sha256 = Sha256OfFile(folder.path + kCardFile);
-  if (!card_sha256.ok()) return card_sha256.status();
+  absl::StatusOr<std::string> content = ContentOf(folder);
+  if (!content.ok()) return content.status();
+  if (folder.is_weight_file) {
+    card = CardWithDefaults(path, weights->classes(), *sha256);
+    spdlog::warn(
+        "{} has no model card: it is served with the labels 0 to {}, with MNIST's "
+        "preprocessing, and nobody knows how accurate it is",
+        path, weights->classes() - 1);
+  }
+  TakeIdentity(folder, &*card);
   if (const std::string difference = CompareWithWeights(*sha256, *card); !difference.empty()) {
     if (folder.must_match_card) {
       return absl::FailedPreconditionError(absl::StrCat(folder.path, ": ", difference));
@@ -122,9 +139,8 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
   if (absl::Status status = CheckStaysFinite(*weights, card->normalization); !status.ok()) {
     return absl::Status(status.code(), absl::StrCat(folder.path, ": ", status.message()));
   }
-  spdlog::info("model {} version {} loaded from {}: test accuracy {:.2f}%{}", card->name,
-               card->version, folder.path, card->test_accuracy * 100,
-               card->of_other_weights ? " of other weights" : "");
+  spdlog::info("model {} version {} loaded from {}: {}", card->name, card->version, folder.path,
+               AccuracyInWords(*card));
 
   absl::StatusOr<NamedEngines> engines = SelectEngines(
       Candidates(options_.engine, *weights, card->normalization, options_.queue.max_batch_size),
@@ -146,8 +162,7 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
                                               .card_of_other_weights = card->of_other_weights,
                                               .class_labels = card->class_labels});
   const BatchReporter registers_reasons({.events = events_, .model = model_id});
-  return VerifiedModel{*std::move(card), *std::move(engines), model_id,
-                       Content(*card_sha256, *sha256), began};
+  return VerifiedModel{*std::move(card), *std::move(engines), model_id, *std::move(content), began};
 }
 
 absl::StatusOr<ServableHandle> ModelLoader::Prepare(const VerifiedModel& model) {

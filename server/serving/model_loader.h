@@ -25,10 +25,10 @@ struct VerifiedModel {
   Instant load_began;
 };
 
-// Returns what tells the content of two folders of versions apart: the SHA-256 of the card and that
-// of the weights. Blocks while it reads them. The errors are those of LoadModelCard and
+// Returns what tells the content of two versions apart: the SHA-256 of the card, if there is one,
+// and that of the weights. Blocks while it reads them. The errors are those of LoadModelCard and
 // Sha256OfFile.
-absl::StatusOr<std::string> ContentOf(const std::string& folder);
+absl::StatusOr<std::string> ContentOf(const VersionFolder& folder);
 
 // Loads models in two steps, so that a server can find out what is wrong with a model before it
 // opens a port. Both block, and obey `stop` between two batches

@@ -266,7 +266,7 @@ bool ModelManager::IsServing(const Key& key) const {
 }
 
 void ModelManager::CheckUnchanged(const Key& key, const VersionFolder& folder) {
-  const absl::StatusOr<std::string> content = ContentOf(folder.path);
+  const absl::StatusOr<std::string> content = ContentOf(folder);
   MutexLock lock(&mutex_);
   Entry& entry = entries_[key];
   entry.fingerprint = folder.fingerprint;

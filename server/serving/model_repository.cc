@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "hellocnn/model_card.h"
+#include "hellocnn/topology.h"
 #include "server/serving/model_registry.h"
 
 namespace hellocnn::server {
@@ -50,18 +51,24 @@ absl::StatusOr<std::vector<std::string>> NamesIn(const std::string& path) {
   return names;
 }
 
+// Returns nothing if the file has vanished.
+std::optional<std::string> FingerprintOfFile(const std::string& path) {
+  struct stat found {};
+  // A link to nowhere is a file too, and it is told what is wrong with it when it is loaded.
+  if (stat(path.c_str(), &found) != 0 && lstat(path.c_str(), &found) != 0) return std::nullopt;
+  return absl::StrCat(found.st_dev, "/", found.st_ino, "/", found.st_size, "/",
+                      found.st_mtim.tv_sec, ".", found.st_mtim.tv_nsec);
+}
+
 // Returns nothing if the folder or a file of it has vanished.
 std::optional<std::string> Fingerprint(const std::string& path) {
   const absl::StatusOr<std::vector<std::string>> names = NamesIn(path);
   if (!names.ok()) return std::nullopt;
   std::string fingerprint;
   for (const std::string& name : *names) {
-    struct stat found {};
-    const std::string file = absl::StrCat(path, "/", name);
-    // A link to nowhere is a file too, and it is told what is wrong with it when it is loaded.
-    if (stat(file.c_str(), &found) != 0 && lstat(file.c_str(), &found) != 0) return std::nullopt;
-    absl::StrAppend(&fingerprint, name, "/", found.st_dev, "/", found.st_ino, "/", found.st_size,
-                    "/", found.st_mtim.tv_sec, ".", found.st_mtim.tv_nsec, "\n");
+    const std::optional<std::string> file = FingerprintOfFile(absl::StrCat(path, "/", name));
+    if (!file.has_value()) return std::nullopt;
+    absl::StrAppend(&fingerprint, name, " ", *file, "\n");
   }
   return fingerprint;
 }
@@ -115,11 +122,14 @@ absl::StatusOr<ModelRepository> ModelRepository::Open(const std::string& path) {
   if (Exists(path + kCard)) return ModelRepository(path, Kind::kVersion);
   struct stat found {};
   if (stat(path.c_str(), &found) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot find the model folder ", path));
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot find the model ", path));
   }
+  if (S_ISREG(found.st_mode)) return ModelRepository(path, Kind::kFile);
   if (!S_ISDIR(found.st_mode)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, " is a file; wanted the folder of a version, a model or a repository"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        path,
+        " is neither a file nor a folder; wanted weights, or the folder of a version, a model "
+        "or a repository"));
   }
   std::vector<VersionFolder> versions;
   if (absl::Status status = AddVersions(path, NameOf(path), &versions); !status.ok()) return status;
@@ -136,6 +146,17 @@ absl::StatusOr<std::vector<VersionFolder>> ModelRepository::Scan() const {
   std::vector<VersionFolder> versions;
   absl::Status status;
   switch (kind_) {
+    case Kind::kFile: {
+      const std::optional<std::string> fingerprint = FingerprintOfFile(path_);
+      if (!fingerprint.has_value()) return absl::NotFoundError(path_ + " is gone");
+      const ModelCard card = CardWithDefaults(path_, kMinClasses, "");
+      versions.push_back({.model = card.name,
+                          .version = card.version,
+                          .path = path_,
+                          .is_weight_file = true,
+                          .fingerprint = *fingerprint});
+      break;
+    }
     case Kind::kModel:
       status = AddVersions(path_, NameOf(path_), &versions);
       break;

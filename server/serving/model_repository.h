@@ -9,20 +9,22 @@
 
 namespace hellocnn::server {
 
-// A folder with one version of a model.
+// One version of a model: a folder, or a weight file without a card.
 struct VersionFolder {
   std::string model;    // its name
   std::string version;  // a number, except for the only version of a folder that says so itself
   std::string path;
-  // Changes if a file of the folder is added, removed, replaced or written.
+  bool is_weight_file = false;
+  // Changes if the file, or a file of the folder, is added, removed, replaced or written.
   std::string fingerprint;
   // True if the weights must be those that the card was written for. A version that is copied into
   // place is not whole before that.
   bool must_match_card = false;
 };
 
-// A folder is one of three kinds, told apart by what is in it:
+// A path is one of four kinds, told apart by what is there:
 //
+//   a file        it has the weights of a version without a card: see CardWithDefaults;
 //   a version     it has model_card.json, which says the name and the version;
 //   a model       it has versions: folders whose names are numbers. Its own name is the model's;
 //   a repository  it has models.
@@ -35,8 +37,9 @@ struct VersionFolder {
 // Thread-safe. Nothing is kept open.
 class ModelRepository {
  public:
-  // Blocks while it looks. NOT_FOUND: there is no such folder, or no version in it; the message
-  // says what was wanted. FAILED_PRECONDITION: it is no folder. Other errors are the system's.
+  // Blocks while it looks. NOT_FOUND: there is no such path, or no version in the folder; the
+  // message says what was wanted. FAILED_PRECONDITION: it is neither a folder nor a regular file.
+  // Other errors are the system's.
   static absl::StatusOr<ModelRepository> Open(const std::string& path);
 
   // Returns the versions that are there now, sorted by model and then from the highest version to
@@ -45,7 +48,7 @@ class ModelRepository {
   absl::StatusOr<std::vector<VersionFolder>> Scan() const;
 
  private:
-  enum class Kind { kVersion, kModel, kRepository };
+  enum class Kind { kFile, kVersion, kModel, kRepository };
   ModelRepository(std::string path, Kind kind) : path_(std::move(path)), kind_(kind) {}
 
   std::string path_;

@@ -126,15 +126,37 @@ TEST_F(ModelCardTest, GoodCardIsReadAndUnknownMembersAreLeftAlone) {
   EXPECT_EQ(card->normalization.standard_deviation, 0.3081F);
 }
 
+TEST_F(ModelCardTest, AccuracyThatWasNotMeasuredIsNotClaimed) {
+  std::string card = kGoodCard;
+  const std::size_t at = card.find("\"test_accuracy\"");
+  card.replace(at, std::string("\"test_accuracy\"").size(), "\"something\"");
+  const absl::StatusOr<ModelCard> read = Load(card);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->test_accuracy, std::nullopt);
+}
+
+TEST(CardWithDefaultsTest, NamesTheModelAfterItsFileAndCountsTheClasses) {
+  const ModelCard card = CardWithDefaults("/some/where/letters.v2.pt", 26, "ab");
+  EXPECT_EQ(card.name, "letters.v2");
+  EXPECT_EQ(card.version, "1");
+  EXPECT_EQ(card.weights, "letters.v2.pt");
+  EXPECT_EQ(card.weights_sha256, "ab");
+  ASSERT_EQ(card.class_labels.size(), 26U);
+  EXPECT_EQ(card.class_labels.front(), "0");
+  EXPECT_EQ(card.class_labels.back(), "25");
+  EXPECT_EQ(card.test_accuracy, std::nullopt);
+  EXPECT_EQ(card.normalization.mean, Normalization().mean);
+  EXPECT_EQ(CardWithDefaults("weights", 2, "").name, "weights");
+}
+
 TEST_F(ModelCardTest, MissingCardIsNotFound) {
   EXPECT_EQ(LoadModelCard(directory_.path()).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(LoadModelCard("/nowhere").status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(ModelCardTest, EveryMemberMustBeThere) {
-  for (const std::string member :
-       {"name", "version", "weights", "class_labels", "test_accuracy", "preprocessing",
-        "content_size", "padding", "mean", "standard_deviation"}) {
+  for (const std::string member : {"name", "version", "weights", "class_labels", "preprocessing",
+                                   "content_size", "padding", "mean", "standard_deviation"}) {
     EXPECT_THAT(ErrorWith("\"" + member + "\"", "\"other\""), HasSubstr(member + " is missing"));
   }
 }

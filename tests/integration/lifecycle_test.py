@@ -546,7 +546,7 @@ class BadModelTest(unittest.TestCase):
 
     def test_no_folder(self):
         shutil.rmtree(self.model)
-        self.assert_refused(f"cannot find the model folder {self.model}")
+        self.assert_refused(f"cannot find the model {self.model}")
 
     def test_no_card(self):
         os.remove(self.card)

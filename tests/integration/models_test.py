@@ -1,6 +1,7 @@
 """Versions that come and go while the server serves, and several models at once."""
 
 import json
+import math
 import os
 import re
 import shlex
@@ -410,6 +411,35 @@ class RepositoryTest(ModelsTest):
                 self.assertEqual(self.classify(channel, "letters").model.version, "12")
             finally:
                 os.rename(moved, self.root)
+
+
+class NotebookTest(ModelsTest):
+    """Weights as they come from a notebook, without a card, or with one that claims no accuracy."""
+
+    def test_weights_alone_are_served(self):
+        weights = os.path.join(self.aside, "from-a-notebook.pt")
+        shutil.copy(WEIGHTS, weights)
+        with Server(model=weights) as server, server.channel() as channel:
+            response = self.classify(channel)
+            self.assertEqual(f"{response.model.name}/{response.model.version}", "from-a-notebook/1")
+            self.assertEqual(response.predictions[0].label, str(self.digit))
+            model = stub(channel).GetModel(pb.GetModelRequest(), timeout=60).model
+            self.assertFalse(model.HasField("test_accuracy"))
+            self.assertEqual(model.weights_sha256, sha256(WEIGHTS))
+            self.assertIn("test accuracy  not measured", server.cli("describe").stdout)
+            self.assertIsNone(json.loads(server.cli("describe", "--output", "json").stdout)["test_accuracy"])
+            self.assertTrue(math.isnan(server.metrics()["hellocnn_model_test_accuracy_ratio"]))
+        self.assertIn(f"{weights} has no model card", server.stderr())
+
+    def test_a_card_need_not_claim_an_accuracy(self):
+        self.add("digits", 1, test_accuracy=None)
+        with Server(model=self.path("digits")) as server:
+            self.assertIn("test accuracy  not measured", server.cli("describe").stdout)
+
+    def test_a_file_that_has_no_weights_is_an_error(self):
+        run = run_server("--model", os.path.join(SOURCE, "README.md"), "--listen=127.0.0.1:0", "--metrics-listen=off")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("README.md", run.stderr)
 
 
 class WatchTest(ModelsTest):

@@ -2,6 +2,7 @@
 
 #include <prometheus/family.h>
 
+#include <limits>
 #include <string>
 
 namespace hellocnn::server {
@@ -76,9 +77,9 @@ ModelSeries MetricSeries::AddModel(const ModelLabels& labels) {
       .Add({{"engine", labels.engine}})
       .Set(1);
   Gauge("hellocnn_model_test_accuracy_ratio",
-        "Share of the test digits that the model classifies correctly.")
+        "Share of the test digits that the model classifies correctly, or NaN if it is not known.")
       .Add({})
-      .Set(labels.test_accuracy);
+      .Set(labels.test_accuracy.value_or(std::numeric_limits<double>::quiet_NaN()));
   Gauge("hellocnn_model_card_mismatch",
         "1 if the model card was written for other weights than those served, else 0.")
       .Add({})

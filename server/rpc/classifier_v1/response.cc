@@ -72,7 +72,7 @@ v1::Model DescribeModel(const ModelCard& card) {
   }
   model.set_parameter_count(TotalParameters(classes));
   model.set_multiply_adds(TotalMultiplyAdds(classes));
-  model.set_test_accuracy(card.test_accuracy);
+  if (card.test_accuracy.has_value()) model.set_test_accuracy(*card.test_accuracy);
   model.set_weights_sha256(card.weights_sha256);
   model.set_card_of_other_weights(card.of_other_weights);
   v1::Preprocessing* preprocessing = model.mutable_preprocessing();

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -210,6 +212,20 @@ TEST_F(ModelManagerTest, OnlyVersionOfAFolderIsFollowedByItsCard) {
   card.replace(at, 14, "\"version\": \"next\"");
   folders_.Write("here/model_card.json", card);
   LookUntil(ElementsAre("mnist/next serving"));
+}
+
+TEST_F(ModelManagerTest, WeightsWithoutACardAreServedAndTheirAccuracyIsNotClaimed) {
+  folders_.Add("mnist/1");
+  std::filesystem::rename(folders_.Path("mnist/1/weights.pt"), folders_.Path("notebook.pt"));
+  ASSERT_TRUE(Start("notebook.pt").ok());
+  EXPECT_THAT(List(), ElementsAre("notebook/1 serving"));
+  const ModelCard& card = registry_.Default().value()->card();
+  EXPECT_EQ(card.test_accuracy, std::nullopt);
+  EXPECT_EQ(card.class_labels.size(), 10U);
+  EXPECT_EQ(card.weights_sha256.size(), 64U);
+  EXPECT_FALSE(card.of_other_weights);
+  folders_.Write("notebook.pt", "something else");
+  LookUntil(ElementsAre(HasSubstr("notebook/1 serving: its files have changed")));
 }
 
 TEST_F(ModelManagerTest, PolicySaysHowManyVersionsAreServed) {

@@ -41,6 +41,17 @@ TEST_F(ModelRepositoryTest, VersionSaysItsNameItself) {
   EXPECT_THAT(Found("some/folder"), ElementsAre("mnist/1"));
 }
 
+TEST_F(ModelRepositoryTest, WeightFileIsAVersionByItself) {
+  folders_.Add("mnist/1");
+  EXPECT_THAT(Found("mnist/1/weights.pt"), ElementsAre("weights/1"));
+  const ModelRepository file = ModelRepository::Open(folders_.Path("mnist/1/weights.pt")).value();
+  const std::string before = file.Scan()->at(0).fingerprint;
+  folders_.Write("mnist/1/weights.pt", "others");
+  EXPECT_NE(file.Scan()->at(0).fingerprint, before);
+  folders_.Remove("mnist/1/weights.pt");
+  EXPECT_EQ(file.Scan().status().code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(ModelRepositoryTest, ModelHasItsVersionsTheHighestFirst) {
   for (const char* version : {"9", "10", "2"}) folders_.Add(std::string("digits/") + version);
   EXPECT_THAT(Found("digits"), ElementsAre("digits/10", "digits/9", "digits/2"));
@@ -95,8 +106,7 @@ TEST_F(ModelRepositoryTest, FolderWithoutAModelIsAnErrorThatSaysWhatWasWanted) {
   EXPECT_THAT(std::string(empty.message()), HasSubstr("model_card.json"));
   EXPECT_EQ(ModelRepository::Open(folders_.Path("none")).status().code(),
             absl::StatusCode::kNotFound);
-  folders_.Write("file", "x");
-  EXPECT_EQ(ModelRepository::Open(folders_.Path("file")).status().code(),
+  EXPECT_EQ(ModelRepository::Open("/dev/null").status().code(),
             absl::StatusCode::kFailedPrecondition);
 }
 

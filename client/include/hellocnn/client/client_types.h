@@ -108,7 +108,8 @@ struct ModelInfo {
   std::vector<LayerInfo> layers;    // from input to output
   std::int64_t parameters = 0;
   std::int64_t multiply_adds = 0;  // for one image
-  double test_accuracy = 0;        // 0 to 1, as the model card says
+  // 0 to 1, as the model card says; unset if it does not.
+  std::optional<double> test_accuracy;
   std::string weights_sha256;      // of the weight file; empty from a server that does not tell
   // The model card was written for other weights, so that what it says may be wrong.
   bool card_of_other_weights = false;
