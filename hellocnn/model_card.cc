@@ -275,7 +275,7 @@ ModelCard CardWithDefaults(const std::string& path, int classes, const std::stri
   const std::filesystem::path file = std::filesystem::path(path).filename();
   ModelCard card;
   card.name = file.has_stem() ? file.stem().string() : file.string();
-  card.version = "1";
+  card.version = std::string("1");
   card.weights = file.string();
   card.weights_sha256 = sha256;
   for (int c = 0; c < classes; ++c) card.class_labels.push_back(absl::StrCat(c));

@@ -126,7 +126,7 @@ TEST(TorchEngineTest, ShippedModelIsAsGoodAsItsCardSays) {
   int right = 0;
   for (std::size_t i = 0; i < labels.size(); ++i)
     right += MostLikelyClass(found.row(i)) == labels[i];
-  EXPECT_DOUBLE_EQ(right / 10'000.0, card->test_accuracy);
+  EXPECT_DOUBLE_EQ(right / 10'000.0, card->test_accuracy.value());
   EXPECT_GE(right, 9650);
 }
 

@@ -186,7 +186,7 @@ TEST_F(OptionSourcesTest, FileIsNeverReadAsSomethingElseThanItSays) {
   for (const char* line : {"model =", "model = \n", "model = # m\n"}) {
     EXPECT_THAT(Rejection({WriteFile(line)}), HasSubstr("there is no value")) << line;
   }
-  EXPECT_THAT(Rejection({WriteFile("model = \"\"\n")}), HasSubstr("wanted a folder"));
+  EXPECT_THAT(Rejection({WriteFile("model = \"\"\n")}), HasSubstr("wanted a folder or a file"));
   for (const char* line : {"model = \"a\n", "model = 'a\n", "model = \"a\\\"\n", "model = \"\n"}) {
     EXPECT_THAT(Rejection({WriteFile(line)}), HasSubstr("quote is not closed")) << line;
   }
