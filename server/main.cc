@@ -52,11 +52,13 @@ struct Stop {
 
   hellocnn::Mutex mutex;
   Server* server ABSL_GUARDED_BY(mutex) = nullptr;  // while it serves
+  bool look ABSL_GUARDED_BY(mutex) = false;         // for models, as soon as it serves
 };
 
 void SetServer(Stop* stop, Server* server) {
   hellocnn::MutexLock lock(&stop->mutex);
   stop->server = server;
+  if (server != nullptr && stop->look) server->LookForModels();
 }
 
 void WaitForSignals(const sigset_t* signals, Stop* stop) {
@@ -77,6 +79,7 @@ void WaitForSignals(const sigset_t* signals, Stop* stop) {
       case StopSignals::Action::kLook: {
         hellocnn::MutexLock lock(&stop->mutex);
         if (stop->server != nullptr) stop->server->LookForModels();
+        stop->look = true;
         break;
       }
       case StopSignals::Action::kExit:

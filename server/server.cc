@@ -145,7 +145,7 @@ class Server::Parts {
   void MakeMetrics();
   // Makes what finds and loads models.
   void MakeModels(const Notification* stop);
-  absl::Status StartAdmin(const VerifiedModel& model);
+  absl::Status StartAdmin();
   absl::StatusOr<std::unique_ptr<Transport>> StartTransport(const RequestLimits& limits);
   // Listens. Calls wait until the workers get the events of the transport.
   absl::Status StartGrpc(const RequestLimits& limits);
@@ -191,8 +191,8 @@ absl::Status Server::Parts::Start(const Notification* stop) {
   classifier_ = std::make_unique<ClassifierService>(
       limits, Accounting(events(), clock_, &request_log_), &admission_, &registry_,
       [this] { return models_->List(); });
-  absl::Status status = models_->Start([this](const VerifiedModel& model) {
-    absl::Status admin = StartAdmin(model);
+  absl::Status status = models_->Start([this] {
+    absl::Status admin = StartAdmin();
     if (admin.ok()) {
       spdlog::info("metrics {}; warming {} workers up, batches of up to {} images",
                    metrics_address_, options_.threads, options_.max_batch_size);
@@ -244,18 +244,20 @@ void Server::Parts::MakeMetrics() {
   });
 }
 
-absl::Status Server::Parts::StartAdmin(const VerifiedModel& model) {
+absl::Status Server::Parts::StartAdmin() {
   if (options_.metrics_listen == "off") return absl::OkStatus();
-  ServerInfo info = DescribeBuild(options_);
-  info.engine = model.engines.name;
-  info.model = absl::StrCat(model.card.name, ", version ", model.card.version);
   const auto readiness = [this]() -> AdminServer::Readiness {
     const LifecycleState state = lifecycle_.state();
-    return {.ready = state == LifecycleState::kServing, .state = NameOf(state)};
+    const absl::StatusOr<ServableHandle> model = registry_.Default();
+    return {.ready = state == LifecycleState::kServing,
+            .state = NameOf(state),
+            .model = model.ok() ? absl::StrCat((*model)->name(), ", version ", (*model)->version(),
+                                               ", on ", (*model)->engine())
+                                : std::string(model.status().message())};
   };
   absl::StatusOr<std::unique_ptr<AdminServer>> admin =
       AdminServer::Start({.address = options_.metrics_listen,
-                          .info = info,
+                          .info = DescribeBuild(options_),
                           .readiness = readiness,
                           .metrics = metrics_.get()});
   if (!admin.ok()) return admin.status();
@@ -307,7 +309,7 @@ void Server::Parts::Leave() {
 void Server::Parts::Drain() {
   Leave();
   stop_loading_ = true;
-  if (models_ != nullptr) models_->Stop();
+  if (models_ != nullptr) models_->AskToStop();
   // Before calls are rejected, so that none has to be.
   if (transport_ != nullptr) transport_->StopAccepting();
   if (!lifecycle_.Enter(LifecycleState::kDraining).ok()) return;
@@ -326,6 +328,8 @@ void Server::Parts::Drain() {
   }
   // Only now: calls that were accepted may have had to be queued until their last one was answered.
   if (metrics_ != nullptr) metrics_->SetGauges({});
+  // It may wait for a file system, which nobody's request should.
+  if (models_ != nullptr) models_->Stop();
   if (dispatcher_ != nullptr) dispatcher_->Stop();
   lifecycle_.Enter(LifecycleState::kStopped).IgnoreError();
   spdlog::info("drained");

@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/shown.h"
 
 namespace hellocnn::cli {
 namespace {
@@ -53,6 +54,17 @@ class EndedCalls {
   std::deque<EndedCall> calls_ ABSL_GUARDED_BY(mutex_);
 };
 
+// All results must be of one version of one model: an accuracy of two is that of none.
+absl::Status CheckModel(const client::ClassifyResult& result, client::ModelVersion& model) {
+  const client::ModelVersion found{result.model_name, result.model_version};
+  if (model.name.empty() && model.version.empty()) model = found;
+  if (model.name == found.name && model.version == found.version) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the answers are of model ", Shown(model.name), ", version ", Shown(model.version),
+      ", and of model ", Shown(found.name), ", version ", Shown(found.version),
+      "; evaluate again, or name one with --model and --model-version"));
+}
+
 absl::Status Count(const client::ClassifyResult& result, absl::Span<const int> labels,
                    Evaluation& evaluation) {
   const std::size_t classes = result.predictions[0].log_probabilities.size();
@@ -93,6 +105,7 @@ absl::StatusOr<Evaluation> Evaluate(const client::Client& client,
   Evaluation evaluation;
   evaluation.confusion.assign(options.classes, std::vector<std::int64_t>(options.classes));
   absl::Status failure;
+  client::ModelVersion model;  // that answers
   int in_flight = 0;
   while (in_flight > 0 || (failure.ok() && !waiting.empty())) {
     // Chunks that back off go to the back. Looking at the front is enough, since backoffs are
@@ -114,9 +127,11 @@ absl::StatusOr<Evaluation> Evaluate(const client::Client& client,
       --in_flight;
       Chunk& chunk = ended.chunk;
       if (ended.result.ok()) {
-        absl::Status counted =
-            Count(*ended.result, absl::MakeConstSpan(labels).subspan(chunk.begin, chunk.size),
-                  evaluation);
+        absl::Status counted = CheckModel(*ended.result, model);
+        if (counted.ok()) {
+          counted = Count(*ended.result,
+                          absl::MakeConstSpan(labels).subspan(chunk.begin, chunk.size), evaluation);
+        }
         failure.Update(counted);
         progress(evaluation.images);
       } else if (ended.result.status().code() == absl::StatusCode::kResourceExhausted &&

@@ -28,8 +28,8 @@ absl::StatusOr<VersionPolicy> VersionPolicy::Parse(const std::string& text) {
   }
   VersionPolicy policy{.most = kAll};
   for (const absl::string_view version : absl::StrSplit(text, ',')) {
-    const bool is_number = !version.empty() && version.size() <= 18 &&
-                           version.find_first_not_of("0123456789") == absl::string_view::npos;
+    const bool is_number =
+        !version.empty() && version.find_first_not_of("0123456789") == absl::string_view::npos;
     if (!is_number) return wanted;
     policy.only.emplace(version);
   }

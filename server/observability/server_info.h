@@ -11,10 +11,8 @@ struct ServerInfo {
   std::string compiler;
   std::string libtorch;
   std::string grpc;
-  std::string engine;
-  std::string model;  // for people: "mnist, version 1"
   int workers = 0;
-  int queue_capacity = 0;  // images
+  int queue_capacity = 0;  // images, of the queue of each version
 };
 
 }  // namespace hellocnn::server

@@ -16,6 +16,21 @@ using State = ModelStatus::State;
 // How soon a version that is leaving is looked at again.
 constexpr absl::Duration kLeavingInterval = absl::Milliseconds(50);
 
+// Whether it may be otherwise at the next look, although no file has changed.
+bool MayPass(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kUnimplemented:
+      return false;
+    default:
+      return true;
+  }
+}
+
 std::string NameOf(const std::pair<std::string, std::string>& key) {
   return absl::StrCat("model ", Shown(key.first), ", version ", Shown(key.second));
 }
@@ -33,33 +48,39 @@ ModelManager::ModelManager(Options options, ModelLoader* loader, ModelRegistry* 
 
 ModelManager::~ModelManager() { Stop(); }
 
-absl::Status ModelManager::Start(
-    const std::function<absl::Status(const VerifiedModel&)>& verified) {
+absl::Status ModelManager::Start(const std::function<absl::Status()>& verified) {
   absl::StatusOr<ModelRepository> repository = ModelRepository::Open(options_.path);
   if (!repository.ok()) return repository.status();
   repository_ = std::make_unique<ModelRepository>(*std::move(repository));
-  const absl::StatusOr<Folders> folders = repository_->Scan();
-  if (!folders.ok()) return folders.status();
+  const absl::StatusOr<FoundModels> found = repository_->Scan();
+  if (!found.ok()) return found.status();
 
-  std::set<Key> wanted;
   absl::Status first_error;
-  const std::vector<ToPrepare> models =
-      VerifyWanted(*folders, /*asked=*/true, &wanted, &first_error);
-  if (models.empty()) {
-    return !first_error.ok()
-               ? first_error
-               : absl::NotFoundError(absl::StrCat("of the versions in ", options_.path,
-                                                  ", option model-versions wants none"));
-  }
-  if (absl::Status status = verified(models.front().model); !status.ok()) return status;
   bool any = false;
-  for (const ToPrepare& one : models) {
-    const absl::Status status = PrepareAndPublish(one);
-    if (absl::IsCancelled(status)) return status;
-    first_error.Update(status);
-    any |= status.ok();
+  bool all = false;
+  bool told = false;
+  while (!all) {
+    const Plan plan = MakePlan(*found, /*asked=*/true);
+    if (plan.stopped) return absl::CancelledError("stopped while models were verified");
+    first_error.Update(plan.first_error);
+    if (!told && !plan.to_prepare.empty()) {
+      if (absl::Status status = verified(); !status.ok()) return status;
+      told = true;
+    }
+    all = true;
+    for (const ToPrepare& one : plan.to_prepare) {
+      const absl::Status status = PrepareAndPublish(one);
+      if (absl::IsCancelled(status)) return status;
+      first_error.Update(status);
+      any |= status.ok();
+      all &= status.ok();
+    }
   }
-  return any ? absl::OkStatus() : first_error;
+  Remember(*found);
+  if (any) return absl::OkStatus();
+  if (!first_error.ok()) return first_error;
+  return absl::NotFoundError(
+      absl::StrCat("of the versions in ", options_.path, ", option model-versions wants none"));
 }
 
 void ModelManager::Watch() {
@@ -81,12 +102,14 @@ std::vector<ModelStatus> ModelManager::List() const {
   return statuses;
 }
 
+void ModelManager::AskToStop() {
+  MutexLock lock(&mutex_);
+  stopped_ = true;
+  changed_.SignalAll();
+}
+
 void ModelManager::Stop() {
-  {
-    MutexLock lock(&mutex_);
-    stopped_ = true;
-    changed_.SignalAll();
-  }
+  AskToStop();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -104,86 +127,145 @@ void ModelManager::Live() {
       if (stopped_) return;
       asked = std::exchange(asked_, false);
     }
-    FreeLeaving();
-    if (!asked && clock_->Now() < next) continue;
+    if (!asked && clock_->Now() < next) {
+      FreeLeaving();
+      continue;
+    }
     Look(asked);
     next = clock_->Now() + options_.interval;
   }
 }
 
 void ModelManager::Look(bool asked) {
-  const absl::StatusOr<Folders> folders = repository_->Scan();
-  if (!folders.ok()) {
-    // Said once: an unmounted volume stays away for long.
-    std::string error(folders.status().message());
-    if (error != last_scan_error_) {
-      spdlog::error("the models are served on as they are: {}", Printable(error));
-      last_scan_error_ = std::move(error);
-    }
+  FreeLeaving();
+  absl::StatusOr<FoundModels> found = repository_->Scan();
+  if (!found.ok()) {
+    NoteScanError(found.status());
     return;
   }
   last_scan_error_.clear();
-  std::set<Key> wanted;
-  absl::Status first_error;
-  bool all_published = true;
-  for (const ToPrepare& one : VerifyWanted(*folders, asked, &wanted, &first_error)) {
-    all_published &= PrepareAndPublish(one).ok();
+  KeepWhatIsGone(asked, &*found);
+  // From now on a card that does not fit was most often copied before its weights.
+  for (VersionFolder& folder : found->versions) folder.must_match_card = true;
+  Plan plan;
+  bool all = false;
+  while (!all) {  // what cannot be published has failed, and something else is wanted then
+    plan = MakePlan(*found, asked);
+    all = true;
+    for (const ToPrepare& one : plan.to_prepare) {
+      if (plan.stopped) break;
+      const absl::Status status = PrepareAndPublish(one);
+      plan.stopped |= absl::IsCancelled(status);
+      all &= status.ok();
+    }
+    if (plan.stopped) return;
   }
-  // What could not be published is known to have failed at the next look, and something else is
-  // wanted then.
-  if (all_published) WithdrawAllBut(wanted, *folders);
-  ForgetGone(*folders);
+  Withdraw(plan, *found);
+  ForgetFailed(plan);
+  Remember(*found);
 }
 
-std::vector<ModelManager::ToPrepare> ModelManager::VerifyWanted(const Folders& folders, bool asked,
-                                                                std::set<Key>* wanted,
-                                                                absl::Status* first_error) {
-  std::vector<ToPrepare> to_prepare;
+void ModelManager::NoteScanError(const absl::Status& status) {
+  const std::string error(status.message());
+  if (error != last_scan_error_) {  // said once: an unmounted volume stays away for long
+    spdlog::error("the models are served on as they are: {}", Printable(error));
+    last_scan_error_ = error;
+  }
+  MutexLock lock(&mutex_);
+  for (auto& [key, entry] : entries_) {
+    if (entry.state != State::kServing) continue;
+    if (!entry.reason.empty() && !entry.reason_passes) continue;
+    entry.reason = absl::StrCat("it serves on, but nobody knows what is in its folder: ", error);
+    entry.reason_passes = true;
+  }
+  TellCounts();
+}
+
+void ModelManager::KeepWhatIsGone(bool asked, FoundModels* found) {
+  std::set<Key> there;
+  for (const VersionFolder& folder : found->versions) there.insert({folder.model, folder.version});
+  MutexLock lock(&mutex_);
+  for (auto& [key, entry] : entries_) {
+    if (entry.state != State::kServing) continue;
+    const bool missing = !there.contains(key) && !found->unreadable.contains(key.first);
+    if (missing && !entry.missed && !asked) {
+      found->versions.push_back(
+          {.model = key.first, .version = key.second, .fingerprint = entry.fingerprint});
+    }
+    entry.missed = missing;
+  }
+  std::sort(found->versions.begin(), found->versions.end(),
+            [](const VersionFolder& a, const VersionFolder& b) {
+              return a.model != b.model ? a.model < b.model : VersionOrder()(b.version, a.version);
+            });
+}
+
+ModelManager::Plan ModelManager::MakePlan(const FoundModels& found, bool asked) {
+  Plan plan;
   std::map<std::string, int> served;  // by model
-  for (const VersionFolder& folder : folders) {
+  for (const VersionFolder& folder : found.versions) {
+    const Key key{folder.model, folder.version};
     int& count = served[folder.model];
     if (count >= options_.policy.most || !options_.policy.Allows(folder.version)) continue;
-    if (!VerifyOne(folder, asked, &to_prepare, first_error)) continue;
-    ++count;
-    wanted->insert({folder.model, folder.version});
+    // While a higher version is not whole yet, no lower one needs to take its place.
+    if (plan.left_alone.contains(folder.model) && !IsServing(key)) continue;
+    plan.considered.insert(key);
+    switch (VerifyOne(folder, asked, &plan)) {
+      case Outcome::kServed:
+        ++count;
+        plan.wanted.insert(key);
+        break;
+      case Outcome::kNotServed:
+        break;
+      case Outcome::kUnsettled:
+        plan.left_alone.insert(folder.model);
+        break;
+      case Outcome::kStopped:
+        plan.stopped = true;
+        return plan;
+    }
   }
-  seen_.clear();
-  for (const VersionFolder& folder : folders) {
-    seen_[{folder.model, folder.version}] = folder.fingerprint;
-  }
-  return to_prepare;
+  return plan;
 }
 
-bool ModelManager::VerifyOne(const VersionFolder& folder, bool asked,
-                             std::vector<ToPrepare>* to_prepare, absl::Status* first_error) {
+ModelManager::Outcome ModelManager::VerifyOne(const VersionFolder& folder, bool asked, Plan* plan) {
   const Key key{folder.model, folder.version};
+  bool serving = false;
   {
     MutexLock lock(&mutex_);
     const auto found = entries_.find(key);
     if (found != entries_.end()) {
-      const Entry& entry = found->second;
-      if (entry.state == State::kLeaving) return false;
-      if (entry.state == State::kServing && entry.fingerprint == folder.fingerprint) return true;
-      if (entry.state == State::kFailed && entry.fingerprint == folder.fingerprint) return false;
+      Entry& entry = found->second;
+      const bool same = entry.fingerprint == folder.fingerprint;
+      serving = entry.state == State::kServing;
+      if (entry.state == State::kLeaving) return Outcome::kNotServed;
+      if (entry.state == State::kFailed && same && !entry.try_again) return Outcome::kNotServed;
+      if (serving && entry.reason_passes && !entry.missed) {
+        entry.reason.clear();
+        entry.reason_passes = false;
+      }
+      if (serving && same) return Outcome::kServed;
     }
   }
-  if (IsServing(key)) {
+  if (serving) {
     CheckUnchanged(key, folder);
-    return true;
+    return Outcome::kServed;
   }
   // What is still being copied changes from one look to the next.
   const auto seen = seen_.find(key);
-  if (!asked && (seen == seen_.end() || seen->second != folder.fingerprint)) return false;
-
+  if (!asked && (seen == seen_.end() || seen->second != folder.fingerprint)) {
+    return Outcome::kUnsettled;
+  }
   SetLoading(key, folder.fingerprint);
   absl::StatusOr<VerifiedModel> model = loader_->Verify(folder);
   if (!model.ok()) {
-    first_error->Update(model.status());
     SetFailed(key, model.status());
-    return false;
+    if (absl::IsCancelled(model.status())) return Outcome::kStopped;
+    plan->first_error.Update(model.status());
+    return Outcome::kNotServed;
   }
-  to_prepare->push_back({key, *std::move(model)});
-  return true;
+  plan->to_prepare.push_back({key, *std::move(model)});
+  return Outcome::kServed;
 }
 
 absl::Status ModelManager::PrepareAndPublish(const ToPrepare& one) {
@@ -195,31 +277,43 @@ absl::Status ModelManager::PrepareAndPublish(const ToPrepare& one) {
     SetFailed(one.key, status);
     return status;
   }
+  // A version may change its name, and requests that name none follow it.
+  if (repository_->is_one_version()) registry_->SetDefault(one.key.first);
   events_->OnModelLoaded(one.model.id, clock_->Now() - one.model.load_began);
   spdlog::info("{} serves now", NameOf(one.key));
   MutexLock lock(&mutex_);
   Entry& entry = entries_[one.key];
-  entry.state = State::kServing;
-  entry.servable = *std::move(servable);
+  entry = {
+      .state = State::kServing, .fingerprint = entry.fingerprint, .servable = *std::move(servable)};
   TellCounts();
   return absl::OkStatus();
 }
 
-void ModelManager::WithdrawAllBut(const std::set<Key>& wanted, const Folders& folders) {
-  const auto is_wanted = [&wanted](const std::string& model) {
-    const auto first = wanted.lower_bound({model, ""});
-    return first != wanted.end() && first->first == model;
+void ModelManager::Withdraw(const Plan& plan, const FoundModels& found) {
+  const auto is_wanted = [&plan](const std::string& model) {
+    const auto first = plan.wanted.lower_bound({model, ""});
+    return first != plan.wanted.end() && first->first == model;
   };
-  const auto is_there = [&folders](const std::string& model) {
-    return std::any_of(folders.begin(), folders.end(),
+  const auto is_there = [&found](const std::string& model) {
+    return std::any_of(found.versions.begin(), found.versions.end(),
                        [&model](const VersionFolder& folder) { return folder.model == model; });
   };
   MutexLock lock(&mutex_);
   for (auto& [key, entry] : entries_) {
-    if (entry.state != State::kServing || wanted.contains(key)) continue;
+    if (entry.state != State::kServing || plan.wanted.contains(key)) continue;
+    if (plan.left_alone.contains(key.first)) continue;
+    const auto unreadable = found.unreadable.find(key.first);
+    if (unreadable != found.unreadable.end()) {
+      entry.reason_passes = true;
+      Complain(key, entry,
+               absl::StrCat("it serves on, but nobody knows what is in its folder: ",
+                            unreadable->second.message()));
+      continue;
+    }
     // Something must take its place: a version of the same model, or, if all of the model is gone,
     // another model.
-    if (!is_wanted(key.first) && (is_there(key.first) || wanted.empty())) {
+    if (!is_wanted(key.first) && (is_there(key.first) || plan.wanted.empty())) {
+      entry.reason_passes = true;
       Complain(key, entry, "its folder is gone, and nothing takes its place, so it serves on");
       continue;
     }
@@ -249,14 +343,19 @@ void ModelManager::FreeLeaving() {
   }
 }
 
-void ModelManager::ForgetGone(const Folders& folders) {
-  std::set<Key> there;
-  for (const VersionFolder& folder : folders) there.insert({folder.model, folder.version});
+void ModelManager::ForgetFailed(const Plan& plan) {
   MutexLock lock(&mutex_);
-  std::erase_if(entries_, [&there](const auto& entry) {
-    return entry.second.state == State::kFailed && !there.contains(entry.first);
+  std::erase_if(entries_, [&plan](const auto& entry) {
+    return entry.second.state == State::kFailed && !plan.considered.contains(entry.first);
   });
   TellCounts();
+}
+
+void ModelManager::Remember(const FoundModels& found) {
+  seen_.clear();
+  for (const VersionFolder& folder : found.versions) {
+    seen_[{folder.model, folder.version}] = folder.fingerprint;
+  }
 }
 
 bool ModelManager::IsServing(const Key& key) const {
@@ -273,6 +372,7 @@ void ModelManager::CheckUnchanged(const Key& key, const VersionFolder& folder) {
   if (content.ok() && *content == entry.servable->content()) {
     entry.reason.clear();
   } else {
+    entry.reason_passes = false;
     Complain(key, entry,
              "its files have changed, but a version never does, so it serves on as it was loaded; "
              "wanted a new version");
@@ -282,8 +382,8 @@ void ModelManager::CheckUnchanged(const Key& key, const VersionFolder& folder) {
 
 void ModelManager::SetLoading(const Key& key, const std::string& fingerprint) {
   MutexLock lock(&mutex_);
-  Entry& entry = entries_[key];
-  entry = {};
+  Entry& entry = entries_[key];  // with the reason why it failed before, which is not said twice
+  entry.state = State::kLoading;
   entry.fingerprint = fingerprint;
 }
 
@@ -295,6 +395,7 @@ void ModelManager::SetFailed(const Key& key, const absl::Status& status) {
   }
   Entry& entry = entries_[key];
   entry.state = State::kFailed;
+  entry.try_again = MayPass(status.code());
   Complain(key, entry, std::string(status.message()));
   TellCounts();
 }

@@ -32,11 +32,17 @@ namespace hellocnn::server {
 // queue and engines are freed when its last request has ended. So at no time is a model without a
 // version that was served before.
 //
-// A version that cannot be served is left alone until its files change, and the next lower one
-// takes its place. A version never changes while it serves: if its files do, it goes on with what
-// it has. What vanishes from the folders is withdrawn, but never the last version of all.
+// - A version is loaded when its files have not changed from one look to the next, and is gone when
+//   it is missing in two looks. If the manager is asked to look, one look is enough.
+// - A version that cannot be served is left alone until its files change, unless the reason may
+// pass
+//   by itself, and the next lower one takes its place.
+// - A version never changes while it serves: if its files do, it goes on with what it has.
+// - What vanishes is withdrawn, but never the last version of all. Of a model whose folder cannot
+// be
+//   read, nothing is withdrawn.
 //
-// Thread-safe.
+// Thread-safe, but for Start, Watch and Look.
 class ModelManager {
  public:
   struct Options {
@@ -54,15 +60,18 @@ class ModelManager {
   ~ModelManager();
 
   // Loads what the policy wants. Calls `verified` once all of it has been verified, before engines
-  // are made and warmed up, with the model that will be published first; an error of it ends the
-  // start. Blocks for as long as loading takes. After an error nothing is published. It is that of
-  // ModelRepository::Open, of `verified`, or, if no version can be served, of the first that was
-  // tried.
-  absl::Status Start(const std::function<absl::Status(const VerifiedModel&)>& verified);
+  // are made and warmed up; an error of it ends the start. Blocks for as long as loading takes. An
+  // error is that of ModelRepository::Open, of `verified`, or, if no version can be served, of the
+  // first that was tried. CANCELLED: stopped.
+  absl::Status Start(const std::function<absl::Status()>& verified);
 
   // Starts the thread that looks into the folders from now on. Throws std::system_error if there is
   // no thread.
   void Watch();
+
+  // Looks once, as the thread does, which must not run. `asked` says that nothing is to be waited
+  // for. Blocks while it loads models.
+  void Look(bool asked) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Asks the thread to look now. Does not block.
   void Rescan();
@@ -71,8 +80,10 @@ class ModelManager {
   // then from the lowest version to the highest. Does not block.
   std::vector<ModelStatus> List() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Ends the thread, and what it is loading. Blocks for as long as one batch takes. The models are
-  // served on. Idempotent.
+  // Lets the thread end soon. Does not block. Idempotent.
+  void AskToStop() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Asks it to stop, and waits until it has. Blocks for as long as a file is read, or a batch
+  // computed. The models are served on. Idempotent.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -86,33 +97,44 @@ class ModelManager {
   struct Entry {
     ModelStatus::State state = ModelStatus::State::kLoading;
     std::string reason;
-    std::string fingerprint;  // of the files that were loaded, or that failed
-    ServableHandle servable;  // while it serves and leaves
+    bool reason_passes = false;  // once its folder is there again
+    bool try_again = false;      // although no file has changed
+    bool missed = false;         // its folder was not there at the last look
+    std::string fingerprint;     // of the files that were loaded, or that failed
+    ServableHandle servable;     // while it serves and leaves
   };
   struct ToPrepare {
     Key key;
     VerifiedModel model;
   };
-  using Folders = std::vector<VersionFolder>;
+  // What one look wants.
+  struct Plan {
+    std::vector<ToPrepare> to_prepare;
+    std::set<Key> wanted;              // what is to be served, with what is to be prepared
+    std::set<Key> considered;          // with what cannot be served
+    std::set<std::string> left_alone;  // models of which nothing is withdrawn in this look
+    absl::Status first_error;
+    bool stopped = false;
+  };
+  enum class Outcome { kServed, kNotServed, kUnsettled, kStopped };
 
   void Live() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Looks once. Loads only what has not changed since the last look, unless `asked`.
-  void Look(bool asked) ABSL_LOCKS_EXCLUDED(mutex_);
-
-  // Verifies what must be loaded of these folders. Sets `wanted` to all that the policy wants now,
-  // and `first_error` to the first one.
-  std::vector<ToPrepare> VerifyWanted(const Folders& folders, bool asked, std::set<Key>* wanted,
-                                      absl::Status* first_error) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Of one version; returns true if it is or will be served.
-  bool VerifyOne(const VersionFolder& folder, bool asked, std::vector<ToPrepare>* to_prepare,
-                 absl::Status* first_error) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status PrepareAndPublish(const ToPrepare& one) ABSL_LOCKS_EXCLUDED(mutex_);
-  void WithdrawAllBut(const std::set<Key>& wanted, const Folders& folders)
+  void NoteScanError(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Adds what serves and is missing for the first time, unless `asked`: a network file system may
+  // lose sight of a folder for a moment.
+  void KeepWhatIsGone(bool asked, FoundModels* found) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Verifies what must be loaded.
+  Plan MakePlan(const FoundModels& found, bool asked) ABSL_LOCKS_EXCLUDED(mutex_);
+  Outcome VerifyOne(const VersionFolder& folder, bool asked, Plan* plan)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status PrepareAndPublish(const ToPrepare& one) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Withdraws what the plan does not want, if something takes its place.
+  void Withdraw(const Plan& plan, const FoundModels& found) ABSL_LOCKS_EXCLUDED(mutex_);
   // Frees the queues and engines of what has no request left.
   void FreeLeaving() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Forgets failed versions that are not in `folders`.
-  void ForgetGone(const Folders& folders) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Forgets versions that have failed and are not wanted any more.
+  void ForgetFailed(const Plan& plan) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Remember(const FoundModels& found);
 
   bool IsServing(const Key& key) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Complains if the folder of a version that serves has other content than what was loaded.

@@ -117,12 +117,14 @@ absl::StatusOr<ServableHandle> ModelRegistry::Find(std::string_view name,
   return found->second;
 }
 
+void ModelRegistry::SetDefault(const std::string& name) {
+  MutexLock lock(&mutex_);
+  if (!default_is_chosen_) default_name_ = name;
+  UpdateDefault();
+}
+
 void ModelRegistry::UpdateDefault() {
-  if (!wanted_default_.empty()) {
-    default_name_ = wanted_default_;
-  } else if (models_.find(default_name_) == models_.end() && !models_.empty()) {
-    default_name_ = models_.begin()->first;
-  }
+  if (default_name_.empty()) default_name_ = models_.begin()->first;
   const auto model = models_.find(default_name_);
   default_ = model == models_.end() ? nullptr : model->second.rbegin()->second;
 }

@@ -36,10 +36,13 @@ std::optional<std::string> MissingModel(const absl::Status& status);
 // Thread-safe; nothing blocks for longer than a look into the map.
 class ModelRegistry {
  public:
-  // Requests that name no model get `default_model`. If that is empty, they get the model that was
-  // published first, as long as it is served, and then the first by name.
+  // Requests that name no model get `default_model`, or, if that is empty, the model that was
+  // published first or that SetDefault has named since. They get no other if it is not served.
   explicit ModelRegistry(std::string default_model = "")
-      : wanted_default_(std::move(default_model)) {}
+      : default_is_chosen_(!default_model.empty()), default_name_(std::move(default_model)) {}
+
+  // Has no effect if the default model was chosen.
+  void SetDefault(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Makes a servable available to requests. ALREADY_EXISTS: its name and version are taken.
   absl::Status Publish(ServableHandle servable) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -63,7 +66,7 @@ class ModelRegistry {
 
   void UpdateDefault() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const std::string wanted_default_;
+  const bool default_is_chosen_;
   mutable Mutex mutex_;
   std::map<std::string, Versions, std::less<>> models_ ABSL_GUARDED_BY(mutex_);  // none is empty
   std::string default_name_ ABSL_GUARDED_BY(mutex_);

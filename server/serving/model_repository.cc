@@ -6,14 +6,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <iterator>
 #include <memory>
-#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/topology.h"
 #include "server/serving/model_registry.h"
@@ -24,13 +25,18 @@ namespace {
 constexpr char kCard[] = "/model_card.json";
 
 bool IsVersionNumber(const std::string& name) {
-  return !name.empty() && name.size() <= 18 &&
+  return !name.empty() &&
          std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-bool Exists(const std::string& path) {
+bool IsAbsent(int error) { return error == ENOENT || error == ENOTDIR; }
+
+// Returns false if there is no such file. An error means that nobody knows.
+absl::StatusOr<bool> Exists(const std::string& path) {
   struct stat found {};
-  return stat(path.c_str(), &found) == 0;
+  if (stat(path.c_str(), &found) == 0) return true;
+  if (IsAbsent(errno)) return false;
+  return absl::ErrnoToStatus(errno, absl::StrCat("cannot look at ", path));
 }
 
 // Returns the names in a folder, sorted, without those that begin with a dot.
@@ -51,23 +57,26 @@ absl::StatusOr<std::vector<std::string>> NamesIn(const std::string& path) {
   return names;
 }
 
-// Returns nothing if the file has vanished.
-std::optional<std::string> FingerprintOfFile(const std::string& path) {
+// What changes when a file is replaced or written. NOT_FOUND: there is no such file.
+absl::StatusOr<std::string> FingerprintOfFile(const std::string& path) {
   struct stat found {};
   // A link to nowhere is a file too, and it is told what is wrong with it when it is loaded.
-  if (stat(path.c_str(), &found) != 0 && lstat(path.c_str(), &found) != 0) return std::nullopt;
+  if (stat(path.c_str(), &found) != 0 && lstat(path.c_str(), &found) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot look at ", path));
+  }
   return absl::StrCat(found.st_dev, "/", found.st_ino, "/", found.st_size, "/",
-                      found.st_mtim.tv_sec, ".", found.st_mtim.tv_nsec);
+                      absl::ToUnixNanos(absl::TimeFromTimespec(found.st_mtim)), "/",
+                      absl::ToUnixNanos(absl::TimeFromTimespec(found.st_ctim)));
 }
 
-// Returns nothing if the folder or a file of it has vanished.
-std::optional<std::string> Fingerprint(const std::string& path) {
+// NOT_FOUND: the folder or a file of it has vanished.
+absl::StatusOr<std::string> Fingerprint(const std::string& path) {
   const absl::StatusOr<std::vector<std::string>> names = NamesIn(path);
-  if (!names.ok()) return std::nullopt;
+  if (!names.ok()) return names.status();
   std::string fingerprint;
   for (const std::string& name : *names) {
-    const std::optional<std::string> file = FingerprintOfFile(absl::StrCat(path, "/", name));
-    if (!file.has_value()) return std::nullopt;
+    const absl::StatusOr<std::string> file = FingerprintOfFile(absl::StrCat(path, "/", name));
+    if (!file.ok()) return file.status();
     absl::StrAppend(&fingerprint, name, " ", *file, "\n");
   }
   return fingerprint;
@@ -81,37 +90,55 @@ std::string NameOf(const std::string& path) {
   return absolute.filename().string();
 }
 
-// Appends the versions of a model, the highest first.
-absl::Status AddVersions(const std::string& path, const std::string& model,
-                         std::vector<VersionFolder>* versions) {
+// Returns the versions of a model, the highest first.
+absl::StatusOr<std::vector<VersionFolder>> VersionsIn(const std::string& path,
+                                                      const std::string& model) {
   absl::StatusOr<std::vector<std::string>> names = NamesIn(path);
   if (!names.ok()) return names.status();
   std::sort(names->begin(), names->end(),
             [](const std::string& a, const std::string& b) { return VersionOrder()(b, a); });
+  std::vector<VersionFolder> versions;
   for (const std::string& name : *names) {
+    if (!IsVersionNumber(name)) continue;
     const std::string folder = absl::StrCat(path, "/", name);
-    if (!IsVersionNumber(name) || !Exists(folder + kCard)) continue;
-    std::optional<std::string> fingerprint = Fingerprint(folder);
-    if (!fingerprint.has_value()) continue;
-    versions->push_back({.model = model,
-                         .version = name,
-                         .path = folder,
-                         .fingerprint = *std::move(fingerprint),
-                         .must_match_card = true});
+    const absl::StatusOr<bool> has_card = Exists(folder + kCard);
+    if (!has_card.ok()) return has_card.status();
+    if (!*has_card) continue;
+    absl::StatusOr<std::string> fingerprint = Fingerprint(folder);
+    if (absl::IsNotFound(fingerprint.status())) continue;
+    if (!fingerprint.ok()) return fingerprint.status();
+    versions.push_back({.model = model,
+                        .version = name,
+                        .path = folder,
+                        .fingerprint = *std::move(fingerprint),
+                        .must_match_card = true});
   }
-  return absl::OkStatus();
+  return versions;
 }
 
-// Appends the versions of all models. A file beside them, or a folder that may not be read, is no
-// model.
-absl::Status AddModels(const std::string& path, std::vector<VersionFolder>* versions) {
+void AddModel(const std::string& path, const std::string& model, FoundModels* found) {
+  absl::StatusOr<std::vector<VersionFolder>> versions = VersionsIn(path, model);
+  if (!versions.ok()) {
+    found->unreadable.emplace(model, versions.status());
+    return;
+  }
+  std::move(versions->begin(), versions->end(), std::back_inserter(found->versions));
+}
+
+// Adds all models of a repository. A file beside them is no model.
+absl::Status AddModels(const std::string& path, FoundModels* found) {
   const absl::StatusOr<std::vector<std::string>> names = NamesIn(path);
   if (!names.ok()) return names.status();
   for (const std::string& name : *names) {
     const std::string folder = absl::StrCat(path, "/", name);
-    struct stat found {};
-    if (stat(folder.c_str(), &found) != 0 || !S_ISDIR(found.st_mode)) continue;
-    if (absl::Status status = AddVersions(folder, name, versions); !status.ok()) return status;
+    struct stat status {};
+    if (stat(folder.c_str(), &status) != 0) {
+      if (!IsAbsent(errno)) {
+        found->unreadable.emplace(name, absl::ErrnoToStatus(errno, "cannot look at " + folder));
+      }
+    } else if (S_ISDIR(status.st_mode)) {
+      AddModel(folder, name, found);
+    }
   }
   return absl::OkStatus();
 }
@@ -119,64 +146,66 @@ absl::Status AddModels(const std::string& path, std::vector<VersionFolder>* vers
 }  // namespace
 
 absl::StatusOr<ModelRepository> ModelRepository::Open(const std::string& path) {
-  if (Exists(path + kCard)) return ModelRepository(path, Kind::kVersion);
-  struct stat found {};
-  if (stat(path.c_str(), &found) != 0) {
+  const absl::StatusOr<bool> has_card = Exists(path + kCard);
+  if (!has_card.ok()) return has_card.status();
+  if (*has_card) return ModelRepository(path, Kind::kVersion);
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot find the model ", path));
   }
-  if (S_ISREG(found.st_mode)) return ModelRepository(path, Kind::kFile);
-  if (!S_ISDIR(found.st_mode)) {
+  if (S_ISREG(status.st_mode)) return ModelRepository(path, Kind::kFile);
+  if (!S_ISDIR(status.st_mode)) {
     return absl::FailedPreconditionError(absl::StrCat(
         path,
         " is neither a file nor a folder; wanted weights, or the folder of a version, a model "
         "or a repository"));
   }
-  std::vector<VersionFolder> versions;
-  if (absl::Status status = AddVersions(path, NameOf(path), &versions); !status.ok()) return status;
-  if (!versions.empty()) return ModelRepository(path, Kind::kModel);
-  if (absl::Status status = AddModels(path, &versions); !status.ok()) return status;
-  if (!versions.empty()) return ModelRepository(path, Kind::kRepository);
+  for (const Kind kind : {Kind::kModel, Kind::kRepository}) {
+    ModelRepository repository(path, kind);
+    const absl::StatusOr<FoundModels> found = repository.Scan();
+    if (!found.ok()) return found.status();
+    if (!found->versions.empty()) return repository;
+  }
   return absl::NotFoundError(absl::StrCat(
       "there is no model in ", path, "; wanted ", path,
       "/model_card.json (a version), or folders such as 1 with one (a model), or folders of models "
       "(a repository)"));
 }
 
-absl::StatusOr<std::vector<VersionFolder>> ModelRepository::Scan() const {
-  std::vector<VersionFolder> versions;
-  absl::Status status;
+absl::StatusOr<FoundModels> ModelRepository::Scan() const {
+  FoundModels found;
   switch (kind_) {
     case Kind::kFile: {
-      const std::optional<std::string> fingerprint = FingerprintOfFile(path_);
-      if (!fingerprint.has_value()) return absl::NotFoundError(path_ + " is gone");
+      const absl::StatusOr<std::string> fingerprint = FingerprintOfFile(path_);
+      if (!fingerprint.ok()) return fingerprint.status();
       const ModelCard card = CardWithDefaults(path_, kMinClasses, "");
-      versions.push_back({.model = card.name,
-                          .version = card.version,
-                          .path = path_,
-                          .is_weight_file = true,
-                          .fingerprint = *fingerprint});
+      found.versions.push_back({.model = card.name,
+                                .version = card.version,
+                                .path = path_,
+                                .is_weight_file = true,
+                                .fingerprint = *fingerprint});
+      break;
+    }
+    case Kind::kVersion: {
+      const absl::StatusOr<ModelCard> card = LoadModelCard(path_);
+      if (!card.ok()) return card.status();
+      const absl::StatusOr<std::string> fingerprint = Fingerprint(path_);
+      if (!fingerprint.ok()) return fingerprint.status();
+      found.versions.push_back({.model = card->name,
+                                .version = card->version,
+                                .path = path_,
+                                .fingerprint = *fingerprint});
       break;
     }
     case Kind::kModel:
-      status = AddVersions(path_, NameOf(path_), &versions);
+      AddModel(path_, NameOf(path_), &found);
+      if (!found.unreadable.empty()) return found.unreadable.begin()->second;
       break;
     case Kind::kRepository:
-      status = AddModels(path_, &versions);
+      if (absl::Status status = AddModels(path_, &found); !status.ok()) return status;
       break;
-    case Kind::kVersion:
-      VersionFolder only{.model = NameOf(path_), .path = path_};
-      const absl::StatusOr<ModelCard> card = LoadModelCard(path_);
-      if (card.ok()) {
-        only.model = card->name;
-        only.version = card->version;
-      } else if (!Exists(path_ + kCard)) {
-        return card.status();
-      }
-      only.fingerprint = Fingerprint(path_).value_or("");
-      versions.push_back(std::move(only));
   }
-  if (!status.ok()) return status;
-  return versions;
+  return found;
 }
 
 }  // namespace hellocnn::server

@@ -2,9 +2,11 @@
 #ifndef HELLOCNN_SERVER_SERVING_MODEL_REPOSITORY_H_
 #define HELLOCNN_SERVER_SERVING_MODEL_REPOSITORY_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace hellocnn::server {
@@ -20,6 +22,14 @@ struct VersionFolder {
   // True if the weights must be those that the card was written for. A version that is copied into
   // place is not whole before that.
   bool must_match_card = false;
+};
+
+// What is there now.
+struct FoundModels {
+  // Sorted by model and then from the highest version to the lowest.
+  std::vector<VersionFolder> versions;
+  // Why it is not known what there is of a model, by its name. None of its versions is above.
+  std::map<std::string, absl::Status> unreadable;
 };
 
 // A path is one of four kinds, told apart by what is there:
@@ -42,10 +52,13 @@ class ModelRepository {
   // Other errors are the system's.
   static absl::StatusOr<ModelRepository> Open(const std::string& path);
 
-  // Returns the versions that are there now, sorted by model and then from the highest version to
-  // the lowest. Of a version that vanishes meanwhile, nothing is returned. Blocks while it looks.
-  // The errors are the system's, and none of them means that there are no versions.
-  absl::StatusOr<std::vector<VersionFolder>> Scan() const;
+  // Blocks while it looks. Of a version that vanishes meanwhile, nothing is returned. An error
+  // means that nothing is known: it is that of the system, or that of LoadModelCard if the path is
+  // a version.
+  absl::StatusOr<FoundModels> Scan() const;
+
+  // Returns true if the path is a version, whose name and number may change.
+  bool is_one_version() const { return kind_ == Kind::kVersion || kind_ == Kind::kFile; }
 
  private:
   enum class Kind { kFile, kVersion, kModel, kRepository };

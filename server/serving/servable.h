@@ -60,7 +60,7 @@ class Servable {
   BatchQueue* const queue_;
 };
 
-// Keeps a servable alive: a request holds one from its admission until its response is made.
+// Keeps a servable alive: a request holds one from when it is read until its response is sent.
 using ServableHandle = std::shared_ptr<const Servable>;
 
 }  // namespace hellocnn::server

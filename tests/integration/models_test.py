@@ -400,7 +400,11 @@ class RepositoryTest(ModelsTest):
         with Server(model=self.root) as server, server.channel() as channel:
             shutil.rmtree(self.path("digits"))
             self.wait_for("digits to go", lambda: list(self.models(channel)) == [("letters", "12")], server)
-            self.assertEqual(self.classify(channel).model.name, "letters")
+            self.assertEqual(self.classify(channel, "letters").model.name, "letters")
+            with self.assertRaises(grpc.RpcError) as raised:  # and not the answer of another model
+                self.classify(channel)
+            self.assertEqual(raised.exception.code(), grpc.StatusCode.NOT_FOUND)
+            self.assertEqual(raised.exception.details(), "model digits is not served; wanted letters")
 
     def test_a_repository_that_is_gone_is_served_on(self):
         with Server(model=self.root) as server, server.channel() as channel:

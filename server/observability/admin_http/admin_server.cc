@@ -27,8 +27,9 @@ HttpResponse ReadinessPage(const AdminServer::Readiness& now) {
 HttpResponse PageForPeople(const AdminServer::Options& options, absl::Duration uptime) {
   std::optional<Overview> overview;
   if (options.metrics != nullptr) overview = options.metrics->overview();
+  const AdminServer::Readiness readiness = options.readiness();
   return {.content_type = "text/html; charset=utf-8",
-          .body = StatusPage(options.info, options.readiness().state, overview,
+          .body = StatusPage(options.info, readiness.state, readiness.model, overview,
                              std::max(uptime, absl::Milliseconds(1)))};
 }
 

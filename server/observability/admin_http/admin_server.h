@@ -24,6 +24,7 @@ class AdminServer {
   struct Readiness {
     bool ready;
     std::string state;  // "loading", "serving", "draining" or "stopped"
+    std::string model;  // the default model and its engine, for people
   };
 
   struct Options {

@@ -31,22 +31,22 @@ std::string Numbers(const ServerInfo& info, const Overview& overview, absl::Dura
                                                        static_cast<double>(overview.batches);
   const double busy =
       absl::FDivDuration(overview.busy, uptime) / static_cast<double>(std::max(info.workers, 1));
-  return absl::StrCat(
-      "<h2>Now</h2>\n<table>\n",
-      Row("Images in the queue", absl::StrCat(overview.queued_images, " of ", info.queue_capacity)),
-      Row("Requests in flight", absl::StrCat(overview.requests_in_flight)),
-      Row("Connections", absl::StrCat(overview.connections)),
-      "</table>\n<h2>Since the start</h2>\n<table>\n",
-      Row("Requests ended", CountAndRate(overview.requests, seconds)),
-      Row("of these not OK", CountAndRate(overview.failed_requests, seconds)),
-      Row("Images in OK responses", CountAndRate(overview.images, seconds)),
-      Row("Images a batch", absl::StrFormat("%.1f", per_batch)),
-      Row("Workers busy", absl::StrFormat("%.1f%%", busy * 100)), "</table>\n");
+  return absl::StrCat("<h2>Now</h2>\n<table>\n",
+                      Row("Images in the queue",
+                          absl::StrCat(overview.queued_images, " of ", overview.queue_capacity)),
+                      Row("Requests in flight", absl::StrCat(overview.requests_in_flight)),
+                      Row("Connections", absl::StrCat(overview.connections)),
+                      "</table>\n<h2>Since the start</h2>\n<table>\n",
+                      Row("Requests ended", CountAndRate(overview.requests, seconds)),
+                      Row("of these not OK", CountAndRate(overview.failed_requests, seconds)),
+                      Row("Images in OK responses", CountAndRate(overview.images, seconds)),
+                      Row("Images a batch", absl::StrFormat("%.1f", per_batch)),
+                      Row("Workers busy", absl::StrFormat("%.1f%%", busy * 100)), "</table>\n");
 }
 
 }  // namespace
 
-std::string StatusPage(const ServerInfo& info, const std::string& state,
+std::string StatusPage(const ServerInfo& info, const std::string& state, const std::string& model,
                        const std::optional<Overview>& overview, absl::Duration uptime) {
   return absl::StrCat(
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
@@ -56,8 +56,8 @@ std::string StatusPage(const ServerInfo& info, const std::string& state,
       state,
       "</title>\n<style>body{font:1em sans-serif;margin:2em}th{text-align:left;padding-right:2em;"
       "font-weight:normal;color:#555}</style>\n</head><body>\n<h1>hellocnn-server is ",
-      state, "</h1>\n<table>\n", Row("Version", info.version), Row("Model", info.model),
-      Row("Engine", absl::StrCat(info.engine, ", ", info.workers, " workers")),
+      state, "</h1>\n<table>\n", Row("Version", info.version), Row("Model", model),
+      Row("Workers", absl::StrCat(info.workers)),
       Row("Up for", absl::FormatDuration(absl::Trunc(uptime, absl::Seconds(1)))), "</table>\n",
       overview.has_value() ? Numbers(info, *overview, uptime)
                            : "<p>Metrics are off, so there are no numbers.</p>\n",

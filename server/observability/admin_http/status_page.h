@@ -13,7 +13,7 @@ namespace hellocnn::server {
 
 // Returns HTML that needs neither JavaScript nor another file and reloads itself. `uptime` > 0.
 // `state` completes the sentence "hellocnn-server is …". There is no overview if metrics are off.
-std::string StatusPage(const ServerInfo& info, const std::string& state,
+std::string StatusPage(const ServerInfo& info, const std::string& state, const std::string& model,
                        const std::optional<Overview>& overview, absl::Duration uptime);
 
 }  // namespace hellocnn::server

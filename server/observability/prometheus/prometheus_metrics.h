@@ -24,6 +24,7 @@ struct Overview {
   std::int64_t images;  // computed and sent in OK responses
   std::int64_t batches;
   std::int64_t queued_images;
+  std::int64_t queue_capacity;  // images, of all queues together
   std::int64_t connections;
   absl::Duration busy;  // of all workers together
 };

@@ -28,9 +28,8 @@ TEST(VersionPolicyTest, VersionsByNumber) {
 }
 
 TEST(VersionPolicyTest, EverythingElseIsAnErrorThatSaysWhatWasWanted) {
-  for (const std::string text :
-       {"", "newest", "latest:", "latest:0", "latest:-1", "latest:1001", "latest:x", "1,", ",1",
-        "1 2", "v1", "-1", "1234567890123456789"}) {
+  for (const std::string text : {"", "newest", "latest:", "latest:0", "latest:-1", "latest:1001",
+                                 "latest:x", "1,", ",1", "1 2", "v1", "-1"}) {
     const absl::Status status = VersionPolicy::Parse(text).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_THAT(std::string(status.message()), HasSubstr("wanted latest"));

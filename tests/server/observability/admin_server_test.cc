@@ -89,16 +89,16 @@ TEST_F(AdminServerTest, OtherPathsAreNotFound) {
 }
 
 TEST(StatusPageTest, ShowsTheNumbersAndTheirRates) {
-  ServerInfo info{.engine = "fake", .workers = 2, .queue_capacity = 128};
-  info.model = "<b>bold</b>";
+  const ServerInfo info{.workers = 2};
   Overview overview{};
   overview.requests = 50;
   overview.failed_requests = 5;
   overview.images = 300;
   overview.batches = 200;
   overview.queued_images = 17;
+  overview.queue_capacity = 128;
   overview.busy = absl::Seconds(10);
-  const std::string page = StatusPage(info, "serving", overview, absl::Seconds(100));
+  const std::string page = StatusPage(info, "serving", "<b>bold</b>", overview, absl::Seconds(100));
   EXPECT_THAT(page, HasSubstr("hellocnn-server is serving"));
   EXPECT_THAT(page, HasSubstr("50 (0.5 a second)"));
   EXPECT_THAT(page, HasSubstr("5 (0.1 a second)"));

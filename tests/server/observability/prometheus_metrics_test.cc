@@ -19,9 +19,7 @@ namespace {
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
-ServerInfo Info() {
-  return {.version = "1.2.3", .engine = "fake", .workers = 2, .queue_capacity = 4096};
-}
+ServerInfo Info() { return {.version = "1.2.3", .workers = 2, .queue_capacity = 4096}; }
 
 ModelLabels Model(const std::string& version, int classes) {
   ModelLabels labels{.name = "mnist", .version = version, .engine = "fake", .test_accuracy = 0.975};
@@ -234,6 +232,7 @@ TEST_F(PrometheusMetricsTest, ModelsThatComeAndGoAddNoSeries) {
 TEST_F(PrometheusMetricsTest, VersionsAreCountedByState) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_model_versions{state=\"serving\"} 0\n"));
   metrics_.OnVersions(3, 1);
+  EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_queue_capacity_images 12288\n"));
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_model_versions{state=\"serving\"} 3\n"));
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_model_versions{state=\"failed\"} 1\n"));
 }

@@ -21,8 +21,8 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// The shipped model in folders, on real workers and the real SIMD engine. The manager looks when it
-// is asked to.
+// The shipped model in folders, on real workers and the real SIMD engine. The manager looks when
+// the test lets it.
 class ModelManagerTest : public ::testing::Test {
  protected:
   ModelManagerTest()
@@ -41,10 +41,7 @@ class ModelManagerTest : public ::testing::Test {
         ModelManager::Options{.path = folders_.Path(folder),
                               .policy = VersionPolicy::Parse(policy).value()},
         &loader_, &registry_, dispatcher_.get(), &told_, Clock::Monotonic());
-    const absl::Status status =
-        manager_->Start([](const VerifiedModel&) { return absl::OkStatus(); });
-    if (status.ok()) manager_->Watch();
-    return status;
+    return manager_->Start([] { return absl::OkStatus(); });
   }
 
   // "name/version state", and the reason if there is one.
@@ -58,15 +55,9 @@ class ModelManagerTest : public ::testing::Test {
     }
     return list;
   }
-  // Lets the manager look, until the list is as wanted. The time only ends a test that fails.
-  template <typename Matcher>
-  void LookUntil(const Matcher& wanted) {
-    const Instant end = Clock::Monotonic()->Now() + absl::Seconds(60);
-    while (!::testing::Matches(wanted)(List()) && Clock::Monotonic()->Now() < end) {
-      manager_->Rescan();
-      absl::SleepFor(absl::Milliseconds(5));
-    }
-    ASSERT_THAT(List(), wanted);
+  // Lets the manager look as often, each time as if it had been asked to, unless `asked` is false.
+  void Look(int times = 1, bool asked = true) {
+    for (int i = 0; i < times; ++i) manager_->Look(asked);
   }
   std::string Current(const std::string& model = "") {
     const absl::StatusOr<ServableHandle> servable = registry_.Find(model, "");
@@ -112,10 +103,8 @@ TEST_F(ModelManagerTest, ErrorAfterVerificationEndsTheStart) {
   manager_ = std::make_unique<ModelManager>(ModelManager::Options{.path = folders_.Path("mnist")},
                                             &loader_, &registry_, dispatcher_.get(), &told_,
                                             Clock::Monotonic());
-  const absl::Status status = manager_->Start([](const VerifiedModel& model) {
-    return absl::UnavailableError("no port for " + model.card.name);
-  });
-  EXPECT_EQ(status.message(), "no port for mnist");
+  const absl::Status status = manager_->Start([] { return absl::UnavailableError("no port"); });
+  EXPECT_EQ(status.message(), "no port");
   EXPECT_FALSE(registry_.Default().ok());
 }
 
@@ -123,8 +112,11 @@ TEST_F(ModelManagerTest, NewVersionTakesOverAndTheOldOneIsFreed) {
   folders_.Add("mnist/1");
   ASSERT_TRUE(Start("mnist").ok());
   folders_.Add("mnist/2");
-  LookUntil(ElementsAre("mnist/2 serving"));
+  Look();
+  EXPECT_THAT(List(), ElementsAre("mnist/1 leaving", "mnist/2 serving"));
   EXPECT_EQ(Current(), "2");
+  Look();
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
   EXPECT_THAT(told_.unloaded(), ElementsAre("mnist/1"));
 }
 
@@ -133,23 +125,28 @@ TEST_F(ModelManagerTest, OldVersionLivesUntilItsLastRequestHasEnded) {
   ASSERT_TRUE(Start("mnist").ok());
   ServableHandle request = registry_.Default().value();
   folders_.Add("mnist/2");
-  LookUntil(ElementsAre("mnist/1 leaving", "mnist/2 serving"));
+  Look(3);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 leaving", "mnist/2 serving"));
   EXPECT_THAT(told_.unloaded(), ElementsAre());
   request.reset();
-  LookUntil(ElementsAre("mnist/2 serving"));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
 }
 
 TEST_F(ModelManagerTest, VersionThatFailsLeavesTheOldOneAndIsTriedAgainWhenItChanges) {
   folders_.Add("mnist/1");
   ASSERT_TRUE(Start("mnist").ok());
   folders_.AddBroken("mnist/2");
-  LookUntil(ElementsAre("mnist/1 serving", HasSubstr("mnist/2 failed: ")));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", HasSubstr("mnist/2 failed: ")));
   EXPECT_EQ(Current(), "1");
   folders_.Remove("mnist/2");
-  LookUntil(ElementsAre("mnist/1 serving"));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
   EXPECT_EQ(told_.versions(), std::make_pair(1, 0));
   folders_.Add("mnist/2");
-  LookUntil(ElementsAre("mnist/2 serving"));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
 }
 
 TEST_F(ModelManagerTest, WeightsThatTheCardWasNotWrittenForAreNotTakenOver) {
@@ -163,7 +160,8 @@ TEST_F(ModelManagerTest, WeightsThatTheCardWasNotWrittenForAreNotTakenOver) {
   card[digit] = card[digit] == '0' ? '1' : '0';
   folders_.Write("mnist/.2/model_card.json", card);
   std::filesystem::rename(folders_.Path("mnist/.2"), folders_.Path("mnist/2"));
-  LookUntil(ElementsAre("mnist/1 serving", HasSubstr("mnist/2 failed: ")));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", HasSubstr("mnist/2 failed: ")));
 }
 
 TEST_F(ModelManagerTest, RemovedVersionGivesWayToTheOneBefore) {
@@ -172,7 +170,8 @@ TEST_F(ModelManagerTest, RemovedVersionGivesWayToTheOneBefore) {
   ASSERT_TRUE(Start("mnist").ok());
   EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
   folders_.Remove("mnist/2");
-  LookUntil(ElementsAre("mnist/1 serving"));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
   EXPECT_EQ(Current(), "1");
 }
 
@@ -180,12 +179,15 @@ TEST_F(ModelManagerTest, LastVersionServesOnWhateverHappensToItsFolder) {
   folders_.Add("mnist/1");
   ASSERT_TRUE(Start("mnist").ok());
   folders_.Remove("mnist/1");
-  LookUntil(ElementsAre(HasSubstr("mnist/1 serving: its folder is gone")));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre(HasSubstr("mnist/1 serving: its folder is gone")));
   EXPECT_EQ(Current(), "1");
   folders_.Remove("mnist");
-  manager_->Rescan();
+  Look();
+  EXPECT_THAT(List(), ElementsAre(HasSubstr("mnist/1 serving: it serves on, but nobody knows")));
   folders_.Add("mnist/2");
-  LookUntil(ElementsAre("mnist/2 serving"));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
 }
 
 TEST_F(ModelManagerTest, VersionWhoseFilesChangeServesOnAsItWasLoaded) {
@@ -194,12 +196,15 @@ TEST_F(ModelManagerTest, VersionWhoseFilesChangeServesOnAsItWasLoaded) {
   const std::string card = folders_.Read("mnist/1/model_card.json");
   folders_.Write("mnist/1/model_card.json", card);  // a new time, but the same content
   folders_.Add("mnist/0");
-  LookUntil(ElementsAre("mnist/1 serving"));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
   folders_.Write("mnist/1/model_card.json", card + " ");
-  LookUntil(ElementsAre(HasSubstr("mnist/1 serving: its files have changed")));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre(HasSubstr("mnist/1 serving: its files have changed")));
   EXPECT_EQ(told_.versions(), std::make_pair(1, 1));
   folders_.Write("mnist/1/model_card.json", card);
-  LookUntil(ElementsAre("mnist/1 serving"));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
 }
 
 TEST_F(ModelManagerTest, OnlyVersionOfAFolderIsFollowedByItsCard) {
@@ -211,7 +216,8 @@ TEST_F(ModelManagerTest, OnlyVersionOfAFolderIsFollowedByItsCard) {
   ASSERT_NE(at, std::string::npos);
   card.replace(at, 14, "\"version\": \"next\"");
   folders_.Write("here/model_card.json", card);
-  LookUntil(ElementsAre("mnist/next serving"));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/next serving"));
 }
 
 TEST_F(ModelManagerTest, WeightsWithoutACardAreServedAndTheirAccuracyIsNotClaimed) {
@@ -225,7 +231,8 @@ TEST_F(ModelManagerTest, WeightsWithoutACardAreServedAndTheirAccuracyIsNotClaime
   EXPECT_EQ(card.weights_sha256.size(), 64U);
   EXPECT_FALSE(card.of_other_weights);
   folders_.Write("notebook.pt", "something else");
-  LookUntil(ElementsAre(HasSubstr("notebook/1 serving: its files have changed")));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre(HasSubstr("notebook/1 serving: its files have changed")));
 }
 
 TEST_F(ModelManagerTest, PolicySaysHowManyVersionsAreServed) {
@@ -233,13 +240,141 @@ TEST_F(ModelManagerTest, PolicySaysHowManyVersionsAreServed) {
   ASSERT_TRUE(Start("mnist", "latest:2").ok());
   EXPECT_THAT(List(), ElementsAre("mnist/2 serving", "mnist/3 serving"));
   folders_.Add("mnist/4");
-  LookUntil(ElementsAre("mnist/3 serving", "mnist/4 serving"));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/3 serving", "mnist/4 serving"));
 }
 
 TEST_F(ModelManagerTest, PolicyMaySayWhichVersionsAreServed) {
   for (const char* version : {"1", "2", "3"}) folders_.Add(std::string("mnist/") + version);
   ASSERT_TRUE(Start("mnist", "1,3").ok());
   EXPECT_THAT(List(), ElementsAre("mnist/1 serving", "mnist/3 serving"));
+}
+
+TEST_F(ModelManagerTest, NameThatTheCardOfAVersionChangesIsTheDefault) {
+  folders_.Add("here");
+  ASSERT_TRUE(Start("here").ok());
+  std::string card = folders_.Read("here/model_card.json");
+  const std::size_t at = card.find("\"name\": \"mnist\"");
+  ASSERT_NE(at, std::string::npos);
+  card.replace(at, 15, "\"name\": \"digits\"");
+  folders_.Write("here/model_card.json", card);
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("digits/1 serving"));
+  EXPECT_EQ(registry_.Default().value()->name(), "digits");
+}
+
+TEST_F(ModelManagerTest, FolderThatIsMissingOnceIsNotGone) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  ASSERT_TRUE(Start("mnist").ok());
+  const auto away = [this] {
+    std::filesystem::rename(folders_.Path("mnist/2"), folders_.Path("mnist/.2"));
+  };
+  away();
+  Look(1, /*asked=*/false);
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
+  std::filesystem::rename(folders_.Path("mnist/.2"), folders_.Path("mnist/2"));
+  Look(1, /*asked=*/false);
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
+  away();
+  Look(4, /*asked=*/false);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
+}
+
+TEST_F(ModelManagerTest, LowerVersionDoesNotStandInForOneThatIsStillCopied) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  ASSERT_TRUE(Start("mnist").ok());
+  Look(1, /*asked=*/false);
+  folders_.Remove("mnist/2");
+  folders_.Add("mnist/3");
+  Look(1, /*asked=*/false);
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
+  folders_.Write("mnist/3/more", "still being copied");
+  Look(1, /*asked=*/false);
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
+  Look(2, /*asked=*/false);
+  EXPECT_THAT(List(), ElementsAre("mnist/3 serving"));
+}
+
+TEST_F(ModelManagerTest, FailureOfAVersionThatIsWantedNoMoreIsForgotten) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist").ok());
+  folders_.AddBroken("mnist/2");
+  Look();
+  EXPECT_EQ(told_.versions(), std::make_pair(1, 1));
+  folders_.Add("mnist/3");
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/3 serving"));
+  EXPECT_EQ(told_.versions(), std::make_pair(1, 0));
+}
+
+TEST_F(ModelManagerTest, ComplaintOfAFolderThatIsGoneEndsWhenItIsBack) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist").ok());
+  std::filesystem::rename(folders_.Path("mnist/1"), folders_.Path("mnist/.1"));
+  Look();
+  EXPECT_THAT(List(), ElementsAre(HasSubstr("its folder is gone")));
+  std::filesystem::rename(folders_.Path("mnist/.1"), folders_.Path("mnist/1"));
+  Look();
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
+  EXPECT_EQ(told_.versions(), std::make_pair(1, 0));
+}
+
+TEST_F(ModelManagerTest, ModelThatCannotBeReadServesOnAndTheOthersAreFollowed) {
+  folders_.Add("a/1");
+  folders_.Add("b/1");
+  ASSERT_TRUE(Start("").ok());
+  std::filesystem::rename(folders_.Path("a"), folders_.Path(".a"));
+  std::filesystem::create_symlink("a", folders_.Path("a"));  // a loop
+  folders_.Add("b/2");
+  Look(2);
+  EXPECT_THAT(List(),
+              ElementsAre(HasSubstr("a/1 serving: it serves on, but nobody knows"), "b/2 serving"));
+  std::filesystem::remove(folders_.Path("a"));
+  std::filesystem::rename(folders_.Path(".a"), folders_.Path("a"));
+  Look();
+  EXPECT_THAT(List(), ElementsAre("a/1 serving", "b/2 serving"));
+}
+
+TEST_F(ModelManagerTest, CardThatCannotBeReadChangesNothing) {
+  folders_.Add("here");
+  ASSERT_TRUE(Start("here").ok());
+  const std::string card = folders_.Read("here/model_card.json");
+  folders_.Write("here/model_card.json", card.substr(0, 100));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre(HasSubstr("mnist/1 serving: it serves on, but nobody knows")));
+  folders_.Write("here/model_card.json", card);
+  Look();
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
+}
+
+TEST_F(ModelManagerTest, OnlyVersionOfAFolderMustFitItsCardAfterTheStart) {
+  folders_.Add("here");
+  std::string card = folders_.Read("here/model_card.json");
+  const std::size_t digit = card.find(": \"", card.find("\"weights_sha256\"")) + 3;
+  card[digit] = card[digit] == '0' ? '1' : '0';
+  folders_.Write("here/model_card.json", card);
+  ASSERT_TRUE(Start("here").ok());
+  card.replace(card.find("\"version\": \"1\""), 14, "\"version\": \"2\"");
+  folders_.Write("here/model_card.json", card);
+  Look(2);
+  EXPECT_THAT(List(), Contains(HasSubstr("mnist/2 failed: ")));
+  EXPECT_EQ(Current(), "1");
+}
+
+TEST_F(ModelManagerTest, ThreadLooksWhenItIsAsked) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist").ok());
+  manager_->Watch();
+  folders_.Add("mnist/2");
+  manager_->Rescan();
+  // The time only ends a test that fails.
+  const Instant end = Clock::Monotonic()->Now() + absl::Seconds(60);
+  while (List().size() != 1 || Current() != "2") {
+    ASSERT_LT(Clock::Monotonic()->Now(), end);
+    absl::SleepFor(absl::Milliseconds(1));
+  }
 }
 
 TEST_F(ModelManagerTest, ModelsComeAndGoIndependently) {
@@ -250,11 +385,13 @@ TEST_F(ModelManagerTest, ModelsComeAndGoIndependently) {
   EXPECT_EQ(registry_.Default().value()->name(), "a");
   folders_.Add("b/2");
   folders_.Add("c/1");
-  LookUntil(ElementsAre("a/1 serving", "b/2 serving", "c/1 serving"));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("a/1 serving", "b/2 serving", "c/1 serving"));
   folders_.Remove("a");
-  LookUntil(ElementsAre("b/2 serving", "c/1 serving"));
-  EXPECT_EQ(registry_.Default().value()->name(), "b");
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("b/2 serving", "c/1 serving"));
   EXPECT_THAT(Current("a"), HasSubstr("model a is not served"));
+  EXPECT_THAT(Current(), HasSubstr("model a is not served"));  // and no other answers for it
 }
 
 TEST_F(ModelManagerTest, ModelWithoutAGoodVersionServesItsLastOneOn) {
@@ -263,8 +400,10 @@ TEST_F(ModelManagerTest, ModelWithoutAGoodVersionServesItsLastOneOn) {
   ASSERT_TRUE(Start("").ok());
   folders_.Remove("a/1");
   folders_.AddBroken("a/2");
-  LookUntil(Contains(HasSubstr("a/2 failed")));
-  LookUntil(Contains(HasSubstr("a/1 serving: its folder is gone")));
+  Look(2);
+  EXPECT_THAT(List(), Contains(HasSubstr("a/2 failed")));
+  Look(2);
+  EXPECT_THAT(List(), Contains(HasSubstr("a/1 serving: its folder is gone")));
   EXPECT_EQ(Current("a"), "1");
 }
 

@@ -75,12 +75,25 @@ TEST(ModelRegistryTest, DefaultThatIsChosenIsNoOther) {
   EXPECT_EQ(registry.Default().value()->name(), "letters");
 }
 
-TEST(ModelRegistryTest, DefaultThatNobodyChoseMovesOnWhenItsModelGoes) {
+TEST(ModelRegistryTest, DefaultStaysWhenItsModelGoesSoThatNoOtherAnswers) {
   ModelRegistry registry;
   for (const char* name : {"b", "c", "a"}) ASSERT_TRUE(registry.Publish(Named(name, "1")).ok());
   EXPECT_EQ(registry.Default().value()->name(), "b");
   ASSERT_TRUE(registry.Withdraw("b", "1").ok());
-  EXPECT_EQ(registry.Default().value()->name(), "a");
+  EXPECT_EQ(registry.Default().status().message(), "model b is not served; wanted a, c");
+  ASSERT_TRUE(registry.Publish(Named("b", "2")).ok());
+  EXPECT_EQ(registry.Default().value()->version(), "2");
+}
+
+TEST(ModelRegistryTest, DefaultCanBeSetUnlessItWasChosen) {
+  ModelRegistry registry;
+  ModelRegistry chosen("a");
+  for (ModelRegistry* each : {&registry, &chosen}) {
+    for (const char* name : {"a", "b"}) ASSERT_TRUE(each->Publish(Named(name, "1")).ok());
+    each->SetDefault("b");
+  }
+  EXPECT_EQ(registry.Default().value()->name(), "b");
+  EXPECT_EQ(chosen.Default().value()->name(), "a");
 }
 
 TEST(VersionOrderTest, NumbersAreCountedAndTextComesFirst) {

@@ -22,7 +22,7 @@ class ModelRepositoryTest : public ::testing::Test {
   std::vector<std::string> Found(const std::string& name = "") {
     const absl::StatusOr<ModelRepository> repository = ModelRepository::Open(folders_.Path(name));
     EXPECT_TRUE(repository.ok()) << repository.status();
-    return Names(repository->Scan().value());
+    return Names(repository->Scan()->versions);
   }
   static std::vector<std::string> Names(const std::vector<VersionFolder>& found) {
     std::vector<std::string> names;
@@ -30,7 +30,7 @@ class ModelRepositoryTest : public ::testing::Test {
     return names;
   }
   std::string Fingerprint() {
-    return ModelRepository::Open(folders_.Path("mnist"))->Scan()->at(0).fingerprint;
+    return ModelRepository::Open(folders_.Path("mnist"))->Scan()->versions.at(0).fingerprint;
   }
 
   const testing::ModelFolders folders_;
@@ -45,9 +45,9 @@ TEST_F(ModelRepositoryTest, WeightFileIsAVersionByItself) {
   folders_.Add("mnist/1");
   EXPECT_THAT(Found("mnist/1/weights.pt"), ElementsAre("weights/1"));
   const ModelRepository file = ModelRepository::Open(folders_.Path("mnist/1/weights.pt")).value();
-  const std::string before = file.Scan()->at(0).fingerprint;
+  const std::string before = file.Scan()->versions.at(0).fingerprint;
   folders_.Write("mnist/1/weights.pt", "others");
-  EXPECT_NE(file.Scan()->at(0).fingerprint, before);
+  EXPECT_NE(file.Scan()->versions.at(0).fingerprint, before);
   folders_.Remove("mnist/1/weights.pt");
   EXPECT_EQ(file.Scan().status().code(), absl::StatusCode::kNotFound);
 }
@@ -68,6 +68,7 @@ TEST_F(ModelRepositoryTest, WhatIsNeitherAModelNorAVersionIsIgnored) {
   folders_.Add("digits/.2");
   folders_.Add("digits/v3");
   folders_.Add("digits/-4");
+  folders_.Add("digits/.7");
   std::filesystem::create_directories(folders_.Path("digits/5"));  // no card yet
   folders_.Write("digits/6", "a file");
   folders_.Write("README", "a file");
@@ -100,6 +101,29 @@ TEST_F(ModelRepositoryTest, FingerprintChangesWithTheFilesOnly) {
   EXPECT_NE(Fingerprint(), more);
 }
 
+TEST_F(ModelRepositoryTest, WhatCannotBeReadIsNotTakenForGone) {
+  folders_.Add("a/1");
+  folders_.Add("b/1");
+  const ModelRepository repository = ModelRepository::Open(folders_.Path()).value();
+  const ModelRepository a = ModelRepository::Open(folders_.Path("a")).value();
+  folders_.Remove("a");
+  std::filesystem::create_symlink("a", folders_.Path("a"));  // a loop
+  const absl::StatusOr<FoundModels> found = repository.Scan();
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_THAT(Names(found->versions), ElementsAre("b/1"));
+  ASSERT_EQ(found->unreadable.count("a"), 1U);
+  EXPECT_THAT(std::string(found->unreadable.at("a").message()), HasSubstr(folders_.Path("a")));
+  EXPECT_FALSE(a.Scan().ok());
+  // And it does not keep a server from starting with the others.
+  EXPECT_THAT(Found(), ElementsAre("b/1"));
+}
+
+TEST_F(ModelRepositoryTest, NumbersMayHaveAnyLength) {
+  folders_.Add("digits/1764489600123456789");
+  folders_.Add("digits/99");
+  EXPECT_THAT(Found("digits"), ElementsAre("digits/1764489600123456789", "digits/99"));
+}
+
 TEST_F(ModelRepositoryTest, FolderWithoutAModelIsAnErrorThatSaysWhatWasWanted) {
   const absl::Status empty = ModelRepository::Open(folders_.Path()).status();
   EXPECT_EQ(empty.code(), absl::StatusCode::kNotFound);
@@ -118,7 +142,7 @@ TEST_F(ModelRepositoryTest, FolderThatVanishesIsAnErrorAndNotEmpty) {
   EXPECT_FALSE(model.Scan().ok());
   EXPECT_FALSE(version.Scan().ok());
   std::filesystem::create_directories(folders_.Path("mnist"));
-  EXPECT_THAT(Names(model.Scan().value()), IsEmpty());
+  EXPECT_THAT(Names(model.Scan()->versions), IsEmpty());
 }
 
 }  // namespace

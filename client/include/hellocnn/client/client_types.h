@@ -110,7 +110,7 @@ struct ModelInfo {
   std::int64_t multiply_adds = 0;  // for one image
   // 0 to 1, as the model card says; unset if it does not.
   std::optional<double> test_accuracy;
-  std::string weights_sha256;      // of the weight file; empty from a server that does not tell
+  std::string weights_sha256;  // of the weight file; empty from a server that does not tell
   // The model card was written for other weights, so that what it says may be wrong.
   bool card_of_other_weights = false;
   Preprocessing preprocessing;
@@ -132,8 +132,8 @@ std::string ToString(ModelState state);
 struct ModelStatus {
   ModelVersion model;
   ModelState state = ModelState::kUnknown;
-  // Why it cannot be served, for people, in English. Empty in every other state. It comes from the
-  // server, so escape it before you write it to a terminal.
+  // Why it cannot be served, or what is wrong with it although it is, for people, in English. It
+  // comes from the server, so escape it before you write it to a terminal.
   std::string reason;
   bool is_current = false;  // serves requests that name the model and no version
   bool is_default = false;  // serves requests that name no model
