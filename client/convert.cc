@@ -51,8 +51,8 @@ ModelState FromProto(v1::ModelStatus::State state) {
       return ModelState::kLoading;
     case v1::ModelStatus::STATE_SERVING:
       return ModelState::kServing;
-    case v1::ModelStatus::STATE_LEAVING:
-      return ModelState::kLeaving;
+    case v1::ModelStatus::STATE_DRAINING:
+      return ModelState::kDraining;
     case v1::ModelStatus::STATE_FAILED:
       return ModelState::kFailed;
     default:

@@ -46,8 +46,8 @@ std::string ToString(ModelState state) {
       return "LOADING";
     case ModelState::kServing:
       return "SERVING";
-    case ModelState::kLeaving:
-      return "LEAVING";
+    case ModelState::kDraining:
+      return "DRAINING";
     case ModelState::kFailed:
       return "FAILED";
     case ModelState::kUnknown:

@@ -160,9 +160,9 @@ class Server::Parts {
   std::string metrics_address_ = "off";
   std::unique_ptr<PrometheusMetrics> metrics_;           // null if metrics are off
   std::unique_ptr<Lifecycle::Observation> ready_gauge_;  // ends before metrics_ goes
-  std::unique_ptr<AdminServer> admin_;                   // null if it has no port
-  HealthService health_{{kClassifierService}, &lifecycle_};
   ModelRegistry registry_{options_.default_model == "auto" ? "" : options_.default_model};
+  std::unique_ptr<AdminServer> admin_;  // null if it has no port
+  HealthService health_{{kClassifierService}, &lifecycle_};
   Admission admission_{&lifecycle_, clock_};
   std::unique_ptr<ClassifierService> classifier_;
   std::function<void(Limit)> on_limit_;

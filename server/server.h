@@ -33,7 +33,8 @@ class Server {
   void Leave();
   // Leaves, takes no more calls, and finishes those that were accepted. What is left after
   // drain_timeout is cancelled. Blocks for at most drain_timeout, four seconds for clients to
-  // understand and connections to close, and the engine calls that are running. Idempotent.
+  // understand and connections to close, and the engine calls that are running; and then, if a
+  // model is being read, until the file system answers. Idempotent.
   void Drain();
 
   // Looks for new versions of models now. Does not block. Thread-safe.

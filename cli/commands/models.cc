@@ -20,7 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr char kExamples[] = R"(
-A version is SERVING if requests can name it, LOADING before that, and LEAVING
+A version is SERVING if requests can name it, LOADING before that, and DRAINING
 while it finishes its last requests. It is FAILED if it cannot be served; the
 reason says why, and the exit code is 0 all the same. The current version serves
 requests that name only the model. The default one serves those that name none.

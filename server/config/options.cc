@@ -65,7 +65,7 @@ OptionRows Table() {
           Folder{.member = &Options::model,
                  .default_here = DefaultModel,
                  .default_in_words = "models/mnist/1, or the installed model if that is not there"},
-          "The folder with a model or with many, or a weight file.",
+          "A weight file, or the folder of a version, a model or a repository.",
           "A file is weights without a card. A folder with model_card.json and the weights is a "
           "version. A folder of versions whose names are numbers is a model. A folder of models is "
           "a repository."},
@@ -83,16 +83,18 @@ OptionRows Table() {
                      .range = "the name of a model, or auto",
                      .placeholder = "NAME"},
                 "The model for requests that name none.",
-                "The value auto is the first model by name at the start."},
-      OptionRow{"Model and engine", "model-poll-interval",
-                TimeSpan{.member = &Options::model_poll_interval,
-                         .low = absl::Milliseconds(10),
-                         .high = absl::Hours(1),
-                         .or_zero = true,
-                         .example = "1s"},
-                "How often the server looks for new versions, or 0s for never.",
-                "SIGHUP makes it look at once. A version is loaded when its files have not changed "
-                "from one look to the next."},
+                "With auto, it is the first, in order of name, of the models that are served at "
+                "the start."},
+      OptionRow{
+          "Model and engine", "model-poll-interval",
+          TimeSpan{.member = &Options::model_poll_interval,
+                   .low = absl::Milliseconds(10),
+                   .high = absl::Hours(1),
+                   .or_zero = true,
+                   .example = "1s"},
+          "How often the server polls the folders of models, or 0s for never.",
+          "SIGHUP makes it poll at once. A version is loaded when two polls in a row find the "
+          "same files."},
       OptionRow{
           "Model and engine", "engine",
           Choice{&Options::engine, {"auto", "simd", "torch", "torch-eager"}},

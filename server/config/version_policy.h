@@ -20,6 +20,8 @@ struct VersionPolicy {
   // Reads "latest", "latest:2", "all" or "1,4". INVALID_ARGUMENT says what was wanted.
   static absl::StatusOr<VersionPolicy> Parse(const std::string& text);
 
+  // Whether no version takes the place of another.
+  bool is_all() const { return most == std::numeric_limits<int>::max(); }
   bool Allows(const std::string& version) const { return only.empty() || only.contains(version); }
 };
 

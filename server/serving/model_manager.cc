@@ -13,17 +13,31 @@ namespace {
 
 using State = ModelStatus::State;
 
-// How soon a version that is leaving is looked at again.
-constexpr absl::Duration kLeavingInterval = absl::Milliseconds(50);
+// How soon a version that drains is looked at again.
+constexpr absl::Duration kDrainingInterval = absl::Milliseconds(50);
+
+// The log names a version that has not settled for so many polls.
+constexpr int kManyPolls = 60;
+
+constexpr char kChanged[] =
+    "its files have changed, but a version never does, so it stays served as it was loaded; wanted "
+    "a "
+    "new version";
+constexpr char kGone[] =
+    "it is not in the folder any more, and nothing takes its place, so it stays served";
+
+std::string CannotBeRead(const absl::Status& status) {
+  return absl::StrCat("it stays served, but its folder cannot be read: ", status.message());
+}
 
 // Whether it may be otherwise at the next look, although no file has changed.
 bool MayPass(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kNotFound:
     case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kInternal:
     case absl::StatusCode::kUnimplemented:
       return false;
     default:
@@ -55,6 +69,7 @@ absl::Status ModelManager::Start(const std::function<absl::Status()>& verified) 
   const absl::StatusOr<FoundModels> found = repository_->Scan();
   if (!found.ok()) return found.status();
 
+  WarnOfUnreadable(*found);
   absl::Status first_error;
   bool any = false;
   bool all = false;
@@ -119,16 +134,16 @@ void ModelManager::Live() {
     bool asked;
     {
       MutexLock lock(&mutex_);
-      const bool leaving = std::any_of(entries_.begin(), entries_.end(), [](const auto& entry) {
-        return entry.second.state == State::kLeaving;
+      const bool draining = std::any_of(entries_.begin(), entries_.end(), [](const auto& entry) {
+        return entry.second.state == State::kDraining;
       });
-      const Instant wake = leaving ? std::min(next, clock_->Now() + kLeavingInterval) : next;
+      const Instant wake = draining ? std::min(next, clock_->Now() + kDrainingInterval) : next;
       while (!stopped_ && !asked_ && clock_->Now() < wake) changed_.WaitUntil(&mutex_, wake);
       if (stopped_) return;
       asked = std::exchange(asked_, false);
     }
     if (!asked && clock_->Now() < next) {
-      FreeLeaving();
+      FreeDrained();
       continue;
     }
     Look(asked);
@@ -137,13 +152,15 @@ void ModelManager::Live() {
 }
 
 void ModelManager::Look(bool asked) {
-  FreeLeaving();
+  FreeDrained();
   absl::StatusOr<FoundModels> found = repository_->Scan();
   if (!found.ok()) {
     NoteScanError(found.status());
     return;
   }
   last_scan_error_.clear();
+  tried_.clear();
+  WarnOfUnreadable(*found);
   KeepWhatIsGone(asked, &*found);
   // From now on a card that does not fit was most often copied before its weights.
   for (VersionFolder& folder : found->versions) folder.must_match_card = true;
@@ -173,10 +190,7 @@ void ModelManager::NoteScanError(const absl::Status& status) {
   }
   MutexLock lock(&mutex_);
   for (auto& [key, entry] : entries_) {
-    if (entry.state != State::kServing) continue;
-    if (!entry.reason.empty() && !entry.reason_passes) continue;
-    entry.reason = absl::StrCat("it serves on, but nobody knows what is in its folder: ", error);
-    entry.reason_passes = true;
+    if (entry.state == State::kServing) entry.reason = CannotBeRead(status);
   }
   TellCounts();
 }
@@ -207,8 +221,6 @@ ModelManager::Plan ModelManager::MakePlan(const FoundModels& found, bool asked) 
     const Key key{folder.model, folder.version};
     int& count = served[folder.model];
     if (count >= options_.policy.most || !options_.policy.Allows(folder.version)) continue;
-    // While a higher version is not whole yet, no lower one needs to take its place.
-    if (plan.left_alone.contains(folder.model) && !IsServing(key)) continue;
     plan.considered.insert(key);
     switch (VerifyOne(folder, asked, &plan)) {
       case Outcome::kServed:
@@ -218,7 +230,8 @@ ModelManager::Plan ModelManager::MakePlan(const FoundModels& found, bool asked) 
       case Outcome::kNotServed:
         break;
       case Outcome::kUnsettled:
-        plan.left_alone.insert(folder.model);
+        ++count;  // so that no lower version takes its place
+        plan.unsettled.insert(folder.model);
         break;
       case Outcome::kStopped:
         plan.stopped = true;
@@ -229,33 +242,23 @@ ModelManager::Plan ModelManager::MakePlan(const FoundModels& found, bool asked) 
 }
 
 ModelManager::Outcome ModelManager::VerifyOne(const VersionFolder& folder, bool asked, Plan* plan) {
+  if (const std::optional<Outcome> known = FindOutcome(folder); known.has_value()) return *known;
   const Key key{folder.model, folder.version};
-  bool serving = false;
-  {
-    MutexLock lock(&mutex_);
-    const auto found = entries_.find(key);
-    if (found != entries_.end()) {
-      Entry& entry = found->second;
-      const bool same = entry.fingerprint == folder.fingerprint;
-      serving = entry.state == State::kServing;
-      if (entry.state == State::kLeaving) return Outcome::kNotServed;
-      if (entry.state == State::kFailed && same && !entry.try_again) return Outcome::kNotServed;
-      if (serving && entry.reason_passes && !entry.missed) {
-        entry.reason.clear();
-        entry.reason_passes = false;
-      }
-      if (serving && same) return Outcome::kServed;
-    }
+  if (!folder.status.ok()) {
+    plan->first_error.Update(folder.status);
+    SetFailed(key, folder.status);
+    return Outcome::kNotServed;
   }
-  if (serving) {
-    CheckUnchanged(key, folder);
-    return Outcome::kServed;
-  }
-  // What is still being copied changes from one look to the next.
+  // What is still being copied changes from one poll to the next.
   const auto seen = seen_.find(key);
   if (!asked && (seen == seen_.end() || seen->second != folder.fingerprint)) {
+    if (++unsettled_[key] == kManyPolls) {
+      spdlog::warn("{} is not loaded, because its files have changed in each of {} polls: {}",
+                   NameOf(key), kManyPolls, Printable(folder.path));
+    }
     return Outcome::kUnsettled;
   }
+  unsettled_.erase(key);
   SetLoading(key, folder.fingerprint);
   absl::StatusOr<VerifiedModel> model = loader_->Verify(folder);
   if (!model.ok()) {
@@ -265,6 +268,37 @@ ModelManager::Outcome ModelManager::VerifyOne(const VersionFolder& folder, bool 
     return Outcome::kNotServed;
   }
   plan->to_prepare.push_back({key, *std::move(model)});
+  return Outcome::kServed;
+}
+
+std::optional<ModelManager::Outcome> ModelManager::FindOutcome(const VersionFolder& folder) {
+  const Key key{folder.model, folder.version};
+  {
+    MutexLock lock(&mutex_);
+    const auto found = entries_.find(key);
+    if (found == entries_.end()) return std::nullopt;
+    Entry& entry = found->second;
+    const bool same = folder.status.ok() && entry.fingerprint == folder.fingerprint;
+    switch (entry.state) {
+      case State::kLoading:
+        return std::nullopt;
+      case State::kFailed:
+        if (same && (!entry.try_again || tried_.contains(key))) return Outcome::kNotServed;
+        return std::nullopt;
+      case State::kDraining:
+        if (!same || entry.changed || !registry_->Publish(entry.servable).ok()) {
+          entry.came_back = true;
+          return Outcome::kNotServed;
+        }
+        entry.state = State::kServing;
+        spdlog::info("{} serves again", NameOf(key));
+        break;
+      case State::kServing:
+        if (entry.missed) return Outcome::kServed;
+        break;
+    }
+  }
+  CheckUnchanged(folder);
   return Outcome::kServed;
 }
 
@@ -290,9 +324,9 @@ absl::Status ModelManager::PrepareAndPublish(const ToPrepare& one) {
 }
 
 void ModelManager::Withdraw(const Plan& plan, const FoundModels& found) {
-  const auto is_wanted = [&plan](const std::string& model) {
-    const auto first = plan.wanted.lower_bound({model, ""});
-    return first != plan.wanted.end() && first->first == model;
+  const auto wanted_of = [&plan](const std::string& model) {
+    return std::count_if(plan.wanted.begin(), plan.wanted.end(),
+                         [&model](const Key& key) { return key.first == model; });
   };
   const auto is_there = [&found](const std::string& model) {
     return std::any_of(found.versions.begin(), found.versions.end(),
@@ -301,36 +335,36 @@ void ModelManager::Withdraw(const Plan& plan, const FoundModels& found) {
   MutexLock lock(&mutex_);
   for (auto& [key, entry] : entries_) {
     if (entry.state != State::kServing || plan.wanted.contains(key)) continue;
-    if (plan.left_alone.contains(key.first)) continue;
     const auto unreadable = found.unreadable.find(key.first);
     if (unreadable != found.unreadable.end()) {
-      entry.reason_passes = true;
-      Complain(key, entry,
-               absl::StrCat("it serves on, but nobody knows what is in its folder: ",
-                            unreadable->second.message()));
+      SetReason(key, entry, CannotBeRead(unreadable->second));
+      continue;
+    }
+    // It is needed until the version that is still being copied can be served.
+    if (plan.unsettled.contains(key.first) && wanted_of(key.first) < options_.policy.most &&
+        !options_.policy.is_all()) {
       continue;
     }
     // Something must take its place: a version of the same model, or, if all of the model is gone,
     // another model.
-    if (!is_wanted(key.first) && (is_there(key.first) || plan.wanted.empty())) {
-      entry.reason_passes = true;
-      Complain(key, entry, "its folder is gone, and nothing takes its place, so it serves on");
+    if (wanted_of(key.first) == 0 && (is_there(key.first) || plan.wanted.empty())) {
+      SetReason(key, entry, kGone);
       continue;
     }
     registry_->Withdraw(key.first, key.second).IgnoreError();
-    entry.state = State::kLeaving;
+    entry.state = State::kDraining;
     entry.reason.clear();
-    spdlog::info("{} takes no more requests", NameOf(key));
+    spdlog::info("{} is withdrawn, and finishes its requests", NameOf(key));
   }
   TellCounts();
 }
 
-void ModelManager::FreeLeaving() {
+void ModelManager::FreeDrained() {
   std::vector<std::pair<Key, ServableHandle>> done;
   {
     MutexLock lock(&mutex_);
     for (auto& [key, entry] : entries_) {
-      if (entry.state != State::kLeaving || entry.servable.use_count() > 1) continue;
+      if (entry.state != State::kDraining || entry.servable.use_count() > 1) continue;
       done.emplace_back(key, std::move(entry.servable));
     }
   }
@@ -339,6 +373,7 @@ void ModelManager::FreeLeaving() {
     events_->OnModelUnloaded(servable->id());
     spdlog::info("{} is unloaded", NameOf(key));
     MutexLock lock(&mutex_);
+    asked_ |= entries_[key].came_back;
     entries_.erase(key);
   }
 }
@@ -356,26 +391,45 @@ void ModelManager::Remember(const FoundModels& found) {
   for (const VersionFolder& folder : found.versions) {
     seen_[{folder.model, folder.version}] = folder.fingerprint;
   }
+  std::erase_if(unsettled_, [this](const auto& one) { return !seen_.contains(one.first); });
 }
 
-bool ModelManager::IsServing(const Key& key) const {
-  MutexLock lock(&mutex_);
-  const auto found = entries_.find(key);
-  return found != entries_.end() && found->second.state == State::kServing;
+void ModelManager::WarnOfUnreadable(const FoundModels& found) {
+  std::map<std::string, std::string> unreadable;
+  for (const auto& [model, status] : found.unreadable) {
+    const std::string error(status.message());
+    if (unreadable_[model] != error) {
+      spdlog::warn("nothing of model {} is loaded or withdrawn: {}", Shown(model),
+                   Printable(error));
+    }
+    unreadable[model] = error;
+  }
+  unreadable_ = std::move(unreadable);
 }
 
-void ModelManager::CheckUnchanged(const Key& key, const VersionFolder& folder) {
-  const absl::StatusOr<std::string> content = ContentOf(folder);
+void ModelManager::CheckUnchanged(const VersionFolder& folder) {
+  const Key key{folder.model, folder.version};
+  bool looked_at = false;
+  {
+    MutexLock lock(&mutex_);
+    looked_at = entries_[key].fingerprint == folder.fingerprint;
+  }
+  absl::StatusOr<std::string> content = "";
+  if (!folder.status.ok()) {
+    content = folder.status;
+  } else if (!looked_at) {
+    content = ContentOf(folder);
+  }
   MutexLock lock(&mutex_);
   Entry& entry = entries_[key];
-  entry.fingerprint = folder.fingerprint;
-  if (content.ok() && *content == entry.servable->content()) {
-    entry.reason.clear();
+  if (!looked_at && content.ok()) {
+    entry.changed = *content != entry.servable->content();
+    entry.fingerprint = folder.fingerprint;
+  }
+  if (!looked_at && !content.ok()) {
+    SetReason(key, entry, CannotBeRead(content.status()));
   } else {
-    entry.reason_passes = false;
-    Complain(key, entry,
-             "its files have changed, but a version never does, so it serves on as it was loaded; "
-             "wanted a new version");
+    SetReason(key, entry, entry.changed ? kChanged : "");
   }
   TellCounts();
 }
@@ -393,18 +447,22 @@ void ModelManager::SetFailed(const Key& key, const absl::Status& status) {
     entries_.erase(key);
     return;
   }
+  tried_.insert(key);
   Entry& entry = entries_[key];
   entry.state = State::kFailed;
   entry.try_again = MayPass(status.code());
-  Complain(key, entry, std::string(status.message()));
+  SetReason(key, entry, std::string(status.message()));
   TellCounts();
 }
 
-void ModelManager::Complain(const Key& key, Entry& entry, std::string reason) {
+void ModelManager::SetReason(const Key& key, Entry& entry, std::string reason) {
   if (entry.reason == reason) return;
-  const bool serves = entry.state == State::kServing;
-  spdlog::error("{} {}: {}", NameOf(key), serves ? "needs attention" : "cannot be served",
-                Printable(reason));
+  const char* const what = entry.state == State::kServing ? "needs attention" : "cannot be served";
+  if (reason.empty()) {
+    spdlog::info("{} is in order again", NameOf(key));
+  } else {
+    spdlog::error("{} {}: {}", NameOf(key), what, Printable(reason));
+  }
   entry.reason = std::move(reason);
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -27,20 +28,18 @@
 
 namespace hellocnn::server {
 
-// Looks into the folders, and makes the registry follow: what the policy wants is loaded, verified
-// and warmed up, and only then published; what it wants no more is withdrawn after that, and its
-// queue and engines are freed when its last request has ended. So at no time is a model without a
-// version that was served before.
+// Polls the folders of models and updates the registry. Loads, verifies and warms up what the
+// policy selects, and only then publishes it. Then withdraws what the policy no longer selects, and
+// frees its queue and engines when its last request has ended. So a model that stays selected is
+// served without a gap.
 //
-// - A version is loaded when its files have not changed from one look to the next, and is gone when
-//   it is missing in two looks. If the manager is asked to look, one look is enough.
-// - A version that cannot be served is left alone until its files change, unless the reason may
-// pass
-//   by itself, and the next lower one takes its place.
-// - A version never changes while it serves: if its files do, it goes on with what it has.
-// - What vanishes is withdrawn, but never the last version of all. Of a model whose folder cannot
-// be
-//   read, nothing is withdrawn.
+// - A version is loaded if two polls in a row find the same files, and is gone if two polls do not
+//   find it. If the manager is asked to poll, one is enough.
+// - A version that cannot be served is left alone until its files change, unless the cause may be
+//   temporary, and the next lower one is served.
+// - A version never changes while it serves: if its files do, it stays as it was loaded.
+// - A version that is gone is withdrawn, unless nothing takes its place. Of a model whose folder
+//   cannot be read, nothing is withdrawn.
 //
 // Thread-safe, but for Start, Watch and Look.
 class ModelManager {
@@ -52,31 +51,31 @@ class ModelManager {
     absl::Duration interval = absl::InfiniteDuration();
   };
 
-  // All pointers outlive the manager. Whoever calls Stop lets the StopCheck of `loader` say so
-  // before.
+  // All pointers outlive the manager. The StopCheck of `loader` must return true before Stop is
+  // called.
   ModelManager(Options options, ModelLoader* loader, ModelRegistry* registry,
                BatchDispatcher* dispatcher, Events* events, const Clock* clock);
   // Calls Stop.
   ~ModelManager();
 
-  // Loads what the policy wants. Calls `verified` once all of it has been verified, before engines
-  // are made and warmed up; an error of it ends the start. Blocks for as long as loading takes. An
-  // error is that of ModelRepository::Open, of `verified`, or, if no version can be served, of the
-  // first that was tried. CANCELLED: stopped.
+  // Loads what the policy wants. Calls `verified` once, after verification and before the first
+  // engines are made and warmed up; an error of it ends the start. Blocks for as long as loading
+  // takes. An error is that of ModelRepository::Open, of `verified`, or, if no version can be
+  // served, of the first that was tried. CANCELLED: stopped.
   absl::Status Start(const std::function<absl::Status()>& verified);
 
   // Starts the thread that looks into the folders from now on. Throws std::system_error if there is
   // no thread.
   void Watch();
 
-  // Looks once, as the thread does, which must not run. `asked` says that nothing is to be waited
-  // for. Blocks while it loads models.
+  // Polls once. Must not be called while the thread of Watch runs. `asked` says that one poll is
+  // enough. Blocks while it loads models.
   void Look(bool asked) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Asks the thread to look now. Does not block.
   void Rescan();
 
-  // Returns all versions that are served, are to be served, or are leaving; sorted by name, and
+  // Returns all versions that are served, are to be served, or drain; sorted by name, and
   // then from the lowest version to the highest. Does not block.
   std::vector<ModelStatus> List() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -97,11 +96,12 @@ class ModelManager {
   struct Entry {
     ModelStatus::State state = ModelStatus::State::kLoading;
     std::string reason;
-    bool reason_passes = false;  // once its folder is there again
-    bool try_again = false;      // although no file has changed
-    bool missed = false;         // its folder was not there at the last look
-    std::string fingerprint;     // of the files that were loaded, or that failed
-    ServableHandle servable;     // while it serves and leaves
+    bool changed = false;     // its files have other content than was loaded
+    bool missed = false;      // the last poll did not find it
+    bool try_again = false;   // it failed, and may be served although no file changes
+    bool came_back = false;   // it is to be served again, but not before it has drained
+    std::string fingerprint;  // of the files that were loaded, that failed, or that were looked at
+    ServableHandle servable;  // while it serves and drains
   };
   struct ToPrepare {
     Key key;
@@ -110,9 +110,9 @@ class ModelManager {
   // What one look wants.
   struct Plan {
     std::vector<ToPrepare> to_prepare;
-    std::set<Key> wanted;              // what is to be served, with what is to be prepared
-    std::set<Key> considered;          // with what cannot be served
-    std::set<std::string> left_alone;  // models of which nothing is withdrawn in this look
+    std::set<Key> wanted;             // what is to be served, with what is to be prepared
+    std::set<Key> considered;         // with what cannot be served
+    std::set<std::string> unsettled;  // models of which a version is still being copied
     absl::Status first_error;
     bool stopped = false;
   };
@@ -127,22 +127,25 @@ class ModelManager {
   Plan MakePlan(const FoundModels& found, bool asked) ABSL_LOCKS_EXCLUDED(mutex_);
   Outcome VerifyOne(const VersionFolder& folder, bool asked, Plan* plan)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // What is known of it without loading it, if that is enough.
+  std::optional<Outcome> FindOutcome(const VersionFolder& folder) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status PrepareAndPublish(const ToPrepare& one) ABSL_LOCKS_EXCLUDED(mutex_);
   // Withdraws what the plan does not want, if something takes its place.
   void Withdraw(const Plan& plan, const FoundModels& found) ABSL_LOCKS_EXCLUDED(mutex_);
   // Frees the queues and engines of what has no request left.
-  void FreeLeaving() ABSL_LOCKS_EXCLUDED(mutex_);
+  void FreeDrained() ABSL_LOCKS_EXCLUDED(mutex_);
   // Forgets versions that have failed and are not wanted any more.
   void ForgetFailed(const Plan& plan) ABSL_LOCKS_EXCLUDED(mutex_);
+  // For the next poll, and for the log, once each.
   void Remember(const FoundModels& found);
+  void WarnOfUnreadable(const FoundModels& found);
 
-  bool IsServing(const Key& key) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // Complains if the folder of a version that serves has other content than what was loaded.
-  void CheckUnchanged(const Key& key, const VersionFolder& folder) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Sets the reason of a version that serves: whether its folder is as it was loaded.
+  void CheckUnchanged(const VersionFolder& folder) ABSL_LOCKS_EXCLUDED(mutex_);
   void SetLoading(const Key& key, const std::string& fingerprint) ABSL_LOCKS_EXCLUDED(mutex_);
   void SetFailed(const Key& key, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Sets the reason, and logs it once.
-  static void Complain(const Key& key, Entry& entry, std::string reason);
+  // Sets the reason, which may be empty, and logs one that is new.
+  static void SetReason(const Key& key, Entry& entry, std::string reason);
   void TellCounts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
@@ -154,7 +157,10 @@ class ModelManager {
 
   // For the thread that looks.
   std::unique_ptr<ModelRepository> repository_;
-  std::map<Key, std::string, NamedBefore> seen_;  // the fingerprints of the last look
+  std::map<Key, std::string, NamedBefore> seen_;   // the fingerprints of the last look
+  std::set<Key> tried_;                            // what has failed in this poll
+  std::map<Key, int, NamedBefore> unsettled_;      // for how many polls
+  std::map<std::string, std::string> unreadable_;  // models, with the errors
   std::string last_scan_error_;
 
   mutable Mutex mutex_;

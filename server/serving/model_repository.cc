@@ -100,18 +100,18 @@ absl::StatusOr<std::vector<VersionFolder>> VersionsIn(const std::string& path,
   std::vector<VersionFolder> versions;
   for (const std::string& name : *names) {
     if (!IsVersionNumber(name)) continue;
-    const std::string folder = absl::StrCat(path, "/", name);
-    const absl::StatusOr<bool> has_card = Exists(folder + kCard);
-    if (!has_card.ok()) return has_card.status();
-    if (!*has_card) continue;
-    absl::StatusOr<std::string> fingerprint = Fingerprint(folder);
+    VersionFolder version{.model = model,
+                          .version = name,
+                          .path = absl::StrCat(path, "/", name),
+                          .must_match_card = true};
+    const absl::StatusOr<bool> has_card = Exists(version.path + kCard);
+    if (has_card.ok() && !*has_card) continue;
+    absl::StatusOr<std::string> fingerprint = Fingerprint(version.path);
     if (absl::IsNotFound(fingerprint.status())) continue;
-    if (!fingerprint.ok()) return fingerprint.status();
-    versions.push_back({.model = model,
-                        .version = name,
-                        .path = folder,
-                        .fingerprint = *std::move(fingerprint),
-                        .must_match_card = true});
+    version.status.Update(has_card.status());
+    version.status.Update(fingerprint.status());
+    if (version.status.ok()) version.fingerprint = *std::move(fingerprint);
+    versions.push_back(std::move(version));
   }
   return versions;
 }
@@ -165,6 +165,7 @@ absl::StatusOr<ModelRepository> ModelRepository::Open(const std::string& path) {
     const absl::StatusOr<FoundModels> found = repository.Scan();
     if (!found.ok()) return found.status();
     if (!found->versions.empty()) return repository;
+    if (!found->unreadable.empty()) return found->unreadable.begin()->second;
   }
   return absl::NotFoundError(absl::StrCat(
       "there is no model in ", path, "; wanted ", path,

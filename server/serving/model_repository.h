@@ -14,11 +14,13 @@ namespace hellocnn::server {
 // One version of a model: a folder, or a weight file without a card.
 struct VersionFolder {
   std::string model;    // its name
-  std::string version;  // a number, except for the only version of a folder that says so itself
+  std::string version;  // a number; of a path that is one version, what its card says
   std::string path;
   bool is_weight_file = false;
   // Changes if the file, or a file of the folder, is added, removed, replaced or written.
   std::string fingerprint;
+  // OK, or why the folder cannot be read. Then there is no fingerprint.
+  absl::Status status;
   // True if the weights must be those that the card was written for. A version that is copied into
   // place is not whole before that.
   bool must_match_card = false;
@@ -28,7 +30,8 @@ struct VersionFolder {
 struct FoundModels {
   // Sorted by model and then from the highest version to the lowest.
   std::vector<VersionFolder> versions;
-  // Why it is not known what there is of a model, by its name. None of its versions is above.
+  // The errors of models whose folders could not be read, by their names. `versions` has nothing of
+  // them.
   std::map<std::string, absl::Status> unreadable;
 };
 

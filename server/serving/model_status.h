@@ -7,11 +7,11 @@
 namespace hellocnn::server {
 
 struct ModelStatus {
-  enum class State { kLoading, kServing, kLeaving, kFailed };
+  enum class State { kLoading, kServing, kDraining, kFailed };
   std::string name;
   std::string version;
   State state = State::kLoading;
-  // Why it has failed, or what is wrong with it although it serves. Otherwise empty.
+  // Why it has failed, also while it is tried again, or, if it serves, what needs attention.
   std::string reason;
 };
 

@@ -419,7 +419,8 @@ TEST(Client, ListsTheModels) {
   EXPECT_TRUE(current.is_current && current.is_default);
   std::vector<std::string> states;
   for (const ModelStatus& status : *models) states.push_back(ToString(status.state));
-  EXPECT_THAT(states, ElementsAre("FAILED", "SERVING", "UNKNOWN", "LOADING", "LEAVING", "UNKNOWN"));
+  EXPECT_THAT(states,
+              ElementsAre("FAILED", "SERVING", "UNKNOWN", "LOADING", "DRAINING", "UNKNOWN"));
 }
 
 TEST(Client, ListingModelsFailsAsOtherCallsDo) {

@@ -135,10 +135,9 @@ void MetricSeries::AddBatches(const ServerInfo& info) {
   queue_images =
       &Gauge("hellocnn_queue_images", "Number of images that wait, in all queues.").Add({});
   queue_capacity = &Gauge("hellocnn_queue_capacity_images",
-                          "Number of images that fit into the queues of all versions together.")
+                          "Number of images that fit into the queue of one version.")
                         .Add({});
-  capacity_of_one = info.queue_capacity;
-  queue_capacity->Set(capacity_of_one);
+  queue_capacity->Set(info.queue_capacity);
   queue_duration = sharded.AddHistogram("hellocnn_queue_duration_seconds",
                                         "Time for which a request waited in the queue.", kSeconds);
   compute_duration = sharded.AddHistogram("hellocnn_compute_duration_seconds",

@@ -74,7 +74,6 @@ struct MetricSeries {
   prometheus::Gauge* connections = nullptr;
   prometheus::Gauge* queue_images = nullptr;
   prometheus::Gauge* queue_capacity = nullptr;
-  double capacity_of_one = 0;  // of the queue of one version
   prometheus::Gauge* model_load_duration = nullptr;
   prometheus::Gauge* model_loaded_timestamp = nullptr;
   prometheus::Gauge* serving_versions = nullptr;

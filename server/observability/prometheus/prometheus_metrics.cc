@@ -190,7 +190,6 @@ void PrometheusMetrics::OnModelUnloaded(ModelId model) {
 
 void PrometheusMetrics::OnVersions(int serving, int failed) {
   series_->serving_versions->Set(serving);
-  series_->queue_capacity->Set(series_->capacity_of_one * std::max(serving, 1));
   series_->failed_versions->Set(failed);
 }
 
@@ -229,7 +228,8 @@ Overview PrometheusMetrics::overview() const {
   overview.images = value(series_->answered);
   for (const MetricSeries::Counter& counter : series_->released) overview.batches += value(counter);
   overview.queued_images = value(*series_->queue_images);
-  overview.queue_capacity = value(*series_->queue_capacity);
+  overview.queue_capacity = value(*series_->queue_capacity) *
+                            std::max<std::int64_t>(value(*series_->serving_versions), 1);
   overview.connections = value(*series_->connections);
   for (const MetricSeries::Counter& counter : series_->busy) {
     overview.busy += absl::Seconds(counter.Value());

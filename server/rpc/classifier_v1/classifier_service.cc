@@ -62,8 +62,8 @@ v1::ModelStatus::State StateOf(ModelStatus::State state) {
       return v1::ModelStatus::STATE_LOADING;
     case ModelStatus::State::kServing:
       return v1::ModelStatus::STATE_SERVING;
-    case ModelStatus::State::kLeaving:
-      return v1::ModelStatus::STATE_LEAVING;
+    case ModelStatus::State::kDraining:
+      return v1::ModelStatus::STATE_DRAINING;
     case ModelStatus::State::kFailed:
       return v1::ModelStatus::STATE_FAILED;
   }

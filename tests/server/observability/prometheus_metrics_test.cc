@@ -232,7 +232,7 @@ TEST_F(PrometheusMetricsTest, ModelsThatComeAndGoAddNoSeries) {
 TEST_F(PrometheusMetricsTest, VersionsAreCountedByState) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_model_versions{state=\"serving\"} 0\n"));
   metrics_.OnVersions(3, 1);
-  EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_queue_capacity_images 12288\n"));
+  EXPECT_EQ(metrics_.overview().queue_capacity, 3 * 4096);
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_model_versions{state=\"serving\"} 3\n"));
   EXPECT_THAT(metrics_.Text(), HasSubstr("hellocnn_model_versions{state=\"failed\"} 1\n"));
 }

@@ -46,7 +46,7 @@ class ModelManagerTest : public ::testing::Test {
 
   // "name/version state", and the reason if there is one.
   std::vector<std::string> List() const {
-    static constexpr const char* kStates[] = {"loading", "serving", "leaving", "failed"};
+    static constexpr const char* kStates[] = {"loading", "serving", "draining", "failed"};
     std::vector<std::string> list;
     for (const ModelStatus& status : manager_->List()) {
       list.push_back(status.name + "/" + status.version + " " +
@@ -113,7 +113,7 @@ TEST_F(ModelManagerTest, NewVersionTakesOverAndTheOldOneIsFreed) {
   ASSERT_TRUE(Start("mnist").ok());
   folders_.Add("mnist/2");
   Look();
-  EXPECT_THAT(List(), ElementsAre("mnist/1 leaving", "mnist/2 serving"));
+  EXPECT_THAT(List(), ElementsAre("mnist/1 draining", "mnist/2 serving"));
   EXPECT_EQ(Current(), "2");
   Look();
   EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
@@ -126,7 +126,7 @@ TEST_F(ModelManagerTest, OldVersionLivesUntilItsLastRequestHasEnded) {
   ServableHandle request = registry_.Default().value();
   folders_.Add("mnist/2");
   Look(3);
-  EXPECT_THAT(List(), ElementsAre("mnist/1 leaving", "mnist/2 serving"));
+  EXPECT_THAT(List(), ElementsAre("mnist/1 draining", "mnist/2 serving"));
   EXPECT_THAT(told_.unloaded(), ElementsAre());
   request.reset();
   Look(2);
@@ -180,11 +180,13 @@ TEST_F(ModelManagerTest, LastVersionServesOnWhateverHappensToItsFolder) {
   ASSERT_TRUE(Start("mnist").ok());
   folders_.Remove("mnist/1");
   Look(2);
-  EXPECT_THAT(List(), ElementsAre(HasSubstr("mnist/1 serving: its folder is gone")));
+  EXPECT_THAT(List(), ElementsAre(HasSubstr("mnist/1 serving: it is not in the folder any more")));
   EXPECT_EQ(Current(), "1");
   folders_.Remove("mnist");
   Look();
-  EXPECT_THAT(List(), ElementsAre(HasSubstr("mnist/1 serving: it serves on, but nobody knows")));
+  EXPECT_THAT(
+      List(),
+      ElementsAre(HasSubstr("mnist/1 serving: it stays served, but its folder cannot be read")));
   folders_.Add("mnist/2");
   Look(2);
   EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
@@ -314,7 +316,7 @@ TEST_F(ModelManagerTest, ComplaintOfAFolderThatIsGoneEndsWhenItIsBack) {
   ASSERT_TRUE(Start("mnist").ok());
   std::filesystem::rename(folders_.Path("mnist/1"), folders_.Path("mnist/.1"));
   Look();
-  EXPECT_THAT(List(), ElementsAre(HasSubstr("its folder is gone")));
+  EXPECT_THAT(List(), ElementsAre(HasSubstr("it is not in the folder any more")));
   std::filesystem::rename(folders_.Path("mnist/.1"), folders_.Path("mnist/1"));
   Look();
   EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
@@ -330,11 +332,67 @@ TEST_F(ModelManagerTest, ModelThatCannotBeReadServesOnAndTheOthersAreFollowed) {
   folders_.Add("b/2");
   Look(2);
   EXPECT_THAT(List(),
-              ElementsAre(HasSubstr("a/1 serving: it serves on, but nobody knows"), "b/2 serving"));
+              ElementsAre(HasSubstr("a/1 serving: it stays served, but its folder cannot be read"),
+                          "b/2 serving"));
   std::filesystem::remove(folders_.Path("a"));
   std::filesystem::rename(folders_.Path(".a"), folders_.Path("a"));
   Look();
   EXPECT_THAT(List(), ElementsAre("a/1 serving", "b/2 serving"));
+}
+
+TEST_F(ModelManagerTest, VersionThatCannotBeReadHidesNoOther) {
+  for (const char* version : {"1", "2"}) folders_.Add(std::string("mnist/") + version);
+  std::filesystem::create_symlink("3", folders_.Path("mnist/3"));  // a loop
+  ASSERT_TRUE(Start("mnist").ok());
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving", HasSubstr("mnist/3 failed: ")));
+  std::filesystem::remove(folders_.Path("mnist/3"));
+  folders_.Add("mnist/3");
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/3 serving"));
+  std::filesystem::rename(folders_.Path("mnist/3"), folders_.Path("mnist/.3"));
+  std::filesystem::create_symlink("3", folders_.Path("mnist/3"));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre(HasSubstr("mnist/3 serving: it stays served, but its folder")));
+}
+
+TEST_F(ModelManagerTest, ComplaintOfChangedFilesOutlivesAFolderThatIsGoneForAWhile) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist").ok());
+  folders_.Write("mnist/1/model_card.json", folders_.Read("mnist/1/model_card.json") + " ");
+  Look();
+  EXPECT_THAT(List(), ElementsAre(HasSubstr("mnist/1 serving: its files have changed")));
+  std::filesystem::rename(folders_.Path("mnist/1"), folders_.Path("mnist/.1"));
+  Look();
+  EXPECT_THAT(List(), ElementsAre(HasSubstr("not in the folder any more")));
+  std::filesystem::rename(folders_.Path("mnist/.1"), folders_.Path("mnist/1"));
+  Look();
+  EXPECT_THAT(List(), ElementsAre(HasSubstr("mnist/1 serving: its files have changed")));
+}
+
+TEST_F(ModelManagerTest, VersionThatIsBackBeforeItHasDrainedServesAgain) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  ASSERT_TRUE(Start("mnist").ok());
+  const ServableHandle request = registry_.Default().value();
+  std::filesystem::rename(folders_.Path("mnist/2"), folders_.Path("mnist/.2"));
+  Look();
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", "mnist/2 draining"));
+  std::filesystem::rename(folders_.Path("mnist/.2"), folders_.Path("mnist/2"));
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
+  EXPECT_EQ(registry_.Default().value(), request);
+}
+
+TEST_F(ModelManagerTest, OtherVersionsAreLoadedBesideOneThatDoesNotSettle) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist", "all").ok());
+  folders_.Add("mnist/2");
+  for (int i = 0; i < 3; ++i) {
+    folders_.Add("mnist/3");
+    Look(1, /*asked=*/false);
+    folders_.Remove("mnist/3");
+  }
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", "mnist/2 serving"));
 }
 
 TEST_F(ModelManagerTest, CardThatCannotBeReadChangesNothing) {
@@ -343,7 +401,9 @@ TEST_F(ModelManagerTest, CardThatCannotBeReadChangesNothing) {
   const std::string card = folders_.Read("here/model_card.json");
   folders_.Write("here/model_card.json", card.substr(0, 100));
   Look(2);
-  EXPECT_THAT(List(), ElementsAre(HasSubstr("mnist/1 serving: it serves on, but nobody knows")));
+  EXPECT_THAT(
+      List(),
+      ElementsAre(HasSubstr("mnist/1 serving: it stays served, but its folder cannot be read")));
   folders_.Write("here/model_card.json", card);
   Look();
   EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
@@ -403,7 +463,7 @@ TEST_F(ModelManagerTest, ModelWithoutAGoodVersionServesItsLastOneOn) {
   Look(2);
   EXPECT_THAT(List(), Contains(HasSubstr("a/2 failed")));
   Look(2);
-  EXPECT_THAT(List(), Contains(HasSubstr("a/1 serving: its folder is gone")));
+  EXPECT_THAT(List(), Contains(HasSubstr("a/1 serving: it is not in the folder any more")));
   EXPECT_EQ(Current("a"), "1");
 }
 

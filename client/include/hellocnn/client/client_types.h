@@ -119,20 +119,20 @@ struct ModelInfo {
 
 // What a server does with one version of a model.
 enum class ModelState {
-  kUnknown,  // a state that only servers newer than this client know
-  kLoading,  // being loaded, verified and warmed up
-  kServing,  // requests can name it
-  kLeaving,  // takes no more requests, and finishes those that it has
-  kFailed,   // cannot be served; the server tries again when its files have changed
+  kUnknown,   // a state that only servers newer than this client know
+  kLoading,   // being loaded, verified and warmed up
+  kServing,   // requests can name it
+  kDraining,  // withdrawn: takes no more requests, and finishes those that it has
+  kFailed,    // cannot be served; the server tries again when its files have changed
 };
 
-// Returns "LOADING", "SERVING", "LEAVING", "FAILED" or "UNKNOWN".
+// Returns "LOADING", "SERVING", "DRAINING", "FAILED" or "UNKNOWN".
 std::string ToString(ModelState state);
 
 struct ModelStatus {
   ModelVersion model;
   ModelState state = ModelState::kUnknown;
-  // Why it cannot be served, or what is wrong with it although it is, for people, in English. It
+  // Why it cannot be served or, if it is served, what needs attention. For people, in English. It
   // comes from the server, so escape it before you write it to a terminal.
   std::string reason;
   bool is_current = false;  // serves requests that name the model and no version
