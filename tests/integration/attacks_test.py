@@ -187,7 +187,7 @@ class FloodTest(AttackTest):
 
 class HeadersTest(AttackTest):
     def test_continuations_without_end(self):
-        with self.under_attack() as server, Peer(server.address) as attacker:
+        with self.under_attack() as server, Peer(server.address, acknowledges=False) as attacker:
             attacker.send(frame(HEADERS, 0, 1, h2.request_headers(h2.CLASSIFY)))
             for _ in range(10_000):
                 if not attacker.send(frame(CONTINUATION, 0, 1, h2.header(b"x", b"y" * 100))):
@@ -195,7 +195,7 @@ class HeadersTest(AttackTest):
             self.assert_calmed(attacker)
 
     def test_one_header_in_small_pieces(self):
-        with self.under_attack() as server, Peer(server.address) as attacker:
+        with self.under_attack() as server, Peer(server.address, acknowledges=False) as attacker:
             # CVE-2023-33953: a megabyte of header, a thousand bytes a frame.
             attacker.send(frame(HEADERS, 0, 1, h2.request_headers(h2.CLASSIFY) + b"\0\1x\x7f\x81\xff\x3f"))
             for _ in range(1000):
@@ -352,9 +352,9 @@ class MalformedTest(AttackTest):
         # The frame's first bytes come alone, so that the rest is received where it belongs, one byte off.
         payload = pb.ClassifyRequest(images=[pb.Image(gray8=bytes(1024))] * 100).SerializeToString()
         sent = message(payload)
-        with self.under_attack() as server, Peer(server.address) as peer:
+        with self.under_attack() as server, Peer(server.address, acknowledges=False) as peer:
             peer.send(h2.call(1, h2.GET_MODEL))
-            self.assertEqual(peer.status_of(1), OK)  # nothing is left that the peer sends by itself
+            self.assertEqual(peer.status_of(1), OK)
             peer.send(h2.begin(3, h2.CLASSIFY) + frame(DATA, 0, 3, sent[:16_000]))
             for at in range(16_000, len(sent), 16_000):
                 part = sent[at : at + 16_000]

@@ -69,7 +69,10 @@ def indexed_header(name, value):
 
 
 class Peer:
-    """A connection whose bytes are the caller's business. A thread of it reads what the server sends, if `reads`."""
+    """A connection whose bytes are the caller's business. A thread of it reads what the server sends, if `reads`.
+
+    If it `acknowledges` SETTINGS and PING, it sends that at any time, also in the middle of what a caller sends in pieces.
+    """
 
     def __init__(self, address, settings=None, first=None, reads=True, acknowledges=True, source=None):
         host, _, port = address.rpartition(":")
