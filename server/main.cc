@@ -122,7 +122,7 @@ int Print(const ParsedOptions& parsed) {
   return 0;
 }
 
-absl::Status Serve(const Options& options, Stop* stop) {
+absl::Status Serve(const Options& options, Stop* stop) try {
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, &stop->told);
   if (!server.ok()) {
     // To be told to stop before it was ready is an orderly end, too.
@@ -143,6 +143,8 @@ absl::Status Serve(const Options& options, Stop* stop) {
   SetServer(stop, nullptr);
   (*server)->Drain();
   return absl::OkStatus();
+} catch (const std::exception& error) {  // while the thread for signals runs, which must be joined
+  return absl::InternalError(error.what());
 }
 
 int Run(int argc, char** argv) {

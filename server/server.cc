@@ -208,7 +208,7 @@ absl::Status Server::Parts::Start(const Notification* stop) {
   // Calls that have come in the meantime have waited for this.
   dispatcher_->pool().Attach(transport_->events());
   if (!status.ok()) return status;
-  models_->Watch();
+  if (status = models_->Watch(); !status.ok()) return status;
   spdlog::info("ready, listening on {}", grpc_address_);
   return absl::OkStatus();
 }

@@ -112,6 +112,8 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
     card = LoadModelCard(folder.path);
     if (!card.ok()) return card.status();
   }
+  // The files are read one after the other, and must not be replaced in between.
+  const absl::StatusOr<std::string> content_before = ContentOf(folder);
   const std::string path = folder.is_weight_file ? folder.path : WeightsOf(folder, *card);
   std::vector<std::string> notes;
   const absl::StatusOr<Weights> weights = LoadWeightFile(path, &notes);
@@ -120,6 +122,10 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
   if (!sha256.ok()) return sha256.status();
   absl::StatusOr<std::string> content = ContentOf(folder);
   if (!content.ok()) return content.status();
+  if (content_before.ok() && *content != *content_before) {
+    return absl::UnavailableError(
+        absl::StrCat(folder.path, ": the files have changed while they were read"));
+  }
   if (folder.is_weight_file) {
     card = CardWithDefaults(path, weights->classes(), *sha256);
     spdlog::warn(
@@ -149,6 +155,9 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
         return dispatcher_->pool().ForEachWorker(
             [&step](int worker) { return worker == 0 && step(); });
       });
+  if (absl::IsNotFound(engines.status())) {  // of the module, and not of the model
+    return absl::FailedPreconditionError(std::string(engines.status().message()));
+  }
   if (!engines.ok()) return engines.status();
   if (absl::Status status = CheckNotDegenerate(folder.path, *card, *engines); !status.ok()) {
     if (!options_.allow_degenerate) return status;

@@ -63,7 +63,8 @@ class ModelLoader {
   // The errors are those of LoadModelCard, LoadWeightFile, CheckStaysFinite and SelectEngines.
   // FAILED_PRECONDITION: the card and the weights have different numbers of classes, the model
   // gives all images of the verification the same class, the card was written for other weights and
-  // the folder wants a match, or the workers have stopped. CANCELLED: stopped.
+  // the folder wants a match, there is no LibTorch, or the workers have stopped. UNAVAILABLE: the
+  // files have changed while they were read. CANCELLED: stopped.
   absl::StatusOr<VerifiedModel> Verify(const VersionFolder& folder);
 
   // Makes an engine for each worker and warms it up there, between the worker's events; adds a

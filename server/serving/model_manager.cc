@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "base/shown.h"
@@ -98,8 +99,15 @@ absl::Status ModelManager::Start(const std::function<absl::Status()>& verified) 
       absl::StrCat("of the versions in ", options_.path, ", option model-versions wants none"));
 }
 
-void ModelManager::Watch() {
-  thread_ = std::thread([this] { Live(); });
+absl::Status ModelManager::Watch() {
+  try {
+    thread_ = std::thread([this] { Live(); });
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "cannot start 1 thread, which looks for new versions of models: ", error.what(),
+        "; raise the limit of processes or of address space"));
+  }
+  return absl::OkStatus();
 }
 
 void ModelManager::Rescan() {
@@ -132,17 +140,21 @@ void ModelManager::Live() {
   Instant next = clock_->Now() + options_.interval;
   while (true) {
     bool asked;
+    bool look_now;
     {
       MutexLock lock(&mutex_);
       const bool draining = std::any_of(entries_.begin(), entries_.end(), [](const auto& entry) {
         return entry.second.state == State::kDraining;
       });
       const Instant wake = draining ? std::min(next, clock_->Now() + kDrainingInterval) : next;
-      while (!stopped_ && !asked_ && clock_->Now() < wake) changed_.WaitUntil(&mutex_, wake);
+      while (!stopped_ && !asked_ && !look_now_ && clock_->Now() < wake) {
+        changed_.WaitUntil(&mutex_, wake);
+      }
       if (stopped_) return;
       asked = std::exchange(asked_, false);
+      look_now = std::exchange(look_now_, false);
     }
-    if (!asked && clock_->Now() < next) {
+    if (!asked && !look_now && clock_->Now() < next) {
       FreeDrained();
       continue;
     }
@@ -178,7 +190,7 @@ void ModelManager::Look(bool asked) {
     if (plan.stopped) return;
   }
   Withdraw(plan, *found);
-  ForgetFailed(plan);
+  ForgetFailed(plan, *found);
   Remember(*found);
 }
 
@@ -246,6 +258,7 @@ ModelManager::Outcome ModelManager::VerifyOne(const VersionFolder& folder, bool 
   const Key key{folder.model, folder.version};
   if (!folder.status.ok()) {
     plan->first_error.Update(folder.status);
+    SetLoading(key, /*fingerprint=*/"");  // so that it is tried again once it can be read
     SetFailed(key, folder.status);
     return Outcome::kNotServed;
   }
@@ -290,7 +303,9 @@ std::optional<ModelManager::Outcome> ModelManager::FindOutcome(const VersionFold
           entry.came_back = true;
           return Outcome::kNotServed;
         }
+        if (repository_->is_one_version()) registry_->SetDefault(key.first);
         entry.state = State::kServing;
+        entry.missed = entry.came_back = false;
         spdlog::info("{} serves again", NameOf(key));
         break;
       case State::kServing:
@@ -343,6 +358,7 @@ void ModelManager::Withdraw(const Plan& plan, const FoundModels& found) {
     // It is needed until the version that is still being copied can be served.
     if (plan.unsettled.contains(key.first) && wanted_of(key.first) < options_.policy.most &&
         !options_.policy.is_all()) {
+      SetReason(key, entry, entry.changed ? kChanged : "");
       continue;
     }
     // Something must take its place: a version of the same model, or, if all of the model is gone,
@@ -353,6 +369,7 @@ void ModelManager::Withdraw(const Plan& plan, const FoundModels& found) {
     }
     registry_->Withdraw(key.first, key.second).IgnoreError();
     entry.state = State::kDraining;
+    entry.missed = entry.came_back = false;
     entry.reason.clear();
     spdlog::info("{} is withdrawn, and finishes its requests", NameOf(key));
   }
@@ -373,15 +390,16 @@ void ModelManager::FreeDrained() {
     events_->OnModelUnloaded(servable->id());
     spdlog::info("{} is unloaded", NameOf(key));
     MutexLock lock(&mutex_);
-    asked_ |= entries_[key].came_back;
+    look_now_ |= entries_[key].came_back;
     entries_.erase(key);
   }
 }
 
-void ModelManager::ForgetFailed(const Plan& plan) {
+void ModelManager::ForgetFailed(const Plan& plan, const FoundModels& found) {
   MutexLock lock(&mutex_);
-  std::erase_if(entries_, [&plan](const auto& entry) {
-    return entry.second.state == State::kFailed && !plan.considered.contains(entry.first);
+  std::erase_if(entries_, [&](const auto& entry) {
+    return entry.second.state == State::kFailed && !plan.considered.contains(entry.first) &&
+           !found.unreadable.contains(entry.first.first);
   });
   TellCounts();
 }

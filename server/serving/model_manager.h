@@ -64,9 +64,8 @@ class ModelManager {
   // served, of the first that was tried. CANCELLED: stopped.
   absl::Status Start(const std::function<absl::Status()>& verified);
 
-  // Starts the thread that looks into the folders from now on. Throws std::system_error if there is
-  // no thread.
-  void Watch();
+  // Starts the thread that polls the folders from now on. RESOURCE_EXHAUSTED: there is no thread.
+  absl::Status Watch();
 
   // Polls once. Must not be called while the thread of Watch runs. `asked` says that one poll is
   // enough. Blocks while it loads models.
@@ -135,7 +134,7 @@ class ModelManager {
   // Frees the queues and engines of what has no request left.
   void FreeDrained() ABSL_LOCKS_EXCLUDED(mutex_);
   // Forgets versions that have failed and are not wanted any more.
-  void ForgetFailed(const Plan& plan) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ForgetFailed(const Plan& plan, const FoundModels& found) ABSL_LOCKS_EXCLUDED(mutex_);
   // For the next poll, and for the log, once each.
   void Remember(const FoundModels& found);
   void WarnOfUnreadable(const FoundModels& found);
@@ -167,6 +166,7 @@ class ModelManager {
   CondVar changed_;
   std::map<Key, Entry, NamedBefore> entries_ ABSL_GUARDED_BY(mutex_);
   bool asked_ ABSL_GUARDED_BY(mutex_) = false;
+  bool look_now_ ABSL_GUARDED_BY(mutex_) = false;  // as if it were time
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread thread_;

@@ -69,13 +69,14 @@ absl::StatusOr<std::string> FingerprintOfFile(const std::string& path) {
                       absl::ToUnixNanos(absl::TimeFromTimespec(found.st_ctim)));
 }
 
-// NOT_FOUND: the folder or a file of it has vanished.
+// NOT_FOUND: the folder has vanished.
 absl::StatusOr<std::string> Fingerprint(const std::string& path) {
   const absl::StatusOr<std::vector<std::string>> names = NamesIn(path);
   if (!names.ok()) return names.status();
   std::string fingerprint;
   for (const std::string& name : *names) {
     const absl::StatusOr<std::string> file = FingerprintOfFile(absl::StrCat(path, "/", name));
+    if (absl::IsNotFound(file.status())) continue;  // gone since it was listed
     if (!file.ok()) return file.status();
     absl::StrAppend(&fingerprint, name, " ", *file, "\n");
   }

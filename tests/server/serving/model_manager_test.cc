@@ -383,6 +383,66 @@ TEST_F(ModelManagerTest, VersionThatIsBackBeforeItHasDrainedServesAgain) {
   EXPECT_EQ(registry_.Default().value(), request);
 }
 
+TEST_F(ModelManagerTest, DefaultFollowsALinkThatIsSwappedThereAndBack) {
+  for (const char* name : {"a", "b"}) folders_.Add(name);
+  std::string card = folders_.Read("b/model_card.json");
+  card.replace(card.find("\"name\": \"mnist\""), 15, "\"name\": \"digits\"");
+  folders_.Write("b/model_card.json", card);
+  const auto link_to = [this](const char* name) {
+    std::filesystem::remove(folders_.Path("here"));
+    std::filesystem::create_directory_symlink(name, folders_.Path("here"));
+  };
+  link_to("a");
+  ASSERT_TRUE(Start("here").ok());
+  const ServableHandle request = registry_.Default().value();
+  link_to("b");
+  Look();
+  EXPECT_EQ(registry_.Default().value()->name(), "digits");
+  link_to("a");
+  Look(2);
+  EXPECT_EQ(registry_.Default().value(), request);
+}
+
+TEST_F(ModelManagerTest, VersionThatCouldNotBeReadIsTriedWhenItCan) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist").ok());
+  folders_.AddBroken("mnist/2");
+  Look();
+  const auto hide = [this](const char* from, const char* to) {
+    std::filesystem::rename(folders_.Path(from), folders_.Path(to));
+  };
+  hide("mnist/2", "mnist/.2");
+  std::filesystem::create_symlink("2", folders_.Path("mnist/2"));  // a loop
+  Look();
+  EXPECT_THAT(List(), Contains(HasSubstr("mnist/2 failed: cannot look at")));
+  std::filesystem::remove(folders_.Path("mnist/2"));
+  hide("mnist/.2", "mnist/2");
+  Look();
+  EXPECT_THAT(List(), Contains(HasSubstr("weights.pt")));
+}
+
+TEST_F(ModelManagerTest, VersionThatIsBackMayBeMissingOnceAgain) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  ASSERT_TRUE(Start("mnist").ok());
+  const ServableHandle request = registry_.Default().value();
+  const auto away = [this] {
+    std::filesystem::rename(folders_.Path("mnist/2"), folders_.Path("mnist/.2"));
+  };
+  const auto back = [this] {
+    std::filesystem::rename(folders_.Path("mnist/.2"), folders_.Path("mnist/2"));
+  };
+  away();
+  Look(4, /*asked=*/false);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", "mnist/2 draining"));
+  back();
+  Look(3, /*asked=*/false);
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
+  away();
+  Look(1, /*asked=*/false);
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
+}
+
 TEST_F(ModelManagerTest, OtherVersionsAreLoadedBesideOneThatDoesNotSettle) {
   folders_.Add("mnist/1");
   ASSERT_TRUE(Start("mnist", "all").ok());
@@ -426,7 +486,7 @@ TEST_F(ModelManagerTest, OnlyVersionOfAFolderMustFitItsCardAfterTheStart) {
 TEST_F(ModelManagerTest, ThreadLooksWhenItIsAsked) {
   folders_.Add("mnist/1");
   ASSERT_TRUE(Start("mnist").ok());
-  manager_->Watch();
+  ASSERT_TRUE(manager_->Watch().ok());
   folders_.Add("mnist/2");
   manager_->Rescan();
   // The time only ends a test that fails.
