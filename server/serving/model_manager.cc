@@ -85,7 +85,7 @@ absl::Status ModelManager::Start(const std::function<absl::Status()>& verified) 
     }
     all = true;
     for (const ToPrepare& one : plan.to_prepare) {
-      const absl::Status status = PrepareAndPublish(one);
+      absl::Status status = PrepareAndPublish(one);
       if (absl::IsCancelled(status)) return status;
       first_error.Update(status);
       any |= status.ok();

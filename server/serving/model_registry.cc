@@ -28,8 +28,8 @@ std::string_view WithoutZeros(std::string_view number) {
   return first == std::string_view::npos ? std::string_view() : number.substr(first);
 }
 
-absl::Status Missing(std::string missing, std::string message) {
-  absl::Status status = absl::NotFoundError(std::move(message));
+absl::Status Missing(std::string missing, const std::string& message) {
+  absl::Status status = absl::NotFoundError(message);
   status.SetPayload(kMissing, absl::Cord(std::move(missing)));
   return status;
 }
