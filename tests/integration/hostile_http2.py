@@ -80,6 +80,7 @@ class Peer:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.goaway = None  # the error of the last GOAWAY
         self.closed = threading.Event()
+        self.acknowledged = threading.Event()  # the server's SETTINGS
         self.statuses = {}  # of gRPC by stream; None: it ended without one
         self.messages = {}  # bytes of data by stream
         self.resets = {}  # errors by stream
@@ -168,13 +169,18 @@ class Peer:
         elif not self._acknowledges:
             return
         elif kind == SETTINGS and not flags & ACK:
-            self._reply(frame(SETTINGS, ACK, 0))
+            self._reply(frame(SETTINGS, ACK, 0), self.acknowledged)
         elif kind == PING:
             self._reply(frame(PING, ACK, 0, payload))
 
-    def _reply(self, sent):
+    def _reply(self, sent, done=None):
+        def reply():
+            self.send(sent)
+            if done is not None:
+                done.set()
+
         # A thread that sends may wait until something is read.
-        threading.Thread(target=self.send, args=(sent,), daemon=True).start()
+        threading.Thread(target=reply, daemon=True).start()
 
 
 class PoliteClient:
