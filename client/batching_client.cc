@@ -94,7 +94,8 @@ void BatchingClient::Impl::SendBatch(ImageQueue::Images batch, Instant now) {
       });
 }
 
-absl::StatusOr<BatchingClient> BatchingClient::Create(Client client, BatchingOptions options) {
+absl::StatusOr<BatchingClient> BatchingClient::Create(Client client,
+                                                      const BatchingOptions& options) {
   if (absl::Status valid = ImageQueue::Validate(options); !valid.ok()) return valid;
   return BatchingClient(std::make_shared<Impl>(std::move(client), options));
 }

@@ -49,7 +49,7 @@ class BatchingClient {
  public:
   // Returns a BatchingClient that uses the connections, retries and hedging of `client`. Fails with
   // INVALID_ARGUMENT if an option is out of range; the message names the option.
-  static absl::StatusOr<BatchingClient> Create(Client client, BatchingOptions options);
+  static absl::StatusOr<BatchingClient> Create(Client client, const BatchingOptions& options);
 
   BatchingClient(BatchingClient&&) noexcept;
   BatchingClient& operator=(BatchingClient&&) noexcept;

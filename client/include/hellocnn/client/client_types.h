@@ -3,6 +3,7 @@
 #define HELLOCNN_CLIENT_CLIENT_TYPES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
