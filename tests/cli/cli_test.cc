@@ -4,77 +4,21 @@
 
 #include <atomic>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <sstream>
-#include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "base/mutex.h"
 #include "cli/app.h"
 #include "cli/images/render.h"
-#include "tests/client/fake_server.h"
-#include "tests/testing/files.h"
+#include "tests/cli/cli_fixture.h"
 
 namespace hellocnn::cli {
 namespace {
 
 using client::FakeServer;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 using Json = nlohmann::json;
-
-struct Outcome {
-  int code;
-  std::string out;
-  std::string err;
-};
-
-class CliTest : public testing::Test {
- protected:
-  // Writes an IDX file with one image of 32x32, which the fake server classifies as `digit`.
-  std::string WriteDigit(int digit) {
-    const std::string header("\0\0\x08\x03\0\0\0\1\0\0\0\x20\0\0\0\x20", 16);
-    return folder_.Write(std::to_string(digit) + ".idx",
-                         header + std::string(1024, static_cast<char>(digit)));
-  }
-
-  // Writes a picture with a bar in it that is `width` pixels wide.
-  std::string WriteBar(const std::string& name, int width) {
-    std::string pixels(60 * 60, '\xff');
-    for (int y = 10; y < 50; ++y) pixels.replace(y * 60 + 20, width, width, '\0');
-    return folder_.Write(name, "P5 60 60 255\n" + pixels);
-  }
-
-  // Writes blank digits, which the fake server classifies as 0, with these labels.
-  void WriteTestSet(const std::vector<std::uint8_t>& labels) {
-    const char count = static_cast<char>(labels.size());
-    std::string images("\0\0\x08\x03\0\0\0\0\0\0\0\x1c\0\0\0\x1c", 16);
-    images[7] = count;
-    folder_.Write("t10k-images-idx3-ubyte", images + std::string(labels.size() * 784, '\0'));
-    std::string header("\0\0\x08\x01\0\0\0\0", 8);
-    header[7] = count;
-    folder_.Write("t10k-labels-idx1-ubyte", header + std::string(labels.begin(), labels.end()));
-  }
-
-  Outcome Run(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {"hellocnn", "--server", server_.target()});
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int code = Main(static_cast<int>(argv.size()), argv.data());
-    Outcome outcome{code, testing::internal::GetCapturedStdout(),
-                    testing::internal::GetCapturedStderr()};
-    // Else nobody would see what a sanitizer has to say.
-    EXPECT_THAT(outcome.err, Not(HasSubstr("Sanitizer")));
-    return outcome;
-  }
-
-  FakeServer server_;
-  TemporaryDirectory folder_;
-};
 
 TEST_F(CliTest, ClassifyDrawsAndNamesTheDigit) {
   const std::string file = WriteDigit(7);
@@ -470,202 +414,6 @@ TEST_F(CliTest, DescribeShowsModelAndLimits) {
   EXPECT_THAT(outcome.out,
               HasSubstr("28x28, padded by 2 with black, (grey / 255 - 0.1307) / 0.3081\n"));
   EXPECT_EQ(Json::parse(Run({"describe", "--output", "json"}).out)["limits"]["queue_capacity"], 64);
-}
-
-// Makes the server have fake/7, the default model, and letters/1 and letters/2. Returns what each
-// call names.
-class TwoModels {
- public:
-  explicit TwoModels(FakeServer& server) {
-    server.get_model = [this](auto&, const v1::GetModelRequest& request,
-                              v1::GetModelResponse& response) {
-      const grpc::Status status = Choose("GetModel", request.model());
-      if (!status.ok()) return status;
-      response = FakeServer::ModelMessage();
-      Complete(request.model(), *response.mutable_model()->mutable_version());
-      return status;
-    };
-    server.classify = [this](auto&, const v1::ClassifyRequest& request,
-                             v1::ClassifyResponse& response) {
-      const grpc::Status status = Choose("Classify", request.model());
-      if (!status.ok()) return status;
-      response = FakeServer::Answer(request.images());
-      Complete(request.model(), *response.mutable_model());
-      return status;
-    };
-  }
-
-  // Returns the different calls since the last time, such as "Classify letters/2".
-  std::set<std::string> Seen() {
-    const MutexLock lock(&mutex_);
-    return std::exchange(seen_, {});
-  }
-
- private:
-  grpc::Status Choose(const std::string& method, const v1::ModelVersion& model) {
-    const MutexLock lock(&mutex_);
-    seen_.insert(method + " " + model.name() + "/" + model.version());
-    if (model.name() != "absent") return grpc::Status::OK;
-    return {grpc::StatusCode::NOT_FOUND, "there is no model \"absent\""};
-  }
-  static void Complete(const v1::ModelVersion& asked, v1::ModelVersion& model) {
-    model.set_name(asked.name().empty() ? "fake" : asked.name());
-    model.set_version(asked.version().empty() ? "7" : asked.version());
-  }
-
-  Mutex mutex_;
-  std::set<std::string> seen_ ABSL_GUARDED_BY(mutex_);
-};
-
-class ModelOptionTest : public CliTest {
- protected:
-  ~ModelOptionTest() override { server_.Stop(); }  // before what its handlers use
-  TwoModels models_{server_};
-};
-
-TEST_F(ModelOptionTest, EachCommandUsesTheModelThatItIsTold) {
-  WriteTestSet({0, 0, 5, 0, 0, 0});
-  const std::string file = WriteDigit(3);
-  const std::vector<std::vector<std::string>> commands = {
-      {"classify", file},
-      {"evaluate", "--data", folder_.path()},
-      {"load", "--requests", "4", "--warm-up", "0"},
-      {"load", "--requests", "4", "--warm-up", "0", "--data", folder_.path()}};
-  const std::vector<std::pair<std::vector<std::string>, std::string>> choices = {
-      {{}, "/"},
-      {{"--model", "letters"}, "letters/"},
-      {{"--model-version", "2"}, "/2"},
-      {{"--model", "letters", "--model-version", "2"}, "letters/2"}};
-  for (const auto& [options, wanted] : choices) {
-    for (std::vector<std::string> command : commands) {
-      SCOPED_TRACE(command.front() + " " + wanted);
-      command.insert(command.end(), options.begin(), options.end());
-      const Outcome outcome = Run(command);
-      EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
-      EXPECT_THAT(models_.Seen(), ElementsAre("Classify " + wanted, "GetModel " + wanted));
-    }
-    std::vector<std::string> describe = {"describe"};
-    describe.insert(describe.end(), options.begin(), options.end());
-    EXPECT_EQ(Run(describe).code, kExitOk);
-    EXPECT_THAT(models_.Seen(), ElementsAre("GetModel " + wanted));
-  }
-  EXPECT_THAT(Run({"describe", "--model", "letters", "--model-version", "2"}).out,
-              HasSubstr("letters, version 2\n"));
-  EXPECT_THAT(Run({"load", "--requests", "4", "--model", "letters"}).out,
-              HasSubstr("letters/7 at "));
-}
-
-// What evaluate and load try, to give a hint, they try with the same model.
-TEST_F(ModelOptionTest, HintsAreAboutTheModelThatTheCommandUses) {
-  WriteTestSet(std::vector<std::uint8_t>(20, 5));
-  EXPECT_EQ(Run({"evaluate", "--data", folder_.path(), "--model", "letters"}).code, kExitOk);
-  EXPECT_EQ(Run({"load", "--requests", "4", "--data", folder_.path(), "--model", "letters"}).code,
-            kExitOk);
-  EXPECT_THAT(models_.Seen(), ElementsAre("Classify letters/", "GetModel letters/"));
-}
-
-TEST_F(ModelOptionTest, AModelThatIsNotServedIsNotFound) {
-  WriteTestSet({0});
-  const std::vector<std::vector<std::string>> commands = {
-      {"classify", WriteDigit(3)}, {"evaluate", "--data", folder_.path()}, {"describe"}};
-  for (std::vector<std::string> command : commands) {
-    SCOPED_TRACE(command.front());
-    command.insert(command.end(), {"--model", "absent"});
-    const Outcome outcome = Run(command);
-    EXPECT_EQ(outcome.code, kExitFailed);
-    EXPECT_EQ(outcome.out, "");
-    EXPECT_EQ(outcome.err,
-              "hellocnn: there is no model \"absent\"; `hellocnn models` lists the server's models "
-              "[NOT_FOUND]\n");
-  }
-  const Outcome load = Run({"load", "--requests", "4", "--model", "absent"});
-  EXPECT_EQ(load.code, kExitFailed);
-  EXPECT_THAT(load.err, HasSubstr("there is no model \"absent\""));
-}
-
-// A model may be taken away while a command runs. Each image would fail alike.
-TEST_F(CliTest, ClassifyEndsWhenTheModelIsGone) {
-  std::atomic<int> calls = 0;
-  server_.classify = [&](auto&, auto&, auto&) {
-    ++calls;
-    return grpc::Status(grpc::StatusCode::NOT_FOUND, "there is no model \"fake\"");
-  };
-  WriteTestSet(std::vector<std::uint8_t>(200, 0));
-  const std::string set = folder_.path() + "/t10k-images-idx3-ubyte";
-  const Outcome outcome = Run({"classify", "--output", "ndjson", set, set, set, set});
-  EXPECT_EQ(outcome.code, kExitFailed);
-  EXPECT_THAT(outcome.err, HasSubstr("there is no model \"fake\" [NOT_FOUND]"));
-  EXPECT_LT(calls, 4 * 200 / 16);
-  server_.Stop();
-}
-
-// A server that knows nothing of several models ignores the field, and uses the one that it has.
-TEST_F(CliTest, AServerThatIgnoresTheModelIsNoticed) {
-  WriteTestSet({0});
-  const std::vector<std::vector<std::string>> commands = {{"classify", WriteDigit(3)},
-                                                          {"evaluate", "--data", folder_.path()},
-                                                          {"describe"},
-                                                          {"load", "--requests", "4"}};
-  for (const std::vector<std::string>& command : commands) {
-    SCOPED_TRACE(command.front());
-    const auto with = [&](const std::string& option, const std::string& value) {
-      std::vector<std::string> arguments = command;
-      arguments.insert(arguments.end(), {option, value});
-      return Run(arguments);
-    };
-    EXPECT_EQ(with("--model", "fake").code, kExitOk);
-    EXPECT_EQ(with("--model-version", "7").code, kExitOk);
-    for (const std::string option : {"--model", "--model-version"}) {
-      const Outcome outcome = with(option, "other");
-      EXPECT_EQ(outcome.code, kExitFailed);
-      EXPECT_THAT(outcome.err, HasSubstr("the server has chosen model 'fake', version '7'"));
-    }
-  }
-}
-
-TEST_F(CliTest, ModelsIsATableOfTheVersions) {
-  server_.list_models = [](v1::ListModelsResponse& response) {
-    response = FakeServer::ModelsMessage();
-    v1::ModelStatus& other = *response.add_models();
-    other.mutable_version()->set_name("letters");
-    other.mutable_version()->set_version("2024-01");
-    other.set_state(v1::ModelStatus::STATE_SERVING);
-    other.set_is_current(true);
-    response.add_models()->set_state(v1::ModelStatus::STATE_LOADING);
-    return grpc::Status::OK;
-  };
-  const Outcome outcome = Run({"models"});
-  EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
-  EXPECT_EQ(outcome.out,
-            "model    version  state    role              reason\n"
-            "fake     6        FAILED                     the weights are truncated\n"
-            "fake     7        SERVING  current, default\n"
-            "letters  2024-01  SERVING  current\n"
-            "                  LOADING\n");
-  EXPECT_EQ(outcome.err, "");
-  server_.list_models = [](v1::ListModelsResponse&) { return grpc::Status::OK; };
-  EXPECT_EQ(Run({"models"}).out, "The server has no models.\n");
-}
-
-TEST_F(CliTest, ModelsPrintsJson) {
-  const Outcome outcome = Run({"models", "--output", "json"});
-  EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
-  EXPECT_EQ(Json::parse(outcome.out), Json::parse(R"({"models": [
-      {"name": "fake", "version": "6", "state": "FAILED", "is_current": false,
-       "is_default": false, "reason": "the weights are truncated"},
-      {"name": "fake", "version": "7", "state": "SERVING", "is_current": true,
-       "is_default": true, "reason": ""}]})"));
-  server_.list_models = [](v1::ListModelsResponse&) { return grpc::Status::OK; };
-  EXPECT_EQ(Json::parse(Run({"models", "--output", "json"}).out)["models"], Json::array());
-}
-
-TEST_F(CliTest, ModelsSaysThatAServerCannotListThem) {
-  server_.list_models = [](auto&) { return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""); };
-  const Outcome outcome = Run({"models"});
-  EXPECT_EQ(outcome.code, kExitFailed);
-  EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(outcome.err, HasSubstr("cannot list its models; `hellocnn describe` shows"));
-  EXPECT_THAT(outcome.err, HasSubstr("[UNIMPLEMENTED]"));
 }
 
 TEST_F(CliTest, HealthIsTheExitCode) {
