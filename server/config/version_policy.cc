@@ -1,6 +1,7 @@
 #include "server/config/version_policy.h"
 
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
@@ -13,6 +14,10 @@ namespace {
 constexpr int kMostVersions = 1000;
 
 }  // namespace
+
+bool IsVersionNumber(std::string_view version) {
+  return !version.empty() && version.find_first_not_of("0123456789") == std::string_view::npos;
+}
 
 absl::StatusOr<VersionPolicy> VersionPolicy::Parse(const std::string& text) {
   constexpr int kAll = std::numeric_limits<int>::max();
@@ -27,10 +32,9 @@ absl::StatusOr<VersionPolicy> VersionPolicy::Parse(const std::string& text) {
     return VersionPolicy{.most = most};
   }
   VersionPolicy policy{.most = kAll};
-  for (const absl::string_view version : absl::StrSplit(text, ',')) {
-    const bool is_number =
-        !version.empty() && version.find_first_not_of("0123456789") == absl::string_view::npos;
-    if (!is_number) return wanted;
+  const std::vector<std::string> versions = absl::StrSplit(text, ',');
+  for (const std::string& version : versions) {
+    if (!IsVersionNumber(version)) return wanted;
     policy.only.emplace(version);
   }
   return policy;

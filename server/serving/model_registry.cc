@@ -1,6 +1,5 @@
 #include "server/serving/model_registry.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -8,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "base/shown.h"
+#include "server/config/version_policy.h"
 
 namespace hellocnn::server {
 namespace {
@@ -17,11 +17,6 @@ constexpr std::size_t kMostListed = 8;
 
 // The payload of a status.
 constexpr char kMissing[] = "hellocnn/missing-model";
-
-bool IsNumber(std::string_view version) {
-  return !version.empty() &&
-         std::all_of(version.begin(), version.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
 
 std::string_view WithoutZeros(std::string_view number) {
   const std::size_t first = number.find_first_not_of('0');
@@ -56,8 +51,8 @@ std::optional<std::string> MissingModel(const absl::Status& status) {
 }
 
 bool VersionOrder::operator()(std::string_view a, std::string_view b) const {
-  const bool a_counts = IsNumber(a);
-  const bool b_counts = IsNumber(b);
+  const bool a_counts = IsVersionNumber(a);
+  const bool b_counts = IsVersionNumber(b);
   if (a_counts != b_counts) return b_counts;
   if (!a_counts) return a < b;
   const std::string_view a_digits = WithoutZeros(a);

@@ -17,17 +17,13 @@
 #include "absl/time/time.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/topology.h"
+#include "server/config/version_policy.h"
 #include "server/serving/model_registry.h"
 
 namespace hellocnn::server {
 namespace {
 
 constexpr char kCard[] = "/model_card.json";
-
-bool IsVersionNumber(const std::string& name) {
-  return !name.empty() &&
-         std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
 
 bool IsAbsent(int error) { return error == ENOENT || error == ENOTDIR; }
 
