@@ -31,7 +31,7 @@ LAYERS = {
     "hellocnn/torch/": ["base/", "hellocnn/"],
     "hellocnn/train/": ["base/", "hellocnn/", "hellocnn/formats/", "hellocnn/torch/"],
     "server/config/": ["base/", "server/config/version_policy.h"],
-    "server/config/version_policy.h": [],
+    "server/config/version_policy.h": ["base/"],
     "server/scheduling/": ["base/", "hellocnn/"],
     "server/runtime/": ["base/"],
     "server/serving/": [

@@ -1,12 +1,12 @@
 #include "server/config/version_policy.h"
 
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/version_number.h"
 
 namespace hellocnn::server {
 namespace {
@@ -14,10 +14,6 @@ namespace {
 constexpr int kMostVersions = 1000;
 
 }  // namespace
-
-bool IsVersionNumber(std::string_view version) {
-  return !version.empty() && version.find_first_not_of("0123456789") == std::string_view::npos;
-}
 
 absl::StatusOr<VersionPolicy> VersionPolicy::Parse(const std::string& text) {
   constexpr int kAll = std::numeric_limits<int>::max();

@@ -5,14 +5,10 @@
 #include <limits>
 #include <set>
 #include <string>
-#include <string_view>
 
 #include "absl/status/statusor.h"
 
 namespace hellocnn::server {
-
-// Whether a version is a number, of any length: digits, and nothing else.
-bool IsVersionNumber(std::string_view version);
 
 // The highest versions, or some versions by name. Thread-compatible.
 struct VersionPolicy {

@@ -7,11 +7,11 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "hellocnn/model_card.h"
+#include "hellocnn/model_repository.h"
 #include "server/observability/events.h"
 #include "server/scheduling/batch_queue.h"
 #include "server/serving/batch_dispatcher.h"
 #include "server/serving/engine_selection.h"
-#include "server/serving/model_repository.h"
 #include "server/serving/servable.h"
 
 namespace hellocnn::server {

@@ -18,12 +18,12 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "hellocnn/model_repository.h"
 #include "server/config/version_policy.h"
 #include "server/observability/events.h"
 #include "server/serving/batch_dispatcher.h"
 #include "server/serving/model_loader.h"
 #include "server/serving/model_registry.h"
-#include "server/serving/model_repository.h"
 #include "server/serving/model_status.h"
 
 namespace hellocnn::server {

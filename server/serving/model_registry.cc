@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "base/shown.h"
-#include "server/config/version_policy.h"
 
 namespace hellocnn::server {
 namespace {
@@ -17,11 +16,6 @@ constexpr std::size_t kMostListed = 8;
 
 // The payload of a status.
 constexpr char kMissing[] = "hellocnn/missing-model";
-
-std::string_view WithoutZeros(std::string_view number) {
-  const std::size_t first = number.find_first_not_of('0');
-  return first == std::string_view::npos ? std::string_view() : number.substr(first);
-}
 
 absl::Status Missing(std::string missing, const std::string& message) {
   absl::Status status = absl::NotFoundError(message);
@@ -48,17 +42,6 @@ std::optional<std::string> MissingModel(const absl::Status& status) {
   const absl::optional<absl::Cord> missing = status.GetPayload(kMissing);
   if (!missing.has_value()) return std::nullopt;
   return std::string(*missing);
-}
-
-bool VersionOrder::operator()(std::string_view a, std::string_view b) const {
-  const bool a_counts = IsVersionNumber(a);
-  const bool b_counts = IsVersionNumber(b);
-  if (a_counts != b_counts) return b_counts;
-  if (!a_counts) return a < b;
-  const std::string_view a_digits = WithoutZeros(a);
-  const std::string_view b_digits = WithoutZeros(b);
-  if (a_digits.size() != b_digits.size()) return a_digits.size() < b_digits.size();
-  return a_digits != b_digits ? a_digits < b_digits : a < b;
 }
 
 absl::Status ModelRegistry::Publish(ServableHandle servable) {

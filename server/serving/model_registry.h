@@ -13,16 +13,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
+#include "base/version_number.h"
 #include "server/serving/servable.h"
 
 namespace hellocnn::server {
-
-// Orders versions as people count: "9" comes before "10". What is no number comes before numbers,
-// in the order of its bytes.
-struct VersionOrder {
-  using is_transparent = void;
-  bool operator()(std::string_view a, std::string_view b) const;
-};
 
 // Returns what ModelRegistry::Find did not find, "mnist" or "mnist/7", if that is what `status`
 // says.

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/server/serving/model_folders.h"
+#include "tests/testing/model_folders.h"
 #include "tests/testing/quiet_events.h"
 #include "tests/testing/recording_events.h"
 

@@ -96,18 +96,6 @@ TEST(ModelRegistryTest, DefaultCanBeSetUnlessItWasChosen) {
   EXPECT_EQ(chosen.Default().value()->name(), "a");
 }
 
-TEST(VersionOrderTest, NumbersAreCountedAndTextComesFirst) {
-  const VersionOrder before;
-  EXPECT_TRUE(before("9", "10"));
-  EXPECT_FALSE(before("10", "9"));
-  EXPECT_TRUE(before("99999999999999999999", "100000000000000000000"));
-  EXPECT_TRUE(before("v2", "1"));
-  EXPECT_FALSE(before("1", "v2"));
-  EXPECT_TRUE(before("", "0"));
-  EXPECT_NE(before("1", "01"), before("01", "1"));  // they are two versions
-  EXPECT_FALSE(before("1", "1"));
-}
-
 TEST(ModelRegistryTest, VersionThatIsServedCannotBePublishedAgain) {
   ModelRegistry registry;
   ASSERT_TRUE(registry.Publish(Named("digits", "1")).ok());

@@ -1,4 +1,4 @@
-#include "server/serving/model_repository.h"
+#include "hellocnn/model_repository.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "tests/server/serving/model_folders.h"
+#include "tests/testing/model_folders.h"
 
-namespace hellocnn::server {
+namespace hellocnn {
 namespace {
 
 using ::testing::ElementsAre;
@@ -146,4 +146,4 @@ TEST_F(ModelRepositoryTest, FolderThatVanishesIsAnErrorAndNotEmpty) {
 }
 
 }  // namespace
-}  // namespace hellocnn::server
+}  // namespace hellocnn

@@ -1,6 +1,6 @@
 // The folders from which models are served: what is there, and what has changed.
-#ifndef HELLOCNN_SERVER_SERVING_MODEL_REPOSITORY_H_
-#define HELLOCNN_SERVER_SERVING_MODEL_REPOSITORY_H_
+#ifndef HELLOCNN_MODEL_REPOSITORY_H_
+#define HELLOCNN_MODEL_REPOSITORY_H_
 
 #include <map>
 #include <string>
@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace hellocnn::server {
+namespace hellocnn {
 
 // One version of a model: a folder, or a weight file without a card.
 struct VersionFolder {
@@ -71,6 +71,6 @@ class ModelRepository {
   Kind kind_;
 };
 
-}  // namespace hellocnn::server
+}  // namespace hellocnn
 
-#endif  // HELLOCNN_SERVER_SERVING_MODEL_REPOSITORY_H_
+#endif  // HELLOCNN_MODEL_REPOSITORY_H_

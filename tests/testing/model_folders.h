@@ -1,6 +1,6 @@
 // Folders with versions of the shipped model, for tests.
-#ifndef HELLOCNN_TESTS_SERVER_SERVING_MODEL_FOLDERS_H_
-#define HELLOCNN_TESTS_SERVER_SERVING_MODEL_FOLDERS_H_
+#ifndef HELLOCNN_TESTS_TESTING_MODEL_FOLDERS_H_
+#define HELLOCNN_TESTS_TESTING_MODEL_FOLDERS_H_
 
 #include <gtest/gtest.h>
 
@@ -54,4 +54,4 @@ class ModelFolders {
 
 }  // namespace hellocnn::testing
 
-#endif  // HELLOCNN_TESTS_SERVER_SERVING_MODEL_FOLDERS_H_
+#endif  // HELLOCNN_TESTS_TESTING_MODEL_FOLDERS_H_

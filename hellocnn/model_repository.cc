@@ -1,4 +1,4 @@
-#include "server/serving/model_repository.h"
+#include "hellocnn/model_repository.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
@@ -15,12 +15,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/version_number.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/topology.h"
-#include "server/config/version_policy.h"
-#include "server/serving/model_registry.h"
 
-namespace hellocnn::server {
+namespace hellocnn {
 namespace {
 
 constexpr char kCard[] = "/model_card.json";
@@ -206,4 +205,4 @@ absl::StatusOr<FoundModels> ModelRepository::Scan() const {
   return found;
 }
 
-}  // namespace hellocnn::server
+}  // namespace hellocnn
