@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/sync_folder.h"
 
 namespace hellocnn {
 namespace {
@@ -77,12 +78,7 @@ int WriteNewFile(const std::string& path, std::string_view bytes) {
 
 // Waits until the names in the folder of `path` are on the disk. Returns 0, or errno.
 int SyncFolderOf(const std::string& path) {
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  File file(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY);
-  if (!file.is_open()) return errno;
-  const int error = file.Sync();
-  // Some file systems cannot do that, and have nothing to be waited for.
-  return error == EINVAL ? 0 : error;
+  return SyncFolder(std::filesystem::path(path).parent_path().string());
 }
 
 }  // namespace

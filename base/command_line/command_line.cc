@@ -191,14 +191,15 @@ std::string ExplainExtra(const CLI::App& app, const std::string& given) {
 // most likely was meant, if there is one: a command, an option or a choice.
 std::string ExplainError(const CLI::App& app, const CLI::Error& error) {
   const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
-  const bool no_command =
-      error.get_exit_code() == int(CLI::ExitCodes::RequiredError) && app.get_subcommands().empty();
+  const CLI::App& innermost = Innermost(app);
+  const bool no_command = error.get_exit_code() == int(CLI::ExitCodes::RequiredError) &&
+                          innermost.get_require_subcommand_min() > 0;
   if (!extras.empty() &&
       (no_command || error.get_exit_code() == int(CLI::ExitCodes::ExtrasError))) {
     return ExplainExtra(app, extras.front());
   }
   if (no_command) {
-    return absl::StrCat("a command is missing: ", absl::StrJoin(CommandsOf(app), ", "));
+    return absl::StrCat("a command is missing: ", absl::StrJoin(CommandsOf(innermost), ", "));
   }
   // "--output: xml not in {text,json}"
   std::string message = error.what();
