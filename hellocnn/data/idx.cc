@@ -208,6 +208,15 @@ absl::StatusOr<IdxArray> ParseIdx(const std::string& name, const std::string& by
   return array;
 }
 
+std::string FormatIdx(const std::vector<std::int64_t>& shape,
+                      const std::vector<std::uint8_t>& values) {
+  std::string bytes = {'\0', '\0', static_cast<char>(kTypeUint8), static_cast<char>(shape.size())};
+  for (const std::int64_t extent : shape) {
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(extent >> shift & 0xFF);
+  }
+  return bytes.append(values.begin(), values.end());
+}
+
 absl::StatusOr<LabeledImages> ReadMnist(const std::string& directory, const std::string& prefix,
                                         int classes) {
   const absl::StatusOr<DatasetFiles> files = FindDatasetFiles(directory, prefix);

@@ -52,6 +52,11 @@ absl::StatusOr<IdxArray> ReadIdx(const std::string& path);
 // messages.
 absl::StatusOr<IdxArray> ParseIdx(const std::string& name, const std::string& bytes);
 
+// Returns the bytes of an IDX file of uint8, not gzipped. `shape` has 1 to kMaxIdxDimensions
+// extents, each at most 2^32 - 1, whose product is the number of values.
+std::string FormatIdx(const std::vector<std::int64_t>& shape,
+                      const std::vector<std::uint8_t>& values);
+
 // Images and their labels. There is one label for each image, and it is the index of a class.
 struct LabeledImages {
   int rows = 0;

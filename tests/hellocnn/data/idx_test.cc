@@ -137,6 +137,18 @@ TEST(MnistTest, TestSetIsRead) {
               ElementsAre(7, 2, 1, 0, 4));
 }
 
+TEST(FormatIdxTest, ItsBytesAreReadAsTheSameArray) {
+  const std::string bytes = FormatIdx({2, 1, 3}, {0, 1, 2, 127, 128, 255});
+  EXPECT_EQ(bytes, Header({2, 1, 3}) + std::string("\0\1\2\x7f\x80\xff", 6));
+  const absl::StatusOr<IdxArray> array = ParseIdx("f", bytes);
+  ASSERT_TRUE(array.ok()) << array.status();
+  EXPECT_THAT(array->shape, ElementsAre(2, 1, 3));
+  EXPECT_FALSE(array->is_int32);
+  EXPECT_THAT(array->values, ElementsAre(0, 1, 2, 127, 128, 255));
+  // Extents that take more than one byte.
+  EXPECT_EQ(ParseIdx("f", FormatIdx({300, 256}, std::vector<std::uint8_t>(76800)))->shape[0], 300);
+}
+
 class MnistFilesTest : public testing::Test {
  protected:
   std::string ErrorOf(const std::string& images, const std::string& labels) {
