@@ -144,7 +144,7 @@ absl::Status AddModels(const std::string& path, FoundModels* found) {
 absl::StatusOr<ModelRepository> ModelRepository::Open(const std::string& path) {
   const absl::StatusOr<bool> has_card = Exists(path + kCard);
   if (!has_card.ok()) return has_card.status();
-  if (*has_card) return ModelRepository(path, Kind::kVersion);
+  if (*has_card) return ModelRepository(path, Kind::kVersionFolder);
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot find the model ", path));
@@ -183,7 +183,7 @@ absl::StatusOr<FoundModels> ModelRepository::Scan() const {
                                 .fingerprint = *fingerprint});
       break;
     }
-    case Kind::kVersion: {
+    case Kind::kVersionFolder: {
       const absl::StatusOr<ModelCard> card = LoadModelCard(path_);
       if (!card.ok()) return card.status();
       const absl::StatusOr<std::string> fingerprint = Fingerprint(path_);

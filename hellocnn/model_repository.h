@@ -61,10 +61,10 @@ class ModelRepository {
   absl::StatusOr<FoundModels> Scan() const;
 
   // Returns true if the path is a version, whose name and number may change.
-  bool is_one_version() const { return kind_ == Kind::kVersion || kind_ == Kind::kFile; }
+  bool is_one_version() const { return kind_ == Kind::kVersionFolder || kind_ == Kind::kFile; }
 
  private:
-  enum class Kind { kFile, kVersion, kModel, kRepository };
+  enum class Kind { kFile, kVersionFolder, kModel, kRepository };
   ModelRepository(std::string path, Kind kind) : path_(std::move(path)), kind_(kind) {}
 
   std::string path_;
