@@ -127,6 +127,44 @@ absl::StatusOr<std::vector<ModelStatus>> Client::ListModels(const CallOptions& o
   return client::FromProto(response);
 }
 
+absl::StatusOr<Rollback> Client::RollBack(const CallOptions& options) const {
+  v1::RollBackRequest request;
+  request.set_model(options.model.name);
+  v1::RollBackResponse response;
+  absl::Status status = pool_->Call(
+      "RollBack", 0, options, [&](grpc::ClientContext& context, Connection& connection) {
+        return FromGrpc(v1::ModelControlService::NewStub(connection.channel)
+                            ->RollBack(&context, request, &response),
+                        pool_->shown_target());
+      });
+  if (!status.ok()) return status;
+  return Rollback{client::FromProto(response.from()), client::FromProto(response.to())};
+}
+
+absl::StatusOr<Rollback> Client::UndoRollback(const CallOptions& options) const {
+  v1::UndoRollbackRequest request;
+  request.set_model(options.model.name);
+  v1::UndoRollbackResponse response;
+  absl::Status status = pool_->Call(
+      "UndoRollback", 0, options, [&](grpc::ClientContext& context, Connection& connection) {
+        return FromGrpc(v1::ModelControlService::NewStub(connection.channel)
+                            ->UndoRollback(&context, request, &response),
+                        pool_->shown_target());
+      });
+  if (!status.ok()) return status;
+  return Rollback{client::FromProto(response.from()), client::FromProto(response.to())};
+}
+
+absl::Status Client::PollModels(const CallOptions& options) const {
+  v1::PollModelsResponse response;
+  return pool_->Call(
+      "PollModels", 0, options, [&](grpc::ClientContext& context, Connection& connection) {
+        return FromGrpc(v1::ModelControlService::NewStub(connection.channel)
+                            ->PollModels(&context, v1::PollModelsRequest(), &response),
+                        pool_->shown_target());
+      });
+}
+
 absl::StatusOr<HealthStatus> Client::CheckHealth(const std::string& service,
                                                  const CallOptions& options) const {
   health::HealthCheckRequest request;

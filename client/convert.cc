@@ -55,6 +55,10 @@ ModelState FromProto(v1::ModelStatus::State state) {
       return ModelState::kDraining;
     case v1::ModelStatus::STATE_FAILED:
       return ModelState::kFailed;
+    case v1::ModelStatus::STATE_STANDBY:
+      return ModelState::kStandby;
+    case v1::ModelStatus::STATE_ROLLED_BACK:
+      return ModelState::kRolledBack;
     default:
       return ModelState::kUnknown;
   }
@@ -188,15 +192,16 @@ absl::StatusOr<ModelInfo> FromProto(const v1::GetModelResponse& response) {
   return info;
 }
 
+ModelVersion FromProto(const v1::ModelVersion& version) {
+  return {version.name(), version.version()};
+}
+
 std::vector<ModelStatus> FromProto(const v1::ListModelsResponse& response) {
   std::vector<ModelStatus> statuses;
   statuses.reserve(response.models_size());
   for (const v1::ModelStatus& from : response.models()) {
-    statuses.push_back({{from.version().name(), from.version().version()},
-                        FromProto(from.state()),
-                        from.reason(),
-                        from.is_current(),
-                        from.is_default()});
+    statuses.push_back({FromProto(from.version()), FromProto(from.state()), from.reason(),
+                        from.is_current(), from.is_default()});
   }
   return statuses;
 }

@@ -52,6 +52,7 @@ void SetModel(const ModelVersion& model, Request& request) {
 absl::StatusOr<ClassifyResult> FromProto(const v1::ClassifyResponse& response,
                                          std::optional<int> images);
 absl::StatusOr<ModelInfo> FromProto(const v1::GetModelResponse& response);
+ModelVersion FromProto(const v1::ModelVersion& version);
 std::vector<ModelStatus> FromProto(const v1::ListModelsResponse& response);
 StreamAnswer FromProto(const v1::ClassifyStreamResponse& response);
 

@@ -50,6 +50,10 @@ std::string ToString(ModelState state) {
       return "DRAINING";
     case ModelState::kFailed:
       return "FAILED";
+    case ModelState::kStandby:
+      return "STANDBY";
+    case ModelState::kRolledBack:
+      return "ROLLED_BACK";
     case ModelState::kUnknown:
       break;
   }

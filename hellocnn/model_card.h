@@ -3,6 +3,7 @@
 #ifndef HELLOCNN_MODEL_CARD_H_
 #define HELLOCNN_MODEL_CARD_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,19 @@
 #include "hellocnn/weights.h"
 
 namespace hellocnn {
+
+// A card has at most as many golden images as this.
+inline constexpr std::size_t kMaxGoldenImages = 64;
+
+// Images whose results are known, so that whoever loads the model can see that it still computes
+// the same. LoadGoldenImages and CheckGoldenImage (hellocnn/golden_images.h) do that.
+struct GoldenImages {
+  // Name of an IDX file of uint8 [count, 32, 32] in the card's folder: grey levels with the
+  // padding.
+  std::string images;
+  // For each image, the natural logarithm of each class's probability, by class index.
+  std::vector<std::vector<double>> log_probabilities;
+};
 
 // The part of the card that serving needs. The JSON members have the same names as the fields.
 struct ModelCard {
@@ -27,6 +41,7 @@ struct ModelCard {
   std::string weights_sha256;
   // True once CompareWithWeights has found that the card was written for other weights.
   bool of_other_weights = false;
+  std::optional<GoldenImages> golden;  // the JSON object "golden"
   // The following are members of the JSON object "preprocessing": content_size, padding, mean and
   // standard_deviation.
   int content_size = 28;  // 1 to 32; content_size + 2 * padding = 32

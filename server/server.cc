@@ -20,6 +20,7 @@
 #include "server/observability/logging/request_log.h"
 #include "server/observability/prometheus/prometheus_metrics.h"
 #include "server/rpc/classifier_v1/classifier_service.h"
+#include "server/rpc/classifier_v1/model_control_service.h"
 #include "server/rpc/core/admission.h"
 #include "server/rpc/core/call_scope.h"
 #include "server/rpc/health/health_service.h"
@@ -143,6 +144,8 @@ class Server::Parts {
   Events* events() { return metrics_ == nullptr ? NoEvents() : metrics_.get(); }
   // Counts from here on, unless metrics are off.
   void MakeMetrics();
+  // See HealthService::ModelReadiness.
+  std::optional<bool> IsModelServed(std::string_view name, std::string_view version) const;
   // Makes what finds and loads models.
   void MakeModels(const Notification* stop);
   absl::Status StartAdmin();
@@ -162,9 +165,14 @@ class Server::Parts {
   std::unique_ptr<Lifecycle::Observation> ready_gauge_;  // ends before metrics_ goes
   ModelRegistry registry_{options_.default_model == "auto" ? "" : options_.default_model};
   std::unique_ptr<AdminServer> admin_;  // null if it has no port
-  HealthService health_{{kClassifierService}, &lifecycle_};
+  HealthService health_{{kClassifierService, kModelControlService},
+                        &lifecycle_,
+                        [this](std::string_view name, std::string_view version) {
+                          return IsModelServed(name, version);
+                        }};
   Admission admission_{&lifecycle_, clock_};
   std::unique_ptr<ClassifierService> classifier_;
+  std::unique_ptr<ModelControlService> model_control_;
   std::function<void(Limit)> on_limit_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<BatchDispatcher> dispatcher_;
@@ -188,9 +196,16 @@ absl::Status Server::Parts::Start(const Notification* stop) {
   // start.
   const RequestLimits limits = MakeLimits(options_);
   on_limit_ = ReportLimits(events());
-  classifier_ = std::make_unique<ClassifierService>(
-      limits, Accounting(events(), clock_, &request_log_), &admission_, &registry_,
-      [this] { return models_->List(); });
+  const Accounting accounting(events(), clock_, &request_log_);
+  classifier_ = std::make_unique<ClassifierService>(limits, accounting, &admission_, &registry_,
+                                                    [this] { return models_->List(); });
+  model_control_ = std::make_unique<ModelControlService>(
+      options_.model_control == "on", accounting,
+      ModelControlService::Actions{
+          .poll = [this] { models_->Rescan(); },
+          .roll_back = [this](std::string_view model) { return models_->RollBack(model); },
+          .undo_rollback =
+              [this](std::string_view model) { return models_->UndoRollback(model); }});
   absl::Status status = models_->Start([this] {
     absl::Status admin = StartAdmin();
     if (admin.ok()) {
@@ -231,8 +246,19 @@ void Server::Parts::MakeModels(const Notification* stop) {
   models_ = std::make_unique<ModelManager>(
       ModelManager::Options{.path = options_.model,
                             .policy = VersionPolicy::Parse(options_.model_versions).value(),
-                            .interval = OrForever(options_.model_poll_interval)},
+                            .interval = OrForever(options_.model_poll_interval),
+                            .rollback_window = options_.rollback_window,
+                            .on_change = [this] { health_.OnModelsChanged(); }},
       loader_.get(), &registry_, dispatcher_.get(), events(), clock_);
+}
+
+std::optional<bool> Server::Parts::IsModelServed(std::string_view name,
+                                                 std::string_view version) const {
+  if (registry_.Find(name, version).ok()) return true;
+  for (const ModelStatus& status : models_->List()) {
+    if (status.name == name && (version.empty() || status.version == version)) return false;
+  }
+  return std::nullopt;
 }
 
 void Server::Parts::MakeMetrics() {
@@ -268,7 +294,8 @@ absl::Status Server::Parts::StartAdmin() {
 
 absl::StatusOr<std::unique_ptr<Transport>> Server::Parts::StartTransport(
     const RequestLimits& limits) {
-  std::vector<Service> services = {classifier_->Describe(), health_.Describe()};
+  std::vector<Service> services = {classifier_->Describe(), model_control_->Describe(),
+                                   health_.Describe()};
   if (options_.transport == "grpc") {
     return StartGrpcTransport({.listen = options_.listen,
                                .max_message_bytes = limits.max_message_bytes,

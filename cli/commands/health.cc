@@ -14,6 +14,7 @@ Prints SERVING (exit code 0), or NOT_SERVING or what else the server says (exit 
 Examples:
   hellocnn health
   hellocnn health --service hellocnn.v1.ClassifierService
+  hellocnn health --service models/mnist/versions/2
   until hellocnn health --timeout 1s; do sleep 1; done)";
 
 int Run(const GlobalOptions& global, const std::string& service) {
@@ -37,7 +38,8 @@ void AddHealth(CLI::App& app, const GlobalOptions& global, Action& action) {
   auto service = std::make_shared<std::string>();
   command
       ->add_option("--service", *service,
-                   "fully qualified service; the server as a whole by default")
+                   "fully qualified service, models/NAME, or models/NAME/versions/VERSION; the "
+                   "server as a whole by default")
       ->type_name("NAME");
   command->callback([&global, &action, service] {
     action = {[&global, service] { return Run(global, *service); }};

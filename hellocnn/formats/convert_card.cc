@@ -19,6 +19,22 @@ std::string FolderOf(const std::string& path) {
   return folder.empty() ? "." : folder.string();
 }
 
+// Copies the golden images to another folder.
+absl::Status CopyGolden(const std::string& from, const std::string& to, const std::string& name) {
+  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
+  const std::string source = absl::StrCat(from, "/", name);
+  const std::string target = absl::StrCat(to, "/", name);
+  std::error_code error;
+  if (fs::equivalent(source, target, error)) return absl::OkStatus();
+  absl::StatusOr<std::string> images = ReadFileStart(source, kMaxBytes + 1);
+  if (!images.ok()) return images.status();
+  if (images->size() > kMaxBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(source, ": is larger than ", kMaxBytes, " bytes; wanted golden images"));
+  }
+  return ReplaceFile(target, *images);
+}
+
 }  // namespace
 
 std::string CardPath(const std::string& path) {
@@ -40,7 +56,8 @@ absl::StatusOr<CardMatch> MatchCard(const std::string& in) {
 absl::Status CopyCard(const std::string& in, const std::string& out) {
   constexpr std::size_t kMaxCardBytes = std::size_t{1} << 20;
   // Checked first, so that the parser below meets nothing that is too large or too deep.
-  if (const auto card = LoadModelCard(FolderOf(in)); !card.ok()) return card.status();
+  const absl::StatusOr<ModelCard> card = LoadModelCard(FolderOf(in));
+  if (!card.ok()) return card.status();
   const absl::StatusOr<std::string> text = ReadFileStart(CardPath(in), kMaxCardBytes);
   if (!text.ok()) return text.status();
   const absl::StatusOr<std::string> sha256 = Sha256OfFile(out);
@@ -51,6 +68,12 @@ absl::Status CopyCard(const std::string& in, const std::string& out) {
   }
   json["weights"] = fs::path(out).filename().string();
   json[kWeightsSha256] = *sha256;
+  if (card->golden.has_value()) {
+    const std::string& name = card->golden->images;
+    if (absl::Status status = CopyGolden(FolderOf(in), FolderOf(out), name); !status.ok()) {
+      return status;
+    }
+  }
   return ReplaceFile(CardPath(out), json.dump(2) + "\n");
 }
 

@@ -21,7 +21,8 @@ enum class CardMatch {
 // project, and the errors of Sha256OfFile.
 absl::StatusOr<CardMatch> MatchCard(const std::string& in);
 
-// Writes the card that is beside `in` beside `out`, with the name and the SHA-256 of `out` in it.
+// Writes the card that is beside `in` beside `out`, with the name and the SHA-256 of `out` in it,
+// and copies the golden images that it names.
 // Blocks on the disk. Returns the errors of LoadModelCard, Sha256OfFile
 // and ReplaceFile.
 absl::Status CopyCard(const std::string& in, const std::string& out);

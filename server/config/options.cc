@@ -96,6 +96,21 @@ OptionRows Table() {
           "SIGHUP makes it poll at once. A version is loaded when two polls in a row find the "
           "same files."},
       OptionRow{
+          "Model and engine", "rollback-window",
+          TimeSpan{.member = &Options::rollback_window,
+                   .low = absl::Milliseconds(1),
+                   .high = absl::Hours(24 * 7),
+                   .or_zero = true,
+                   .example = "10m"},
+          "How long a version stays loaded after a higher one has replaced it, or 0s for not at "
+          "all.",
+          "It can then take over again without being loaded: after `hellocnn models rollback`, or "
+          "when the folder of the higher version is removed. One version of each model is kept."},
+      OptionRow{"Model and engine", "model-control", Choice{&Options::model_control, {"off", "on"}},
+                "Whether clients may roll models back and make the server poll the folders.",
+                "With on, every client that reaches the port may. `hellocnn models rollback` needs "
+                "it."},
+      OptionRow{
           "Model and engine", "engine",
           Choice{&Options::engine, {"auto", "simd", "torch", "torch-eager"}},
           "The engine that computes.",

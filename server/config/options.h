@@ -28,6 +28,8 @@ struct Options {
   std::string model_versions = "latest";
   std::string default_model = "auto";
   absl::Duration model_poll_interval = absl::Seconds(1);
+  absl::Duration rollback_window = absl::Minutes(10);
+  std::string model_control = "off";
   std::string engine = "auto";
   std::string allow_degenerate_model = "off";
   int threads = 0;  // ParseOptions sets the CPUs that the cgroup grants

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,6 +15,7 @@
 #include "base/shown.h"
 #include "hellocnn/formats/checksum.h"
 #include "hellocnn/formats/weight_file.h"
+#include "hellocnn/golden_images.h"
 #include "hellocnn/reference/reference_engine.h"
 #include "hellocnn/simd/simd_engine.h"
 #include "hellocnn/weight_bounds.h"
@@ -102,7 +104,11 @@ absl::StatusOr<std::string> ContentOf(const VersionFolder& folder) {
   if (!of_card.ok()) return of_card.status();
   const absl::StatusOr<std::string> of_weights = Sha256OfFile(WeightsOf(folder, *card));
   if (!of_weights.ok()) return of_weights.status();
-  return absl::StrCat(*of_card, " ", *of_weights);
+  if (!card->golden.has_value()) return absl::StrCat(*of_card, " ", *of_weights);
+  const absl::StatusOr<std::string> of_golden =
+      Sha256OfFile(absl::StrCat(folder.path, "/", card->golden->images));
+  if (!of_golden.ok()) return of_golden.status();
+  return absl::StrCat(*of_card, " ", *of_weights, " ", *of_golden);
 }
 
 absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
@@ -120,6 +126,12 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
   if (!weights.ok()) return weights.status();
   const absl::StatusOr<std::string> sha256 = Sha256OfFile(path);
   if (!sha256.ok()) return sha256.status();
+  std::vector<std::uint8_t> golden;
+  if (!folder.is_weight_file && card->golden.has_value()) {
+    absl::StatusOr<std::vector<std::uint8_t>> images = LoadGoldenImages(folder.path, *card);
+    if (!images.ok()) return images.status();
+    golden = *std::move(images);
+  }
   absl::StatusOr<std::string> content = ContentOf(folder);
   if (!content.ok()) return content.status();
   if (content_before.ok() && *content != *content_before) {
@@ -151,10 +163,7 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
   absl::StatusOr<NamedEngines> engines = SelectEngines(
       Candidates(options_.engine, *weights, card->normalization, options_.queue.max_batch_size),
       ReferenceEngineFactory(*weights, card->normalization), options_.queue.max_batch_size, stop_,
-      [this](const std::function<bool()>& step) {
-        return dispatcher_->pool().ForEachWorker(
-            [&step](int worker) { return worker == 0 && step(); });
-      });
+      [this](const std::function<bool()>& step) { return RunOnWorker(step); });
   if (absl::IsNotFound(engines.status())) {  // of the module, and not of the model
     return absl::FailedPreconditionError(std::string(engines.status().message()));
   }
@@ -162,6 +171,9 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
   if (absl::Status status = CheckNotDegenerate(folder.path, *card, *engines); !status.ok()) {
     if (!options_.allow_degenerate) return status;
     spdlog::warn("{}", std::string(status.message()));
+  }
+  if (absl::Status status = CheckGolden(*card, golden, *engines); !status.ok()) {
+    return absl::Status(status.code(), absl::StrCat(folder.path, ": ", status.message()));
   }
   spdlog::info("engine {}", engines->name);
   const ModelId model_id = events_->AddModel({.name = card->name,
@@ -172,6 +184,32 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
                                               .class_labels = card->class_labels});
   const BatchReporter registers_reasons({.events = events_, .model = model_id});
   return VerifiedModel{*std::move(card), *std::move(engines), model_id, *std::move(content), began};
+}
+
+bool ModelLoader::RunOnWorker(const std::function<bool()>& step) {
+  return dispatcher_->pool().ForEachWorker([&step](int worker) { return worker == 0 && step(); });
+}
+
+absl::Status ModelLoader::CheckGolden(const ModelCard& card,
+                                      const std::vector<std::uint8_t>& pixels,
+                                      const NamedEngines& engines) {
+  const std::size_t images = pixels.size() / kImagePixels;
+  if (images == 0) return absl::OkStatus();
+  const absl::StatusOr<std::unique_ptr<Engine>> engine = engines.factory();
+  if (!engine.ok()) return engine.status();
+  std::size_t next = 0;
+  absl::Status status;
+  const bool ran = RunOnWorker([&] {
+    if (stop_ != nullptr && stop_()) {
+      status = absl::CancelledError("stopped while golden images were checked");
+    } else {
+      status = CheckGoldenImage(card, pixels, next++, **engine);
+    }
+    return status.ok() && next < images;
+  });
+  if (!ran) return StoppedPool();
+  if (status.ok()) spdlog::info("all {} golden images are as the model card says", images);
+  return status;
 }
 
 absl::StatusOr<ServableHandle> ModelLoader::Prepare(const VerifiedModel& model) {

@@ -2,7 +2,10 @@
 #ifndef HELLOCNN_SERVER_SERVING_MODEL_LOADER_H_
 #define HELLOCNN_SERVER_SERVING_MODEL_LOADER_H_
 
+#include <cstdint>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
@@ -26,8 +29,8 @@ struct VerifiedModel {
 };
 
 // Returns what tells the content of two versions apart: the SHA-256 of the card, if there is one,
-// and that of the weights. Blocks while it reads them. The errors are those of LoadModelCard and
-// Sha256OfFile.
+// of the weights, and of the golden images, if the card has some. Blocks while it reads them. The
+// errors are those of LoadModelCard and Sha256OfFile.
 absl::StatusOr<std::string> ContentOf(const VersionFolder& folder);
 
 // Loads models in two steps, so that a server can find out what is wrong with a model before it
@@ -58,9 +61,12 @@ class ModelLoader {
   // Tells events the labels of a model that is good, and which kinds of batches and drops there
   // are, so that every series of metrics is there before the first request.
   //
+  // If the card has golden images, the engine classifies them, and must find what the card says.
+  //
   // Logs what was changed in the weights, and warns of a card that was written for other weights.
   //
-  // The errors are those of LoadModelCard, LoadWeightFile, CheckStaysFinite and SelectEngines.
+  // The errors are those of LoadModelCard, LoadWeightFile, CheckStaysFinite, SelectEngines,
+  // LoadGoldenImages and CheckGoldenImage.
   // FAILED_PRECONDITION: the card and the weights have different numbers of classes, the model
   // gives all images of the verification the same class, the card was written for other weights and
   // the folder wants a match, there is no LibTorch, or the workers have stopped. UNAVAILABLE: the
@@ -74,6 +80,12 @@ class ModelLoader {
   absl::StatusOr<ServableHandle> Prepare(const VerifiedModel& model);
 
  private:
+  // Runs `step` on a worker, between its events, until it returns false. Returns false if the
+  // workers have stopped.
+  bool RunOnWorker(const std::function<bool()>& step);
+  absl::Status CheckGolden(const ModelCard& card, const std::vector<std::uint8_t>& pixels,
+                           const NamedEngines& engines);
+
   const Options options_;
   BatchDispatcher* const dispatcher_;
   Events* const events_;

@@ -5,11 +5,9 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
-#include <set>
 #include <string>
+#include <string_view>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -25,6 +23,7 @@
 #include "server/serving/model_loader.h"
 #include "server/serving/model_registry.h"
 #include "server/serving/model_status.h"
+#include "server/serving/version_table.h"
 
 namespace hellocnn::server {
 
@@ -49,6 +48,11 @@ class ModelManager {
     VersionPolicy policy;
     // How often the watching thread looks. InfiniteDuration: only if it is asked to.
     absl::Duration interval = absl::InfiniteDuration();
+    // How long a version that was replaced or rolled back stays loaded. 0: not at all.
+    absl::Duration rollback_window;
+    // Called when the state of a version may have changed, with no lock held, by the thread that
+    // has changed it. May be null.
+    std::function<void()> on_change;
   };
 
   // All pointers outlive the manager. The StopCheck of `loader` must return true before Stop is
@@ -76,7 +80,12 @@ class ModelManager {
 
   // Returns all versions that are served, are to be served, or drain; sorted by name, and
   // then from the lowest version to the highest. Does not block.
-  std::vector<ModelStatus> List() const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<ModelStatus> List() const { return versions_.List(); }
+
+  // Lets the version before the current one serve, and undoes that. `model` may be empty, which
+  // stands for the default model. See VersionTable, also for the errors. Neither blocks.
+  absl::StatusOr<RolledBack> RollBack(std::string_view model);
+  absl::StatusOr<RolledBack> UndoRollback(std::string_view model);
 
   // Lets the thread end soon. Does not block. Idempotent.
   void AskToStop() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -85,33 +94,14 @@ class ModelManager {
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  struct NamedBefore {
-    bool operator()(const std::pair<std::string, std::string>& a,
-                    const std::pair<std::string, std::string>& b) const {
-      return a.first != b.first ? a.first < b.first : VersionOrder()(a.second, b.second);
-    }
-  };
-  using Key = std::pair<std::string, std::string>;  // name and version
-  struct Entry {
-    ModelStatus::State state = ModelStatus::State::kLoading;
-    std::string reason;
-    bool changed = false;     // its files have other content than was loaded
-    bool missed = false;      // the last poll did not find it
-    bool try_again = false;   // it failed, and may be served although no file changes
-    bool came_back = false;   // it is to be served again, but not before it has drained
-    std::string fingerprint;  // of the files that were loaded, that failed, or that were looked at
-    ServableHandle servable;  // while it serves and drains
-  };
   struct ToPrepare {
-    Key key;
+    VersionKey key;
     VerifiedModel model;
   };
   // What one look wants.
   struct Plan {
     std::vector<ToPrepare> to_prepare;
-    std::set<Key> wanted;             // what is to be served, with what is to be prepared
-    std::set<Key> considered;         // with what cannot be served
-    std::set<std::string> unsettled;  // models of which a version is still being copied
+    WantedVersions versions;
     absl::Status first_error;
     bool stopped = false;
   };
@@ -119,52 +109,36 @@ class ModelManager {
 
   void Live() ABSL_LOCKS_EXCLUDED(mutex_);
   void NoteScanError(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Adds what serves and is missing for the first time, unless `asked`: a network file system may
-  // lose sight of a folder for a moment.
-  void KeepWhatIsGone(bool asked, FoundModels* found) ABSL_LOCKS_EXCLUDED(mutex_);
   // Verifies what must be loaded.
   Plan MakePlan(const FoundModels& found, bool asked) ABSL_LOCKS_EXCLUDED(mutex_);
   Outcome VerifyOne(const VersionFolder& folder, bool asked, Plan* plan)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // What is known of it without loading it, if that is enough.
-  std::optional<Outcome> FindOutcome(const VersionFolder& folder) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status PrepareAndPublish(const ToPrepare& one) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Withdraws what the plan does not want, if something takes its place.
-  void Withdraw(const Plan& plan, const FoundModels& found) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Frees the queues and engines of what has no request left.
   void FreeDrained() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Forgets versions that have failed and are not wanted any more.
-  void ForgetFailed(const Plan& plan, const FoundModels& found) ABSL_LOCKS_EXCLUDED(mutex_);
+  void TellChange() const {
+    if (options_.on_change != nullptr) options_.on_change();
+  }
+  // Lets the thread look again at once.
+  void LookAgain() ABSL_LOCKS_EXCLUDED(mutex_);
   // For the next poll, and for the log, once each.
   void Remember(const FoundModels& found);
   void WarnOfUnreadable(const FoundModels& found);
 
-  // Sets the reason of a version that serves: whether its folder is as it was loaded.
-  void CheckUnchanged(const VersionFolder& folder) ABSL_LOCKS_EXCLUDED(mutex_);
-  void SetLoading(const Key& key, const std::string& fingerprint) ABSL_LOCKS_EXCLUDED(mutex_);
-  void SetFailed(const Key& key, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Sets the reason, which may be empty, and logs one that is new.
-  static void SetReason(const Key& key, Entry& entry, std::string reason);
-  void TellCounts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
   const Options options_;
   ModelLoader* const loader_;
-  ModelRegistry* const registry_;
-  BatchDispatcher* const dispatcher_;
   Events* const events_;
   const Clock* const clock_;
+  VersionTable versions_;
 
   // For the thread that looks.
   std::unique_ptr<ModelRepository> repository_;
-  std::map<Key, std::string, NamedBefore> seen_;   // the fingerprints of the last look
-  std::set<Key> tried_;                            // what has failed in this poll
-  std::map<Key, int, NamedBefore> unsettled_;      // for how many polls
+  std::map<VersionKey, std::string> seen_;         // the fingerprints of the last look
+  std::map<VersionKey, int> unsettled_;            // for how many polls
   std::map<std::string, std::string> unreadable_;  // models, with the errors
   std::string last_scan_error_;
 
   mutable Mutex mutex_;
   CondVar changed_;
-  std::map<Key, Entry, NamedBefore> entries_ ABSL_GUARDED_BY(mutex_);
   bool asked_ ABSL_GUARDED_BY(mutex_) = false;
   bool look_now_ ABSL_GUARDED_BY(mutex_) = false;  // as if it were time
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;

@@ -7,7 +7,7 @@
 namespace hellocnn::server {
 
 struct ModelStatus {
-  enum class State { kLoading, kServing, kDraining, kFailed };
+  enum class State { kLoading, kServing, kStandby, kRolledBack, kDraining, kFailed };
   std::string name;
   std::string version;
   State state = State::kLoading;

@@ -399,14 +399,14 @@ TEST(Client, ListsTheModels) {
   FakeServer server;
   server.list_models = [](v1::ListModelsResponse& response) {
     response = FakeServer::ModelsMessage();
-    for (const int state : {0, 1, 3, 99}) {
+    for (const int state : {0, 1, 3, 5, 6, 99}) {
       response.add_models()->set_state(static_cast<v1::ModelStatus::State>(state));
     }
     return grpc::Status::OK;
   };
   const absl::StatusOr<std::vector<ModelStatus>> models = server.Connect().ListModels();
   ASSERT_TRUE(models.ok()) << models.status();
-  ASSERT_EQ(models->size(), 6U);
+  ASSERT_EQ(models->size(), 8U);
   const ModelStatus& failed = models->at(0);
   EXPECT_EQ(failed.model, (ModelVersion{"fake", "6"}));
   EXPECT_EQ(failed.state, ModelState::kFailed);
@@ -420,7 +420,8 @@ TEST(Client, ListsTheModels) {
   std::vector<std::string> states;
   for (const ModelStatus& status : *models) states.push_back(ToString(status.state));
   EXPECT_THAT(states,
-              ElementsAre("FAILED", "SERVING", "UNKNOWN", "LOADING", "DRAINING", "UNKNOWN"));
+              ElementsAre("FAILED", "SERVING", "UNKNOWN", "LOADING", "DRAINING", "STANDBY",
+                          "ROLLED_BACK", "UNKNOWN"));
 }
 
 TEST(Client, ListingModelsFailsAsOtherCallsDo) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "hellocnn/topology.h"
 #include "tests/testing/files.h"
 
@@ -71,6 +72,44 @@ TEST_F(ModelCardTest, ChecksumOfTheWeightsMayBeThere) {
                                 "0123456789abcdef0123456789abcdef\""}) {
     EXPECT_THAT(ErrorWith("\"version\"", "\"weights_sha256\": " + bad + ", \"version\""),
                 HasSubstr("weights_sha256 is " + bad));
+  }
+}
+
+TEST_F(ModelCardTest, GoldenImagesMayBeThere) {
+  EXPECT_FALSE(Load(kGoodCard).value().golden.has_value());
+  const std::string row = "[-1,-2,-3,-4,-5,-6,-7,-8,-9,1e-7]";
+  const auto golden = [](const std::string& images, const std::string& rows) {
+    return absl::StrCat("\"golden\": {\"images\": ", images, ", \"log_probabilities\": ", rows,
+                        "}, \"training\"");
+  };
+  const std::string two_rows = absl::StrCat("[", row, ",", row, "]");
+  std::string card = kGoodCard;
+  const std::string training = "\"training\"";
+  card.replace(card.find(training), training.size(), golden("\"golden.idx\"", two_rows));
+  const absl::StatusOr<ModelCard> loaded = Load(card);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->golden->images, "golden.idx");
+  EXPECT_EQ(loaded->golden->log_probabilities.size(), 2);
+  EXPECT_EQ(loaded->golden->log_probabilities[1][8], -9);
+  EXPECT_EQ(loaded->normalization.mean, 0.1307F);
+
+  std::string many = row;
+  for (std::size_t i = 0; i < kMaxGoldenImages; ++i) many += "," + row;
+  const std::pair<std::string, std::string> bad[] = {
+      {"\"golden\": 1, \"training\"", "golden is 1; wanted an object"},
+      {"\"golden\": {}, \"training\"", "golden.images is missing"},
+      {golden("\"../a\"", two_rows), "golden.images is \"../a\"; wanted the name of a file"},
+      {golden("7", two_rows), "golden.images is 7"},
+      {golden("\"a\"", "[]"), "golden.log_probabilities is []; wanted an array with one array"},
+      {golden("\"a\"", "[" + many + "]"), "1 to 64"},
+      {golden("\"a\"", "[[-1,-2]]"),
+       "golden.log_probabilities[0] is [-1,-2]; wanted an array of 10"},
+      {golden("\"a\"", "[[-1,-2,-3,-4,-5,-6,-7,-8,-9,0.5]]"), "golden.log_probabilities[0] is 0.5"},
+      {golden("\"a\"", "[[-1,-2,-3,-4,-5,-6,-7,-8,-9,null]]"), "is null; wanted finite logarithms"},
+      {golden("\"a\"", "[[-1,-2,-3,-4,-5,-6,-7,-8,-9,-1e300]]"), "wanted finite logarithms"},
+  };
+  for (const auto& [text, error] : bad) {
+    EXPECT_THAT(ErrorWith(training, text), HasSubstr(error));
   }
 }
 

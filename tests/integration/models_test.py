@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import threading
@@ -164,12 +165,13 @@ class SwapTest(ModelsTest):
             # AddressSanitizer keeps what is given back.
             if not SANITIZED:
                 self.assertLess(late_kb, early_kb + 8000)
-            self.wait_for("the old versions to go", lambda: len(self.models(channel)) == 1)
+            # The version that was replaced last stands by.
+            self.wait_for("the old versions to go", lambda: len(self.models(channel)) == 2)
             infos = [key for key in server.metrics() if key.startswith("hellocnn_model_info")]
-            self.assertEqual(len(infos), 1, infos)
+            self.assertEqual(len(infos), 2, infos)
 
     def test_a_stream_that_stays_open_is_answered_by_the_new_version(self):
-        with Server(model=self.path("digits")) as server, server.channel() as channel:
+        with Server("--rollback-window=0s", model=self.path("digits")) as server, server.channel() as channel:
             wanted = threading.Semaphore(0)
             ended = threading.Event()
 
@@ -240,6 +242,21 @@ class BadVersionTest(ModelsTest):
         yield "numbers that overflow", with_value(state, "linear.2.weight", 3, 3e38), "linear.2"
         yield "untrained", {name: (shape, bytes(len(values))) for name, (shape, values) in state.items()}, "class"
 
+    def golden(self, folder, rows, images=1):
+        """Writes a version with golden images: the digit, so many times, and what the card says of it."""
+        self.write(folder, 2, golden={"images": "golden", "log_probabilities": rows})
+        with open(os.path.join(folder, "golden"), "wb") as file:
+            file.write(bytes((0, 0, 8, 3)) + struct.pack(">III", images, 32, 32) + self.pixels * images)
+
+    def broken_golden(self):
+        """Yields (what is wrong, a function that makes the folder, a part of the reason)."""
+        row = [-3.0] * 10
+        yield "golden images of another model", lambda folder: self.golden(folder, [row]), "golden image 0"
+        yield "one golden image too few", lambda folder: self.golden(folder, [row, row]), "golden: has the shape [1, 32, 32]"
+        yield "a golden row too short", lambda folder: self.golden(folder, [row[1:]]), "golden.log_probabilities[0]"
+        missing = {"images": "missing", "log_probabilities": [row]}
+        yield "golden images that are not there", lambda folder: self.write(folder, 2, golden=missing), "2/missing"
+
     def broken(self):
         """Yields (what is wrong, a function that makes the folder, a part of the reason)."""
 
@@ -268,6 +285,7 @@ class BadVersionTest(ModelsTest):
         for number, (name, state, reason) in enumerate(self.broken_weights()):
             weights = self.safetensors(str(number), state)
             yield name, lambda folder, weights=weights: self.write(folder, 2, weights=weights), reason
+        yield from self.broken_golden()
 
     def test_the_old_version_serves_on_and_the_reason_is_told(self):
         with Server(model=self.path("digits")) as server, server.channel() as channel:
@@ -296,6 +314,12 @@ class BadVersionTest(ModelsTest):
             self.add("digits", 3)
             self.wait_for_current(server, channel, "digits", 3)
             self.assertEqual(server.metrics()['hellocnn_model_versions{state="failed"}'], 0)
+            # So is one whose golden images are as its card says.
+            answer = self.classify(channel).predictions[0]
+            self.golden(self.path("digits", ".part"), [list(answer.log_probabilities)] * 2, images=2)
+            os.rename(self.path("digits", ".part"), self.path("digits", "4"))
+            self.wait_for_current(server, channel, "digits", 4)
+            self.assertIn("all 2 golden images", server.stderr())
 
     def test_a_version_that_vanishes_while_it_is_loaded_harms_nobody(self):
         with Server("--model-poll-interval=10ms", model=self.path("digits")) as server, server.channel() as channel:

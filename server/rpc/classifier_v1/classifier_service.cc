@@ -1,60 +1,19 @@
 #include "server/rpc/classifier_v1/classifier_service.h"
 
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "base/clock.h"
 #include "base/shown.h"
 #include "server/rpc/classifier_v1/codec.h"
+#include "server/rpc/classifier_v1/direct_call.h"
 #include "server/rpc/classifier_v1/response.h"
-#include "server/rpc/core/call_scope.h"
-#include "server/rpc/core/rejection.h"
 #include "server/rpc/core/stream_call.h"
 #include "server/rpc/core/unary_call.h"
-#include "server/rpc/errors/error_trailers.h"
-#include "server/rpc/transport/messages.h"
 
 namespace hellocnn::server {
 namespace {
-
-// A call that needs no queue: the service makes a response of a Request at once.
-template <typename Request>
-class DirectCall final : public CallHandler {
- public:
-  DirectCall(const ClassifierService* service, const Accounting* accounting, ServedMethod method,
-             UnaryRpc* rpc)
-      : service_(service), accounting_(accounting), method_(method), rpc_(rpc) {}
-
- private:
-  void OnCall() override {
-    scope_.Begin(accounting_, method_, Instant::InfiniteFuture(), rpc_->request()->size());
-    const std::optional<Rejection> rejection = Respond();
-    if (rejection.has_value()) scope_.OnRejected(rejection->reason);
-    const absl::Status status = rejection.has_value() ? rejection->status : absl::OkStatus();
-    scope_.OnReady(status, *rpc_);
-    scope_.End(rpc_->response()->size());
-    rpc_->Finish(status, ErrorTrailers(status).get());
-  }
-
-  std::optional<Rejection> Respond() {
-    Request request;
-    absl::Status status = Parse(rpc_->request(), &request);
-    if (!status.ok()) return Rejection::Invalid(std::move(status));
-    const auto response = service_->Respond(request);
-    if (!response.ok()) return Rejection::OfFind(response.status());
-    Serialize(*response, rpc_->response());
-    return std::nullopt;
-  }
-
-  const ClassifierService* const service_;
-  const Accounting* const accounting_;
-  const ServedMethod method_;
-  UnaryRpc* const rpc_;
-  CallScope scope_;
-};
 
 v1::ModelStatus::State StateOf(ModelStatus::State state) {
   switch (state) {
@@ -62,6 +21,10 @@ v1::ModelStatus::State StateOf(ModelStatus::State state) {
       return v1::ModelStatus::STATE_LOADING;
     case ModelStatus::State::kServing:
       return v1::ModelStatus::STATE_SERVING;
+    case ModelStatus::State::kStandby:
+      return v1::ModelStatus::STATE_STANDBY;
+    case ModelStatus::State::kRolledBack:
+      return v1::ModelStatus::STATE_ROLLED_BACK;
     case ModelStatus::State::kDraining:
       return v1::ModelStatus::STATE_DRAINING;
     case ModelStatus::State::kFailed:
@@ -96,25 +59,25 @@ ClassifierService::ClassifierService(const RequestLimits& limits, const Accounti
 
 Service ClassifierService::Describe() const {
   return {.name = kClassifierService,
-          .unary = {{.name = "Classify",
-                     .make_handler =
-                         [this](UnaryRpc* rpc) {
-                           return std::make_unique<UnaryCall<ClassifyCodec>>(&context_, classify_,
-                                                                             rpc);
-                         },
-                     .burst = kBurst},
-                    {.name = "GetModel",
-                     .make_handler =
-                         [this](UnaryRpc* rpc) {
-                           return std::make_unique<DirectCall<v1::GetModelRequest>>(
-                               this, &context_.accounting, get_model_, rpc);
-                         }},
-                    {.name = "ListModels",
-                     .make_handler =
-                         [this](UnaryRpc* rpc) {
-                           return std::make_unique<DirectCall<v1::ListModelsRequest>>(
-                               this, &context_.accounting, list_models_, rpc);
-                         }}},
+          .unary =
+              {{.name = "Classify",
+                .make_handler =
+                    [this](UnaryRpc* rpc) {
+                      return std::make_unique<UnaryCall<ClassifyCodec>>(&context_, classify_, rpc);
+                    },
+                .burst = kBurst},
+               {.name = "GetModel",
+                .make_handler =
+                    [this](UnaryRpc* rpc) {
+                      return std::make_unique<DirectCall<ClassifierService, v1::GetModelRequest>>(
+                          this, &context_.accounting, get_model_, rpc);
+                    }},
+               {.name = "ListModels",
+                .make_handler =
+                    [this](UnaryRpc* rpc) {
+                      return std::make_unique<DirectCall<ClassifierService, v1::ListModelsRequest>>(
+                          this, &context_.accounting, list_models_, rpc);
+                    }}},
           .streams = {{.name = "ClassifyStream", .make_handler = [this](StreamRpc* rpc) {
                          return std::make_shared<StreamCall<ClassifyStreamCodec>>(
                              &context_, classify_stream_, rpc);

@@ -33,6 +33,11 @@ Rejection Rejection::OfFind(absl::Status status) {
   return {std::move(status), is_missing ? RejectionReason::kNoModel : RejectionReason::kLoading};
 }
 
+Rejection Rejection::OfDirect(absl::Status status) {
+  const bool is_of_find = absl::IsNotFound(status) || absl::IsUnavailable(status);
+  return is_of_find ? OfFind(std::move(status)) : Invalid(std::move(status));
+}
+
 Rejection Rejection::OfSubmit(absl::Status status) {
   const RejectionReason reason = ReasonOfSubmit(status.code());
   return {std::move(status), reason};

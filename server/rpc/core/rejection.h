@@ -39,6 +39,9 @@ struct Rejection {
   }
   // Returns the rejection for the error that ModelRegistry::Find returned.
   static Rejection OfFind(absl::Status status);
+  // Returns the rejection for an error of a call that needs no queue: that of ModelRegistry::Find,
+  // or one that the state of the server or an option is the reason of.
+  static Rejection OfDirect(absl::Status status);
   // Returns the rejection for the error that Submit returned. `status` must not be OK. The reason
   // is kInternal for a code that Submit does not document.
   static Rejection OfSubmit(absl::Status status);

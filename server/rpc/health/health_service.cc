@@ -1,5 +1,6 @@
 #include "server/rpc/health/health_service.h"
 
+#include <cstddef>
 #include <span>
 #include <utility>
 
@@ -125,9 +126,11 @@ class WatchCall final : public StreamHandler,
 
 }  // namespace
 
-HealthService::HealthService(std::vector<std::string> services, Lifecycle* lifecycle)
+HealthService::HealthService(std::vector<std::string> services, Lifecycle* lifecycle,
+                             ModelReadiness models)
     : services_(std::move_iterator(services.begin()), std::move_iterator(services.end())),
       lifecycle_(lifecycle),
+      models_(std::move(models)),
       observation_(lifecycle->Observe([this](LifecycleState) { TellWatchers(); })) {}
 
 Service HealthService::Describe() {
@@ -149,8 +152,27 @@ void HealthService::TellWatchers() {
   for (const std::shared_ptr<Watcher>& watcher : watchers) watcher->OnChange();
 }
 
+std::optional<bool> HealthService::IsModelServed(std::string_view service) const {
+  constexpr std::string_view kModels = "models/";
+  constexpr std::string_view kVersions = "/versions/";
+  if (service.substr(0, kModels.size()) != kModels) return std::nullopt;
+  const std::string_view name = service.substr(kModels.size());
+  if (name.empty()) return std::nullopt;
+  // A name may have a slash, if it is from a model card.
+  if (const std::optional<bool> served = models_(name, {}); served.has_value()) return served;
+  const std::size_t at = name.rfind(kVersions);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view version = name.substr(at + kVersions.size());
+  if (at == 0 || version.empty()) return std::nullopt;
+  return models_(name.substr(0, at), version);
+}
+
 HealthService::State HealthService::StateOf(const std::string& service) const {
-  if (!service.empty() && !services_.contains(service)) return HealthCheckResponse::SERVICE_UNKNOWN;
+  if (!service.empty() && !services_.contains(service)) {
+    const std::optional<bool> served = IsModelServed(service);
+    if (!served.has_value()) return HealthCheckResponse::SERVICE_UNKNOWN;
+    if (!*served) return HealthCheckResponse::NOT_SERVING;
+  }
   return lifecycle_->state() == LifecycleState::kServing ? HealthCheckResponse::SERVING
                                                          : HealthCheckResponse::NOT_SERVING;
 }

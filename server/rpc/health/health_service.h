@@ -3,9 +3,12 @@
 #ifndef HELLOCNN_SERVER_RPC_HEALTH_HEALTH_SERVICE_H_
 #define HELLOCNN_SERVER_RPC_HEALTH_HEALTH_SERVICE_H_
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -20,10 +23,19 @@ namespace hellocnn::server {
 // the lifecycle is serving, otherwise NOT_SERVING. Watches end with UNAVAILABLE when the server
 // drains.
 //
+// A model has a state too, under the name "models/NAME", and so has a version of it, under
+// "models/NAME/versions/VERSION". It is NOT_SERVING also while the model or version should be
+// served and is not.
+//
 // Thread-safe. Must outlive the transport that serves it.
 class HealthService {
  public:
   using State = grpc::health::v1::HealthCheckResponse::ServingStatus;
+
+  // Returns whether a version of a model is served, or, if `version` is empty, any version of it.
+  // Returns nothing for what is unknown. Thread-safe, and does not block.
+  using ModelReadiness =
+      std::function<std::optional<bool>(std::string_view name, std::string_view version)>;
 
   // An observer of changes.
   class Watcher {
@@ -35,13 +47,17 @@ class HealthService {
   };
 
   // `services` has the full names of the services. The name "", which is the server as a whole, is
-  // always known. `lifecycle` must outlive this object.
-  HealthService(std::vector<std::string> services, Lifecycle* lifecycle);
+  // always known. `lifecycle` and what `models` uses must outlive this object.
+  HealthService(std::vector<std::string> services, Lifecycle* lifecycle, ModelReadiness models);
 
   // Returns the service for a transport.
   Service Describe();
 
-  // Returns the state of a service, or SERVICE_UNKNOWN if there is no such service.
+  // Must be called when the result of ModelReadiness may have changed, with no lock held.
+  void OnModelsChanged() { TellWatchers(); }
+
+  // Returns the state of a service or a model, or SERVICE_UNKNOWN if there is none of that
+  // name.
   State StateOf(const std::string& service) const;
   // Returns true if watches are to end, because the state will not change any more.
   bool is_final() const { return lifecycle_->state() >= LifecycleState::kDraining; }
@@ -53,8 +69,12 @@ class HealthService {
  private:
   void TellWatchers() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Returns whether what `service` names is served, if it names a model or a version.
+  std::optional<bool> IsModelServed(std::string_view service) const;
+
   const std::set<std::string> services_;
   const Lifecycle* const lifecycle_;
+  const ModelReadiness models_;
   Mutex mutex_;
   std::set<std::shared_ptr<Watcher>> watchers_ ABSL_GUARDED_BY(mutex_);
   const std::unique_ptr<Lifecycle::Observation> observation_;  // last, to be destroyed first

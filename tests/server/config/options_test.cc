@@ -38,6 +38,8 @@ TEST_F(OptionsTest, EveryOptionIsReadFromItsFlag) {
                              "--model-versions=latest:2",
                              "--default-model=n",
                              "--model-poll-interval=3s",
+                             "--rollback-window=4s",
+                             "--model-control=on",
                              "--engine=simd",
                              "--threads=2",
                              "--max-batch-size=3",
@@ -63,6 +65,8 @@ TEST_F(OptionsTest, EveryOptionIsReadFromItsFlag) {
   EXPECT_EQ(options.model_versions, "latest:2");
   EXPECT_EQ(options.default_model, "n");
   EXPECT_EQ(options.model_poll_interval, absl::Seconds(3));
+  EXPECT_EQ(options.rollback_window, absl::Seconds(4));
+  EXPECT_EQ(options.model_control, "on");
   EXPECT_EQ(options.engine, "simd");
   EXPECT_EQ(options.threads, 2);
   EXPECT_EQ(options.max_batch_size, 3);

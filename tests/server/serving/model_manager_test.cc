@@ -36,17 +36,20 @@ class ModelManagerTest : public ::testing::Test {
     if (manager_ != nullptr) manager_->Stop();
   }
 
-  absl::Status Start(const std::string& folder, const std::string& policy = "latest") {
+  absl::Status Start(const std::string& folder, const std::string& policy = "latest",
+                     absl::Duration rollback_window = absl::ZeroDuration()) {
     manager_ = std::make_unique<ModelManager>(
         ModelManager::Options{.path = folders_.Path(folder),
-                              .policy = VersionPolicy::Parse(policy).value()},
+                              .policy = VersionPolicy::Parse(policy).value(),
+                              .rollback_window = rollback_window},
         &loader_, &registry_, dispatcher_.get(), &told_, Clock::Monotonic());
     return manager_->Start([] { return absl::OkStatus(); });
   }
 
   // "name/version state", and the reason if there is one.
   std::vector<std::string> List() const {
-    static constexpr const char* kStates[] = {"loading", "serving", "draining", "failed"};
+    static constexpr const char* kStates[] = {"loading",     "serving",  "standby",
+                                              "rolled back", "draining", "failed"};
     std::vector<std::string> list;
     for (const ModelStatus& status : manager_->List()) {
       list.push_back(status.name + "/" + status.version + " " +
@@ -525,6 +528,115 @@ TEST_F(ModelManagerTest, ModelWithoutAGoodVersionServesItsLastOneOn) {
   Look(2);
   EXPECT_THAT(List(), Contains(HasSubstr("a/1 serving: it is not in the folder any more")));
   EXPECT_EQ(Current("a"), "1");
+}
+
+TEST_F(ModelManagerTest, VersionThatIsReplacedStandsByForTheRollbackWindow) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist", "latest", absl::Hours(1)).ok());
+  folders_.Add("mnist/2");
+  Look(3);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 standby", "mnist/2 serving"));
+  EXPECT_THAT(told_.unloaded(), ElementsAre());
+  EXPECT_FALSE(registry_.Find("mnist", "1").ok());
+  // Only one version of a model stands by.
+  folders_.Add("mnist/3");
+  Look(3);
+  EXPECT_THAT(List(), ElementsAre("mnist/2 standby", "mnist/3 serving"));
+  EXPECT_THAT(told_.unloaded(), ElementsAre("mnist/1"));
+  // The version that stands by takes over without being loaded again.
+  folders_.Remove("mnist/3");
+  Look();
+  EXPECT_EQ(Current(), "2");
+  Look();
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
+  EXPECT_THAT(told_.unloaded(), ElementsAre("mnist/1", "mnist/3"));
+}
+
+TEST_F(ModelManagerTest, RollbackWindowEnds) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist", "latest", absl::Nanoseconds(1)).ok());
+  folders_.Add("mnist/2");
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
+  const absl::Status status = manager_->RollBack("").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--rollback-window"));
+  EXPECT_EQ(Current(), "2");
+}
+
+TEST_F(ModelManagerTest, RollbackServesTheVersionBeforeAtOnceAndForGood) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist", "latest", absl::Hours(1)).ok());
+  folders_.Add("mnist/2");
+  Look();
+  const absl::StatusOr<RolledBack> done = manager_->RollBack("mnist");
+  ASSERT_TRUE(done.ok()) << done.status();
+  EXPECT_EQ(done->model + " " + done->from + " " + done->to, "mnist 2 1");
+  EXPECT_EQ(Current(), "1");
+  EXPECT_EQ(told_.versions(), std::make_pair(1, 0));
+  Look(3);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", HasSubstr("mnist/2 rolled back: it was")));
+  EXPECT_EQ(Current(), "1");
+  // There is nothing before version 1.
+  EXPECT_EQ(manager_->RollBack("").status().code(), absl::StatusCode::kFailedPrecondition);
+  // Files that look new but are the same do not bring it back.
+  folders_.Write("mnist/2/model_card.json", folders_.Read("mnist/2/model_card.json"));
+  Look(3);
+  EXPECT_EQ(Current(), "1");
+  // The next version does not care.
+  folders_.Add("mnist/3");
+  Look(2);
+  EXPECT_EQ(Current(), "3");
+}
+
+TEST_F(ModelManagerTest, RollbackCanBeUndone) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist", "latest", absl::Hours(1)).ok());
+  EXPECT_EQ(manager_->UndoRollback("").status().code(), absl::StatusCode::kFailedPrecondition);
+  folders_.Add("mnist/2");
+  Look();
+  ASSERT_TRUE(manager_->RollBack("").ok());
+  const absl::StatusOr<RolledBack> undone = manager_->UndoRollback("");
+  ASSERT_TRUE(undone.ok()) << undone.status();
+  EXPECT_EQ(undone->from + " " + undone->to, "1 2");
+  EXPECT_EQ(Current(), "2");
+  Look(3);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 standby", "mnist/2 serving"));
+}
+
+TEST_F(ModelManagerTest, RolledBackVersionIsFreedAndCanStillBeUndone) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  ASSERT_TRUE(Start("mnist", "all").ok());
+  ASSERT_TRUE(manager_->RollBack("").ok());
+  Look(3);
+  EXPECT_THAT(told_.unloaded(), ElementsAre("mnist/2"));
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", HasSubstr("mnist/2 rolled back")));
+  ASSERT_TRUE(manager_->UndoRollback("mnist").ok());
+  Look(2);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", "mnist/2 serving"));
+}
+
+TEST_F(ModelManagerTest, NewContentOfARolledBackVersionIsServed) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  ASSERT_TRUE(Start("mnist", "all").ok());
+  ASSERT_TRUE(manager_->RollBack("").ok());
+  folders_.Write("mnist/2/model_card.json", folders_.Read("mnist/2/model_card.json") + " ");
+  Look(4);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", "mnist/2 serving"));
+}
+
+TEST_F(ModelManagerTest, RolledBackVersionWithoutAFolderIsForgotten) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  ASSERT_TRUE(Start("mnist", "all", absl::Hours(1)).ok());
+  ASSERT_TRUE(manager_->RollBack("").ok());
+  folders_.Remove("mnist/2");
+  Look(1, /*asked=*/false);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", HasSubstr("mnist/2 rolled back")));
+  Look(3, /*asked=*/false);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
 }
 
 }  // namespace

@@ -88,6 +88,22 @@ class Client {
   // UNIMPLEMENTED if the server is too old to know this call.
   absl::StatusOr<std::vector<ModelStatus>> ListModels(const CallOptions& options = {}) const;
 
+  // Lets the version before the current one serve again, of the model that CallOptions::model
+  // names. The version that was current is not served again before its content changes, the server
+  // starts again, or UndoRollback is called. Only the server that gets the call is concerned, and
+  // it must run with --model-control=on. Never retried. Blocks. Fails with PERMISSION_DENIED,
+  // NOT_FOUND if the model is not served, FAILED_PRECONDITION if no lower version is loaded, and
+  // UNIMPLEMENTED if the server is too old to know this call.
+  absl::StatusOr<Rollback> RollBack(const CallOptions& options = {}) const;
+
+  // Lets the version that was rolled back last serve again, once it is loaded. Blocks. Errors as
+  // RollBack; FAILED_PRECONDITION if no version of the model is rolled back.
+  absl::StatusOr<Rollback> UndoRollback(const CallOptions& options = {}) const;
+
+  // Makes the server look at its folders of models now. Does not wait until it has. Blocks. Errors
+  // as RollBack, but for NOT_FOUND and FAILED_PRECONDITION.
+  absl::Status PollModels(const CallOptions& options = {}) const;
+
   // Returns the health of `service` from grpc.health.v1; "" means the server as a whole. Blocks.
   // Fails with NOT_FOUND if the server does not know the service, and with UNIMPLEMENTED if the
   // server has no health service.

@@ -120,14 +120,16 @@ struct ModelInfo {
 
 // What a server does with one version of a model.
 enum class ModelState {
-  kUnknown,   // a state that only servers newer than this client know
-  kLoading,   // being loaded, verified and warmed up
-  kServing,   // requests can name it
-  kDraining,  // withdrawn: takes no more requests, and finishes those that it has
-  kFailed,    // cannot be served; the server tries again when its files have changed
+  kUnknown,     // a state that only servers newer than this client know
+  kLoading,     // being loaded, verified and warmed up
+  kServing,     // requests can name it
+  kDraining,    // withdrawn: takes no more requests, and finishes those that it has
+  kFailed,      // cannot be served; the server tries again when its files have changed
+  kStandby,     // replaced by a higher version, and still loaded, so that it can take over again
+  kRolledBack,  // withdrawn by Client::RollBack
 };
 
-// Returns "LOADING", "SERVING", "DRAINING", "FAILED" or "UNKNOWN".
+// Returns "LOADING", "SERVING", "DRAINING", "FAILED", "STANDBY", "ROLLED_BACK" or "UNKNOWN".
 std::string ToString(ModelState state);
 
 struct ModelStatus {
@@ -138,6 +140,12 @@ struct ModelStatus {
   std::string reason;
   bool is_current = false;  // serves requests that name the model and no version
   bool is_default = false;  // serves requests that name no model
+};
+
+// A rollback, or one that is undone.
+struct Rollback {
+  ModelVersion from;  // was current
+  ModelVersion to;    // is current now; of one that is undone, it may first have to be loaded
 };
 
 // The serving statuses of grpc.health.v1.

@@ -3,8 +3,11 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -74,7 +77,18 @@ class HealthServiceTest : public ::testing::TestWithParam<std::string> {
   }
 
   Lifecycle lifecycle_;
-  HealthService health_{{"pkg.Service"}, &lifecycle_};
+  // Whether "mnist" is served, and version 2 of it, "a/versions/b" and nothing else is known.
+  std::atomic<bool> mnist_served_{true};
+  HealthService health_{{"pkg.Service"},
+                        &lifecycle_,
+                        [this](std::string_view name,
+                               std::string_view version) -> std::optional<bool> {
+                          if (name == "mnist" && (version.empty() || version == "2")) {
+                            return mnist_served_.load();
+                          }
+                          if (name == "a/versions/b" && version.empty()) return true;
+                          return std::nullopt;
+                        }};
   const std::unique_ptr<Transport> transport_ =
       testing::StartTransport(GetParam(), {health_.Describe()});
   std::thread threads_[2];
@@ -95,6 +109,35 @@ TEST_P(HealthServiceTest, CheckFollowsTheState) {
 TEST_P(HealthServiceTest, UnknownServiceIsNotFound) {
   ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kServing).ok());
   EXPECT_EQ(Check("pkg.Other"), HealthCheckResponse::SERVICE_UNKNOWN);
+}
+
+TEST_P(HealthServiceTest, ModelsAndTheirVersionsHaveStates) {
+  EXPECT_EQ(Check("models/mnist"), HealthCheckResponse::NOT_SERVING);
+  ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kServing).ok());
+  EXPECT_EQ(Check("models/mnist"), HealthCheckResponse::SERVING);
+  EXPECT_EQ(Check("models/mnist/versions/2"), HealthCheckResponse::SERVING);
+  EXPECT_EQ(Check("models/a/versions/b"), HealthCheckResponse::SERVING);
+  for (const std::string unknown :
+       {"models/", "models", "mnist", "models/letters", "models/mnist/versions/3",
+        "models/mnist/versions/", "models//versions/2", "models/mnist/2"}) {
+    EXPECT_EQ(Check(unknown), HealthCheckResponse::SERVICE_UNKNOWN) << unknown;
+  }
+  mnist_served_ = false;
+  EXPECT_EQ(Check("models/mnist"), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(Check("models/mnist/versions/2"), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(Check(""), HealthCheckResponse::SERVING);
+}
+
+TEST_P(HealthServiceTest, WatchersOfAModelAreTold) {
+  ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kServing).ok());
+  const auto watching = Watch("models/mnist/versions/2");
+  EXPECT_EQ(watching->Next(), HealthCheckResponse::SERVING);
+  mnist_served_ = false;
+  health_.OnModelsChanged();
+  EXPECT_EQ(watching->Next(), HealthCheckResponse::NOT_SERVING);
+  mnist_served_ = true;
+  health_.OnModelsChanged();
+  EXPECT_EQ(watching->Next(), HealthCheckResponse::SERVING);
 }
 
 TEST_P(HealthServiceTest, WatchTellsTheStateAtOnceAndEachChange) {

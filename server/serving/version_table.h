@@ -1,0 +1,185 @@
+// What has become of each version of each model.
+#ifndef HELLOCNN_SERVER_SERVING_VERSION_TABLE_H_
+#define HELLOCNN_SERVER_SERVING_VERSION_TABLE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/version_number.h"
+#include "hellocnn/model_repository.h"
+#include "server/config/version_policy.h"
+#include "server/observability/events.h"
+#include "server/serving/batch_dispatcher.h"
+#include "server/serving/model_registry.h"
+#include "server/serving/model_status.h"
+
+namespace hellocnn::server {
+
+// The name of a model and a version of it.
+using VersionKey = std::pair<std::string, std::string>;
+
+// Orders by name, and then from the lowest version to the highest.
+struct VersionKeyOrder {
+  bool operator()(const VersionKey& a, const VersionKey& b) const {
+    return a.first != b.first ? a.first < b.first : VersionOrder()(a.second, b.second);
+  }
+};
+
+// Returns "model 'mnist', version '2'".
+std::string Describe(const VersionKey& key);
+
+// What one look at the folders wants.
+struct WantedVersions {
+  std::set<VersionKey> wanted;      // what is to be served, with what is still to be loaded
+  std::set<VersionKey> considered;  // with what cannot be served
+  std::set<std::string> unsettled;  // models of which a version is still being copied
+  std::uint64_t rollbacks = 0;      // VersionTable::rollbacks() when the look began
+};
+
+// A request to roll back, or to undo that, which was carried out.
+struct RolledBack {
+  std::string model;
+  std::string from;  // the version that served before
+  std::string to;    // the version that serves now, or that is loaded now
+};
+
+// Holds the state of each version, and changes the registry with it. A version is
+//
+//   loading      until it serves or has failed;
+//   serving      in the registry;
+//   standing by  replaced by a higher version, and loaded for the rollback window; one of a model;
+//   rolled back  withdrawn by request, and not served again before its content changes or the
+//                request is undone; loaded for the rollback window;
+//   draining     withdrawn, until its last request has ended;
+//   failed       it should be served, and cannot be.
+//
+// Thread-safe. RollBack, Undo and List may be called by any thread; the rest is for the one thread
+// that looks at the folders.
+class VersionTable {
+ public:
+  struct Options {
+    VersionPolicy policy;
+    // How long a version that was replaced or rolled back stays loaded. 0: not at all.
+    absl::Duration rollback_window;
+  };
+
+  // All pointers outlive the table.
+  VersionTable(Options options, ModelRegistry* registry, BatchDispatcher* dispatcher,
+               Events* events, const Clock* clock);
+
+  // Returns all versions, sorted as VersionKeyOrder does. Does not block.
+  std::vector<ModelStatus> List() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Withdraws the current version of a model, of the default model if `model` is empty, and lets
+  // the next lower version that is loaded take its place. Does not block. NOT_FOUND: the model is
+  // not served. UNAVAILABLE: no model is. FAILED_PRECONDITION: no lower version is loaded.
+  absl::StatusOr<RolledBack> RollBack(std::string_view model) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Lets the version that was rolled back last serve again: at once if it is still loaded, or else
+  // after the next look. Does not block. Errors as RollBack; FAILED_PRECONDITION: no version of the
+  // model is rolled back.
+  absl::StatusOr<RolledBack> Undo(std::string_view model) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Says that the name of the only version may change, and that requests which name no model follow
+  // it.
+  void FollowName() { follows_name_ = true; }
+
+  // Begins a look: what has failed in the last one may be tried again.
+  void BeginLook() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns how often RollBack and Undo were carried out.
+  std::uint64_t rollbacks() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Gives a reason to whatever serves: the folders cannot be read.
+  void NoteScanError(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Adds what serves and is missing for the first time, unless `asked`: a network file system may
+  // lose sight of a folder for a moment.
+  void KeepWhatIsGone(bool asked, FoundModels* found) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What to do about a version that the policy selects.
+  enum class Known {
+    kServed,
+    kNotServed,  // for now, and there is no sense in loading it
+    kToBeLoaded,
+  };
+  // What stands by or drains is served again if its folder is as it was loaded. Compares the files
+  // of versions that serve with what was loaded; blocks while it reads them.
+  Known Find(const VersionFolder& folder) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  void SetLoading(const VersionKey& key, const std::string& fingerprint)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // CANCELLED forgets the version.
+  void SetFailed(const VersionKey& key, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Publishes a version that is loaded. Returns the errors of ModelRegistry::Publish.
+  absl::Status SetServing(const VersionKey& key, ServableHandle servable)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Withdraws what is not wanted, if something takes its place. Forgets what has failed and is not
+  // wanted any more. Returns false, and withdraws nothing, if there was a rollback since the look
+  // began.
+  bool Withdraw(const WantedVersions& versions, const FoundModels& found)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Frees the queues and engines of what has no request left. Returns true if a version has been
+  // freed that is to be loaded again.
+  bool FreeDrained() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns when FreeDrained should be called.
+  Instant NextToFree() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Entry {
+    ModelStatus::State state = ModelStatus::State::kLoading;
+    std::string reason;
+    bool changed = false;     // its files have other content than was loaded
+    bool missed = false;      // the last look did not find it
+    bool try_again = false;   // it failed, and may be served although no file changes
+    bool tried = false;       // it has failed in this look
+    bool came_back = false;   // it is to be served again, but not before it has drained
+    std::string fingerprint;  // of the files that were loaded, that failed, or that were looked at
+    std::string content;      // see ContentOf; once it serves
+    Instant keep_until;       // while it stands by or is rolled back
+    ServableHandle servable;  // while it is loaded
+  };
+  using Entries = std::map<VersionKey, Entry, VersionKeyOrder>;
+
+  absl::Status Publish(const VersionKey& key, const ServableHandle& servable)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Known FindLocked(const VersionFolder& folder, bool* look_at_files)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Looks at the files of a version that serves or is rolled back.
+  Known CheckUnchanged(const VersionFolder& folder) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Takes a version out of the registry. It stands by if `replaced` by a higher one.
+  void PutAside(const VersionKey& key, Entry& entry, bool replaced)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Returns why a version that is not wanted serves on, "" if that is no matter, or nothing if it
+  // need not.
+  std::optional<std::string> WhyItStays(const VersionKey& key, const Entry& entry,
+                                        const WantedVersions& versions,
+                                        const FoundModels& found) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TellCounts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Options options_;
+  ModelRegistry* const registry_;
+  BatchDispatcher* const dispatcher_;
+  Events* const events_;
+  const Clock* const clock_;
+  bool follows_name_ = false;
+
+  mutable Mutex mutex_;
+  Entries entries_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t rollbacks_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_SERVING_VERSION_TABLE_H_
