@@ -29,6 +29,7 @@ Examples:
   hellocnn classify --invert scan.jpg            dark ink on light paper
   hellocnn evaluate --data data/mnist-test       accuracy over the test set
   hellocnn describe --offline                    the network, layer by layer
+  hellocnn model check models                    can these models be served?
   hellocnn models                                the models that the server has
   hellocnn load --rate 500 --duration 30s        rate and latency under load
   hellocnn tune --slo p99=5ms                    which flags serve most?
@@ -115,10 +116,10 @@ std::vector<std::string> AllSharedOptions() {
   return names;
 }
 
-void AddOutputOption(CLI::App& command, bool& json) {
+void AddOutputOption(CLI::App& command, bool& json, const std::string& name) {
   command
       .add_option_function<std::string>(
-          "--output", [&json](const std::string& format) { json = format == "json"; },
+          name, [&json](const std::string& format) { json = format == "json"; },
           "text for people or json, one document on standard output")
       ->check(CLI::IsMember({"text", "json"}))
       ->type_name("FORMAT")
@@ -172,6 +173,7 @@ int Main(int argc, char** argv) {
   AddClassify(app, global, action);
   AddEvaluate(app, global, action);
   AddDescribe(app, global, action);
+  AddModel(app, global, action);
   AddModels(app, global, action);
   AddHealth(app, global, action);
   AddLoad(app, global, action);

@@ -49,6 +49,7 @@ std::vector<std::string> AllSharedOptions();
 void AddClassify(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddEvaluate(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddDescribe(CLI::App& app, const GlobalOptions& global, Action& action);
+void AddModel(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddModels(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddHealth(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action);
@@ -58,8 +59,8 @@ void AddLoadCompare(CLI::App& load, Action& action);
 
 void AddCompletion(CLI::App& app, Action& action);
 
-// Adds --output text|json.
-void AddOutputOption(CLI::App& command, bool& json);
+// Adds --output text|json, under another name if the command has another --output.
+void AddOutputOption(CLI::App& command, bool& json, const std::string& name = "--output");
 
 // Returns a client that is configured by the shared options. INVALID_ARGUMENT: --server is invalid.
 // RESOURCE_EXHAUSTED: gRPC would not get its threads.

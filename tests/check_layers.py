@@ -100,7 +100,7 @@ LAYERS = {
     "client/picture/": ["client/"],  # decoders and the preparation need no gRPC
     "client/examples/": ["client/"],  # like a stranger's: the installed headers only
     "loadgen/": ["base/", "client/", "hellocnn/", "protos/"],
-    "cli/": ["base/", "client/", "loadgen/", "hellocnn/", "protos/"],
+    "cli/": ["base/", "client/", "loadgen/", "hellocnn/", "hellocnn/formats/", "hellocnn/simd/", "protos/"],
     "fuzz/": [
         "base/",
         "client/",

@@ -6,15 +6,20 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "base/clock.h"
+#include "absl/types/span.h"
 #include "base/shown.h"
 #include "cli/app.h"
+#include "cli/commands/comparison.h"
 #include "cli/commands/evaluation.h"
 #include "cli/commands/mending.h"
 #include "cli/commands/model_option.h"
+#include "cli/progress.h"
 #include "cli/terminal.h"
 #include "hellocnn/data/dataset_files.h"
 #include "hellocnn/data/idx.h"
@@ -35,6 +40,7 @@ Examples:
   hellocnn evaluate --data data/mnist-test
   hellocnn evaluate --data data/mnist-test --limit 1000 --batch 1 --concurrency 32
   hellocnn evaluate --data data/mnist-test --model mnist --model-version 2
+  hellocnn evaluate --data data/mnist-test --model-version 1 --compare-version 2
   hellocnn evaluate --data data/mnist-test --output json | jq .accuracy)";
 
 constexpr int kDefaultBatch = 64;
@@ -45,32 +51,129 @@ struct Options {
   int batch = 0;           // 0: a suitable number
   int concurrency = 4;
   client::ModelVersion model;
-  Presentation mending;  // what is done to the images first
+  Presentation mending;         // what is done to the images first
+  std::string compare_version;  // empty: none
+  int pictures = 4;
   bool json = false;
 };
 
-void PrintJson(const Evaluation& evaluation, const client::ModelInfo& model, double rate) {
-  const Json document = {{"model", {{"name", model.name}, {"version", model.version}}},
-                         {"images", evaluation.images},
-                         {"correct", evaluation.correct},
-                         {"accuracy", evaluation.accuracy()},
-                         {"confusion", evaluation.confusion},
-                         {"elapsed_seconds", absl::ToDoubleSeconds(evaluation.elapsed)},
-                         {"images_per_second", rate},
-                         {"retries", evaluation.retries}};
-  std::cout << load::DumpJson(document, 2) << "\n";
+// A model of the server, and what it says of the images.
+struct Evaluated {
+  client::ModelInfo model;
+  EvaluationOptions options;
+  std::vector<client::Image> images;
+  Evaluation evaluation;
+
+  double images_per_second() const {
+    return static_cast<double>(evaluation.images) / absl::ToDoubleSeconds(evaluation.elapsed);
+  }
+};
+
+Json ToJson(const Evaluated& evaluated) {
+  const Evaluation& evaluation = evaluated.evaluation;
+  const client::ModelInfo& model = evaluated.model;
+  return {{"model", {{"name", model.name}, {"version", model.version}}},
+          {"images", evaluation.images},
+          {"correct", evaluation.correct},
+          {"accuracy", evaluation.accuracy()},
+          {"confusion", evaluation.confusion},
+          {"elapsed_seconds", absl::ToDoubleSeconds(evaluation.elapsed)},
+          {"images_per_second", evaluated.images_per_second()},
+          {"retries", evaluation.retries}};
 }
 
-void PrintText(const Evaluation& evaluation, const client::ModelInfo& model, double rate) {
+void PrintText(const Evaluated& evaluated) {
+  const Evaluation& evaluation = evaluated.evaluation;
+  const client::ModelInfo& model = evaluated.model;
   std::cout << absl::StrFormat("%s/%s: %s of %s right, %.2f%%\n\n", Printable(model.name),
                                Printable(model.version), Grouped(evaluation.correct),
                                Grouped(evaluation.images), 100 * evaluation.accuracy())
             << Render(evaluation.confusion, model.labels)
-            << absl::StrFormat("\n%s images/s, %s in all", Grouped(static_cast<std::int64_t>(rate)),
+            << absl::StrFormat("\n%s images/s, %s in all",
+                               Grouped(static_cast<std::int64_t>(evaluated.images_per_second())),
                                Short(evaluation.elapsed));
   if (evaluation.retries > 0)
     std::cout << ", " << Grouped(evaluation.retries) << " calls repeated (queue full)";
   std::cout << "\n";
+}
+
+// Reads the test set for a model with `classes` classes.
+absl::StatusOr<LabeledImages> ReadTestSet(const Options& options, int classes) {
+  absl::StatusOr<LabeledImages> set = ReadMnist(options.data, "t10k", classes);
+  if (!set.ok()) return set.status();
+  if (options.limit > 0 && options.limit < set->count()) {
+    set->labels.resize(static_cast<std::size_t>(options.limit));
+    set->pixels.resize(set->labels.size() * static_cast<std::size_t>(set->rows) * set->columns);
+  }
+  if (set->count() == 0) {
+    return absl::InvalidArgumentError(options.data + ": the test set is empty");
+  }
+  Mend(options.mending, *set);
+  return set;
+}
+
+absl::StatusOr<Evaluated> EvaluateModel(const client::Client& client, const Options& options,
+                                        const client::ModelInfo& model,
+                                        const client::ModelVersion& asked,
+                                        const LabeledImages& set) {
+  const int most = std::max(1, model.limits.max_images_per_request);
+  if (options.batch > most) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--batch is ", options.batch, "; the server takes at most ", most, " images a request"));
+  }
+  absl::StatusOr<std::vector<client::Image>> images = Fit(set, model.preprocessing);
+  if (!images.ok()) return images.status();
+  const EvaluationOptions evaluation_options{
+      .classes = static_cast<int>(model.labels.size()),
+      .batch = options.batch > 0 ? options.batch : std::min(kDefaultBatch, most),
+      .concurrency = options.concurrency,
+      .backoff = {},
+      .model = asked};
+  ProgressBar bar(set.count());
+  absl::StatusOr<Evaluation> evaluation =
+      Evaluate(client, *images, set.labels, evaluation_options, bar.AsProgress());
+  if (!evaluation.ok()) return evaluation.status();
+  return Evaluated{model, evaluation_options, *std::move(images), *std::move(evaluation)};
+}
+
+// Evaluates the second version, and prints both and how they differ. Returns the exit code.
+int CompareWith(const client::Client& client, const Options& options, const LabeledImages& set,
+                const client::ModelInfo& model, const Evaluated& first) {
+  const client::ModelVersion asked{first.model.name, options.compare_version};
+  const absl::StatusOr<Evaluated> second = EvaluateModel(client, options, model, asked, set);
+  if (!second.ok()) return Fail(second.status());
+  const Comparison comparison =
+      Compare(set.labels, first.evaluation.classes, second->evaluation.classes);
+  if (options.json) {
+    const Json document = {{"a", ToJson(first)},
+                           {"b", ToJson(*second)},
+                           {"comparison", hellocnn::cli::ToJson(comparison)}};
+    std::cout << load::DumpJson(document, 2) << "\n";
+    return kExitOk;
+  }
+  const auto picture = [&first](std::size_t index) {
+    const std::string& bytes = first.images[index].bytes();
+    return absl::MakeConstSpan(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  };
+  std::cout << "A is " << Printable(first.model.name) << "/" << Printable(first.model.version)
+            << ", and B is " << Printable(model.name) << "/" << Printable(model.version) << ".\n\n"
+            << ToText(comparison, {.labels = first.model.labels,
+                                   .picture = picture,
+                                   .pictures = options.pictures,
+                                   .style = StyleOf(STDOUT_FILENO),
+                                   .columns = TerminalColumns()});
+  return kExitOk;
+}
+
+// Asks for the version to compare with. FAILED_PRECONDITION: it has other classes.
+absl::StatusOr<client::ModelInfo> AskForSecond(const client::Client& client,
+                                               const client::ModelInfo& first,
+                                               const std::string& version) {
+  absl::StatusOr<client::ModelInfo> second = AskForModel(client, {first.name, version});
+  if (!second.ok() || second->labels.size() == first.labels.size()) return second;
+  return absl::FailedPreconditionError(absl::StrCat(
+      "version ", Printable(first.version), " has ", first.labels.size(), " classes, and version ",
+      Printable(version), " has ", second->labels.size(), "; wanted as many in both"));
 }
 
 int Run(const GlobalOptions& global, const Options& options) {
@@ -81,49 +184,26 @@ int Run(const GlobalOptions& global, const Options& options) {
   if (!client.ok()) return Fail(client.status());
   const absl::StatusOr<client::ModelInfo> model = AskForModel(*client, options.model);
   if (!model.ok()) return Fail(model.status());
-  const int most = std::max(1, model->limits.max_images_per_request);
-  if (options.batch > most) {
-    return Fail(absl::InvalidArgumentError(absl::StrCat(
-        "--batch is ", options.batch, "; the server takes at most ", most, " images a request")));
-  }
+  absl::StatusOr<client::ModelInfo> second;
+  const bool compares = !options.compare_version.empty();
+  if (compares) second = AskForSecond(*client, *model, options.compare_version);
+  if (compares && !second.ok()) return Fail(second.status());
   // Only now: the labels must be those of the model's classes.
-  const int classes = static_cast<int>(model->labels.size());
-  absl::StatusOr<LabeledImages> set = ReadMnist(options.data, "t10k", classes);
+  const absl::StatusOr<LabeledImages> set =
+      ReadTestSet(options, static_cast<int>(model->labels.size()));
   if (!set.ok()) return Fail(set.status());
-  if (options.limit > 0 && options.limit < set->count()) {
-    set->labels.resize(static_cast<std::size_t>(options.limit));
-    set->pixels.resize(set->labels.size() * static_cast<std::size_t>(set->rows) * set->columns);
+  const absl::StatusOr<Evaluated> first =
+      EvaluateModel(*client, options, *model, options.model, *set);
+  if (!first.ok()) return Fail(first.status());
+  if (compares) return CompareWith(*client, options, *set, *second, *first);
+  if (options.json) {
+    std::cout << load::DumpJson(ToJson(*first), 2) << "\n";
+  } else {
+    PrintText(*first);
   }
-  if (set->count() == 0)
-    return Fail(absl::InvalidArgumentError(options.data + ": the test set is empty"));
-  Mend(options.mending, *set);
-  const absl::StatusOr<std::vector<client::Image>> images = Fit(*set, model->preprocessing);
-  if (!images.ok()) return Fail(images.status());
-
-  EvaluationOptions evaluation_options;
-  evaluation_options.classes = classes;
-  evaluation_options.batch = options.batch > 0 ? options.batch : std::min(kDefaultBatch, most);
-  evaluation_options.concurrency = options.concurrency;
-  evaluation_options.model = options.model;
-  const bool draw_progress = isatty(STDERR_FILENO) == 1;
-  StatusLine line(draw_progress);
-  const Instant start = Clock::Monotonic()->Now();
-  Instant drawn = Instant::InfinitePast();
-  const absl::StatusOr<Evaluation> evaluation =
-      Evaluate(*client, *images, set->labels, evaluation_options, [&](std::int64_t done) {
-        const Instant now = Clock::Monotonic()->Now();
-        if (!draw_progress || now - drawn < absl::Milliseconds(100)) return;
-        drawn = now;
-        line.Draw(ProgressLine(done, set->count(), now - start).substr(0, TerminalColumns() - 1));
-      });
-  line.Clear();
-  if (!evaluation.ok()) return Fail(evaluation.status());
-  const double rate =
-      static_cast<double>(evaluation->images) / absl::ToDoubleSeconds(evaluation->elapsed);
-  options.json ? PrintJson(*evaluation, *model, rate) : PrintText(*evaluation, *model, rate);
   std::cout << std::flush;
-  const std::string hint = FindMending(*client, *set, *model, evaluation->accuracy(),
-                                       options.mending, evaluation_options);
+  const std::string hint = FindMending(*client, *set, *model, first->evaluation.accuracy(),
+                                       options.mending, first->options);
   if (!hint.empty()) std::cerr << "hellocnn: hint: " << hint << "\n";
   return kExitOk;
 }
@@ -151,6 +231,10 @@ void AddEvaluate(CLI::App& app, const GlobalOptions& global, Action& action) {
       ->type_name("N")
       ->capture_default_str();
   AddModelOptions(*command, options->model);
+  CLI::Option* const compare =
+      AddVersionOption(*command, "--compare-version", options->compare_version,
+                       "another version of the model, to evaluate it as well and compare both");
+  AddPicturesOption(*command, options->pictures)->needs(compare);
   AddMendingOptions(*command, options->mending);
   AddOutputOption(*command, options->json);
   command->callback([&global, &action, options] {

@@ -65,8 +65,9 @@ absl::Status CheckModel(const client::ClassifyResult& result, client::ModelVersi
       "; evaluate again, or name one with --model and --model-version"));
 }
 
-absl::Status Count(const client::ClassifyResult& result, absl::Span<const int> labels,
-                   Evaluation& evaluation) {
+// Counts the images of one call, of which `begin` is the index of the first.
+absl::Status Count(const client::ClassifyResult& result, std::size_t begin,
+                   absl::Span<const int> labels, Evaluation& evaluation) {
   const std::size_t classes = result.predictions[0].log_probabilities.size();
   if (classes != evaluation.confusion.size()) {
     return absl::FailedPreconditionError(absl::StrCat("the server's model has changed from ",
@@ -78,6 +79,7 @@ absl::Status Count(const client::ClassifyResult& result, absl::Span<const int> l
     ++evaluation.images;
     evaluation.correct += said == labels[i] ? 1 : 0;
     ++evaluation.confusion[labels[i]][said];
+    evaluation.classes[begin + i] = said;
   }
   return absl::OkStatus();
 }
@@ -104,6 +106,7 @@ absl::StatusOr<Evaluation> Evaluate(const client::Client& client,
   const Instant start = clock.Now();
   Evaluation evaluation;
   evaluation.confusion.assign(options.classes, std::vector<std::int64_t>(options.classes));
+  evaluation.classes.resize(images.size());
   absl::Status failure;
   client::ModelVersion model;  // that answers
   int in_flight = 0;
@@ -129,7 +132,7 @@ absl::StatusOr<Evaluation> Evaluate(const client::Client& client,
       if (ended.result.ok()) {
         absl::Status counted = CheckModel(*ended.result, model);
         if (counted.ok()) {
-          counted = Count(*ended.result,
+          counted = Count(*ended.result, chunk.begin,
                           absl::MakeConstSpan(labels).subspan(chunk.begin, chunk.size), evaluation);
         }
         failure.Update(counted);

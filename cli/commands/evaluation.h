@@ -3,13 +3,13 @@
 #define HELLOCNN_CLI_COMMANDS_EVALUATION_H_
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "cli/commands/full_queue.h"
 #include "cli/images/render.h"
+#include "cli/progress.h"
 #include "hellocnn/client/client.h"
 
 namespace hellocnn::cli {
@@ -27,16 +27,14 @@ struct Evaluation {
   std::int64_t correct = 0;
   std::int64_t retries = 0;   // retries of calls because the queue was full
   ConfusionMatrix confusion;  // as many rows and columns as there are classes
+  std::vector<int> classes;   // what the server said of each image
   absl::Duration elapsed;
 
   double accuracy() const { return static_cast<double>(correct) / static_cast<double>(images); }
 };
 
-// Receives the number of images that are done so far. Called on the caller's thread, after each
-// call.
-using Progress = std::function<void(std::int64_t)>;
-
 // Classifies `images` and compares the results with `labels`, of which there are as many. Blocks.
+// Calls `progress` after each call.
 // Only RESOURCE_EXHAUSTED is retried, after a backoff. Returns the first other error, or the last
 // RESOURCE_EXHAUSTED of a call whose attempts are used up. It returns errors once no call is in
 // flight any more. INVALID_ARGUMENT: a label is not below options.classes. FAILED_PRECONDITION: the

@@ -7,10 +7,8 @@
 #include "base/shown.h"
 
 namespace hellocnn::cli {
-namespace {
-
-CLI::Option* AddNameOption(CLI::App& command, const std::string& name, std::string& value,
-                           const std::string& help) {
+CLI::Option* AddVersionOption(CLI::App& command, const std::string& name, std::string& value,
+                              const std::string& help) {
   return command.add_option(name, value, help)
       ->check(CLI::Validator(
           [](const std::string& text) {
@@ -23,13 +21,11 @@ CLI::Option* AddNameOption(CLI::App& command, const std::string& name, std::stri
       ->type_name(name == "--model" ? "NAME" : "VERSION");
 }
 
-}  // namespace
-
 std::vector<CLI::Option*> AddModelOptions(CLI::App& command, client::ModelVersion& model) {
-  return {AddNameOption(command, "--model", model.name,
-                        "model of the server; its default model if not given"),
-          AddNameOption(command, "--model-version", model.version,
-                        "version of the model; its current version if not given")};
+  return {AddVersionOption(command, "--model", model.name,
+                           "model of the server; its default model if not given"),
+          AddVersionOption(command, "--model-version", model.version,
+                           "version of the model; its current version if not given")};
 }
 
 absl::Status CheckModel(const client::ModelVersion& asked, const client::ModelInfo& got) {

@@ -1,4 +1,4 @@
-// hellocnn models: which models does the server have?
+// hellocnn models, and hellocnn model list: which models does the server have?
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/shown.h"
 #include "cli/app.h"
+#include "cli/commands/model_commands.h"
 #include "loadgen/report/json.h"
 
 namespace hellocnn::cli {
@@ -89,11 +90,21 @@ int Run(const GlobalOptions& global, bool json) {
   return kExitOk;
 }
 
+constexpr char kDescription[] = "Lists the versions of the server's models and their states";
+
 }  // namespace
 
+void AddModelList(CLI::App& model, const GlobalOptions& global, Action& action) {
+  CLI::App* command = model.add_subcommand("list", kDescription);
+  command->footer(kExamples);
+  auto json = std::make_shared<bool>(false);
+  AddOutputOption(*command, *json);
+  command->callback(
+      [&global, &action, json] { action = {[&global, json] { return Run(global, *json); }}; });
+}
+
 void AddModels(CLI::App& app, const GlobalOptions& global, Action& action) {
-  CLI::App* command =
-      app.add_subcommand("models", "Lists the versions of the server's models and their states");
+  CLI::App* command = app.add_subcommand("models", kDescription);
   command->footer(kExamples);
   auto json = std::make_shared<bool>(false);
   AddOutputOption(*command, *json);

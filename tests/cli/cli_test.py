@@ -9,7 +9,7 @@ import unittest
 
 PROGRAM = sys.argv.pop(1)
 NOWHERE = '127.0.0.1:1'
-COMMANDS = ([], ['classify'], ['evaluate'], ['describe'], ['models'], ['health'], ['load'], ['load', 'compare'], ['tune'], ['completion'])
+COMMANDS = ([], ['classify'], ['evaluate'], ['describe'], ['model'], ['model', 'create'], ['model', 'check'], ['model', 'diff'], ['model', 'list'], ['models'], ['health'], ['load'], ['load', 'compare'], ['tune'], ['completion'])
 
 
 def run(*arguments, **environment):

@@ -103,6 +103,22 @@ TEST_F(ModelOptionTest, EachCommandUsesTheModelThatItIsTold) {
               HasSubstr("letters/7 at "));
 }
 
+TEST_F(ModelOptionTest, EvaluateComparesTwoVersions) {
+  WriteTestSet({0, 0, 5});
+  std::vector<std::string> command = {
+      "evaluate",        "--data", folder_.path(),      "--model", "letters",
+      "--model-version", "1",      "--compare-version", "2"};
+  const Outcome outcome = Run(command);
+  EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
+  EXPECT_THAT(models_.Seen(), ElementsAre("Classify letters/1", "Classify letters/2",
+                                          "GetModel letters/1", "GetModel letters/2"));
+  EXPECT_THAT(outcome.out, HasSubstr("A is letters/1, and B is letters/2.\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("Of 3 images, A has 66.67% right and B has 66.67%.\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("\n0 images changed class.\n"));
+  command.insert(command.end(), {"--output", "json"});
+  EXPECT_EQ(Json::parse(Run(command).out)["comparison"]["both_right"], 2);
+}
+
 // What evaluate and load try, to give a hint, they try with the same model.
 TEST_F(ModelOptionTest, HintsAreAboutTheModelThatTheCommandUses) {
   WriteTestSet(std::vector<std::uint8_t>(20, 5));
@@ -184,6 +200,7 @@ TEST_F(CliTest, ModelsIsATableOfTheVersions) {
   };
   const Outcome outcome = Run({"models"});
   EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
+  EXPECT_EQ(outcome.out, Run({"model", "list"}).out);
   EXPECT_EQ(outcome.out,
             "model    version  state    role              reason\n"
             "fake     6        FAILED                     the weights are truncated\n"
