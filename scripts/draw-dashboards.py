@@ -71,7 +71,9 @@ def threshold_colour(panel, value):
 
 def series_colour(panel, name, index):
     for override in panel["fieldConfig"]["overrides"]:
-        if override["matcher"]["options"] == name:
+        matcher = override["matcher"]
+        by_regexp = matcher["id"] == "byRegexp" and re.search(matcher["options"].strip("/"), name)
+        if by_regexp or matcher["options"] == name:
             return COLOURS[override["properties"][0]["value"]["fixedColor"]]
     return PALETTE[index % len(PALETTE)]
 

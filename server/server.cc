@@ -319,8 +319,9 @@ absl::Status Server::Parts::StartGrpc(const RequestLimits& limits) {
   grpc_address_ = transport_->address();
   // Only now: scrapes, which the admin port already serves, read what exists.
   if (metrics_ != nullptr) {
-    metrics_->SetGauges({.queued_images = [this] { return dispatcher_->queued_images(); },
-                         .connections = [this] { return transport_->connections(); }});
+    metrics_->SetGauges(
+        {.queued_images = [this](ModelId model) { return dispatcher_->queued_images(model); },
+         .connections = [this] { return transport_->connections(); }});
   }
   return absl::OkStatus();
 }

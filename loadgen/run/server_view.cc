@@ -15,15 +15,19 @@ constexpr absl::Duration kBetweenLooks = absl::Milliseconds(50);
 
 constexpr char kImages[] = "hellocnn_images_computed_total";
 
+// Seconds are added up in another order after a version of a model was unloaded. This share of a
+// sum is no decrease.
+constexpr double kRounding = 1e-9;
+
 constexpr char kStartTime[] = "process_start_time_seconds";
 
 // Returns true if two start times, in seconds, may be those of one process. Servers add the time of
 // the boot, in whole seconds, and hundredths of a second since then. A small step of the wall clock
 // changes the former by one.
 bool SameStart(double one, double other) {
-  constexpr double kRounding = 0.005;
+  constexpr double kHalfOfHundredth = 0.005;
   const double apart = std::abs(one - other);
-  return apart < kRounding || std::abs(apart - 1) < kRounding;
+  return apart < kHalfOfHundredth || std::abs(apart - 1) < kHalfOfHundredth;
 }
 
 std::string Date(double seconds) {
@@ -47,7 +51,7 @@ class Growth {
     const std::optional<double> after = after_.Sum(name, labels);
     if (!after.has_value()) return std::nullopt;
     const double growth = *after - before_.Sum(name, labels).value_or(0);
-    if (growth < 0 && shrunk_.empty()) shrunk_ = name;
+    if (growth < -kRounding * *after && shrunk_.empty()) shrunk_ = name;
     return growth;
   }
 

@@ -3,12 +3,12 @@
 namespace hellocnn::server {
 
 MethodId IgnoredEvents::AddMethod(const MethodLabels& /*labels*/) { return {}; }
-ModelId IgnoredEvents::AddModel(const ModelLabels& /*labels*/) { return {}; }
+ModelId IgnoredEvents::AddModel(const ModelLabels& /*labels*/) { return ModelId{1}; }
 ReasonId IgnoredEvents::AddReason(ReasonOf /*what*/, const std::string& /*label*/) { return {}; }
 bool IgnoredEvents::wants_statistics() const { return false; }
 void IgnoredEvents::OnReceived(MethodId /*method*/, std::size_t /*bytes*/) {}
 void IgnoredEvents::OnAccepted(MethodId /*method*/, ModelId /*model*/, int /*images*/) {}
-void IgnoredEvents::OnRejected(MethodId /*method*/, ReasonId /*reason*/) {}
+void IgnoredEvents::OnRejected(MethodId /*method*/, ModelId /*model*/, ReasonId /*reason*/) {}
 void IgnoredEvents::OnEnd(const RequestEnd& /*end*/) {}
 void IgnoredEvents::OnBusy(int /*worker*/, absl::Duration /*busy*/) {}
 void IgnoredEvents::OnBatch(const BatchEnd& /*batch*/) {}

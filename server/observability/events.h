@@ -22,6 +22,9 @@ enum class MethodId : std::size_t {};
 enum class ModelId : std::size_t {};
 enum class ReasonId : std::size_t {};
 
+// The id that stands for no model, for requests that have not got one. AddModel never returns it.
+inline constexpr ModelId kNoModel{};
+
 struct MethodLabels {
   std::string service;  // full name of the gRPC service
   std::string method;
@@ -30,7 +33,7 @@ struct MethodLabels {
 
 struct ModelLabels {
   std::string name;
-  std::string version;
+  std::string version;  // not empty
   std::string engine;
   std::optional<double> test_accuracy;    // 0 to 1; unset if it was not measured
   bool card_of_other_weights = false;     // the model card was written for another weight file
@@ -59,6 +62,8 @@ struct GreyLevels {
 
 struct RequestEnd {
   MethodId method{};
+  // The model that the request was for. kNoModel if it needs none, or ended before it had one.
+  ModelId model = kNoModel;
   // The code that the caller has seen, as far as the server can know.
   absl::StatusCode code = absl::StatusCode::kOk;
   // From receiving the request until its response was ready.
@@ -69,7 +74,6 @@ struct RequestEnd {
   // The outcome of the images, if all of them were computed. At most one of the next two is not 0.
   // Workers report the images that were not computed because they were dropped or the engine
   // failed.
-  ModelId model{};
   int sent_images = 0;       // their predictions were sent
   int discarded_images = 0;  // the caller was gone
   // One for each image that was sent; empty if wants_statistics() is false. Valid during the call.
@@ -107,7 +111,8 @@ class Events {
   virtual ~Events() = default;
 
   // Register labels and return their id. The same labels get the same id again. May be called at
-  // any time, also while other threads tell events.
+  // any time, also while other threads tell events. A model is known by its name and version, and
+  // they may have other labels only once OnModelUnloaded was told of them.
   virtual MethodId AddMethod(const MethodLabels& labels) = 0;
   virtual ModelId AddModel(const ModelLabels& labels) = 0;
   virtual ReasonId AddReason(ReasonOf what, const std::string& label) = 0;
@@ -120,7 +125,8 @@ class Events {
   virtual void OnReceived(MethodId method, std::size_t bytes) = 0;
   // Called when the queue has admitted the images of a request.
   virtual void OnAccepted(MethodId method, ModelId model, int images) = 0;
-  virtual void OnRejected(MethodId method, ReasonId reason) = 0;
+  // Called when a request is rejected. `model` is as in RequestEnd.
+  virtual void OnRejected(MethodId method, ModelId model, ReasonId reason) = 0;
   virtual void OnEnd(const RequestEnd& end) = 0;
 
   // Called when worker number `worker`, from 0 on, was busy for `busy` since its last call: it
@@ -157,7 +163,7 @@ class IgnoredEvents : public Events {
   bool wants_statistics() const override;
   void OnReceived(MethodId method, std::size_t bytes) override;
   void OnAccepted(MethodId method, ModelId model, int images) override;
-  void OnRejected(MethodId method, ReasonId reason) override;
+  void OnRejected(MethodId method, ModelId model, ReasonId reason) override;
   void OnEnd(const RequestEnd& end) override;
   void OnBusy(int worker, absl::Duration busy) override;
   void OnBatch(const BatchEnd& batch) override;

@@ -44,10 +44,12 @@ BatchDispatcher::BatchDispatcher(int threads, Events* events, const Clock* clock
 
 BatchDispatcher::~BatchDispatcher() { Stop(); }
 
-absl::StatusOr<BatchQueue*> BatchDispatcher::AddQueue(const BatchQueue::Options& options) {
+absl::StatusOr<BatchQueue*> BatchDispatcher::AddQueue(const BatchQueue::Options& options,
+                                                      ModelId model) {
   if (absl::Status status = BatchQueue::Validate(options); !status.ok()) return status;
   MutexLock lock(&mutex_);
-  return scheduler_.Add(options);
+  queues_.push_back({model, scheduler_.Add(options)});
+  return queues_.back().queue;
 }
 
 void BatchDispatcher::RemoveQueue(BatchQueue* queue) {
@@ -68,6 +70,7 @@ void BatchDispatcher::RemoveQueue(BatchQueue* queue) {
   });
   if (!removed) return;
   MutexLock lock(&mutex_);
+  std::erase_if(queues_, [queue](const Queue& known) { return known.queue == queue; });
   scheduler_.Remove(queue);
 }
 
@@ -97,6 +100,15 @@ void BatchDispatcher::Stop() {
 int BatchDispatcher::queued_images() const {
   MutexLock lock(&mutex_);
   return scheduler_.queued_images();
+}
+
+int BatchDispatcher::queued_images(ModelId model) const {
+  MutexLock lock(&mutex_);
+  int images = 0;
+  for (const Queue& queue : queues_) {
+    if (queue.model == model) images += queue.queue->queued_images();
+  }
+  return images;
 }
 
 Instant BatchDispatcher::DueTime() const { return FromNanoseconds(due_.load()); }

@@ -44,9 +44,9 @@ class BatchDispatcher final : private Work {
   // Returns the workers, to attach their events and to run tasks on them.
   WorkerPool& pool() { return *pool_; }
 
-  // Adds a queue, which is valid until it is removed. INVALID_ARGUMENT names the option that is out
-  // of range.
-  absl::StatusOr<BatchQueue*> AddQueue(const BatchQueue::Options& options)
+  // Adds a queue for a model, which is valid until it is removed. INVALID_ARGUMENT names the option
+  // that is out of range.
+  absl::StatusOr<BatchQueue*> AddQueue(const BatchQueue::Options& options, ModelId model)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Returns the executor of a worker, which only that worker may use: in WorkerPool::ForEachWorker.
@@ -74,8 +74,14 @@ class BatchDispatcher final : private Work {
 
   // Returns the number of images that wait now, in all queues.
   int queued_images() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns the number of images that wait now for a model. Returns 0 if it has no queue.
+  int queued_images(ModelId model) const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  struct Queue {
+    ModelId model;
+    BatchQueue* queue;
+  };
   // The state of one worker, for its own thread only.
   struct Worker {
     BatchExecutor executor;
@@ -105,6 +111,7 @@ class BatchDispatcher final : private Work {
   mutable Mutex mutex_;
   CondVar idle_;  // for RemoveQueue
   Scheduler scheduler_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Queue> queues_ ABSL_GUARDED_BY(mutex_);
   // The scheduler's release time, in nanoseconds of the clock: workers ask for it after each event,
   // without the mutex. Written under the mutex.
   std::atomic<std::int64_t> due_;

@@ -223,7 +223,7 @@ absl::StatusOr<ServableHandle> ModelLoader::Prepare(const VerifiedModel& model) 
     if (!engine.ok()) return engine.status();
     engines.push_back(*std::move(engine));
   }
-  const absl::StatusOr<BatchQueue*> queue = dispatcher_->AddQueue(options_.queue);
+  const absl::StatusOr<BatchQueue*> queue = dispatcher_->AddQueue(options_.queue, model.id);
   if (!queue.ok()) return queue.status();
   const Reporting reporting{
       .events = events_, .model = model.id, .normalization = card.normalization};

@@ -8,7 +8,7 @@ import tempfile
 import unittest
 
 import testbed
-from testbed import MODEL, SERVER, TEST_DATA, Server, clean_environment, model_card
+from testbed import MODEL, SERVER, TEST_DATA, Server, clean_environment, metric_sum, model_card
 
 
 def libraries(server):
@@ -24,7 +24,7 @@ class EngineTest(unittest.TestCase):
     def test_every_engine_serves_by_its_name(self):
         for name in ("simd", "torch", "torch-eager"):
             with self.subTest(name), Server(f"--engine={name}") as server:
-                self.assertEqual(server.metrics()[f'hellocnn_engine_info{{engine="{name}"}}'], 1)
+                self.assertEqual(metric_sum(server.metrics(), "hellocnn_engine_info", engine=name), 1)
                 self.assertEqual("hellocnn-torch.so" in libraries(server), name != "simd")
                 run = server.cli("evaluate", "--data", TEST_DATA, "--output", "json")
                 self.assertEqual(run.returncode, 0, run.stderr)

@@ -19,7 +19,7 @@ import grpc
 
 from memory_test import SANITIZED
 from safetensors_format import read_state_dict, write_safetensors
-from testbed import MODEL, SOURCE, Server, model_card, pb, run_server, stub, test_digits
+from testbed import MODEL, SOURCE, Server, code_of, metric_sum, model_card, pb, run_server, stub, test_digits, wait_until
 from weights_test import sha256, with_value
 
 WEIGHTS = os.path.join(MODEL, model_card()["weights"])
@@ -137,7 +137,7 @@ class SwapTest(ModelsTest):
             except Exception as error:  # pylint: disable=broad-except
                 errors.append(error)
 
-        with Server("--threads=2", model=self.path("digits")) as server, server.channel() as channel:
+        with Server("--threads=2", "--rollback-window=100ms", model=self.path("digits")) as server, server.channel() as channel:
             callers = [
                 threading.Thread(target=run, args=(target, server, number, stop, counts))
                 for number, target in enumerate([self.call_until] * 3 + [self.stream_until])
@@ -146,6 +146,10 @@ class SwapTest(ModelsTest):
                 caller.start()
             try:
                 for version in range(2, SWAPS + 2):
+                    # The first version that is unloaded leaves its counts in series of their own, and no other adds any.
+                    if version == 5:
+                        self.wait_for("the old version to go", lambda: len(self.models(channel)) == 1)
+                        series_before = len(server.metrics())
                     self.add("digits", version)
                     self.wait_for_current(server, channel, "digits", version)
                     shutil.rmtree(self.path("digits", str(version - 1)))
@@ -165,10 +169,23 @@ class SwapTest(ModelsTest):
             # AddressSanitizer keeps what is given back.
             if not SANITIZED:
                 self.assertLess(late_kb, early_kb + 8000)
-            # The version that was replaced last stands by.
-            self.wait_for("the old versions to go", lambda: len(self.models(channel)) == 2)
-            infos = [key for key in server.metrics() if key.startswith("hellocnn_model_info")]
-            self.assertEqual(len(infos), 2, infos)
+            self.wait_for("the old versions to go", lambda: len(self.models(channel)) == 1)
+            self.check_metrics_of_swaps(server.metrics(), series_before, sum(counts))
+
+    def check_metrics_of_swaps(self, metrics, series_before, calls):
+        """Only the last version has series of its own, and the totals have the calls of all versions."""
+        versions = set(re.findall(r'model="digits"[^}]*version="([^"]*)"', "\n".join(metrics)))
+        self.assertEqual(versions, {str(SWAPS + 1)})
+        self.assertLess(len(metrics), series_before + 20)  # what no version before had counted
+        # Of gauges, nothing is kept.
+        for name in ("hellocnn_model_info", "hellocnn_engine_info", "hellocnn_model_test_accuracy_ratio", "hellocnn_queue_images"):
+            self.assertEqual(len([key for key in metrics if key.startswith(name + "{")]), 1, name)
+        answered = metric_sum(metrics, "hellocnn_images_computed_total", outcome="answered")
+        self.assertGreaterEqual(answered, calls)
+        self.assertGreater(answered, metric_sum(metrics, "hellocnn_images_computed_total", outcome="answered", model="digits"))
+        self.assertEqual(metric_sum(metrics, "hellocnn_predictions_total"), answered)
+        self.assertEqual(metric_sum(metrics, "hellocnn_requests_total", code="OK", method="Classify")
+                         + metric_sum(metrics, "hellocnn_requests_total", code="OK", method="ClassifyStream"), answered)
 
     def test_a_stream_that_stays_open_is_answered_by_the_new_version(self):
         with Server("--rollback-window=0s", model=self.path("digits")) as server, server.channel() as channel:
@@ -421,7 +438,29 @@ class RepositoryTest(ModelsTest):
             for call, name in zip(calls, names):
                 self.assertEqual(call.result().model.name, name)
                 self.assertEqual(len(call.result().predictions), 40)
-            self.assertEqual(server.metrics()["hellocnn_images_accepted_total"], 40 * 40)
+            metrics = server.metrics()
+            self.assertEqual(metric_sum(metrics, "hellocnn_images_accepted_total"), 40 * 40)
+            for name, version in (("digits", "1"), ("letters", "12")):
+                labels = {"model": name, "version": version}
+                self.assertEqual(metric_sum(metrics, "hellocnn_images_accepted_total", **labels), 20 * 40, labels)
+                self.assertEqual(metric_sum(metrics, "hellocnn_request_images_count", **labels), 20)
+                self.assertEqual(metric_sum(metrics, "hellocnn_batch_size_sum", **labels), 20 * 40)
+                self.assertEqual(metric_sum(metrics, "hellocnn_queue_duration_seconds_count", **labels), 20)
+                self.assertEqual(metric_sum(metrics, "hellocnn_queue_images", **labels), 0)
+                self.assertEqual(metric_sum(metrics, "hellocnn_model_test_accuracy_ratio", **labels), model_card()["test_accuracy"])
+
+    def test_a_request_for_no_model_that_is_served_has_no_labels(self):
+        with Server(model=self.root) as server, server.channel() as channel:
+            for name, version in (("nobody", ""), ("digits", "99"), ("letters", "12")):
+                code_of(stub(channel).Classify.future(self.request(name, version), timeout=60))
+            wait_until(lambda: metric_sum(server.metrics(), "hellocnn_requests_total") == 3, "all have ended")
+            metrics = server.metrics()
+            none = {"model": "", "version": ""}
+            self.assertEqual(metric_sum(metrics, "hellocnn_requests_total", code="NOT_FOUND", **none), 2)
+            self.assertEqual(metric_sum(metrics, "hellocnn_requests_refused_total", reason="no_model", **none), 2)
+            self.assertEqual(metric_sum(metrics, "hellocnn_requests_total", code="OK", model="letters", version="12"), 1)
+            self.assertNotIn("nobody", "".join(metrics))
+            self.assertNotIn('version="99"', "".join(metrics))
 
     def test_a_model_that_is_removed_is_withdrawn(self):
         with Server(model=self.root) as server, server.channel() as channel:
@@ -459,7 +498,7 @@ class NotebookTest(ModelsTest):
             self.assertEqual(model.weights_sha256, sha256(WEIGHTS))
             self.assertIn("test accuracy  not measured", server.cli("describe").stdout)
             self.assertIsNone(json.loads(server.cli("describe", "--output", "json").stdout)["test_accuracy"])
-            self.assertTrue(math.isnan(server.metrics()["hellocnn_model_test_accuracy_ratio"]))
+            self.assertTrue(math.isnan(metric_sum(server.metrics(), "hellocnn_model_test_accuracy_ratio")))
         self.assertIn(f"{weights} has no model card", server.stderr())
 
     def test_a_card_need_not_claim_an_accuracy(self):

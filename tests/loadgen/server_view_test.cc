@@ -87,6 +87,32 @@ TEST(ServerView, ACounterThatShrinksMeansARestart) {
   EXPECT_EQ(view.images_answered, std::nullopt);
 }
 
+// During the run, version 2 takes the place of version 1, which is unloaded.
+TEST(ServerView, AddsUpOverTheVersionsOfModels) {
+  const auto view = Difference(At(0, R"(
+hellocnn_images_computed_total{model="mnist",outcome="answered",version="1"} 100
+hellocnn_images_computed_total{model="",outcome="answered",version="unloaded-until-2026-11-30T12:00:00Z"} 1000
+hellocnn_requests_total{code="OK",method="Classify",model="mnist",version="1"} 10
+hellocnn_requests_total{code="OK",method="GetModel",model="",version=""} 3
+hellocnn_compute_duration_seconds_sum{model="mnist",version="1"} 0.1
+hellocnn_compute_duration_seconds_sum{model="",version="unloaded-until-2026-11-30T12:00:00Z"} 0.7
+hellocnn_compute_duration_seconds_count{model="mnist",version="1"} 10
+)"),
+                               At(1, R"(
+hellocnn_images_computed_total{model="mnist",outcome="answered",version="2"} 50
+hellocnn_images_computed_total{model="",outcome="answered",version="unloaded-until-2026-11-30T13:00:00Z"} 1150
+hellocnn_requests_total{code="OK",method="Classify",model="mnist",version="2"} 5
+hellocnn_requests_total{code="OK",method="Classify",model="",version="unloaded-until-2026-11-30T13:00:00Z"} 12
+hellocnn_requests_total{code="OK",method="GetModel",model="",version=""} 4
+hellocnn_compute_duration_seconds_sum{model="mnist",version="2"} 0
+hellocnn_compute_duration_seconds_sum{model="",version="unloaded-until-2026-11-30T13:00:00Z"} 0.7999999999999998
+hellocnn_compute_duration_seconds_count{model="",version="unloaded-until-2026-11-30T13:00:00Z"} 10
+)"));
+  EXPECT_EQ(view.problem, "");
+  EXPECT_EQ(view.images_answered, 100);
+  EXPECT_EQ(view.requests_answered, 7);
+}
+
 TEST(ServerView, WhatIsNoUrlIsRejected) {
   const std::atomic<bool> stop = false;
   EXPECT_THAT(std::string(LookAt("ftp://127.0.0.1/", stop).status().message()),

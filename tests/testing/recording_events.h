@@ -30,7 +30,7 @@ class RecordingEvents : public server::Events {
   }
   server::ModelId AddModel(const server::ModelLabels& labels) override {
     MutexLock lock(&mutex_);
-    return server::ModelId{IndexOf(labels.name + "/" + labels.version, &models_)};
+    return server::ModelId{IndexOf(labels.name + "/" + labels.version, &models_) + 1};
   }
   server::ReasonId AddReason(server::ReasonOf /*what*/, const std::string& label) override {
     MutexLock lock(&mutex_);
@@ -48,7 +48,8 @@ class RecordingEvents : public server::Events {
     accepted_ += images;
     EXPECT_LE(++accepted_requests_ + rejections_.size(), received_);
   }
-  void OnRejected(server::MethodId /*method*/, server::ReasonId reason) override {
+  void OnRejected(server::MethodId /*method*/, server::ModelId /*model*/,
+                  server::ReasonId reason) override {
     MutexLock lock(&mutex_);
     rejections_.push_back(reasons_.at(static_cast<std::size_t>(reason)));
     EXPECT_LE(accepted_requests_ + rejections_.size(), received_);
@@ -107,7 +108,7 @@ class RecordingEvents : public server::Events {
   }
   void OnModelUnloaded(server::ModelId model) override {
     MutexLock lock(&mutex_);
-    unloaded_.push_back(models_.at(static_cast<std::size_t>(model)));
+    unloaded_.push_back(models_.at(static_cast<std::size_t>(model) - 1));
   }
   void OnVersions(int serving, int failed) override {
     MutexLock lock(&mutex_);

@@ -36,7 +36,7 @@ class ServedModel {
       if (!engine.ok()) return engine.status();
       engines.push_back(*std::move(engine));
     }
-    auto queue = model->dispatcher_->AddQueue(options);
+    auto queue = model->dispatcher_->AddQueue(options, reporting.model);
     if (!queue.ok()) return queue.status();
     model->queue_ = *queue;
     model->dispatcher_->pool().ForEachWorker([&](int worker) {

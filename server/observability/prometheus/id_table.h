@@ -20,12 +20,15 @@ class IdTable {
     const std::size_t index = size_;
     std::unique_ptr<Row[]>& block = blocks_.at(BlockOf(index));
     if (block == nullptr) block = std::make_unique<Row[]>(kFirst << BlockOf(index));
-    At(index) = std::move(row);
+    (*this)[index] = std::move(row);
     ++size_;
     return index;
   }
-  // Replaces a row that no thread reads any more.
-  void Replace(std::size_t index, Row row) { At(index) = std::move(row); }
+  // For the thread that may add rows. Only a row that no thread reads any more may be replaced.
+  Row& operator[](std::size_t index) {
+    const std::size_t block = BlockOf(index);
+    return blocks_[block][index - FirstOf(block)];
+  }
   const Row& operator[](std::size_t index) const {
     const std::size_t block = BlockOf(index);
     return blocks_[block][index - FirstOf(block)];
@@ -40,10 +43,6 @@ class IdTable {
     return static_cast<std::size_t>(std::bit_width((index / kFirst + 1) / 2));
   }
   static std::size_t FirstOf(std::size_t block) { return kFirst * ((std::size_t{1} << block) - 1); }
-  Row& At(std::size_t index) {
-    const std::size_t block = BlockOf(index);
-    return blocks_[block][index - FirstOf(block)];
-  }
 
   std::array<std::unique_ptr<Row[]>, 32> blocks_;
   std::size_t size_ = 0;

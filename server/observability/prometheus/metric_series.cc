@@ -2,8 +2,11 @@
 
 #include <prometheus/family.h>
 
+#include <algorithm>
 #include <limits>
 #include <string>
+
+#include "absl/strings/str_cat.h"
 
 namespace hellocnn::server {
 namespace {
@@ -23,12 +26,24 @@ constexpr std::array kGreyLevels = {0.025, 0.05,  0.075, 0.1,   0.125, 0.15,  0.
 constexpr std::array kProbabilities = {0.1, 0.2, 0.3,  0.4,  0.5,   0.6, 0.7,
                                        0.8, 0.9, 0.95, 0.99, 0.999, 1.0};
 
+// Returns true for the series of kNoModel. Every model has a version.
+bool IsNone(const ModelSeries& model) { return model.labels.at("version").empty(); }
+
+// Returns both, which have no label in common.
+prometheus::Labels Join(prometheus::Labels one, const prometheus::Labels& other) {
+  one.insert(other.begin(), other.end());
+  return one;
+}
+
 }  // namespace
 
-MetricSeries::MetricSeries(const ServerInfo& info) {
-  AddImages();
-  AddBatches(info);
-  AddLoading();
+MetricSeries::MetricSeries(const ServerInfo& info) : queue_capacity(info.queue_capacity) {
+  AddWorkers(info.workers);
+  auto& versions =
+      Gauge("hellocnn_model_versions",
+            "Number of versions of models, by state: serving, or failed if something is wrong.");
+  serving_versions = &versions.Add({{"state", "serving"}});
+  failed_versions = &versions.Add({{"state", "failed"}});
   connections = &Gauge("hellocnn_connections", "Number of open gRPC connections.").Add({});
   ready = &Gauge("hellocnn_ready", "1 while the server is SERVING, otherwise 0.").Add({});
   Gauge("hellocnn_build_info",
@@ -42,25 +57,10 @@ MetricSeries::MetricSeries(const ServerInfo& info) {
 
 MethodSeries MetricSeries::AddMethod(const MethodLabels& labels) {
   const prometheus::Labels method = {{"method", labels.method}};
-  const prometheus::Labels both = {{"service", labels.service}, {"method", labels.method}};
   MethodSeries series;
-  for (std::size_t c = 0; c < kCodes.size(); ++c) {
-    series.requests[c] = sharded.AddCounter(
-        "hellocnn_requests_total",
-        "Requests that have ended, by method and by the gRPC status of the response.",
-        {{"service", labels.service}, {"method", labels.method}, {"code", kCodes[c]}});
-  }
-  series.request_duration = sharded.AddHistogram(
-      "hellocnn_request_duration_seconds",
-      "Time from the arrival of a request until its response was ready, failures included.",
-      kSeconds, both);
   series.in_flight = sharded.AddGauge(
-      "hellocnn_requests_in_flight",
-      "Number of requests that have arrived and whose response is not ready yet.", both);
-  if (labels.takes_images) {
-    series.request_images = sharded.AddHistogram(
-        "hellocnn_request_images", "Number of images in an accepted request.", kImages, method);
-  }
+      kInFlight, "Number of requests that have arrived and whose response is not ready yet.",
+      {{"service", labels.service}, {"method", labels.method}});
   series.received_bytes = sharded.AddCounter("hellocnn_received_bytes_total",
                                              "Bytes of the messages that were received.", method);
   series.sent_bytes = sharded.AddCounter("hellocnn_sent_bytes_total",
@@ -68,120 +68,175 @@ MethodSeries MetricSeries::AddMethod(const MethodLabels& labels) {
   return series;
 }
 
-ModelSeries MetricSeries::AddModel(const ModelLabels& labels) {
-  ModelSeries series;
-  series.info = &ModelInfo().Add(
-      {{"model", labels.name}, {"version", labels.version}, {"engine", labels.engine}});
-  series.info->Set(1);
-  Gauge("hellocnn_engine_info", "Always 1, with a label that says which engine computes.")
-      .Add({{"engine", labels.engine}})
-      .Set(1);
-  Gauge("hellocnn_model_test_accuracy_ratio",
-        "Share of the test digits that the model classifies correctly, or NaN if it is not known.")
-      .Add({})
-      .Set(labels.test_accuracy.value_or(std::numeric_limits<double>::quiet_NaN()));
-  Gauge("hellocnn_model_card_mismatch",
-        "1 if the model card was written for other weights than those served, else 0.")
-      .Add({})
-      .Set(labels.card_of_other_weights ? 1 : 0);
-  for (const std::string& label : labels.class_labels) {
-    series.predictions.push_back(sharded.AddCounter(
-        "hellocnn_predictions_total", "Images in OK responses, by their most likely class.",
-        {{"class", label}}));
+RequestSeries MetricSeries::AddRequests(const MethodLabels& method, const ModelSeries& model) {
+  const prometheus::Labels of_model = method.takes_images ? model.labels : NoModel().labels;
+  const prometheus::Labels labels =
+      Join({{"service", method.service}, {"method", method.method}}, of_model);
+  RequestSeries series;
+  for (std::size_t c = 0; c < kCodes.size(); ++c) {
+    series.requests[c] = sharded.AddCounter(
+        kRequests,
+        "Requests that have ended, by method, by model and by the gRPC status of the response.",
+        Join({{"code", kCodes[c]}}, labels));
+  }
+  series.duration = sharded.AddHistogram(
+      "hellocnn_request_duration_seconds",
+      "Time from the arrival of a request until its response was ready, failures included.",
+      kSeconds, labels);
+  if (method.takes_images && !IsNone(model)) {
+    series.images =
+        sharded.AddHistogram("hellocnn_request_images", "Number of images in an accepted request.",
+                             kImages, Join({{"method", method.method}}, of_model));
   }
   return series;
 }
 
-void MetricSeries::RemoveModel(const ModelSeries& model) { ModelInfo().Remove(model.info); }
+ModelSeries MetricSeries::NoModel() {
+  ModelSeries series;
+  series.labels = {{"model", ""}, {"version", ""}};
+  return series;
+}
 
-MetricSeries::Counter MetricSeries::AddReason(ReasonOf what, const std::string& label) {
+ModelSeries MetricSeries::AddModel(const ModelLabels& labels) {
+  ModelSeries series;
+  series.labels = {{"model", labels.name}, {"version", labels.version}};
+  AddImages(&series);
+  AddBatches(&series);
+  AddStatistics(labels.class_labels, &series);
+  AddGauges(labels, &series);
+  return series;
+}
+
+void MetricSeries::RemoveModel(const ModelSeries& model, absl::Time now) {
+  for (const auto& [family, gauge] : model.gauges) family->Remove(gauge);
+  // In whole seconds, and never the same twice: see docs/adr/0021-metrics-by-model.md.
+  last_removed_ = std::max(now, last_removed_ + absl::Seconds(1));
+  sharded.Retire(model.labels, {{"model", ""},
+                                {"version", absl::FormatTime("unloaded-until-%Y-%m-%dT%H:%M:%SZ",
+                                                             last_removed_, absl::UTCTimeZone())},
+                                {"class", ""}});
+}
+
+ShardedMetrics::Counter MetricSeries::AddReason(ReasonOf what, const std::string& label,
+                                                const ModelSeries& model) {
+  const prometheus::Labels labels = Join({{"reason", label}}, model.labels);
   switch (what) {
     case ReasonOf::kRejection:
       return sharded.AddCounter("hellocnn_requests_refused_total",
                                 "Requests that were rejected and therefore not queued, by reason.",
-                                {{"reason", label}});
-    case ReasonOf::kRelease:
-      return sharded.AddCounter("hellocnn_batch_released_total",
-                                "Batches, by the reason why they were released from the queue.",
-                                {{"reason", label}});
+                                labels);
     case ReasonOf::kLimit:
       return sharded.AddCounter("hellocnn_transport_limits_total",
                                 "Calls that were rejected and connections that were closed because "
                                 "a client reached a limit of the transport, by limit.",
                                 {{"reason", label}});
+    case ReasonOf::kRelease:
     case ReasonOf::kDrop:
       break;
   }
+  if (IsNone(model)) return {};
+  if (what == ReasonOf::kRelease) {
+    return sharded.AddCounter(
+        kBatches, "Batches, by the reason why they were released from the queue.", labels);
+  }
   return sharded.AddCounter("hellocnn_images_dropped_total",
                             "Images that left the queue without being computed, by reason.",
-                            {{"reason", label}});
+                            labels);
 }
 
-void MetricSeries::AddImages() {
-  accepted =
-      sharded.AddCounter("hellocnn_images_accepted_total", "Images that the queue has accepted.");
-  const auto computed = [this](const char* outcome) {
-    return sharded.AddCounter("hellocnn_images_computed_total",
-                              "Images that the engine has run on, by outcome: sent in an OK "
-                              "response, discarded, or failed.",
-                              {{"outcome", outcome}});
-  };
-  answered = computed("answered");
-  abandoned = computed("abandoned");
-  failed = computed("failed");
-}
-
-void MetricSeries::AddBatches(const ServerInfo& info) {
-  queue_images =
-      &Gauge("hellocnn_queue_images", "Number of images that wait, in all queues.").Add({});
-  queue_capacity = &Gauge("hellocnn_queue_capacity_images",
-                          "Number of images that fit into the queue of one version.")
-                        .Add({});
-  queue_capacity->Set(info.queue_capacity);
-  queue_duration = sharded.AddHistogram("hellocnn_queue_duration_seconds",
-                                        "Time for which a request waited in the queue.", kSeconds);
-  compute_duration = sharded.AddHistogram("hellocnn_compute_duration_seconds",
-                                          "Time for which the engine computed a batch.", kSeconds);
-  batch_size = sharded.AddHistogram("hellocnn_batch_size", "Number of images in a batch.", kImages);
+void MetricSeries::AddWorkers(int workers) {
   Gauge("hellocnn_workers", "Number of threads that handle calls and compute batches.")
       .Add({})
-      .Set(info.workers);
-  for (int w = 0; w < info.workers; ++w) {
+      .Set(workers);
+  for (int w = 0; w < workers; ++w) {
     busy.push_back(sharded.AddCounter(
-        "hellocnn_worker_busy_seconds_total",
-        "Time that a worker has spent on calls and batches, without its time of waiting.",
+        kBusy, "Time that a worker has spent on calls and batches, without its time of waiting.",
         {{"worker", std::to_string(w)}}));
   }
 }
 
-void MetricSeries::AddLoading() {
-  model_load_duration =
-      &Gauge("hellocnn_model_load_duration_seconds",
-             "Time from opening the model's files until the end of the warm-up, or 0 before that.")
-           .Add({});
-  model_loaded_timestamp =
-      &Gauge("hellocnn_model_loaded_timestamp_seconds",
-             "Time at which the model became ready, in seconds since 1970, or 0 before that.")
-           .Add({});
-  auto& versions =
-      Gauge("hellocnn_model_versions",
-            "Number of versions of models, by state: serving, or failed if something is wrong.");
-  serving_versions = &versions.Add({{"state", "serving"}});
-  failed_versions = &versions.Add({{"state", "failed"}});
-  confidence = sharded.AddHistogram(
-      "hellocnn_prediction_confidence_ratio",
-      "Probability of the most likely class of an image in an OK response.", kProbabilities);
-  input_mean = sharded.AddHistogram(
-      "hellocnn_input_mean_ratio",
-      "Mean grey level of a computed image, where 0 is black and 1 is white.", kGreyLevels);
-  input_contrast = sharded.AddHistogram(
-      "hellocnn_input_contrast_ratio",
-      "Standard deviation of the grey levels of a computed image, where 0 is black and 1 is white.",
-      kGreyLevels);
+void MetricSeries::AddImages(ModelSeries* model) {
+  model->accepted = sharded.AddCounter("hellocnn_images_accepted_total",
+                                       "Images that the queue has accepted.", model->labels);
+  const auto computed = [&](const char* outcome) {
+    return sharded.AddCounter(kImagesComputed,
+                              "Images that the engine has run on, by outcome: sent in an OK "
+                              "response, discarded, or failed.",
+                              Join({{"outcome", outcome}}, model->labels));
+  };
+  model->answered = computed("answered");
+  model->abandoned = computed("abandoned");
+  model->failed = computed("failed");
 }
 
-prometheus::Family<prometheus::Gauge>& MetricSeries::ModelInfo() {
-  return Gauge("hellocnn_model_info", "Always 1, with labels that say which models are served.");
+void MetricSeries::AddBatches(ModelSeries* model) {
+  model->queue_duration = sharded.AddHistogram("hellocnn_queue_duration_seconds",
+                                               "Time for which a request waited in the queue.",
+                                               kSeconds, model->labels);
+  model->compute_duration =
+      sharded.AddHistogram("hellocnn_compute_duration_seconds",
+                           "Time for which the engine computed a batch.", kSeconds, model->labels);
+  model->batch_size = sharded.AddHistogram("hellocnn_batch_size", "Number of images in a batch.",
+                                           kImages, model->labels);
+}
+
+void MetricSeries::AddStatistics(const std::vector<std::string>& class_labels, ModelSeries* model) {
+  for (const std::string& label : class_labels) {
+    model->predictions.push_back(sharded.AddCounter(
+        "hellocnn_predictions_total", "Images in OK responses, by their most likely class.",
+        Join({{"class", label}}, model->labels)));
+  }
+  model->confidence =
+      sharded.AddHistogram("hellocnn_prediction_confidence_ratio",
+                           "Probability of the most likely class of an image in an OK response.",
+                           kProbabilities, model->labels);
+  model->input_mean =
+      sharded.AddHistogram("hellocnn_input_mean_ratio",
+                           "Mean grey level of a computed image, where 0 is black and 1 is white.",
+                           kGreyLevels, model->labels);
+  model->input_contrast = sharded.AddHistogram(
+      "hellocnn_input_contrast_ratio",
+      "Standard deviation of the grey levels of a computed image, where 0 is black and 1 is white.",
+      kGreyLevels, model->labels);
+}
+
+void MetricSeries::AddGauges(const ModelLabels& labels, ModelSeries* model) {
+  AddGauge("hellocnn_model_info", "Always 1, with labels that say which models are served.",
+           labels.engine, model)
+      ->Set(1);
+  AddGauge("hellocnn_engine_info", "Always 1, with a label that says which engine computes.",
+           labels.engine, model)
+      ->Set(1);
+  AddGauge("hellocnn_model_test_accuracy_ratio",
+           "Share of the test digits that the model classifies correctly, or NaN if it is not "
+           "known.",
+           "", model)
+      ->Set(labels.test_accuracy.value_or(std::numeric_limits<double>::quiet_NaN()));
+  AddGauge("hellocnn_model_card_mismatch",
+           "1 if the model card was written for other weights than those served, else 0.", "",
+           model)
+      ->Set(labels.card_of_other_weights ? 1 : 0);
+  AddGauge("hellocnn_queue_capacity_images", "Number of images that fit into the queue.", "", model)
+      ->Set(queue_capacity);
+  model->queue_images =
+      AddGauge("hellocnn_queue_images", "Number of images that wait in the queue.", "", model);
+  model->load_duration = AddGauge(
+      "hellocnn_model_load_duration_seconds",
+      "Time from opening the model's files until the end of the warm-up, or 0 before that.", "",
+      model);
+  model->loaded_timestamp = AddGauge(
+      "hellocnn_model_loaded_timestamp_seconds",
+      "Time at which the model became ready, in seconds since 1970, or 0 before that.", "", model);
+}
+
+prometheus::Gauge* MetricSeries::AddGauge(const char* name, const char* help,
+                                          const std::string& engine, ModelSeries* model) {
+  prometheus::Labels labels = model->labels;
+  if (!engine.empty()) labels["engine"] = engine;
+  prometheus::Family<prometheus::Gauge>& family = Gauge(name, help);
+  prometheus::Gauge* const gauge = &family.Add(labels);
+  model->gauges.emplace_back(&family, gauge);
+  return gauge;
 }
 
 prometheus::Family<prometheus::Gauge>& MetricSeries::Gauge(const char* name, const char* help) {

@@ -7,9 +7,12 @@
 
 #include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "server/observability/events.h"
+#include "server/observability/prometheus/id_table.h"
 #include "server/observability/prometheus/sharded_metrics.h"
 #include "server/observability/server_info.h"
 
@@ -22,24 +25,59 @@ inline constexpr std::array kCodes = {
     "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
     "DATA_LOSS", "UNAUTHENTICATED"};
 
+// Families whose totals the status page shows.
+inline constexpr char kRequests[] = "hellocnn_requests_total";
+inline constexpr char kInFlight[] = "hellocnn_requests_in_flight";
+inline constexpr char kImagesComputed[] = "hellocnn_images_computed_total";
+inline constexpr char kBatches[] = "hellocnn_batch_released_total";
+inline constexpr char kBusy[] = "hellocnn_worker_busy_seconds_total";
+
 // The handles of one method.
 struct MethodSeries {
-  std::array<ShardedMetrics::Counter, kCodes.size()> requests;
-  ShardedMetrics::Histogram request_duration;
   ShardedMetrics::Counter in_flight;
-  ShardedMetrics::Histogram request_images;  // only if it takes images
   ShardedMetrics::Counter received_bytes;
   ShardedMetrics::Counter sent_bytes;
 };
 
-// The handles of one model.
+// The handles of one method of one model.
+struct RequestSeries {
+  std::array<ShardedMetrics::Counter, kCodes.size()> requests;
+  ShardedMetrics::Histogram duration;
+  ShardedMetrics::Histogram images;  // only if the method takes images
+};
+
+// The handles of one model, whose series have its name and version as labels. For kNoModel the
+// labels are empty, and only the first two members have handles.
 struct ModelSeries {
-  prometheus::Gauge* info = nullptr;
-  std::vector<ShardedMetrics::Counter> predictions;  // by class index
+  using Counter = ShardedMetrics::Counter;
+  using Histogram = ShardedMetrics::Histogram;
+
+  prometheus::Labels labels;
+  IdTable<RequestSeries> methods;  // by MethodId
+  IdTable<Counter> reasons;        // by ReasonId
+
+  Counter accepted;
+  Counter answered;
+  Counter abandoned;
+  Counter failed;
+  Histogram queue_duration;
+  Histogram compute_duration;
+  Histogram batch_size;
+  std::vector<Counter> predictions;  // by class index
+  Histogram confidence;
+  Histogram input_mean;
+  Histogram input_contrast;
+
+  prometheus::Gauge* queue_images = nullptr;
+  prometheus::Gauge* load_duration = nullptr;
+  prometheus::Gauge* loaded_timestamp = nullptr;
+  // These and all others, with their families.
+  std::vector<std::pair<prometheus::Family<prometheus::Gauge>*, prometheus::Gauge*>> gauges;
 };
 
 // Numbers that change with requests and images are counted in shards. Gauges that the server sets
-// once, or reads at a scrape, are in the registry. Thread-safe.
+// once, or reads at a scrape, are in the registry. Counting is thread-safe; one thread at a time
+// may add or remove series.
 struct MetricSeries {
   explicit MetricSeries(const ServerInfo& info);
   // The handles point into this object.
@@ -49,43 +87,38 @@ struct MetricSeries {
   // Add series, or find those that exist already.
   MethodSeries AddMethod(const MethodLabels& labels);
   ModelSeries AddModel(const ModelLabels& labels);
-  // Removes what names the model. Counters that other models share stay.
-  void RemoveModel(const ModelSeries& model);
-  ShardedMetrics::Counter AddReason(ReasonOf what, const std::string& label);
+  static ModelSeries NoModel();
+  // Adds what a method or a reason has of its own for each model. If a reason or a method has
+  // nothing to do with models, all models have the same series.
+  RequestSeries AddRequests(const MethodLabels& method, const ModelSeries& model);
+  ShardedMetrics::Counter AddReason(ReasonOf what, const std::string& label,
+                                    const ModelSeries& model);
+  // Removes the series of a model. What its counters and histograms have counted is kept in the
+  // series of all models that were removed, whose version says that they are those until `now`.
+  void RemoveModel(const ModelSeries& model, absl::Time now);
 
   ShardedMetrics sharded;
   prometheus::Registry registry;
+  const int queue_capacity;  // images, of each model
 
-  using Counter = ShardedMetrics::Counter;
-  using Histogram = ShardedMetrics::Histogram;
-
-  Counter accepted;
-  Counter answered;
-  Counter abandoned;
-  Counter failed;
-  Histogram queue_duration;
-  Histogram compute_duration;
-  Histogram batch_size;
-  std::vector<Counter> busy;  // by worker
-  Histogram confidence;
-  Histogram input_mean;
-  Histogram input_contrast;
-
+  std::vector<ShardedMetrics::Counter> busy;  // by worker
   prometheus::Gauge* connections = nullptr;
-  prometheus::Gauge* queue_images = nullptr;
-  prometheus::Gauge* queue_capacity = nullptr;
-  prometheus::Gauge* model_load_duration = nullptr;
-  prometheus::Gauge* model_loaded_timestamp = nullptr;
   prometheus::Gauge* serving_versions = nullptr;
   prometheus::Gauge* failed_versions = nullptr;
   prometheus::Gauge* ready = nullptr;
 
  private:
-  void AddImages();
-  void AddBatches(const ServerInfo& info);
-  void AddLoading();
+  void AddWorkers(int workers);
+  void AddImages(ModelSeries* model);
+  void AddBatches(ModelSeries* model);
+  void AddStatistics(const std::vector<std::string>& class_labels, ModelSeries* model);
+  void AddGauges(const ModelLabels& labels, ModelSeries* model);
   prometheus::Family<prometheus::Gauge>& Gauge(const char* name, const char* help);
-  prometheus::Family<prometheus::Gauge>& ModelInfo();
+  // Adds a gauge of a model, with the label `engine` if that is not empty.
+  prometheus::Gauge* AddGauge(const char* name, const char* help, const std::string& engine,
+                              ModelSeries* model);
+
+  absl::Time last_removed_ = absl::InfinitePast();
 };
 
 }  // namespace hellocnn::server

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <iterator>
 #include <map>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -40,18 +39,26 @@ class Registered {
   std::size_t FindOrAdd(const Labels& labels, Make make) {
     const auto known = ids_.find(labels);
     if (known != ids_.end()) return known->second;
-    if (free_.empty()) return ids_.emplace(labels, rows_.Add(make())).first->second;
-    const std::size_t id = free_.back();
-    free_.pop_back();
-    rows_.Replace(id, make());
-    return ids_.emplace(labels, id).first->second;
+    std::size_t id;
+    if (free_.empty()) {
+      id = rows_.Add(make());
+    } else {
+      id = free_.back();
+      free_.pop_back();
+      rows_[id] = make();
+    }
+    ids_.emplace(labels, id);
+    return id;
   }
   // Lets other labels have the id, which no thread uses any more.
   void Remove(std::size_t id) {
     std::erase_if(ids_, [id](const auto& known) { return known.second == id; });
+    rows_[id] = {};
     free_.push_back(id);
   }
+  const std::map<Labels, std::size_t>& ids() const { return ids_; }
   const IdTable<Row>& rows() const { return rows_; }
+  IdTable<Row>& rows() { return rows_; }
 
  private:
   std::map<Labels, std::size_t> ids_;
@@ -59,31 +66,48 @@ class Registered {
   std::vector<std::size_t> free_;  // ids of removed rows
 };
 
+struct Method {
+  MethodLabels labels;
+  MethodSeries series;
+};
+
 }  // namespace
 
 struct PrometheusMetrics::Series : MetricSeries {
-  using MetricSeries::MetricSeries;
-
-  void UpdateGauges() ABSL_LOCKS_EXCLUDED(gauges_mutex) {
-    MutexLock lock(&gauges_mutex);
-    queue_images->Set(gauges.queued_images ? gauges.queued_images() : 0);
-    connections->Set(gauges.connections ? gauges.connections() : 0);
+  explicit Series(const ServerInfo& info) : MetricSeries(info) {
+    models.FindOrAdd({"", ""}, [] { return NoModel(); });  // the first id is kNoModel
   }
 
-  const MethodSeries& Of(MethodId method) const { return methods.rows()[Index(method)]; }
+  const MethodSeries& Of(MethodId method) const { return methods.rows()[Index(method)].series; }
   const ModelSeries& Of(ModelId model) const { return models.rows()[Index(model)]; }
-  const Counter& Of(ReasonId reason) const { return reasons.rows()[Index(reason)]; }
+  const RequestSeries& Of(MethodId method, ModelId model) const {
+    return Of(model).methods[Index(method)];
+  }
+  const ShardedMetrics::Counter& Of(ReasonId reason, ModelId model) const {
+    return Of(model).reasons[Index(reason)];
+  }
 
-  // Held to add rows and to go through all of them, not to read one by its id: see IdTable.
-  mutable Mutex registry_mutex;
-  Registered<std::pair<std::string, std::string>, MethodSeries> methods;
-  Registered<std::tuple<std::string, std::string, std::string>, ModelSeries> models;
-  Registered<std::pair<ReasonOf, std::string>, Counter> reasons;
-  std::vector<Counter> released ABSL_GUARDED_BY(registry_mutex);  // those of ReasonOf::kRelease
+  // Asks for the values of the gauges. Returns the number of images in all queues together.
+  int UpdateGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    connections->Set(gauges.connections ? gauges.connections() : 0);
+    int all_queued = 0;
+    for (const auto& [labels, id] : models.ids()) {
+      if (ModelId{id} == kNoModel) continue;
+      const int queued = gauges.queued_images ? gauges.queued_images(ModelId{id}) : 0;
+      models.rows()[id].queue_images->Set(queued);
+      all_queued += queued;
+    }
+    return all_queued;
+  }
 
-  // Scrapes hold it while they call the functions, so SetGauges can promise that no call is left.
-  Mutex gauges_mutex;
-  Gauges gauges ABSL_GUARDED_BY(gauges_mutex);
+  // Held to add rows and to go through all of them, not to read one by its id: see IdTable. Scrapes
+  // hold it while they call the functions of the gauges, so SetGauges can promise that no call is
+  // left.
+  mutable Mutex mutex;
+  Registered<std::pair<std::string, std::string>, Method> methods;
+  Registered<std::pair<std::string, std::string>, ModelSeries> models;
+  Registered<std::pair<ReasonOf, std::string>, std::pair<ReasonOf, std::string>> reasons;
+  Gauges gauges ABSL_GUARDED_BY(mutex);
 };
 
 PrometheusMetrics::PrometheusMetrics(const ServerInfo& info)
@@ -92,27 +116,42 @@ PrometheusMetrics::PrometheusMetrics(const ServerInfo& info)
 PrometheusMetrics::~PrometheusMetrics() = default;
 
 MethodId PrometheusMetrics::AddMethod(const MethodLabels& labels) {
-  MutexLock lock(&series_->registry_mutex);
-  return MethodId{series_->methods.FindOrAdd(
-      {labels.service, labels.method}, [&] { return series_->MetricSeries::AddMethod(labels); })};
+  MutexLock lock(&series_->mutex);
+  return MethodId{series_->methods.FindOrAdd({labels.service, labels.method}, [&] {
+    for (const auto& [name, id] : series_->models.ids()) {
+      ModelSeries& model = series_->models.rows()[id];
+      model.methods.Add(series_->AddRequests(labels, model));
+    }
+    return Method{labels, series_->MetricSeries::AddMethod(labels)};
+  })};
 }
 
 ModelId PrometheusMetrics::AddModel(const ModelLabels& labels) {
-  MutexLock lock(&series_->registry_mutex);
-  return ModelId{series_->models.FindOrAdd({labels.name, labels.version, labels.engine}, [&] {
-    return series_->MetricSeries::AddModel(labels);
+  MutexLock lock(&series_->mutex);
+  return ModelId{series_->models.FindOrAdd({labels.name, labels.version}, [&] {
+    ModelSeries model = series_->MetricSeries::AddModel(labels);
+    const IdTable<Method>& methods = series_->methods.rows();
+    for (std::size_t m = 0; m < methods.size(); ++m) {
+      model.methods.Add(series_->AddRequests(methods[m].labels, model));
+    }
+    const auto& reasons = series_->reasons.rows();
+    for (std::size_t r = 0; r < reasons.size(); ++r) {
+      const auto& [what, label] = reasons[r];
+      model.reasons.Add(series_->MetricSeries::AddReason(what, label, model));
+    }
+    return model;
   })};
 }
 
 ReasonId PrometheusMetrics::AddReason(ReasonOf what, const std::string& label) {
-  MutexLock lock(&series_->registry_mutex);
-  const std::size_t before = series_->reasons.rows().size();
-  const std::size_t id = series_->reasons.FindOrAdd(
-      {what, label}, [&] { return series_->MetricSeries::AddReason(what, label); });
-  if (id == before && what == ReasonOf::kRelease) {
-    series_->released.push_back(series_->reasons.rows()[id]);
-  }
-  return ReasonId{id};
+  MutexLock lock(&series_->mutex);
+  return ReasonId{series_->reasons.FindOrAdd({what, label}, [&] {
+    for (const auto& [name, id] : series_->models.ids()) {
+      ModelSeries& model = series_->models.rows()[id];
+      model.reasons.Add(series_->MetricSeries::AddReason(what, label, model));
+    }
+    return std::pair(what, label);
+  })};
 }
 
 void PrometheusMetrics::OnReceived(MethodId method, std::size_t bytes) {
@@ -121,28 +160,27 @@ void PrometheusMetrics::OnReceived(MethodId method, std::size_t bytes) {
   series.received_bytes.Increment(static_cast<double>(bytes));
 }
 
-void PrometheusMetrics::OnAccepted(MethodId method, ModelId /*model*/, int images) {
-  series_->accepted.Increment(images);
-  series_->Of(method).request_images.Observe(images);
+void PrometheusMetrics::OnAccepted(MethodId method, ModelId model, int images) {
+  series_->Of(model).accepted.Increment(images);
+  series_->Of(method, model).images.Observe(images);
 }
 
-void PrometheusMetrics::OnRejected(MethodId /*method*/, ReasonId reason) {
-  series_->Of(reason).Increment();
+void PrometheusMetrics::OnRejected(MethodId /*method*/, ModelId model, ReasonId reason) {
+  series_->Of(reason, model).Increment();
 }
 
 void PrometheusMetrics::OnEnd(const RequestEnd& end) {
-  if (end.sent_images > 0) series_->answered.Increment(end.sent_images);
-  if (end.discarded_images > 0) series_->abandoned.Increment(end.discarded_images);
-  if (!end.confidences.empty()) {
-    const ModelSeries& model = series_->Of(end.model);
-    for (const Confidence& one : end.confidences) {
-      model.predictions[static_cast<std::size_t>(one.class_index)].Increment();
-      series_->confidence.Observe(one.probability);
-    }
+  const ModelSeries& model = series_->Of(end.model);
+  if (end.sent_images > 0) model.answered.Increment(end.sent_images);
+  if (end.discarded_images > 0) model.abandoned.Increment(end.discarded_images);
+  for (const Confidence& one : end.confidences) {
+    model.predictions[static_cast<std::size_t>(one.class_index)].Increment();
+    model.confidence.Observe(one.probability);
   }
+  const RequestSeries& requests = model.methods[Index(end.method)];
+  requests.requests[CodeIndex(end.code)].Increment();
+  requests.duration.Observe(Seconds(end.duration));
   const MethodSeries& method = series_->Of(end.method);
-  method.requests[CodeIndex(end.code)].Increment();
-  method.request_duration.Observe(Seconds(end.duration));
   method.sent_bytes.Increment(static_cast<double>(end.sent_bytes));
   method.in_flight.Decrement();
 }
@@ -152,39 +190,39 @@ void PrometheusMetrics::OnBusy(int worker, absl::Duration busy) {
 }
 
 void PrometheusMetrics::OnBatch(const BatchEnd& batch) {
-  series_->batch_size.Observe(batch.images);
-  series_->compute_duration.Observe(Seconds(batch.compute));
-  series_->Of(batch.release).Increment();
-  if (batch.failed_images > 0) series_->failed.Increment(batch.failed_images);
-  for (const absl::Duration wait : batch.queue_waits) {
-    series_->queue_duration.Observe(Seconds(wait));
-  }
+  const ModelSeries& model = series_->Of(batch.model);
+  model.batch_size.Observe(batch.images);
+  model.compute_duration.Observe(Seconds(batch.compute));
+  model.reasons[Index(batch.release)].Increment();
+  if (batch.failed_images > 0) model.failed.Increment(batch.failed_images);
+  for (const absl::Duration wait : batch.queue_waits) model.queue_duration.Observe(Seconds(wait));
   for (const GreyLevels& levels : batch.grey_levels) {
-    series_->input_mean.Observe(levels.mean);
-    series_->input_contrast.Observe(levels.contrast);
+    model.input_mean.Observe(levels.mean);
+    model.input_contrast.Observe(levels.contrast);
   }
 }
 
-void PrometheusMetrics::OnDropped(ModelId /*model*/, int images, ReasonId reason,
+void PrometheusMetrics::OnDropped(ModelId model, int images, ReasonId reason,
                                   std::optional<absl::Duration> waited) {
-  series_->Of(reason).Increment(images);
-  if (waited.has_value()) series_->queue_duration.Observe(Seconds(*waited));
+  series_->Of(reason, model).Increment(images);
+  if (waited.has_value()) series_->Of(model).queue_duration.Observe(Seconds(*waited));
 }
 
-void PrometheusMetrics::OnDiscarded(ModelId /*model*/, int images) {
-  series_->abandoned.Increment(images);
+void PrometheusMetrics::OnDiscarded(ModelId model, int images) {
+  series_->Of(model).abandoned.Increment(images);
 }
 
-void PrometheusMetrics::OnLimit(ReasonId reason) { series_->Of(reason).Increment(); }
+void PrometheusMetrics::OnLimit(ReasonId reason) { series_->Of(reason, kNoModel).Increment(); }
 
-void PrometheusMetrics::OnModelLoaded(ModelId /*model*/, absl::Duration load) {
-  series_->model_load_duration->Set(Seconds(load));
-  series_->model_loaded_timestamp->Set(Seconds(absl::Now() - absl::UnixEpoch()));
+void PrometheusMetrics::OnModelLoaded(ModelId model, absl::Duration load) {
+  const ModelSeries& series = series_->Of(model);
+  series.load_duration->Set(Seconds(load));
+  series.loaded_timestamp->Set(Seconds(absl::Now() - absl::UnixEpoch()));
 }
 
 void PrometheusMetrics::OnModelUnloaded(ModelId model) {
-  MutexLock lock(&series_->registry_mutex);
-  series_->RemoveModel(series_->Of(model));
+  MutexLock lock(&series_->mutex);
+  series_->RemoveModel(series_->Of(model), absl::Now());
   series_->models.Remove(Index(model));
 }
 
@@ -196,14 +234,19 @@ void PrometheusMetrics::OnVersions(int serving, int failed) {
 void PrometheusMetrics::SetReady(bool ready) { series_->ready->Set(ready ? 1 : 0); }
 
 void PrometheusMetrics::SetGauges(Gauges gauges) {
-  MutexLock lock(&series_->gauges_mutex);
+  MutexLock lock(&series_->mutex);
   series_->gauges = std::move(gauges);
 }
 
 std::string PrometheusMetrics::Text() const {
-  series_->UpdateGauges();
-  std::vector<prometheus::MetricFamily> families = series_->sharded.Collect();
-  std::vector<prometheus::MetricFamily> gauges = series_->registry.Collect();
+  std::vector<prometheus::MetricFamily> families;
+  std::vector<prometheus::MetricFamily> gauges;
+  {
+    MutexLock lock(&series_->mutex);
+    series_->UpdateGauges();
+    families = series_->sharded.Collect();
+    gauges = series_->registry.Collect();
+  }
   std::move(gauges.begin(), gauges.end(), std::back_inserter(families));
   std::vector<prometheus::MetricFamily> process = CollectProcessMetrics();
   std::move(process.begin(), process.end(), std::back_inserter(families));
@@ -211,29 +254,25 @@ std::string PrometheusMetrics::Text() const {
 }
 
 Overview PrometheusMetrics::overview() const {
-  series_->UpdateGauges();
-  const auto value = [](const auto& metric) { return static_cast<std::int64_t>(metric.Value()); };
+  const auto total = [this](const char* name, const prometheus::Labels& labels = {}) {
+    return static_cast<std::int64_t>(series_->sharded.Total(name, labels));
+  };
   Overview overview{};
-  MutexLock lock(&series_->registry_mutex);
-  const IdTable<MethodSeries>& methods = series_->methods.rows();
-  for (std::size_t m = 0; m < methods.size(); ++m) {
-    for (std::size_t c = 0; c < kCodes.size(); ++c) {
-      const std::int64_t requests = value(methods[m].requests[c]);
-      overview.requests += requests;
-      if (c != Index(absl::StatusCode::kOk)) overview.failed_requests += requests;
-    }
-    // Not below 0, for the reason that AddGauge gives.
-    overview.requests_in_flight += std::max<std::int64_t>(value(methods[m].in_flight), 0);
-  }
-  overview.images = value(series_->answered);
-  for (const MetricSeries::Counter& counter : series_->released) overview.batches += value(counter);
-  overview.queued_images = value(*series_->queue_images);
-  overview.queue_capacity = value(*series_->queue_capacity) *
-                            std::max<std::int64_t>(value(*series_->serving_versions), 1);
-  overview.connections = value(*series_->connections);
-  for (const MetricSeries::Counter& counter : series_->busy) {
-    overview.busy += absl::Seconds(counter.Value());
-  }
+  // In this order, so that no fewer requests than successes are seen.
+  const std::int64_t ok = total(kRequests, {{"code", "OK"}});
+  overview.requests = total(kRequests);
+  overview.failed_requests = overview.requests - ok;
+  // Not below 0, for the reason that AddGauge gives.
+  overview.requests_in_flight = std::max<std::int64_t>(total(kInFlight), 0);
+  overview.images = total(kImagesComputed, {{"outcome", "answered"}});
+  overview.batches = total(kBatches);
+  overview.busy = absl::Seconds(series_->sharded.Total(kBusy));
+  MutexLock lock(&series_->mutex);
+  overview.queued_images = series_->UpdateGauges();
+  const auto value = [](const auto* gauge) { return static_cast<std::int64_t>(gauge->Value()); };
+  overview.queue_capacity =
+      series_->queue_capacity * std::max<std::int64_t>(value(series_->serving_versions), 1);
+  overview.connections = value(series_->connections);
   return overview;
 }
 

@@ -31,17 +31,21 @@ struct Overview {
 
 // Nothing that a client sends becomes a label, so clients cannot make the number of series grow.
 // Every series exists, at 0, as soon as its labels are registered, so rates and alerts need no
-// special case for what has not happened yet. Models whose labels are the same share a series. The
-// series of a model that is unloaded are gone, so versions that come and go do not make their
-// number grow either.
+// special case for what has not happened yet.
+//
+// What concerns a model has its name and version as labels. They are empty for requests that are
+// not for a model, or that ended before the server knew for which. A model that is unloaded has no
+// series any more. Its counts are added to those of all models that were unloaded, so sums over
+// models never fall, and models that come and go do not make the number of series grow.
 //
 // Thread-safe. Counting finds its series by index, takes no lock, and allocates nothing after a
 // thread's first time: see sharded_metrics.h.
 class PrometheusMetrics : public Events {
  public:
-  // Functions that each scrape calls for the gauges' values. They must be thread-safe.
+  // Functions that each scrape calls for the gauges' values. They must be thread-safe, and must not
+  // call this object.
   struct Gauges {
-    std::function<int()> queued_images;
+    std::function<int(ModelId)> queued_images;  // in the queue of the model
     std::function<int()> connections;
   };
 
@@ -55,7 +59,7 @@ class PrometheusMetrics : public Events {
 
   void OnReceived(MethodId method, std::size_t bytes) override;
   void OnAccepted(MethodId method, ModelId model, int images) override;
-  void OnRejected(MethodId method, ReasonId reason) override;
+  void OnRejected(MethodId method, ModelId model, ReasonId reason) override;
   void OnEnd(const RequestEnd& end) override;
   void OnBusy(int worker, absl::Duration busy) override;
   void OnBatch(const BatchEnd& batch) override;

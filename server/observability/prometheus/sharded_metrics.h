@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -26,7 +27,8 @@ namespace hellocnn::server {
 // thread has ended.
 //
 // Series may be added while other threads count. A thread's copy grows when the thread first counts
-// something that was added since: that takes a lock and allocates, and nothing else does.
+// something that was added since: that takes a lock and allocates, and nothing else does. Series
+// that are added later use the numbers of series that were retired, so copies do not grow for ever.
 //
 // Thread-safe. Must outlive the handles that it gives out.
 class ShardedMetrics {
@@ -37,7 +39,6 @@ class ShardedMetrics {
     Counter() = default;
     void Increment(double by = 1) const { Add(metrics_->Mine(cell_)[cell_], by); }
     void Decrement() const { Increment(-1); }
-    double Value() const { return metrics_->Sum(cell_); }
 
    private:
     friend class ShardedMetrics;
@@ -77,21 +78,42 @@ class ShardedMetrics {
                          std::span<const double> bounds, const prometheus::Labels& labels = {})
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Ends the counters and histograms that have all of `labels`, which no thread counts with any
+  // more. Their handles are invalid after that. What they have counted is not lost: it is added to
+  // the family's retired series, which have the values of `instead` for the labels that `instead`
+  // names. If anything had been counted, all retired series get these values, also the earlier
+  // ones.
+  void Retire(const prometheus::Labels& labels, const prometheus::Labels& instead)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Returns the sum of the counters or gauges of a family that have all of `labels`, the retired
+  // ones included. Returns 0 if there is none.
+  double Total(const std::string& name, const prometheus::Labels& labels = {}) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Returns all families that have a series, in the order in which they were added.
   std::vector<prometheus::MetricFamily> Collect() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   using Cell = std::atomic<double>;
   struct Series {
-    std::vector<prometheus::ClientMetric::Label> labels;
-    std::size_t first;
+    prometheus::Labels labels;
     std::span<const double> bounds;  // of a histogram
+    std::size_t first = 0;           // cell
+    std::size_t size = 0;            // cells
+  };
+  // The sum of series that have ended.
+  struct Retired {
+    prometheus::Labels labels;
+    std::span<const double> bounds;
+    std::vector<double> values;  // one for each cell
   };
   struct Family {
     std::string name;
     std::string help;
     prometheus::MetricType type;
     std::vector<Series> series;
+    std::vector<Retired> retired;
   };
   struct Shard {
     std::thread::id thread;
@@ -123,12 +145,23 @@ class ShardedMetrics {
   }
   // Returns the shard of the calling thread, with cells for all series that there are now.
   const Shard& FindOrGrowShard() ABSL_LOCKS_EXCLUDED(mutex_);
-  double Sum(std::size_t cell) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns the first of `size` cells, which are 0.
+  std::size_t TakeCells(std::size_t size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Sets the cells of a series to 0 and lets another one have them. Returns what was in them.
+  std::vector<double> ReturnCells(const Series& series) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Adds the values of a series that has ended to the one of `retired` whose labels are equal once
+  // both have the values of `instead`, or else adds one.
+  static void AddTo(const prometheus::Labels& labels, std::span<const double> bounds,
+                    const std::vector<double>& values, const prometheus::Labels& instead,
+                    std::vector<Retired>* retired);
+  double Sum(std::size_t cell) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::uint64_t id_;  // unique in this process for all time; never 0
   mutable Mutex mutex_;
   std::vector<Family> families_ ABSL_GUARDED_BY(mutex_);
-  std::size_t cells_ ABSL_GUARDED_BY(mutex_) = 0;  // of all series together
+  std::size_t cells_ ABSL_GUARDED_BY(mutex_) = 0;  // of all series together, and those returned
+  // The first cells of series that have ended, by their number of cells.
+  std::map<std::size_t, std::vector<std::size_t>> returned_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Shard>> shards_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -22,7 +22,6 @@ void CallScope::Begin(const Accounting* accounting, ServedMethod method, Instant
   deadline_ = deadline;
   code_ = absl::StatusCode::kOk;
   duration_ = absl::ZeroDuration();
-  model_ = {};
   images_ = 0;
   timing_.reset();
   rejected_.reset();
@@ -30,14 +29,13 @@ void CallScope::Begin(const Accounting* accounting, ServedMethod method, Instant
   accounting->events->OnReceived(method.id, bytes);
 }
 
-void CallScope::OnAccepted(ModelId model, int images) {
-  model_ = model;
-  accounting_->events->OnAccepted(method_.id, model, images);
+void CallScope::OnAccepted(int images) {
+  accounting_->events->OnAccepted(method_.id, model(), images);
 }
 
 void CallScope::OnRejected(RejectionReason reason) {
   rejected_ = reason;
-  accounting_->events->OnRejected(method_.id,
+  accounting_->events->OnRejected(method_.id, model(),
                                   accounting_->reasons[static_cast<std::size_t>(reason)]);
 }
 
@@ -78,19 +76,19 @@ void CallScope::Log(const RequestLog::Line& line, const absl::Status& status,
 
 void CallScope::End(std::size_t sent_bytes) {
   Report({.method = method_.id,
+          .model = model(),
           .code = code_,
           .duration = duration_,
           .sent_bytes = sent_bytes,
-          .model = model_,
           .sent_images = images_,
           .confidences = confidences_});
 }
 
 void CallScope::EndGone(absl::StatusCode code) {
   Report({.method = method_.id,
+          .model = model(),
           .code = code,
           .duration = duration_,
-          .model = model_,
           .discarded_images = images_});
 }
 

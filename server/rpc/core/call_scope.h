@@ -60,7 +60,8 @@ class CallScope {
              std::size_t bytes);
   // Keeps the call's place in the server until the request has ended.
   void Hold(Admission::Ticket ticket) { ticket_ = std::move(ticket); }
-  // Keeps the servable that responds to the request until the request has ended.
+  // Keeps the servable that responds to the request until the request has ended. From now on the
+  // request counts as one for its model.
   void Use(ServableHandle servable) { servable_ = std::move(servable); }
   // Returns it. Use must have been called.
   const Servable& servable() const { return *servable_; }
@@ -68,9 +69,9 @@ class CallScope {
   Instant start() const { return start_; }
   Instant deadline() const { return deadline_; }
 
-  // Called when the queue of `model` has accepted the images of the request, before a worker takes
-  // one.
-  void OnAccepted(ModelId model, int images);
+  // Called when the queue of the servable has accepted the images of the request, before a worker
+  // takes one. Use must have been called.
+  void OnAccepted(int images);
   void OnRejected(RejectionReason reason);
   // Called when all images of the request have been computed, which took `timing`.
   void OnComputed(int images, const JobTiming& timing);
@@ -89,6 +90,7 @@ class CallScope {
   void EndGone(absl::StatusCode code);
 
  private:
+  ModelId model() const { return servable_ == nullptr ? kNoModel : servable_->id(); }
   void Report(const RequestEnd& end);
   void Log(const RequestLog::Line& line, const absl::Status& status, const Rpc& rpc) const;
 
@@ -98,7 +100,6 @@ class CallScope {
   Instant deadline_;
   absl::StatusCode code_ = absl::StatusCode::kOk;
   absl::Duration duration_;
-  ModelId model_{};                  // set once the request is accepted
   int images_ = 0;                   // the computed images: all or none
   std::optional<JobTiming> timing_;  // of these images
   std::optional<RejectionReason> rejected_;

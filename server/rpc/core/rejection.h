@@ -16,7 +16,7 @@ enum class RejectionReason {
   kLoading,
   kInvalid,
   kDeadline,
-  kNoModel,
+  kMissingModel,
   kInternal
 };
 

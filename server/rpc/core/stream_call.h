@@ -60,9 +60,7 @@ class StreamCall final : public StreamHandler,
     Exchange(StreamCall* stream, int number)
         : slot(number), message(stream->rpc_->MakeMessage()), stream_(stream) {}
 
-    void Accepted() override {
-      scope.OnAccepted(scope.servable().id(), static_cast<int>(images().size()));
-    }
+    void Accepted() override { scope.OnAccepted(static_cast<int>(images().size())); }
     void OnFinished() override { stream_->OnComputed(*this); }
 
     const int slot;

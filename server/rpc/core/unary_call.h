@@ -65,9 +65,7 @@ class UnaryCall final : public CallHandler, private Job {
   }
 
   // Job's functions.
-  void Accepted() override {
-    scope_.OnAccepted(scope_.servable().id(), static_cast<int>(images().size()));
-  }
+  void Accepted() override { scope_.OnAccepted(static_cast<int>(images().size())); }
   void OnFinished() override {
     if (status().ok()) {
       codec_.Encode({log_probabilities(), scope_.servable().card(), timing()});

@@ -43,7 +43,7 @@ TEST_F(AdminServerTest, ServesTheMetricsInPrometheusFormat) {
   const std::string answer = Get("/metrics");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain; version=0.0.4"));
-  EXPECT_THAT(answer, HasSubstr("\nhellocnn_queue_capacity_images 128\n"));
+  EXPECT_THAT(answer, HasSubstr("\nhellocnn_workers "));
 }
 
 TEST_F(AdminServerTest, LivesFromTheStartAndIsReadyWhileItServes) {

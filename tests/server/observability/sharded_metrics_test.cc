@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <thread>
@@ -15,6 +16,7 @@ namespace hellocnn::server {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::Pair;
 
 constexpr std::array kBounds = {1.0, 10.0};
 
@@ -60,7 +62,7 @@ TEST(ShardedMetricsTest, NothingThatThreadsCountIsLostWhileOthersRead) {
   std::thread reader([&] {
     double last = 0;
     while (!stop) {
-      const double now = counter.Value();
+      const double now = metrics.Total("a_total");
       EXPECT_GE(now, last);
       last = now;
       metrics.Collect();
@@ -80,7 +82,7 @@ TEST(ShardedMetricsTest, NothingThatThreadsCountIsLostWhileOthersRead) {
   }
   stop = true;
   reader.join();
-  EXPECT_EQ(counter.Value(), 160'000);
+  EXPECT_EQ(metrics.Total("a_total"), 160'000);
   EXPECT_EQ(metrics.Collect()[1].metric[0].histogram.sample_count, 160'000u);
 }
 
@@ -92,8 +94,10 @@ TEST(ShardedMetricsTest, SameNameAndLabelsAreTheSameSeries) {
   one.Increment();
   again.Increment(2);
   other.Increment(10);
-  EXPECT_EQ(one.Value(), 3);
-  EXPECT_EQ(other.Value(), 10);
+  EXPECT_EQ(metrics.Total("a_total", {{"kind", "x"}}), 3);
+  EXPECT_EQ(metrics.Total("a_total", {{"kind", "y"}}), 10);
+  EXPECT_EQ(metrics.Total("a_total"), 13);
+  EXPECT_EQ(metrics.Total("b_total"), 0);
   EXPECT_EQ(metrics.Collect()[0].metric.size(), 2u);
 }
 
@@ -102,11 +106,11 @@ TEST(ShardedMetricsTest, SeriesThatAreAddedLaterAreCountedByThreadsThatHaveBegun
   const auto first = metrics.AddCounter("a_total", "As.");
   first.Increment();
   const auto late = metrics.AddHistogram("b", "Bs.", kBounds);
-  EXPECT_EQ(first.Value(), 1);  // this thread's copy has no cell for the histogram yet
+  EXPECT_EQ(metrics.Total("a_total"), 1);  // this thread's copy has no cell for the histogram yet
   EXPECT_EQ(metrics.Collect()[1].metric[0].histogram.sample_count, 0u);
   late.Observe(5);
   first.Increment();
-  EXPECT_EQ(first.Value(), 2);
+  EXPECT_EQ(metrics.Total("a_total"), 2);
   EXPECT_EQ(metrics.Collect()[1].metric[0].histogram.sample_count, 1u);
 }
 
@@ -148,8 +152,10 @@ TEST(ShardedMetricsTest, NothingIsLostWhileSeriesAreAdded) {
   for (std::thread& thread : threads) thread.join();
   stop = true;
   reader.join();
-  EXPECT_EQ(steady.Value(), rounds[0] + rounds[1] + rounds[2]);
-  for (const auto& counter : added) EXPECT_EQ(counter.Value(), 3);
+  EXPECT_EQ(metrics.Total("steady_total"), rounds[0] + rounds[1] + rounds[2]);
+  for (int i = 0; i < kSeries; ++i) {
+    EXPECT_EQ(metrics.Total("late_total", {{"i", std::to_string(i)}}), 3);
+  }
 }
 
 TEST(ShardedMetricsTest, GaugeGoesDownOnAnotherThreadAndIsNeverShownBelowZero) {
@@ -163,6 +169,97 @@ TEST(ShardedMetricsTest, GaugeGoesDownOnAnotherThreadAndIsNeverShownBelowZero) {
   EXPECT_EQ(metrics.Collect()[0].metric[0].gauge.value, 0);
 }
 
+// Returns the values of a family's counters by those of the label `kind`.
+std::map<std::string, double> ByKind(const ShardedMetrics& metrics) {
+  std::map<std::string, double> values;
+  for (const prometheus::MetricFamily& family : metrics.Collect()) {
+    for (const prometheus::ClientMetric& metric : family.metric) {
+      values[metric.label.at(0).value] += metric.counter.value;
+    }
+  }
+  return values;
+}
+
+TEST(ShardedMetricsTest, WhatRetiredSeriesHaveCountedIsKeptUnderAnotherLabel) {
+  ShardedMetrics metrics;
+  for (const char* kind : {"x", "y", "z"}) {
+    metrics.AddCounter("a_total", "As.", {{"kind", kind}}).Increment(2);
+  }
+  metrics.Retire({{"kind", "x"}}, {{"kind", "old"}});
+  EXPECT_THAT(ByKind(metrics), ElementsAre(Pair("old", 2), Pair("y", 2), Pair("z", 2)));
+  metrics.Retire({{"kind", "y"}}, {{"kind", "older"}});
+  EXPECT_THAT(ByKind(metrics), ElementsAre(Pair("older", 4), Pair("z", 2)));
+  EXPECT_EQ(metrics.Total("a_total"), 6);
+  EXPECT_EQ(metrics.Total("a_total", {{"kind", "older"}}), 4);
+}
+
+TEST(ShardedMetricsTest, RetiredHistogramsAreAddedBucketByBucket) {
+  ShardedMetrics metrics;
+  metrics.AddHistogram("b", "Bs.", kBounds, {{"kind", "x"}}).Observe(0.5);
+  metrics.AddHistogram("b", "Bs.", kBounds, {{"kind", "y"}}).Observe(5);
+  metrics.Retire({{"kind", "x"}}, {{"kind", "old"}});
+  metrics.Retire({{"kind", "y"}}, {{"kind", "old"}});
+  const auto families = metrics.Collect();
+  ASSERT_EQ(families.at(0).metric.size(), 1u);
+  EXPECT_THAT(Buckets(families[0].metric[0]), ElementsAre(1, 2, 2));
+  EXPECT_DOUBLE_EQ(families[0].metric[0].histogram.sample_sum, 5.5);
+}
+
+TEST(ShardedMetricsTest, RetiringWhatHasCountedNothingLeavesNoTrace) {
+  ShardedMetrics metrics;
+  metrics.AddCounter("a_total", "As.", {{"kind", "x"}}).Increment();
+  metrics.AddCounter("a_total", "As.", {{"kind", "y"}});
+  metrics.Retire({{"kind", "x"}}, {{"kind", "old"}});
+  metrics.Retire({{"kind", "y"}}, {{"kind", "older"}});
+  EXPECT_THAT(ByKind(metrics), ElementsAre(Pair("old", 1)));
+  metrics.AddCounter("b_total", "Bs.", {{"kind", "z"}});
+  metrics.Retire({{"kind", "z"}}, {{"kind", "older"}});
+  EXPECT_EQ(metrics.Collect().size(), 1u);
+}
+
+// Each thread has counted with the cells that a new series gets.
+TEST(ShardedMetricsTest, NewSeriesBeginAtZeroInTheCellsOfRetiredOnes) {
+  ShardedMetrics metrics;
+  auto counter = metrics.AddCounter("a_total", "As.", {{"kind", "0"}});
+  for (int round = 1; round <= 3; ++round) {
+    std::thread([&] { counter.Increment(5); }).join();
+    counter.Increment();
+    metrics.Retire({{"kind", std::to_string(round - 1)}}, {{"kind", "old"}});
+    counter = metrics.AddCounter("a_total", "As.", {{"kind", std::to_string(round)}});
+    EXPECT_THAT(ByKind(metrics),
+                ElementsAre(Pair(std::to_string(round), 0), Pair("old", 6 * round)));
+  }
+}
+
+TEST(ShardedMetricsTest, TotalsNeverFallWhileSeriesComeAndGo) {
+  ShardedMetrics metrics;
+  const auto steady = metrics.AddCounter("a_total", "As.", {{"kind", "steady"}});
+  std::atomic<bool> stop = false;
+  double counted = 0;
+  std::thread counter([&] {
+    while (!stop) {
+      steady.Increment();
+      ++counted;
+    }
+  });
+  std::thread reader([&] {
+    double last = 0;
+    while (!stop) {
+      const double now = metrics.Total("a_total");
+      EXPECT_GE(now, last);
+      last = now;
+    }
+  });
+  for (int i = 0; i < 1000; ++i) {
+    metrics.AddCounter("a_total", "As.", {{"kind", std::to_string(i)}}).Increment();
+    metrics.Retire({{"kind", std::to_string(i)}}, {{"kind", "old"}});
+  }
+  stop = true;
+  counter.join();
+  reader.join();
+  EXPECT_EQ(metrics.Total("a_total"), counted + 1000);
+}
+
 TEST(ShardedMetricsTest, OneThreadCountsForSeveralAndForOneThatTookAnothersPlace) {
   std::optional<ShardedMetrics> first(std::in_place);
   ShardedMetrics second;
@@ -173,9 +270,9 @@ TEST(ShardedMetricsTest, OneThreadCountsForSeveralAndForOneThatTookAnothersPlace
     of_first.Increment();
     of_second.Increment(2);
     of_first.Increment();
-    EXPECT_EQ(of_first.Value(), 2);
+    EXPECT_EQ(first->Total("a_total"), 2);
   }
-  EXPECT_EQ(of_second.Value(), 6);
+  EXPECT_EQ(second.Total("a_total"), 6);
 }
 
 }  // namespace

@@ -174,7 +174,8 @@ double ServerAllocations(Call call) {
   info.queue_capacity = 4096;
   CountingMetrics metrics(info);
   const auto labels = DigitsCard().class_labels;
-  const ModelId model = metrics.AddModel({.class_labels = {labels.begin(), labels.end()}});
+  const ModelId model = metrics.AddModel(
+      {.name = "digits", .version = "7", .class_labels = {labels.begin(), labels.end()}});
   Lifecycle lifecycle;
   ModelRegistry registry;
   Admission admission(&lifecycle, Clock::Monotonic());

@@ -129,7 +129,9 @@ TEST_F(BatchDispatcherTest, QueuesAreAddedAndRemovedWhileOthersServe) {
   });
   for (int round = 0; round < 50; ++round) {
     BatchQueue* const queue =
-        dispatcher.AddQueue({.max_batch_size = 4, .capacity = 1'000, .max_delay = absl::Hours(1)})
+        dispatcher
+            .AddQueue({.max_batch_size = 4, .capacity = 1'000, .max_delay = absl::Hours(1)},
+                      kNoModel)
             .value();
     dispatcher.pool().ForEachWorker([&](int worker) {
       dispatcher.executor(worker).SetEngine(queue, engines_.Factory()().value(), {});
@@ -153,7 +155,7 @@ TEST_F(BatchDispatcherTest, QueuesAreAddedAndRemovedWhileOthersServe) {
 TEST_F(BatchDispatcherTest, LongQueueOfOneModelDoesNotKeepAnotherWaiting) {
   Start(1, {.max_batch_size = 1, .capacity = 1'000});
   BatchDispatcher& dispatcher = model_->dispatcher();
-  BatchQueue* const queue = dispatcher.AddQueue({}).value();
+  BatchQueue* const queue = dispatcher.AddQueue({}, kNoModel).value();
   testing::FakeEngines others;
   dispatcher.pool().ForEachWorker([&](int worker) {
     dispatcher.executor(worker).SetEngine(queue, others.Factory()().value(), {});

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -39,17 +40,16 @@ class RecordingEvents final : public IgnoredEvents {
   }
   void OnAccepted(MethodId /*method*/, ModelId model, int images) override {
     EXPECT_EQ(model, kModel);
-    accepted_ = true;
     told.push_back("accepted " + std::to_string(images));
   }
-  void OnRejected(MethodId method, ReasonId reason) override {
+  void OnRejected(MethodId method, ModelId model, ReasonId reason) override {
     EXPECT_EQ(method, kMethod);
+    EXPECT_EQ(model, wanted_model);
     told.push_back("rejected " + reasons_[static_cast<std::size_t>(reason)]);
   }
   void OnEnd(const RequestEnd& end) override {
     EXPECT_EQ(end.method, kMethod);
-    EXPECT_EQ(end.model, accepted_ ? kModel : ModelId{});
-    accepted_ = false;
+    EXPECT_EQ(end.model, wanted_model);
     told.push_back(absl::StatusCodeToString(end.code) + " after " +
                    absl::FormatDuration(end.duration) + ", bytes " +
                    std::to_string(end.sent_bytes) + ", sent " + std::to_string(end.sent_images) +
@@ -57,10 +57,10 @@ class RecordingEvents final : public IgnoredEvents {
                    std::to_string(end.confidences.size()));
   }
   std::vector<std::string> told;
+  ModelId wanted_model = kNoModel;  // of the request that is under way
 
  private:
   std::vector<std::string> reasons_;
-  bool accepted_ = false;  // the request that is under way
 };
 
 constexpr JobTiming kTiming = {
@@ -70,6 +70,13 @@ class CallScopeTest : public ::testing::Test {
  protected:
   void Begin(std::size_t bytes) {
     scope_.Begin(&accounting_, {kMethod, "Classify"}, clock_.Now() + absl::Seconds(1), bytes);
+    events_.wanted_model = kNoModel;
+  }
+  // From now on the request is for a model.
+  void Use() {
+    scope_.Use(
+        std::make_shared<const Servable>(testing::DigitsCard(), "fake", kModel, nullptr, nullptr));
+    events_.wanted_model = kModel;
   }
 
   RecordingEvents events_;
@@ -83,7 +90,8 @@ TEST_F(CallScopeTest, RequestThatIsAnswered) {
   Begin(100);
   EXPECT_EQ(scope_.start(), clock_.Now());
   EXPECT_EQ(scope_.deadline(), clock_.Now() + absl::Seconds(1));
-  scope_.OnAccepted(kModel, 2);
+  Use();
+  scope_.OnAccepted(2);
   scope_.OnComputed(2, kTiming);
   scope_.confidences()->resize(2);
   clock_.Advance(absl::Milliseconds(5));
@@ -106,9 +114,23 @@ TEST_F(CallScopeTest, RequestThatIsRejected) {
                   "RESOURCE_EXHAUSTED after 0, bytes 0, sent 0, discarded 0, confidences 0"));
 }
 
+TEST_F(CallScopeTest, RequestThatIsRejectedCountsForTheModelThatItHasFound) {
+  Begin(100);
+  Use();
+  scope_.OnRejected(RejectionReason::kQueueFull);
+  scope_.OnReady(absl::ResourceExhaustedError("full"), rpc_);
+  scope_.End(0);
+  Begin(100);
+  scope_.OnRejected(RejectionReason::kInvalid);
+  scope_.OnReady(absl::InvalidArgumentError("bad"), rpc_);
+  scope_.End(0);
+  EXPECT_EQ(events_.told.size(), 6u);
+}
+
 TEST_F(CallScopeTest, ImagesOfACallerWhoHasGoneAreDiscarded) {
   Begin(100);
-  scope_.OnAccepted(kModel, 2);
+  Use();
+  scope_.OnAccepted(2);
   scope_.OnComputed(2, kTiming);
   scope_.confidences()->resize(2);
   scope_.OnReady(absl::OkStatus(), rpc_);
@@ -149,6 +171,7 @@ TEST_F(CallScopeTest, RequestKeepsItsModelUntilItHasEnded) {
       std::make_shared<const Servable>(testing::DigitsCard(), "fake", kModel, nullptr, nullptr);
   Begin(100);
   scope_.Use(servable);
+  events_.wanted_model = kModel;
   EXPECT_EQ(&scope_.servable(), servable.get());
   EXPECT_EQ(servable.use_count(), 2);
   scope_.End(0);
@@ -164,7 +187,8 @@ TEST_F(CallScopeTest, TheLogKnowsWhatTheCallerSentAndHowLongItTook) {
   auto logging = Logging::Start("info", "text");
   ASSERT_TRUE(logging.ok());
   Begin(100);
-  scope_.OnAccepted(kModel, 2);
+  Use();
+  scope_.OnAccepted(2);
   scope_.OnComputed(2, kTiming);
   clock_.Advance(absl::Milliseconds(5));
   scope_.OnReady(absl::OkStatus(), rpc_);
