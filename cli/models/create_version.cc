@@ -36,6 +36,12 @@ absl::Status SetIdentity(const CreateRequest& request, ModelCard& card) {
               : numbered            ? path.parent_path().filename().string()
                                     : last;
   card.version = !request.version.empty() || !numbered ? request.version : last;
+  for (const std::string& text : {card.name, card.version}) {
+    if (Printable(text) == text) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(request.output, ": the name and the version are ", Shown(card.name), " and ",
+                     Shown(card.version), "; wanted printable UTF-8"));
+  }
   if (!card.name.empty() && !card.version.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       request.output, ": does not say the name and the version; wanted a folder such as ",

@@ -19,7 +19,7 @@ SHIPPED = os.path.join(MODEL, "weights.pt")
 
 
 def hellocnn(*arguments):
-    return subprocess.run([CLI, *map(str, arguments)], env=clean_environment(), capture_output=True, text=True, timeout=240)
+    return subprocess.run([CLI, *arguments], env=clean_environment(), capture_output=True, text=True, timeout=240)
 
 
 def p_value(b, c):
@@ -209,6 +209,7 @@ class CreateTest(ModelCommandTest):
             with self.subTest(arguments):
                 self.assert_fails(*arguments, says=says, code=2)
         self.assert_fails("create", "--weights", SHIPPED, "--output", self.models / "new", says="wanted a folder such as models/mnist/1, or --name")
+        self.assert_fails("create", "--weights", SHIPPED, "--output", self.models / "new", "--version-label", b"\xff", says="wanted printable UTF-8")
         self.create("new", "--version-label", "2024-01")
         self.assertEqual((self.card("new")["name"], self.card("new")["version"]), ("new", "2024-01"))
         self.assert_fails("create", "--weights", SHIPPED, "--output", f"{SHIPPED}/1", says="cannot be made a folder")
