@@ -23,6 +23,7 @@ COPY protos protos
 COPY base base
 COPY hellocnn hellocnn
 COPY client client
+COPY datasets datasets
 COPY loadgen loadgen
 COPY cli cli
 COPY server server

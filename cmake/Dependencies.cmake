@@ -15,6 +15,7 @@ if(NOT HELLOCNN_NETWORK_ONLY)
   find_package(OpenSSL REQUIRED)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+  pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
   # cmake/hellocnn-config.cmake.in looks for the same.
   pkg_check_modules(hellocnn_codecs REQUIRED IMPORTED_TARGET GLOBAL libjpeg libpng libwebp libwebpdemux libexif)
   pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)

@@ -151,7 +151,7 @@ format_stage() {
     echo "Debian 12's, version 14, decides"
     return
   fi
-  check clang-format xargs -a <(own_files base hellocnn server client loadgen cli benchmarks fuzz tests) clang-format --dry-run --Werror
+  check clang-format xargs -a <(own_files base hellocnn datasets server client loadgen cli benchmarks fuzz tests) clang-format --dry-run --Werror
 }
 
 release_stage() {

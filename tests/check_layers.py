@@ -29,7 +29,9 @@ LAYERS = {
     ],
     "hellocnn/simd/": ["base/", "hellocnn/"],
     "hellocnn/torch/": ["base/", "hellocnn/"],
-    "hellocnn/train/": ["base/", "hellocnn/", "hellocnn/formats/", "hellocnn/torch/"],
+    "hellocnn/train/": ["base/", "datasets/", "hellocnn/", "hellocnn/formats/", "hellocnn/torch/"],
+    # Labelled images as people bring them. Of the client it takes the header that decodes and prepares pictures.
+    "datasets/": ["base/", "hellocnn/", "client/"],
     "server/config/": ["base/", "server/config/version_policy.h"],
     "server/config/version_policy.h": ["base/"],
     "server/scheduling/": ["base/", "hellocnn/"],
@@ -100,11 +102,12 @@ LAYERS = {
     "client/picture/": ["client/"],  # decoders and the preparation need no gRPC
     "client/examples/": ["client/"],  # like a stranger's: the installed headers only
     "loadgen/": ["base/", "client/", "hellocnn/", "protos/"],
-    "cli/": ["base/", "client/", "loadgen/", "hellocnn/", "hellocnn/formats/", "hellocnn/simd/", "protos/"],
+    "cli/": ["base/", "client/", "datasets/", "loadgen/", "hellocnn/", "hellocnn/formats/", "hellocnn/simd/", "protos/"],
     "fuzz/": [
         "base/",
         "client/",
         "client/picture/",
+        "datasets/",
         "hellocnn/",
         "hellocnn/formats/",
         "hellocnn/formats/onnx/",
@@ -147,7 +150,7 @@ LIBRARIES = [
     (r"nghttp2/", "libnghttp2", r"server/rpc/transport/http2/", "server/rpc/transport/http2/"),
     (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/|loadgen/|fuzz/request_fuzzer\.cc", "server/rpc/, client/, loadgen/ and the fuzz target of requests"),
     (r"CLI/", "CLI11", r"base/command_line/|server/config/sources\.cc|benchmarks/(main|echo_server|pictures/main)\.cc|cli/|hellocnn/(train/train|formats/convert)_main\.cc", "command lines"),
-    (r"zip\.h", "libzip", r"hellocnn/formats/pytorch/", "hellocnn/formats/pytorch/"),
+    (r"zip\.h", "libzip", r"hellocnn/formats/pytorch/|datasets/npz_file\.cc", "hellocnn/formats/pytorch/ and datasets/npz_file.cc"),
     (r"(png\.h|jpeglib\.h|jerror\.h|webp/|libexif/)", "decoders of pictures", r"client/picture/\w+\.cc|benchmarks/pictures/jpeg\.cc", "the .cc files of client/picture/, and the benchmark's JPEG"),
     (r"openssl/", "OpenSSL", r"hellocnn/formats/checksum\.cc|server/rpc/transport/http2/tls_", "hellocnn/formats/checksum.cc and server/rpc/transport/http2/tls_*"),
     (r"hwy/", "Highway", r"hellocnn/simd/|benchmarks/", "hellocnn/simd/ and benchmarks/"),
@@ -156,7 +159,7 @@ LIBRARIES = [
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
-OWN_ROOTS = ("base", "hellocnn", "server", "client", "loadgen", "cli", "benchmarks", "fuzz")
+OWN_ROOTS = ("base", "hellocnn", "datasets", "server", "client", "loadgen", "cli", "benchmarks", "fuzz")
 # Installed headers lie in a folder of their own, and are included relative to it: <hellocnn/client/client.h>.
 PUBLIC_HEADERS = "client/include"
 
@@ -247,6 +250,9 @@ def self_test():
         ("client/client.cc", '#include "loadgen/run/run.h"'),
         ("client/examples/classify_digits.cc", '#include "hellocnn/data/idx.h"'),
         ("hellocnn/weights.cc", '#include "fuzz/check.h"'),
+        ("hellocnn/data/idx.cc", '#include "datasets/npy.h"'),
+        ("datasets/npy.cc", "#include <zip.h>"),
+        ("datasets/npy.cc", '#include "cli/images/fit.h"'),
         ("server/rpc/transport/http2/session.cc", "#include <openssl/ssl.h>"),
         ("fuzz/pickle_fuzzer.cc", "#include <grpcpp/grpcpp.h>"),
     ]

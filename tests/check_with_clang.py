@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 
-SHIPPED = ("base", "hellocnn", "server", "client", "loadgen", "cli")
+SHIPPED = ("base", "hellocnn", "datasets", "server", "client", "loadgen", "cli")
 
 
 def is_several(path):

@@ -17,11 +17,12 @@
 #include "cli/app.h"
 #include "cli/commands/comparison.h"
 #include "cli/commands/evaluation.h"
+#include "cli/commands/load_images_options.h"
 #include "cli/commands/mending.h"
 #include "cli/commands/model_option.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
-#include "hellocnn/data/dataset_files.h"
+#include "datasets/labelled_images.h"
 #include "hellocnn/data/idx.h"
 #include "loadgen/report/json.h"
 
@@ -31,10 +32,14 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr char kExamples[] = R"(
-Finds the test set of MNIST, FashionMNIST, KMNIST, QMNIST or EMNIST in the folder
-or below it, gzipped or not. If a folder has several sets, --data also takes the
-name of one: data/emnist-digits. A full queue (RESOURCE_EXHAUSTED) is waited out;
-any other error ends the run.
+--data takes one of these:
+  IDX files of MNIST, FashionMNIST, KMNIST, QMNIST or EMNIST, gzipped or not, in
+  the folder or below it; of several sets name one: data/emnist-digits
+  a folder with a folder of pictures for each class, named as the class, and
+  test/ and train/ above these if there are two parts
+  NumPy's arrays: a .npz file or a folder of .npy files, with names such as
+  x_test and y_test, or images and labels
+A full queue (RESOURCE_EXHAUSTED) is waited out; any other error ends the run.
 
 Examples:
   hellocnn evaluate --data data/mnist-test
@@ -47,11 +52,10 @@ constexpr int kDefaultBatch = 64;
 
 struct Options {
   std::string data;
-  std::int64_t limit = 0;  // 0: all
-  int batch = 0;           // 0: a suitable number
+  LoadOptions load;
+  int batch = 0;  // 0: a suitable number
   int concurrency = 4;
   client::ModelVersion model;
-  Presentation mending;         // what is done to the images first
   std::string compare_version;  // empty: none
   int pictures = 4;
   bool json = false;
@@ -95,21 +99,6 @@ void PrintText(const Evaluated& evaluated) {
   if (evaluation.retries > 0)
     std::cout << ", " << Grouped(evaluation.retries) << " calls repeated (queue full)";
   std::cout << "\n";
-}
-
-// Reads the test set for a model with `classes` classes.
-absl::StatusOr<LabeledImages> ReadTestSet(const Options& options, int classes) {
-  absl::StatusOr<LabeledImages> set = ReadMnist(options.data, "t10k", classes);
-  if (!set.ok()) return set.status();
-  if (options.limit > 0 && options.limit < set->count()) {
-    set->labels.resize(static_cast<std::size_t>(options.limit));
-    set->pixels.resize(set->labels.size() * static_cast<std::size_t>(set->rows) * set->columns);
-  }
-  if (set->count() == 0) {
-    return absl::InvalidArgumentError(options.data + ": the test set is empty");
-  }
-  Mend(options.mending, *set);
-  return set;
 }
 
 absl::StatusOr<Evaluated> EvaluateModel(const client::Client& client, const Options& options,
@@ -178,8 +167,8 @@ absl::StatusOr<client::ModelInfo> AskForSecond(const client::Client& client,
 
 int Run(const GlobalOptions& global, const Options& options) {
   // Before the server is asked for anything.
-  const absl::StatusOr<DatasetFiles> files = FindDatasetFiles(options.data, "t10k");
-  if (!files.ok()) return Fail(files.status());
+  const absl::Status found = FindLabelledImages(options.data, options.load);
+  if (!found.ok()) return Fail(found);
   const absl::StatusOr<client::Client> client = Connect(global);
   if (!client.ok()) return Fail(client.status());
   const absl::StatusOr<client::ModelInfo> model = AskForModel(*client, options.model);
@@ -189,21 +178,24 @@ int Run(const GlobalOptions& global, const Options& options) {
   if (compares) second = AskForSecond(*client, *model, options.compare_version);
   if (compares && !second.ok()) return Fail(second.status());
   // Only now: the labels must be those of the model's classes.
-  const absl::StatusOr<LabeledImages> set =
-      ReadTestSet(options, static_cast<int>(model->labels.size()));
-  if (!set.ok()) return Fail(set.status());
+  LoadOptions load = options.load;
+  load.class_labels = model->labels;
+  const absl::StatusOr<LoadedImages> loaded = LoadLabelledImages(options.data, load);
+  if (!loaded.ok()) return Fail(loaded.status());
+  PrintNotes(*loaded);
+  const LabeledImages& set = loaded->images;
   const absl::StatusOr<Evaluated> first =
-      EvaluateModel(*client, options, *model, options.model, *set);
+      EvaluateModel(*client, options, *model, options.model, set);
   if (!first.ok()) return Fail(first.status());
-  if (compares) return CompareWith(*client, options, *set, *second, *first);
+  if (compares) return CompareWith(*client, options, set, *second, *first);
   if (options.json) {
     std::cout << load::DumpJson(ToJson(*first), 2) << "\n";
   } else {
     PrintText(*first);
   }
   std::cout << std::flush;
-  const std::string hint = FindMending(*client, *set, *model, first->evaluation.accuracy(),
-                                       options.mending, first->options);
+  const std::string hint = FindMending(*client, set, *model, first->evaluation.accuracy(),
+                                       options.load.mending, first->options);
   if (!hint.empty()) std::cerr << "hellocnn: hint: " << hint << "\n";
   return kExitOk;
 }
@@ -211,14 +203,15 @@ int Run(const GlobalOptions& global, const Options& options) {
 }  // namespace
 
 void AddEvaluate(CLI::App& app, const GlobalOptions& global, Action& action) {
-  CLI::App* command = app.add_subcommand("evaluate", "Measures accuracy over MNIST's test set");
+  CLI::App* command = app.add_subcommand("evaluate", "Measures accuracy over a labelled test set");
   command->footer(kExamples);
   auto options = std::make_shared<Options>();
   command
-      ->add_option("--data", options->data, "folder with a test set, or the name of a set in one")
+      ->add_option("--data", options->data,
+                   "folder or .npz file with a test set, or the name of a set in a folder")
       ->required()
       ->type_name("DIR");
-  command->add_option("--limit", options->limit, "only the first N images; all by default")
+  command->add_option("--limit", options->load.limit, "only the first N images; all by default")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
   command
@@ -235,7 +228,7 @@ void AddEvaluate(CLI::App& app, const GlobalOptions& global, Action& action) {
       AddVersionOption(*command, "--compare-version", options->compare_version,
                        "another version of the model, to evaluate it as well and compare both");
   AddPicturesOption(*command, options->pictures)->needs(compare);
-  AddMendingOptions(*command, options->mending);
+  AddLoadImagesOptions(*command, options->load);
   AddOutputOption(*command, options->json);
   command->callback([&global, &action, options] {
     action = {[&global, options] { return Run(global, *options); }};

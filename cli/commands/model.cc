@@ -1,4 +1,4 @@
-// hellocnn model: makes, checks, compares and lists versions of models.
+// hellocnn model: makes, checks, compares, lists and rolls back versions of models.
 #include <CLI/CLI.hpp>
 #include <utility>
 
@@ -16,7 +16,8 @@ Examples:
   hellocnn model create --weights model.pt --output models/mnist/2
   hellocnn model check models
   hellocnn model diff models/mnist/1 models/mnist/2 --data data/mnist-test
-  hellocnn model list)";
+  hellocnn model list
+  hellocnn model rollback)";
 
 }  // namespace
 
@@ -26,14 +27,15 @@ Action WithoutServer(const std::string& command, std::function<int()> run) {
 }
 
 void AddModel(CLI::App& app, const GlobalOptions& global, Action& action) {
-  CLI::App* command =
-      app.add_subcommand("model", "Makes, checks, compares and lists versions of models");
+  CLI::App* command = app.add_subcommand(
+      "model", "Makes, checks, compares, lists and rolls back versions of models");
   command->footer(kModelExamples);
   command->require_subcommand(1);
   AddModelCreate(*command, action);
   AddModelCheck(*command, action);
   AddModelDiff(*command, action);
   AddModelList(*command, global, action);
+  AddModelRollback(*command, global, action);
 }
 
 }  // namespace hellocnn::cli

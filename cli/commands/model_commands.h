@@ -19,6 +19,8 @@ void AddModelCheck(CLI::App& model, Action& action);
 void AddModelDiff(CLI::App& model, Action& action);
 // Prints what `hellocnn models` prints. `global` must outlive the action.
 void AddModelList(CLI::App& model, const GlobalOptions& global, Action& action);
+// `model` may also be the command `models`. `global` must outlive the action.
+void AddModelRollback(CLI::App& model, const GlobalOptions& global, Action& action);
 
 // Returns the action of `command`, such as "hellocnn model check", which asks no server.
 Action WithoutServer(const std::string& command, std::function<int()> run);

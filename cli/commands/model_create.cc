@@ -111,7 +111,7 @@ void PrintJson(const Options& options, const CreatedVersion& created) {
         {"padding", card.padding},
         {"mean", card.normalization.mean},
         {"standard_deviation", card.normalization.standard_deviation}}},
-      {"evaluation", AccuracyToJson(created.accuracy, options.request.data.part)},
+      {"evaluation", AccuracyToJson(created.accuracy, ToString(options.request.data.load.part))},
       {"golden_images", CountGoldenImages(card)},
       {"notes", created.notes}};
   std::cout << load::DumpJson(document, 2) << "\n";

@@ -18,6 +18,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cli/commands/comparison.h"
+#include "cli/commands/load_images_options.h"
 #include "cli/commands/model_commands.h"
 #include "cli/models/labelled_data.h"
 #include "cli/models/offline_model.h"
@@ -104,13 +105,15 @@ absl::Status CompareOverData(const Options& options, Pair& pair) {
         options.a, " has ", classes, " classes, and ", options.b, " has ", pair.b.weights.classes(),
         "; wanted as many in both to compare them over --data"));
   }
-  const absl::StatusOr<LabelledData> data = LoadLabelledData(options.data, classes);
+  const absl::StatusOr<LoadedImages> data =
+      LoadLabelledData(options.data, pair.a.card.class_labels, classes);
   if (!data.ok()) return data.status();
-  const absl::StatusOr<std::vector<int>> of_a = Classify(pair.a, data->set, &pair.grey);
+  PrintNotes(*data);
+  const absl::StatusOr<std::vector<int>> of_a = Classify(pair.a, data->images, &pair.grey);
   if (!of_a.ok()) return of_a.status();
-  const absl::StatusOr<std::vector<int>> of_b = Classify(pair.b, data->set, nullptr);
+  const absl::StatusOr<std::vector<int>> of_b = Classify(pair.b, data->images, nullptr);
   if (!of_b.ok()) return of_b.status();
-  pair.comparison = Compare(data->set.labels, *of_a, *of_b);
+  pair.comparison = Compare(data->images.labels, *of_a, *of_b);
   return absl::OkStatus();
 }
 

@@ -22,7 +22,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr char kExamples[] = R"(
 A version is SERVING if requests can name it, LOADING before that, and DRAINING
-while it finishes its last requests. It is FAILED if it cannot be served; the
+while it finishes its last requests. It is STANDBY if a higher version has replaced
+it and it can take over again, and ROLLED_BACK if that has happened to it. It is FAILED if it cannot be served; the
 reason says why, and the exit code is 0 all the same. The current version serves
 requests that name only the model. The default one serves those that name none.
 
@@ -108,8 +109,11 @@ void AddModels(CLI::App& app, const GlobalOptions& global, Action& action) {
   command->footer(kExamples);
   auto json = std::make_shared<bool>(false);
   AddOutputOption(*command, *json);
-  command->callback(
-      [&global, &action, json] { action = {[&global, json] { return Run(global, *json); }}; });
+  AddModelRollback(*command, global, action);
+  command->callback([&global, &action, command, json] {
+    if (!command->get_subcommands().empty()) return;
+    action = {[&global, json] { return Run(global, *json); }};
+  });
 }
 
 }  // namespace hellocnn::cli

@@ -21,7 +21,7 @@ constexpr std::size_t kUsualGoldenImages = 16;
 
 // Images with their labels, and what the network sees of them.
 struct Seen {
-  LabelledData data;
+  LoadedImages data;
   std::vector<std::uint8_t> grey;  // [count, 32, 32]
 };
 
@@ -48,10 +48,11 @@ absl::Status SetIdentity(const CreateRequest& request, ModelCard& card) {
       "models/mnist/1, or --name and --version-label"));
 }
 
-// Sets the labels: those that were asked for, or else the numbers of the classes.
-absl::Status SetLabels(const CreateRequest& request, int classes, ModelCard& card) {
-  card.class_labels = request.class_labels;
-  for (int c = 0; request.class_labels.empty() && c < classes; ++c) {
+// Sets the labels, or the numbers of the classes if there are none.
+absl::Status SetLabels(const CreateRequest& request, const std::vector<std::string>& labels,
+                       int classes, ModelCard& card) {
+  card.class_labels = labels;
+  for (int c = 0; labels.empty() && c < classes; ++c) {
     card.class_labels.push_back(absl::StrCat(c));
   }
   if (std::ssize(card.class_labels) == classes) return absl::OkStatus();
@@ -60,17 +61,22 @@ absl::Status SetLabels(const CreateRequest& request, int classes, ModelCard& car
                    card.class_labels.size(), " labels; wanted one label for each class"));
 }
 
-// Reads the data, if there are some, and sets the normalization.
-absl::StatusOr<std::optional<Seen>> SeeData(const CreateRequest& request, ModelCard& card) {
+// Reads the data, if there are some, and sets the normalization, and the labels if only the data
+// name the classes.
+absl::StatusOr<std::optional<Seen>> SeeData(const CreateRequest& request, int classes,
+                                            ModelCard& card) {
   if (request.mean.has_value()) card.normalization.mean = *request.mean;
   if (request.standard_deviation.has_value()) {
     card.normalization.standard_deviation = *request.standard_deviation;
   }
   if (request.data.where.empty()) return std::nullopt;
-  absl::StatusOr<LabelledData> data =
-      LoadLabelledData(request.data, static_cast<int>(card.class_labels.size()));
+  absl::StatusOr<LoadedImages> data = LoadLabelledData(request.data, request.class_labels, classes);
   if (!data.ok()) return data.status();
-  absl::StatusOr<std::vector<std::uint8_t>> grey = FitToCard(data->set, card);
+  if (!data->class_labels.empty()) {
+    absl::Status set = SetLabels(request, data->class_labels, classes, card);
+    if (!set.ok()) return set;
+  }
+  absl::StatusOr<std::vector<std::uint8_t>> grey = FitToCard(data->images, card);
   if (!grey.ok()) return grey.status();
   if (request.measure_normalization) {
     const absl::StatusOr<Normalization> measured = MeasureNormalization(*grey, card.padding);
@@ -93,12 +99,12 @@ absl::Status CheckNotDegenerate(const CreateRequest& request, const ModelCard& c
   return absl::OkStatus();
 }
 
-Accuracy CountRight(const LabelledData& data, const std::vector<int>& classes, std::size_t count) {
-  Accuracy accuracy{.images = data.set.count(),
+Accuracy CountRight(const LoadedImages& data, const std::vector<int>& classes, std::size_t count) {
+  Accuracy accuracy{.images = data.images.count(),
                     .confusion = ConfusionMatrix(count, std::vector<std::int64_t>(count)),
                     .files = data.files};
   for (std::size_t i = 0; i < classes.size(); ++i) {
-    const int label = data.set.labels[i];
+    const int label = data.images.labels[i];
     accuracy.correct += classes[i] == label ? 1 : 0;
     ++accuracy.confusion[static_cast<std::size_t>(label)][static_cast<std::size_t>(classes[i])];
   }
@@ -112,7 +118,7 @@ absl::StatusOr<GoldenChoice> ChooseGolden(const OfflineEngines& engines,
   if (count == 0) return GoldenChoice();
   if (seen.has_value()) {
     absl::StatusOr<GoldenChoice> chosen =
-        ChooseGoldenImages(engines, {seen->grey, seen->data.set.labels, classes}, count);
+        ChooseGoldenImages(engines, {seen->grey, seen->data.images.labels, classes}, count);
     if (!chosen.ok() || !chosen->log_probabilities.empty()) return chosen;
   }
   return DrawnGoldenImages(engines, count);
@@ -131,9 +137,16 @@ absl::StatusOr<CreatedVersion> CreateVersion(const CreateRequest& request) {
   if (absl::Status set = SetIdentity(request, card); !set.ok()) return set;
   const absl::StatusOr<Weights> weights = LoadWeightFile(request.weights, &created.notes);
   if (!weights.ok()) return weights.status();
-  if (absl::Status set = SetLabels(request, weights->classes(), card); !set.ok()) return set;
-  const absl::StatusOr<std::optional<Seen>> seen = SeeData(request, card);
+  if (absl::Status set = SetLabels(request, request.class_labels, weights->classes(), card);
+      !set.ok()) {
+    return set;
+  }
+  const absl::StatusOr<std::optional<Seen>> seen = SeeData(request, weights->classes(), card);
   if (!seen.ok()) return seen.status();
+  if (seen->has_value()) {
+    const std::vector<std::string>& notes = (*seen)->data.notes;
+    created.notes.insert(created.notes.end(), notes.begin(), notes.end());
+  }
   const absl::StatusOr<OfflineEngines> engines = VerifyEngines(*weights, card.normalization);
   if (!engines.ok()) {
     return absl::Status(engines.status().code(),
@@ -144,7 +157,7 @@ absl::StatusOr<CreatedVersion> CreateVersion(const CreateRequest& request) {
 
   std::vector<int> classes;
   if (seen->has_value()) {
-    ProgressBar bar((*seen)->data.set.count());
+    ProgressBar bar((*seen)->data.images.count());
     absl::StatusOr<std::vector<int>> said = ClassifyAll(*engines, (*seen)->grey, bar.AsProgress());
     if (!said.ok()) return said.status();
     classes = *std::move(said);

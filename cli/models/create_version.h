@@ -21,7 +21,8 @@ struct CreateRequest {
   std::string name;                             // empty: the output says
   std::string version;                          // empty: the output says
   std::string weights_ending = ".safetensors";  // or ".pt": the format that is written
-  std::vector<std::string> class_labels;        // by class index; empty: "0", "1" and so on
+  // By class index. Empty: those that the data name, or else "0", "1" and so on.
+  std::vector<std::string> class_labels;
   DataOptions data;
   std::optional<float> mean;  // unset: MNIST's
   std::optional<float> standard_deviation;

@@ -4,41 +4,51 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <utility>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
-#include "cli/commands/mending.h"
+#include "cli/commands/load_images_options.h"
 #include "cli/images/fit.h"
-#include "hellocnn/data/dataset_files.h"
 #include "hellocnn/topology.h"
 
 namespace hellocnn::cli {
 
 void AddDataOptions(CLI::App& command, DataOptions& options) {
-  CLI::Option* const data = command.add_option("--data", options.where,
-                                               "labelled images: a folder with IDX files, or the "
-                                               "name of a set in one");
-  data->type_name("DIR");
-  command.add_option("--part", options.part, "the test set or the training set of --data")
-      ->check(CLI::IsMember({"t10k", "train"}))
+  CLI::Option* const data =
+      command.add_option("--data", options.where,
+                         "labelled images: IDX files, NumPy's arrays, or a folder of pictures for "
+                         "each class");
+  data->type_name("WHERE");
+  command
+      .add_option_function<std::string>(
+          "--part",
+          [&options](const std::string& part) { options.load.part = PartOfName(part).value(); },
+          "the test set or the training set of --data")
+      ->check(CLI::IsMember({"test", "t10k", "train"}))
       ->type_name("PART")
       ->needs(data)
-      ->capture_default_str();
-  AddMendingOptions(command, options.mending);
-  for (const char* name : {"--invert", "--transpose"}) command.get_option(name)->needs(data);
+      ->default_str("test");
+  AddLoadImagesOptions(command, options.load);
+  for (const char* name : {"--first-label", "--fit", "--invert", "--transpose"}) {
+    command.get_option(name)->needs(data);
+  }
 }
 
-absl::StatusOr<LabelledData> LoadLabelledData(const DataOptions& options, int classes) {
-  const absl::StatusOr<DatasetFiles> files = FindDatasetFiles(options.where, options.part);
-  if (!files.ok()) return files.status();
-  absl::StatusOr<LabeledImages> set = ReadMnist(options.where, options.part, classes);
-  if (!set.ok()) return set.status();
-  if (set->count() == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(options.where, ": there are no images in it"));
+absl::StatusOr<LoadedImages> LoadLabelledData(const DataOptions& options,
+                                              const std::vector<std::string>& class_labels,
+                                              int classes) {
+  LoadOptions load = options.load;
+  load.class_labels = class_labels;
+  absl::StatusOr<LoadedImages> loaded = LoadLabelledImages(options.where, load);
+  if (!loaded.ok()) return loaded.status();
+  for (const int label : loaded->images.labels) {
+    if (label < classes) continue;
+    return absl::InvalidArgumentError(absl::StrCat(options.where, ": an image has the class ",
+                                                   label, "; wanted 0 to ", classes - 1,
+                                                   ", the classes of the weights"));
   }
-  Mend(options.mending, *set);
-  return LabelledData{*std::move(set), {files->images, files->labels}};
+  return loaded;
 }
 
 absl::StatusOr<std::vector<std::uint8_t>> FitToCard(const LabeledImages& set,

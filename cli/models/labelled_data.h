@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "datasets/labelled_images.h"
 #include "hellocnn/data/idx.h"
 #include "hellocnn/model_card.h"
 
@@ -17,24 +18,22 @@ class App;
 namespace hellocnn::cli {
 
 struct DataOptions {
-  std::string where;          // a folder; empty if there are no data
-  std::string part = "t10k";  // or "train"
-  Presentation mending;       // what is done to the images first
+  std::string where;  // see LoadLabelledImages; empty if there are no data
+  LoadOptions load;   // but for the labels of the classes
 
-  bool is_test_set() const { return part != "train"; }
+  bool is_test_set() const { return load.part == DataPart::kTest; }
 };
 
-// Adds --data, --part, --invert and --transpose, which set `options`. It must outlive parsing.
+// Adds --data, --part and the options of AddLoadImagesOptions, which set `options`. It must outlive
+// parsing.
 void AddDataOptions(CLI::App& command, DataOptions& options);
 
-struct LabelledData {
-  LabeledImages set;               // mended; at least one image
-  std::vector<std::string> files;  // that were read
-};
-
-// Reads the images and labels of a model with `classes` classes. Blocks on the disk. Returns the
-// errors of FindDatasetFiles and ReadMnist. INVALID_ARGUMENT: there are no images.
-absl::StatusOr<LabelledData> LoadLabelledData(const DataOptions& options, int classes);
+// Reads the images and labels of a model with `classes` classes, whose labels are `class_labels`,
+// or are unknown if that is empty. Blocks on the disk. Returns the errors of LoadLabelledImages.
+// INVALID_ARGUMENT: a label is not below `classes`.
+absl::StatusOr<LoadedImages> LoadLabelledData(const DataOptions& options,
+                                              const std::vector<std::string>& class_labels,
+                                              int classes);
 
 // Returns the grey levels that the network sees, [count, 32, 32]: the images, fitted to the card's
 // content_size and padding. Errors are those of FitGrey.

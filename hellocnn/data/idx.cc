@@ -217,12 +217,9 @@ std::string FormatIdx(const std::vector<std::int64_t>& shape,
   return bytes.append(values.begin(), values.end());
 }
 
-absl::StatusOr<LabeledImages> ReadMnist(const std::string& directory, const std::string& prefix,
-                                        int classes) {
-  const absl::StatusOr<DatasetFiles> files = FindDatasetFiles(directory, prefix);
-  if (!files.ok()) return files.status();
-  const std::string& images_path = files->images;
-  const std::string& labels_path = files->labels;
+absl::StatusOr<LabeledImages> ReadImagesAndLabels(const DatasetFiles& files) {
+  const std::string& images_path = files.images;
+  const std::string& labels_path = files.labels;
   absl::StatusOr<IdxArray> images = ReadIdx(images_path);
   if (!images.ok()) return images.status();
   absl::StatusOr<std::vector<int>> labels = ReadLabels(labels_path);
@@ -245,15 +242,32 @@ absl::StatusOr<LabeledImages> ReadMnist(const std::string& directory, const std:
                                                    " labels; wanted ", shape[0],
                                                    ", one for each image of ", images_path));
   }
-  for (std::size_t i = 0; i < labels->size(); ++i) {
-    const int label = (*labels)[i];
-    if (label >= 0 && label < classes) continue;
-    return absl::InvalidArgumentError(absl::StrCat(labels_path, ": label ", i, " is ", label,
-                                                   "; wanted 0 to ", classes - 1, ", for ", classes,
-                                                   " classes"));
-  }
   return LabeledImages{static_cast<int>(shape[1]), static_cast<int>(shape[2]),
                        std::move(images->values), *std::move(labels)};
+}
+
+absl::Status CheckLabels(const std::string& name, const std::vector<int>& labels, int first,
+                         int classes) {
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const std::int64_t index = std::int64_t{labels[i]} - first;
+    if (index >= 0 && index < classes) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": label ", i, " is ", labels[i], "; wanted ", first, " to ",
+                     std::int64_t{first} + classes - 1, ", for ", classes, " classes"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LabeledImages> ReadMnist(const std::string& directory, const std::string& prefix,
+                                        int classes) {
+  const absl::StatusOr<DatasetFiles> files = FindDatasetFiles(directory, prefix);
+  if (!files.ok()) return files.status();
+  absl::StatusOr<LabeledImages> set = ReadImagesAndLabels(*files);
+  if (!set.ok()) return set.status();
+  if (absl::Status status = CheckLabels(files->labels, set->labels, 0, classes); !status.ok()) {
+    return status;
+  }
+  return set;
 }
 
 void Invert(LabeledImages& set) {

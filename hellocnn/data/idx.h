@@ -9,7 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "hellocnn/data/dataset_files.h"
 
 namespace hellocnn {
 
@@ -67,14 +69,23 @@ struct LabeledImages {
   std::int64_t count() const { return static_cast<std::int64_t>(labels.size()); }
 };
 
+// Reads the images and labels of two files. Returns the errors of ReadIdx. INVALID_ARGUMENT: the
+// images are not [count, rows, columns] of uint8 with 1 to 65,535 rows and columns, or there is not
+// one label for each image. Labels may be any numbers. Of labels with several columns, as QMNIST's,
+// the first column counts.
+absl::StatusOr<LabeledImages> ReadImagesAndLabels(const DatasetFiles& files);
+
+// Checks that the labels are those of `classes` classes, counted from `first`. `name` is where they
+// come from. INVALID_ARGUMENT: one is not; the message begins with `name`.
+absl::Status CheckLabels(const std::string& name, const std::vector<int>& labels, int first,
+                         int classes);
+
 // The classes of MNIST are the ten digits.
 inline constexpr int kMnistClasses = 10;
 
 // Reads the images and labels of MNIST, or of a data set in its format, that FindDatasetFiles finds
 // in `directory`. `prefix` is "train" or "t10k". Returns the errors of FindDatasetFiles and
-// ReadIdx. INVALID_ARGUMENT: the images are not [count, rows, columns] of uint8 with 1 to 65,535
-// rows and columns, there is not one label for each image, or a label is not in 0 to `classes` - 1.
-// Of labels with several columns, as QMNIST's, the first column counts.
+// ReadImagesAndLabels. INVALID_ARGUMENT: a label is not in 0 to `classes` - 1.
 absl::StatusOr<LabeledImages> ReadMnist(const std::string& directory, const std::string& prefix,
                                         int classes = kMnistClasses);
 

@@ -4,13 +4,11 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "hellocnn/data/idx.h"
 
 namespace hellocnn {
 namespace {
 
 constexpr int kDigitSide = 28;
-constexpr int kBorder = (kImageSide - kDigitSide) / 2;
 
 torch::Tensor Uniform(std::int64_t count, double limit) {
   return (torch::rand({count}) * 2 - 1) * limit;
@@ -18,24 +16,23 @@ torch::Tensor Uniform(std::int64_t count, double limit) {
 
 }  // namespace
 
-absl::StatusOr<Dataset> LoadDataset(const std::string& directory, const std::string& prefix,
-                                    int classes, const Presentation& mending) {
-  absl::StatusOr<LabeledImages> read = ReadMnist(directory, prefix, classes);
-  if (!read.ok()) return read.status();
-  if (read->rows != kDigitSide || read->columns != kDigitSide) {
-    return absl::InvalidArgumentError(absl::StrCat(directory, ": ", prefix, " images are ",
-                                                   read->rows, "x", read->columns, "; wanted ",
-                                                   kDigitSide, "x", kDigitSide));
+absl::StatusOr<Dataset> MakeDataset(const std::string& where, LabeledImages set) {
+  if (set.rows != set.columns || (set.rows != kDigitSide && set.rows != kImageSide)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(where, ": images are ", set.rows, "x", set.columns, "; wanted ", kDigitSide,
+                     "x", kDigitSide, " or ", kImageSide, "x", kImageSide));
   }
-  Mend(mending, *read);
+  const int border = (kImageSide - set.rows) / 2;
   Dataset dataset;
-  dataset.looks_inverted = LooksInverted(*read);
+  dataset.content_size = set.rows;
+  dataset.looks_inverted = LooksInverted(set);
   dataset.images = torch::constant_pad_nd(
-      torch::from_blob(read->pixels.data(), {read->count(), 1, kDigitSide, kDigitSide},
-                       torch::kUInt8),
-      {kBorder, kBorder, kBorder, kBorder}, 0);
+      torch::from_blob(set.pixels.data(), {set.count(), 1, set.rows, set.columns}, torch::kUInt8),
+      {border, border, border, border}, 0);
+  // Without a border, the tensor may still be that of the pixels, which end here.
+  if (border == 0) dataset.images = dataset.images.clone();
   dataset.labels =
-      torch::from_blob(read->labels.data(), {read->count()}, torch::kInt32).to(torch::kInt64);
+      torch::from_blob(set.labels.data(), {set.count()}, torch::kInt32).to(torch::kInt64);
   return dataset;
 }
 
@@ -45,7 +42,8 @@ Split SplitDataset(const Dataset& all, std::int64_t validation_size, std::uint64
   const std::int64_t training_size = all.size() - validation_size;
   const auto take = [&](std::int64_t begin, std::int64_t count) {
     const torch::Tensor chosen = order.narrow(0, begin, count);
-    return Dataset{all.images.index_select(0, chosen), all.labels.index_select(0, chosen)};
+    return Dataset{all.images.index_select(0, chosen), all.labels.index_select(0, chosen),
+                   all.content_size};
   };
   return {take(0, training_size), take(training_size, validation_size)};
 }

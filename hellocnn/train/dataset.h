@@ -1,5 +1,4 @@
-// Loads MNIST, or a data set in its format, as tensors. Splits it by a seed and distorts images at
-// random for training.
+// Labelled images as tensors. Splits them by a seed and distorts them at random for training.
 #ifndef HELLOCNN_TRAIN_DATASET_H_
 #define HELLOCNN_TRAIN_DATASET_H_
 
@@ -19,16 +18,15 @@ namespace hellocnn {
 struct Dataset {
   torch::Tensor images;
   torch::Tensor labels;
+  int content_size = 28;        // rows and columns without the border: 28 or 32
   bool looks_inverted = false;  // dark digits on a light background, as they are after mending
 
   std::int64_t size() const { return labels.size(0); }
 };
 
-// Reads the images and labels of `prefix` ("train" or "t10k") from `directory` and pads the images
-// from 28x28 to 32x32, after `mending`. Labels must be 0 to `classes` - 1. Returns the errors of
-// ReadMnist. Also returns INVALID_ARGUMENT if the images have another size.
-absl::StatusOr<Dataset> LoadDataset(const std::string& directory, const std::string& prefix,
-                                    int classes, const Presentation& mending = {});
+// Makes tensors of the images and labels, and pads images of 28x28 to 32x32. `where` is where they
+// come from. INVALID_ARGUMENT: the images are neither 28x28 nor 32x32.
+absl::StatusOr<Dataset> MakeDataset(const std::string& where, LabeledImages set);
 
 struct Split {
   Dataset training;

@@ -1,4 +1,4 @@
-// hellocnn-train: trains a model on MNIST's files and writes its weights and its model card.
+// hellocnn-train: trains a model on labelled images and writes its weights and its model card.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -10,18 +10,19 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/command_line/command_line.h"
 #include "base/file.h"
 #include "base/out_of_memory.h"
 #include "base/shown.h"
 #include "base/standard_descriptors.h"
 #include "base/version.h"
-#include "hellocnn/data/idx.h"
 #include "hellocnn/formats/weight_file.h"
 #include "hellocnn/topology.h"
 #include "hellocnn/torch/torch_engine.h"
 #include "hellocnn/train/dataset.h"
 #include "hellocnn/train/trainer.h"
+#include "hellocnn/train/training_data.h"
 #include "hellocnn/train/training_report.h"
 
 namespace hellocnn {
@@ -33,19 +34,19 @@ constexpr char kExamples[] =
     "  hellocnn-train --data data/mnist --output models/mnist/2 --version-label 2\n"
     "  hellocnn-train --data data/mnist --output /tmp/quick --epochs 2 --search-epochs 0\n"
     "  hellocnn-train --data data/mnist --output models/mnist/3 --format safetensors\n"
+    "  hellocnn-train --data pictures --output models/animals/1 --name animals\n"
     "\n"
     "An interrupted training goes on where it was when the same command is given again.\n"
     "Exit codes: 0 fine, 1 failed, 2 wrong usage.";
 
 struct Flags {
-  std::string data;
+  TrainingDataOptions data;
   std::string output;
   std::string name = "mnist";
   std::string version = "1";
-  std::vector<std::string> class_labels{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
   std::string format = "pt";
   std::uint64_t seed = 1;
-  std::int64_t validation_size = 5000;
+  std::int64_t validation_size = 0;  // 0: DefaultValidationSize
   int epochs = 40;
   int search_epochs = 2;
   std::vector<double> learning_rates{1e-3, 3e-3};
@@ -53,13 +54,16 @@ struct Flags {
   int batch_size = 64;
   int patience = 15;
   double weight_decay = 0.01;
-  Presentation mending;  // what is done to the images first
   bool restart = false;
 };
 
 int Fail(const absl::Status& status) {
   std::cerr << "hellocnn-train: " << Printable(std::string(status.message())) << "\n";
   return 1;
+}
+
+void PrintNote(const std::string& note) {
+  std::cerr << "hellocnn-train: note: " << Printable(note) << "\n";
 }
 
 ProgressObserver TerminalProgress() {
@@ -103,26 +107,41 @@ absl::StatusOr<std::vector<std::pair<Hyperparameters, double>>> Search(
   return tried;
 }
 
+std::string TestResult(const TrainingReport& report) {
+  if (!report.test_labels.defined()) return "no test set";
+  const auto right = report.test_classes.eq(report.test_labels).sum().item<std::int64_t>();
+  const std::int64_t total = report.test_labels.size(0);
+  return absl::StrFormat("test %.2f%% (%d of %d)",
+                         100.0 * static_cast<double>(right) / static_cast<double>(total), right,
+                         total);
+}
+
 int Main(const Flags& flags) {
   namespace fs = std::filesystem;
   SetUpLibTorch();  // with one thread, the sums have the same order on every machine
-  const int classes = static_cast<int>(flags.class_labels.size());
-  absl::StatusOr<Dataset> all = LoadDataset(flags.data, "train", classes, flags.mending);
-  if (!all.ok()) return Fail(all.status());
-  if (all->looks_inverted) {
+  absl::StatusOr<TrainingData> training = LoadTrainingData(flags.data);
+  if (!training.ok()) return Fail(training.status());
+  for (const std::string& note : training->notes) PrintNote(note);
+  const Dataset& all = training->all;
+  if (all.looks_inverted) {
     std::cerr << "hellocnn-train: hint: the edges of these images are bright, but the server pads "
                  "images with black; "
-              << (flags.mending.invert ? "leave --invert out"
-                                       : "--invert exchanges black and white")
+              << (flags.data.load.mending.invert ? "leave --invert out"
+                                                 : "--invert exchanges black and white")
               << "\n";
   }
-  if (flags.validation_size + flags.batch_size > all->size()) {
-    std::cerr << "hellocnn-train: --validation-size " << flags.validation_size
-              << " leaves less than "
-              << "one batch of " << all->size() << " examples for training\n";
+  const std::int64_t validation_size =
+      flags.validation_size > 0 ? flags.validation_size : DefaultValidationSize(all.size());
+  if (validation_size + flags.batch_size > all.size()) {
+    std::cerr << "hellocnn-train: --validation-size " << validation_size << " leaves less than "
+              << "one batch of " << all.size() << " examples for training: --batch-size is "
+              << flags.batch_size << "\n";
     return 2;
   }
-  const Split data = SplitDataset(*all, flags.validation_size, flags.seed);
+  const Split data = SplitDataset(all, validation_size, flags.seed);
+  const absl::StatusOr<Normalization> normalization =
+      ChooseNormalization(flags.data, data.training);
+  if (!normalization.ok()) return Fail(normalization.status());
   const fs::path checkpoints = fs::path(flags.output) / "training";
   std::error_code error;
   if (flags.restart) fs::remove_all(checkpoints, error);
@@ -134,13 +153,15 @@ int Main(const Flags& flags) {
   report.name = flags.name;
   report.version = flags.version;
   report.weights_file = absl::StrCat("weights.", flags.format);
-  report.class_labels = flags.class_labels;
-  report.data_directory = flags.data;
+  report.class_labels = training->class_labels;
+  report.data = flags.data.where;
+  report.content_size = all.content_size;
   report.training_size = data.training.size();
   report.validation_size = data.validation.size();
   RunOptions& options = report.options;
   options.name = "final";
-  options.classes = classes;
+  options.classes = static_cast<int>(training->class_labels.size());
+  options.normalization = *normalization;
   options.epochs = flags.epochs;
   options.batch_size = flags.batch_size;
   options.weight_decay = flags.weight_decay;
@@ -164,22 +185,65 @@ int Main(const Flags& flags) {
   report.final_run = *result;
 
   // The test set is used only here and only once, so that no choice above depends on it.
-  absl::StatusOr<Dataset> test = LoadDataset(flags.data, "t10k", classes, flags.mending);
+  const std::size_t notes = training->notes.size();
+  const absl::StatusOr<std::optional<Dataset>> test = LoadTestData(flags.data, *training);
   if (!test.ok()) return Fail(test.status());
-  report.test_classes = Classify(report.final_run.network, *test, options.normalization);
-  report.test_labels = test->labels;
+  for (std::size_t i = notes; i < training->notes.size(); ++i) PrintNote(training->notes[i]);
+  if (test->has_value()) {
+    report.test_classes = Classify(report.final_run.network, **test, options.normalization);
+    report.test_labels = (*test)->labels;
+  }
+  report.data_files = training->files;
 
   absl::StatusOr<Weights> weights = GetWeights(report.final_run.network);
   if (!weights.ok()) return Fail(weights.status());
   const std::string path = (fs::path(flags.output) / report.weights_file).string();
   if (absl::Status status = SaveWeightFile(*weights, path); !status.ok()) return Fail(status);
   if (absl::Status status = WriteModelCard(report, flags.output); !status.ok()) return Fail(status);
-  const auto right = report.test_classes.eq(report.test_labels).sum().item<std::int64_t>();
-  std::printf("best epoch %d: validation %.2f%%, test %.2f%% (%ld of %ld)\nwrote %s and %s\n",
+  std::printf("best epoch %d: validation %.2f%%, %s\nwrote %s and %s\n",
               report.final_run.best_epoch, report.final_run.best_validation_accuracy * 100,
-              100.0 * static_cast<double>(right) / static_cast<double>(test->size()), right,
-              test->size(), path.c_str(), (fs::path(flags.output) / "model_card.json").c_str());
+              TestResult(report).c_str(), path.c_str(),
+              (fs::path(flags.output) / "model_card.json").c_str());
   return 0;
+}
+
+void AddDataOptions(CLI::App& app, TrainingDataOptions& data) {
+  app.add_option("--data", data.where,
+                 "Folder with IDX files of the MNIST family, or the name of one of several sets in "
+                 "it, as data/emnist-digits; folder with a folder of pictures for each class; or "
+                 "NumPy's arrays, as a .npz file or a folder of .npy files")
+      ->required();
+  CLI::Option* const labels =
+      app.add_option("--labels,--class-labels", data.class_labels,
+                     "Labels of the classes, by index; by default those that the data names, or 0 "
+                     "to its greatest label")
+          ->delimiter(',')
+          ->expected(kMinClasses, kMaxClasses);
+  app.add_option("--labels-file", data.labels_file, "File with one label on each line")
+      ->excludes(labels);
+  app.add_option(
+         "--first-label", data.load.first_label,
+         "Label of class 0 in IDX files and arrays, as 1 in EMNIST's letters; 0 by default, "
+         "or what EMNIST's mapping file says")
+      ->check(CLI::Range(0, 1'000'000));
+  app.add_option("--normalization", data.normalization,
+                 "Mean and standard deviation of grey levels, as shares of white; by default those "
+                 "of the images for training")
+      ->delimiter(',')
+      ->expected(2)
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option_function<std::string>(
+         "--fit",
+         [&data](const std::string& fit) {
+           data.load.fit = fit == "mnist" ? client::Fit::kMnist : client::Fit::kAsIs;
+         },
+         "How pictures become images; by default those of 28x28 and 32x32 in grey are taken as "
+         "they are, and others are prepared as by mnist; as-is scales whole pictures")
+      ->check(CLI::IsMember({"mnist", "as-is"}));
+  app.add_flag("--invert", data.load.mending.invert,
+               "Exchange black and white first, for dark digits on a light background");
+  app.add_flag("--transpose", data.load.mending.transpose,
+               "Exchange rows and columns first, as the files of EMNIST need it");
 }
 
 }  // namespace
@@ -189,31 +253,25 @@ int main(int argc, char** argv) {
   hellocnn::OpenStandardDescriptors();
   hellocnn::ExitWhenOutOfMemory("hellocnn-train",
                                 "raise the limit of memory, or lower --batch-size");
-  CLI::App app{"Trains HelloCNN on MNIST and writes weights and a model card."};
+  CLI::App app{"Trains HelloCNN on labelled images and writes weights and a model card."};
   hellocnn::Flags flags;
   app.footer(hellocnn::kExamples);
   app.set_version_flag("--version", hellocnn::kVersion);
   app.option_defaults()->always_capture_default();
-  app.add_option("--data", flags.data,
-                 "Folder with the training and test set of MNIST, EMNIST, KMNIST or QMNIST, or the "
-                 "name of one of several sets in a folder, as data/emnist-digits")
-      ->required();
+  hellocnn::AddDataOptions(app, flags.data);
   app.add_option("--output", flags.output,
                  "Folder for the weights, model_card.json and training/, the checkpoints")
       ->required();
   app.add_option("--name", flags.name, "Name of the model in its card");
   app.add_option("--version-label", flags.version, "Version of the model in its card");
-  app.add_option("--class-labels", flags.class_labels,
-                 "Labels of the classes, by index; as many as the data has")
-      ->delimiter(',')
-      ->expected(hellocnn::kMinClasses, hellocnn::kMaxClasses);
   app.add_option("--format", flags.format,
                  "Of the weights: pt, a state_dict as torch.save writes it, or safetensors")
       ->check(CLI::IsMember({"pt", "safetensors"}));
   app.add_option("--seed", flags.seed,
                  "Decides the split, the initial weights, the order and the distortions");
   app.add_option("--validation-size", flags.validation_size, "Examples put aside for validation")
-      ->check(CLI::Range(1, 59999));
+      ->check(CLI::Range(1, 1'000'000))
+      ->default_str("a tenth, at most 5000");
   app.add_option("--epochs", flags.epochs, "Epochs of the final run, at most")
       ->check(CLI::Range(1, 100000));
   app.add_option("--search-epochs", flags.search_epochs,
@@ -232,12 +290,12 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 100000));
   app.add_option("--weight-decay", flags.weight_decay, "AdamW's weight decay")
       ->check(CLI::Range(0.0, 1.0));
-  app.add_flag("--invert", flags.mending.invert,
-               "Exchange black and white first, for dark digits on a light background");
-  app.add_flag("--transpose", flags.mending.transpose,
-               "Exchange rows and columns first, as the files of EMNIST need it");
   app.add_flag("--restart", flags.restart,
                "Forget the checkpoints of an earlier, interrupted training");
   if (const std::optional<int> code = hellocnn::ParseCommandLine(app, argc, argv)) return *code;
+  if (!flags.data.normalization.empty() && flags.data.normalization[1] <= 0) {
+    std::cerr << "hellocnn-train: --normalization has the standard deviation 0; wanted more\n";
+    return 2;
+  }
   return hellocnn::Main(flags);
 }

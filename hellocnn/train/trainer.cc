@@ -32,8 +32,9 @@ std::string Fingerprint(const RunOptions& o, const Split& data) {
   return absl::StrCat("lr=", o.hyperparameters.learning_rate,
                       " distortion=", o.hyperparameters.distortion, " epochs=", o.epochs,
                       " batch=", o.batch_size, " decay=", o.weight_decay, " patience=", o.patience,
-                      " seed=", o.seed, " classes=", o.classes, " training=", data.training.size(),
-                      " validation=", data.validation.size());
+                      " seed=", o.seed, " classes=", o.classes, " mean=", o.normalization.mean,
+                      " deviation=", o.normalization.standard_deviation,
+                      " training=", data.training.size(), " validation=", data.validation.size());
 }
 
 class Run {

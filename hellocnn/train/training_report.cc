@@ -3,11 +3,11 @@
 #include <cstddef>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
-#include "hellocnn/data/dataset_files.h"
 #include "hellocnn/formats/checksum.h"
 #include "hellocnn/model_card.h"
 
@@ -16,18 +16,31 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-absl::StatusOr<Json> Checksums(const std::string& data) {
-  Json sums;
-  for (const std::string part : {"train", "t10k"}) {
-    const absl::StatusOr<DatasetFiles> files = FindDatasetFiles(data, part);
-    if (!files.ok()) return files.status();
-    for (const std::string& path : {files->images, files->labels}) {
-      const absl::StatusOr<std::string> sum = Sha256OfFile(path);
-      if (!sum.ok()) return sum.status();
-      sums[std::filesystem::path(path).filename().string()] = *sum;
-    }
+// Returns the data's name and the checksums of its files. Files of one name have their paths.
+absl::StatusOr<Json> DescribeData(const TrainingReport& report) {
+  namespace fs = std::filesystem;
+  const fs::path where = fs::path(report.data).lexically_normal();
+  const fs::path named = where.has_filename() ? where : where.parent_path();
+  Json data = {{"name", named.filename().string()}};
+  for (const std::string& path : report.data_files) {
+    const absl::StatusOr<std::string> sum = Sha256OfFile(path);
+    if (!sum.ok()) return sum.status();
+    Json& sums = data["sha256"];
+    const std::string name = fs::path(path).filename().string();
+    sums[sums.contains(name) ? path : name] = *sum;
   }
-  return sums;
+  return data;
+}
+
+// Returns a number of few digits as it is written, which its float32 is not.
+double FewDigits(float number) { return std::stod(absl::StrCat(number)); }
+
+Json DescribePreprocessing(const TrainingReport& report) {
+  const Normalization& normalization = report.options.normalization;
+  return {{"content_size", report.content_size},
+          {"padding", (kImageSide - report.content_size) / 2},
+          {"mean", FewDigits(normalization.mean)},
+          {"standard_deviation", FewDigits(normalization.standard_deviation)}};
 }
 
 // confusion[label][class]
@@ -41,6 +54,17 @@ Json ConfusionMatrix(std::size_t size, const torch::Tensor& labels, const torch:
   return counts;
 }
 
+// Adds what the test set has shown.
+void AddTest(const TrainingReport& report, Json& card) {
+  const auto right = report.test_classes.eq(report.test_labels).sum().item<std::int64_t>();
+  const std::int64_t total = report.test_labels.size(0);
+  card["test_accuracy"] = static_cast<double>(right) / static_cast<double>(total);
+  card["test_correct"] = right;
+  card["test_size"] = total;
+  card["confusion_matrix"] =
+      ConfusionMatrix(report.class_labels.size(), report.test_labels, report.test_classes);
+}
+
 Json ToJson(const Hyperparameters& chosen) {
   return {{"learning_rate", chosen.learning_rate}, {"distortion", chosen.distortion}};
 }
@@ -48,13 +72,11 @@ Json ToJson(const Hyperparameters& chosen) {
 }  // namespace
 
 absl::Status WriteModelCard(const TrainingReport& report, const std::string& directory) {
-  absl::StatusOr<Json> checksums = Checksums(report.data_directory);
-  if (!checksums.ok()) return checksums.status();
+  const absl::StatusOr<Json> data = DescribeData(report);
+  if (!data.ok()) return data.status();
   const absl::StatusOr<std::string> weights_sha256 =
       Sha256OfFile(absl::StrCat(directory, "/", report.weights_file));
   if (!weights_sha256.ok()) return weights_sha256.status();
-  const auto right = report.test_classes.eq(report.test_labels).sum().item<std::int64_t>();
-  const std::int64_t total = report.test_labels.size(0);
   Json search = Json::array();
   for (const auto& [tried, accuracy] : report.search) {
     Json entry = ToJson(tried);
@@ -66,37 +88,34 @@ absl::Status WriteModelCard(const TrainingReport& report, const std::string& dir
     epochs.push_back({epoch.training_loss, epoch.validation_accuracy});
   }
   const RunOptions& options = report.options;
-  const Json card = {
+  Json card = {
       {"name", report.name},
       {"version", report.version},
       {"weights", report.weights_file},
       {kWeightsSha256, *weights_sha256},
       {"class_labels", report.class_labels},
-      {"preprocessing",
-       {{"content_size", 28}, {"padding", 2}, {"mean", 0.1307}, {"standard_deviation", 0.3081}}},
-      {"test_accuracy", static_cast<double>(right) / static_cast<double>(total)},
-      {"test_correct", right},
-      {"test_size", total},
-      {"validation_accuracy", report.final_run.best_validation_accuracy},
-      {"confusion_matrix",
-       ConfusionMatrix(report.class_labels.size(), report.test_labels, report.test_classes)},
-      {"data", {{"name", "MNIST"}, {"sha256", *checksums}}},
-      {"training",
-       {{"seed", options.seed},
-        {"split", {{"training", report.training_size}, {"validation", report.validation_size}}},
-        {"optimizer", "AdamW"},
-        {"weight_decay", options.weight_decay},
-        {"schedule", "linear warm-up over 10% of the steps, then cosine to 0"},
-        {"batch_size", options.batch_size},
-        {"epochs", options.epochs},
-        {"patience", options.patience},
-        {"chosen", ToJson(options.hyperparameters)},
-        {"search", search},
-        {"best_epoch", report.final_run.best_epoch},
-        {"epochs_loss_and_validation_accuracy", epochs},
-        {"libtorch", TORCH_VERSION}}},
+      {"preprocessing", DescribePreprocessing(report)},
   };
-  return ReplaceFile(absl::StrCat(directory, "/model_card.json"), card.dump(2) + "\n");
+  if (report.test_labels.defined()) AddTest(report, card);
+  card["validation_accuracy"] = report.final_run.best_validation_accuracy;
+  card["data"] = *data;
+  card["training"] = {
+      {"seed", options.seed},
+      {"split", {{"training", report.training_size}, {"validation", report.validation_size}}},
+      {"optimizer", "AdamW"},
+      {"weight_decay", options.weight_decay},
+      {"schedule", "linear warm-up over 10% of the steps, then cosine to 0"},
+      {"batch_size", options.batch_size},
+      {"epochs", options.epochs},
+      {"patience", options.patience},
+      {"chosen", ToJson(options.hyperparameters)},
+      {"search", search},
+      {"best_epoch", report.final_run.best_epoch},
+      {"epochs_loss_and_validation_accuracy", epochs},
+      {"libtorch", TORCH_VERSION}};
+  // Names may be no text.
+  return ReplaceFile(absl::StrCat(directory, "/model_card.json"),
+                     card.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace hellocnn

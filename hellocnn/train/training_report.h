@@ -17,12 +17,15 @@ struct TrainingReport {
   std::string version;
   std::string weights_file;
   std::vector<std::string> class_labels;  // one for each class of the network
-  std::string data_directory;
+  std::string data;                       // where the data is
+  std::vector<std::string> data_files;    // that were read
+  int content_size = 28;                  // rows and columns of the images without their border
   std::int64_t training_size = 0;
   std::int64_t validation_size = 0;
   RunOptions options;                                      // of the final run
   std::vector<std::pair<Hyperparameters, double>> search;  // each trial and its validation accuracy
   RunResult final_run;
+  // Undefined if there is no test set.
   torch::Tensor test_classes;  // the network's predictions for the test set, int64 [N]
   torch::Tensor test_labels;   // the correct classes, int64 [N]
 };

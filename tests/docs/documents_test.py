@@ -253,7 +253,7 @@ class LinkTest(unittest.TestCase):
 
     def test_files_that_documents_name_are_there(self):
         """As in `server/server.cc` or `client/`: whoever moves a file finds every page that names it."""
-        folders = "base|benchmarks|cli|client|deploy|docs|fuzz|hellocnn|loadgen|protos|scripts|server|tests"
+        folders = "base|benchmarks|cli|client|datasets|deploy|docs|fuzz|hellocnn|loadgen|protos|scripts|server|tests"
         found = 0
         for document in documents():
             text = re.sub(r"^```.*?^```$", "", read(document), flags=re.MULTILINE | re.DOTALL)

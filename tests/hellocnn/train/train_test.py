@@ -28,6 +28,13 @@ def write_small_mnist(folder):
             struct.pack(">4BI", 0, 0, 8, 1, count) + labels[begin : begin + count])
 
 
+def digits(count):
+    """The first test digits of MNIST, as the bytes of their pixels, and their labels."""
+    images = gzip.open(DIGITS / "t10k-images-idx3-ubyte.gz").read()[16 : 16 + 784 * count]
+    labels = gzip.open(DIGITS / "t10k-labels-idx1-ubyte.gz").read()[8 : 8 + count]
+    return [images[784 * i : 784 * (i + 1)] for i in range(count)], list(labels)
+
+
 class TrainTest(unittest.TestCase):
     def setUp(self):
         scratch = tempfile.TemporaryDirectory()
@@ -156,6 +163,101 @@ class TrainTest(unittest.TestCase):
         self.assertEqual(self.run_train("plain").returncode, 0)
         self.assertEqual(self.read("mended"), self.read("plain"))
 
+    def write_pictures(self, folder, names, begin, end):
+        """Writes digits as pictures into folders of their classes; classes without a name are left out."""
+        images, labels = digits(end)
+        for i in range(begin, end):
+            if labels[i] in names:
+                path = folder / names[labels[i]] / f"{i}.pgm"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(b"P5 28 28 255\n" + images[i])
+
+    def test_folders_of_pictures_name_the_classes(self):
+        names = {0: "round", 1: "line", 8: "knot"}
+        self.data = self.folder / "pictures"
+        self.write_pictures(self.data / "train", names, 0, 600)
+        self.write_pictures(self.data / "test", names, 600, 1000)
+        done = self.run_train("out", "--validation-size=20", "--epochs=12", "--batch-size=16")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        card = json.loads(self.read("out", "model_card.json"))
+        self.assertEqual(card["class_labels"], ["knot", "line", "round"])
+        self.assertEqual(card["data"], {"name": "pictures"})
+        self.assertGreater(card["test_accuracy"], 0.8)
+        self.assertNotIn("note", done.stderr)
+
+    def test_without_a_test_part_there_is_no_test_accuracy(self):
+        self.data = self.folder / "pictures"
+        self.write_pictures(self.data, {3: "3", 7: "10"}, 0, 700)
+        done = self.run_train("out", "--validation-size=20")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("note: there is no test set, so the model card will have no test accuracy", done.stderr)
+        self.assertIn("no test set", done.stdout)
+        card = json.loads(self.read("out", "model_card.json"))
+        self.assertEqual(card["class_labels"], ["3", "10"])
+        self.assertLessEqual({"test_accuracy", "test_correct", "test_size", "confusion_matrix"} & set(card), set())
+
+    def test_the_mean_and_deviation_are_those_of_the_images_for_training(self):
+        images, labels = digits(10000)
+        content = b"".join(images)
+        (self.data / "train-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 10000, 28, 28) + content)
+        (self.data / "train-labels-idx1-ubyte").write_bytes(struct.pack(">4BI", 0, 0, 8, 1, 10000) + bytes(labels))
+        flags = ["--validation-size=9900", "--batch-size=50", "--epochs=1", "--search-epochs=0"]
+        for output, more in (("own", []), ("given", ["--normalization=0.5,0.25"])):
+            done = self.run_train(output, *flags, *more)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        preprocessing = json.loads(self.read("own", "model_card.json"))["preprocessing"]
+        self.assertEqual((preprocessing["content_size"], preprocessing["padding"]), (28, 2))
+        # Of the 100 digits for training only, so it is near to that of all.
+        mean = sum(content) / len(content) / 255
+        self.assertAlmostEqual(preprocessing["mean"], mean, delta=0.015)
+        self.assertAlmostEqual(preprocessing["standard_deviation"], 0.3081, delta=0.015)
+        self.assertEqual(preprocessing["mean"], round(preprocessing["mean"], 4))
+        given = json.loads(self.read("given", "model_card.json"))["preprocessing"]
+        self.assertEqual((given["mean"], given["standard_deviation"]), (0.5, 0.25))
+        done = self.run_train("own", *flags, "--normalization=0.5,0.25")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("other settings", done.stderr)
+
+    def test_labels_come_from_a_file_or_the_data(self):
+        labels_file = self.folder / "labels.txt"
+        labels_file.write_text("".join(f"number {i}\n" for i in range(10)))
+        quick = ["--epochs=1", "--search-epochs=0"]
+        done = self.run_train("file", f"--labels-file={labels_file}", *quick)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(self.read("file", "model_card.json"))["class_labels"][9], "number 9")
+        both = self.run_train("both", f"--labels-file={labels_file}", "--labels=a,b", *quick)
+        self.assertEqual(both.returncode, 2, both.stderr)
+        # Labels from 1 on, as EMNIST's letters have them.
+        for name in ("train", "t10k"):
+            path = self.data / f"{name}-labels-idx1-ubyte"
+            path.write_bytes(path.read_bytes()[:8] + bytes(label + 1 for label in path.read_bytes()[8:]))
+        done = self.run_train("wrong", *quick)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no image has the label 0, and the greatest is 10", done.stderr)
+        self.assertIn("--first-label 1", done.stderr)
+        done = self.run_train("right", "--first-label=1", *quick)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(self.read("right", "model_card.json"))["class_labels"], [str(i) for i in range(10)])
+
+    def test_arrays_of_numpy_train_as_the_files_of_mnist_do(self):
+        import numpy  # Debian's own, as Debian's own Python runs this
+
+        flags = ["--epochs=1", "--search-epochs=0"]
+        self.assertEqual(self.run_train("idx", *flags).returncode, 0)
+        images, labels = digits(TRAINING + TEST)
+        pixels = numpy.frombuffer(b"".join(images), "uint8").reshape(-1, 28, 28)
+        self.data = self.folder / "mnist.npz"
+        numpy.savez_compressed(self.data, x_train=pixels[:TRAINING], y_train=labels[:TRAINING],
+                               x_test=numpy.asfortranarray(pixels[TRAINING:] / numpy.float32(255)), y_test=labels[TRAINING:])
+        done = self.run_train("npz", *flags)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("multiplied by 255", done.stderr)
+        self.assertEqual(self.read("npz"), self.read("idx"))
+        card = json.loads(self.read("npz", "model_card.json"))
+        self.assertEqual(card["data"]["name"], "mnist.npz")
+        self.assertEqual(list(card["data"]["sha256"]), ["mnist.npz"])
+        self.assertEqual(card["test_accuracy"], json.loads(self.read("idx", "model_card.json"))["test_accuracy"])
+
     def test_bad_data_is_named(self):
         (self.data / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x05abc")
         done = self.run_train("out")
@@ -163,7 +265,8 @@ class TrainTest(unittest.TestCase):
         self.assertIn("train-labels-idx1-ubyte", done.stderr)
 
     def test_bad_flags_exit_with_2(self):
-        for flags in [["--epochs=0"], ["--format=onnx"], ["--distortions=2"], ["--no-such-flag"], ["--validation-size=799"]]:
+        for flags in [["--epochs=0"], ["--format=onnx"], ["--distortions=2"], ["--no-such-flag"], ["--validation-size=799"],
+                      ["--normalization=0.5"], ["--normalization=0.5,0"], ["--fit=crop"], ["--first-label=-1"]]:
             done = self.run_train("out", *flags)
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(flags[0].split("=")[0].lstrip("-"), done.stderr)
