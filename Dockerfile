@@ -5,6 +5,7 @@
 #   docker build --target server   -t hellocnn-server:torch .   with LibTorch's engines too, and ten times as large
 #   docker build --target client   -t hellocnn-client .
 #   docker build --target loadtest -t hellocnn-loadtest .
+#   docker build --target models   -t hellocnn-models:1 .       models alone, which Kubernetes mounts
 #
 # Nothing here names a processor: what is built on amd64 or arm64 runs there. docs/operations.md tells how to run them.
 
@@ -75,6 +76,15 @@ EXPOSE 9465
 # On which it prints what it has measured until then.
 STOPSIGNAL SIGINT
 CMD ["load", "--data", "/data/mnist-test", "--prometheus-listen", "[::]:9465"]
+
+# What is in models/, a repository, and nothing that runs.
+FROM scratch AS models
+ARG REVISION=unknown
+LABEL org.opencontainers.image.vendor="HelloCNN Serving" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.title="hellocnn-models" \
+      org.opencontainers.image.description="Models of the HelloCNN inference service"
+COPY models /
 
 # What both servers have in common: the model, and how to run.
 FROM base AS serving

@@ -27,6 +27,7 @@ LAYERS = {
         "hellocnn/formats/pytorch/",
         "hellocnn/formats/safetensors/",
     ],
+    "hellocnn/repository/": ["base/", "hellocnn/", "hellocnn/formats/"],
     "hellocnn/simd/": ["base/", "hellocnn/"],
     "hellocnn/torch/": ["base/", "hellocnn/"],
     "hellocnn/train/": ["base/", "datasets/", "hellocnn/", "hellocnn/formats/", "hellocnn/torch/"],
@@ -40,6 +41,7 @@ LAYERS = {
         "base/",
         "hellocnn/",
         "hellocnn/formats/",
+        "hellocnn/repository/",
         "hellocnn/simd/",
         "hellocnn/torch/",
         "server/scheduling/",
@@ -102,7 +104,7 @@ LAYERS = {
     "client/picture/": ["client/"],  # decoders and the preparation need no gRPC
     "client/examples/": ["client/"],  # like a stranger's: the installed headers only
     "loadgen/": ["base/", "client/", "hellocnn/", "protos/"],
-    "cli/": ["base/", "client/", "datasets/", "loadgen/", "hellocnn/", "hellocnn/formats/", "hellocnn/simd/", "protos/"],
+    "cli/": ["base/", "client/", "datasets/", "loadgen/", "hellocnn/", "hellocnn/formats/", "hellocnn/repository/", "hellocnn/simd/", "protos/"],
     "fuzz/": [
         "base/",
         "client/",

@@ -15,7 +15,7 @@
 #include "cli/commands/model_commands.h"
 #include "cli/models/golden_choice.h"
 #include "cli/models/offline_model.h"
-#include "hellocnn/model_repository.h"
+#include "hellocnn/repository/model_repository.h"
 #include "loadgen/report/json.h"
 #include "loadgen/report/text.h"
 

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "cli/models/offline_engine.h"
 #include "hellocnn/model_card.h"
-#include "hellocnn/model_repository.h"
+#include "hellocnn/repository/model_repository.h"
 #include "hellocnn/weights.h"
 
 namespace hellocnn::cli {

@@ -98,9 +98,8 @@ int main(int argc, char** argv) {
   hellocnn::OpenStandardDescriptors();
   hellocnn::ExitWhenOutOfMemory("hellocnn-convert", "raise the limit of memory");
   CLI::App app(
-      "Reads HelloCNN's weights, from a PyTorch state_dict, TorchScript or safetensors, and writes "
-      "them in another format. A model card beside the weights is copied, with the SHA-256 of the "
-      "new "
+      "Reads HelloCNN's weights, from PyTorch, torch.export, ONNX or safetensors, and writes them "
+      "in another format. A model card beside the weights is copied, with the SHA-256 of the new "
       "file.",
       "hellocnn-convert");
   hellocnn::Flags flags;

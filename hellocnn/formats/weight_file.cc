@@ -48,6 +48,17 @@ absl::StatusOr<Weights> LoadWeightFile(const std::string& path, std::vector<std:
   return weights;
 }
 
+absl::StatusOr<std::vector<std::string>> FilesOfWeights(const std::string& path) {
+  const absl::StatusOr<std::string> start = ReadFileStart(path, kHeaderAt + 1);
+  if (!start.ok()) return start.status();
+  std::vector<std::string> files = {path};
+  if (!BeginsLikeJson(*start)) return files;
+  const absl::StatusOr<std::vector<std::string>> named = FilesOfSafetensorsIndex(path);
+  if (!named.ok()) return named.status();
+  files.insert(files.end(), named->begin(), named->end());
+  return files;
+}
+
 bool HasWeightFileEnding(const std::string& path) {
   return absl::EndsWith(path, kPytorchEnding) || absl::EndsWith(path, kSafetensorsEnding);
 }

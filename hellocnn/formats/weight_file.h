@@ -22,6 +22,12 @@ namespace hellocnn {
 absl::StatusOr<Weights> LoadWeightFile(const std::string& path,
                                        std::vector<std::string>* notes = nullptr);
 
+// Returns the paths of all files that the weights at `path` consist of: `path`, and the files that
+// it names if it is an index. Reads no more than an index; the files need not be there. Blocks on
+// the disk. Thread-safe. NOT_FOUND: there is no such file. INVALID_ARGUMENT: the index is invalid.
+// Other errors are those of ReadFileStart.
+absl::StatusOr<std::vector<std::string>> FilesOfWeights(const std::string& path);
+
 // Returns true if the path ends in ".pt" or ".safetensors", which tells SaveWeightFile the format.
 bool HasWeightFileEnding(const std::string& path);
 

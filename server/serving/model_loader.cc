@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/shown.h"
 #include "hellocnn/formats/checksum.h"
 #include "hellocnn/formats/weight_file.h"
@@ -65,6 +66,19 @@ std::string WeightsOf(const VersionFolder& folder, const ModelCard& card) {
   return absl::StrCat(folder.path, "/", card.weights);
 }
 
+// Returns the SHA-256 of each file that the weights consist of.
+absl::StatusOr<std::string> ContentOfWeights(const std::string& path) {
+  const absl::StatusOr<std::vector<std::string>> files = FilesOfWeights(path);
+  if (!files.ok()) return files.status();
+  std::vector<std::string> checksums;
+  for (const std::string& file : *files) {
+    const absl::StatusOr<std::string> sha256 = Sha256OfFile(file);
+    if (!sha256.ok()) return sha256.status();
+    checksums.push_back(*sha256);
+  }
+  return absl::StrJoin(checksums, " ");
+}
+
 std::string AccuracyInWords(const ModelCard& card) {
   if (!card.test_accuracy.has_value()) return "test accuracy not measured";
   return absl::StrFormat("test accuracy %.2f%%%s", 100 * *card.test_accuracy,
@@ -97,12 +111,12 @@ ModelLoader::ModelLoader(Options options, BatchDispatcher* dispatcher, Events* e
       stop_(std::move(stop)) {}
 
 absl::StatusOr<std::string> ContentOf(const VersionFolder& folder) {
-  if (folder.is_weight_file) return Sha256OfFile(folder.path);
+  if (folder.is_weight_file) return ContentOfWeights(folder.path);
   const absl::StatusOr<ModelCard> card = LoadModelCard(folder.path);
   if (!card.ok()) return card.status();
   const absl::StatusOr<std::string> of_card = Sha256OfFile(folder.path + kCardFile);
   if (!of_card.ok()) return of_card.status();
-  const absl::StatusOr<std::string> of_weights = Sha256OfFile(WeightsOf(folder, *card));
+  const absl::StatusOr<std::string> of_weights = ContentOfWeights(WeightsOf(folder, *card));
   if (!of_weights.ok()) return of_weights.status();
   if (!card->golden.has_value()) return absl::StrCat(*of_card, " ", *of_weights);
   const absl::StatusOr<std::string> of_golden =

@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "hellocnn/model_card.h"
-#include "hellocnn/model_repository.h"
+#include "hellocnn/repository/model_repository.h"
 #include "server/observability/events.h"
 #include "server/scheduling/batch_queue.h"
 #include "server/serving/batch_dispatcher.h"
@@ -29,8 +29,8 @@ struct VerifiedModel {
 };
 
 // Returns what tells the content of two versions apart: the SHA-256 of the card, if there is one,
-// of the weights, and of the golden images, if the card has some. Blocks while it reads them. The
-// errors are those of LoadModelCard and Sha256OfFile.
+// of each file that the weights consist of, and of the golden images, if the card has some. Blocks
+// while it reads them. The errors are those of LoadModelCard, FilesOfWeights and Sha256OfFile.
 absl::StatusOr<std::string> ContentOf(const VersionFolder& folder);
 
 // Loads models in two steps, so that a server can find out what is wrong with a model before it

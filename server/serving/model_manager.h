@@ -16,7 +16,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/mutex.h"
-#include "hellocnn/model_repository.h"
+#include "hellocnn/repository/model_repository.h"
 #include "server/config/version_policy.h"
 #include "server/observability/events.h"
 #include "server/serving/batch_dispatcher.h"

@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/version_number.h"
-#include "hellocnn/model_repository.h"
+#include "hellocnn/repository/model_repository.h"
 #include "server/config/version_policy.h"
 #include "server/observability/events.h"
 #include "server/serving/batch_dispatcher.h"

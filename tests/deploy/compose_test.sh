@@ -25,6 +25,7 @@ SERVER_CPUS=$(docker info --format '{{.NCPU}}')
 client_image=hellocnn-client:test-$$
 torch_image=hellocnn-server-torch:test-$$
 balancer_image=hellocnn-balancer:test-$$
+models_image=hellocnn-models:test-$$
 network=${COMPOSE_PROJECT_NAME}_default
 service=hellocnn.v1.ClassifierService
 
@@ -36,10 +37,14 @@ cleanup() {
   touch "$scratch/enough"
   ((${#clients[@]} == 0)) || wait "${clients[@]}"
   docker compose --profile '*' down --volumes --timeout 5 >"$scratch/down.log" 2>&1 || cat "$scratch/down.log"
-  docker image rm --force "$SERVER_IMAGE" "$torch_image" "$LOADTEST_IMAGE" "$client_image" "$balancer_image" >/dev/null 2>&1
+  docker image rm --force "$SERVER_IMAGE" "$torch_image" "$LOADTEST_IMAGE" "$client_image" "$balancer_image" "$models_image" >/dev/null 2>&1
   rm -rf "$scratch"
 }
 trap cleanup EXIT
+
+# What compose mounts.
+cp -r models "$scratch/models"
+export MODELS=$scratch/models
 
 say() { printf '== %3d s  %s\n' "$SECONDS" "$*"; }
 
@@ -195,6 +200,7 @@ check "the server's image builds" build slim "$SERVER_IMAGE" || exit 1
 check "so does the one with LibTorch" build server "$torch_image" || exit 1
 check "the client's image builds" build client "$client_image" || exit 1
 check "the load generator's image builds" build loadtest "$LOADTEST_IMAGE" || exit 1
+check "so does the one with models alone" build models "$models_image" || exit 1
 check "a balancer is at hand" get_balancer
 check "the compose file is valid, with every profile" docker compose --profile '*' config --quiet
 config() { docker compose --profile '*' config; }
@@ -271,6 +277,17 @@ describes_mounted() {
 }
 check "is served" eventually describes_mounted
 docker stop "$mounted" >/dev/null
+
+say "a new version of a model"
+cp -r "$scratch/models/mnist/1" "$scratch/models/mnist/.2"
+mv "$scratch/models/mnist/.2" "$scratch/models/mnist/2"
+describes_two() { run_client --server "$target" describe | grep 'version 2'; }
+check "is served without a restart" eventually describes_two
+
+say "the image with models alone"
+holder=$(docker create "$models_image" none)
+check "it has the models and no program" is "$(files "$holder" | awk '{print $2}' | sort)" "$(cd models && find . -type f | cut -c3- | sort)"
+docker rm "$holder" >/dev/null
 
 say "stopping the server under load"
 before=$(answered "$server")

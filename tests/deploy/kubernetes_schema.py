@@ -14,6 +14,7 @@ NEWER_THAN_1_22 = {
     ("V1Handler", "sleep"): ("dict(str, int)", "1.30"),
     ("V1TopologySpreadConstraint", "matchLabelKeys"): ("list[str]", "1.27"),
     ("V1PodDisruptionBudgetSpec", "unhealthyPodEvictionPolicy"): ("str", "1.27"),
+    ("V1Volume", "image"): ("dict(str, str)", "1.31"),
 }
 PLAIN = {"str": str, "int": int, "bool": bool, "float": (int, float)}
 

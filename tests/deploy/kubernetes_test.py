@@ -19,14 +19,17 @@ from testbed import SOURCE, Server, run_server
 
 RENDERER = manifests.renderer()
 PROMTOOL = shutil.which("promtool", path=os.path.join(SOURCE, "build/tools") + os.pathsep + os.environ["PATH"])
-FOLDERS = [".", "overlays/local", "overlays/production"]
+FOLDERS = [".", "overlays/local", "overlays/model_version", "overlays/production"]
+# Those that no overlay in the tree has.
+COMPONENTS = ["model_config_map", "model_volume"]
 
 
 def all_variants():
     """{name: objects} of everything that can be applied."""
     if RENDERER is None:
         return {"base, as written": manifests.unrendered_base()}
-    return {folder: render(folder) for folder in FOLDERS}
+    with_component = {f"base with {component}": manifests.render_with(component) for component in COMPONENTS}
+    return {**with_component, **{folder: render(folder) for folder in FOLDERS}}
 
 
 class ManifestTest(unittest.TestCase):
@@ -46,6 +49,14 @@ class ManifestTest(unittest.TestCase):
         def pod_of(objects):
             return pod_template(objects)["spec"]
 
+        def container_with_volume(objects):
+            pod_of(objects)["volumes"] = [{"name": "models", "configMap": {"name": "hellocnn-model"}}]
+            return container(objects)
+
+        def mounted_at(path, **options):
+            return [{"name": "models", "mountPath": path, "readOnly": True, **options}]
+
+        served = [{"name": "HELLOCNN_MODEL", "value": "/models/mnist/1"}]
         # check, what it should say, where, and what is put there
         mistakes = [
             ("check_schema", "replcas is not a field", spec_of("Deployment"), {"replcas": 3}),
@@ -72,6 +83,15 @@ class ManifestTest(unittest.TestCase):
             ("check_security", "seccompProfile", pod_of,
              {"securityContext": {"runAsNonRoot": True, "runAsUser": 1, "seccompProfile": {"type": "Unconfined"}}}),
             ("check_security", "of the container", container_of, {"securityContext": {"readOnlyRootFilesystem": True}}),
+            ("check_models", "each mounted once", pod_of, {"volumes": [{"name": "scratch", "emptyDir": {}}]}),
+            ("check_models", "each mounted once", container_of, {"volumeMounts": mounted_at("/models")}),
+            ("check_models", "is not in /models", container_with_volume, {"volumeMounts": mounted_at("/models")}),
+            ("check_models", "is not in /models/mnist/2", container_with_volume,
+             {"volumeMounts": mounted_at("/models/mnist/2"), "env": served}),
+            ("check_models", "readOnly of /models", container_with_volume,
+             {"volumeMounts": mounted_at("/models", readOnly=False), "env": served}),
+            ("check_models", "never updated", container_with_volume,
+             {"volumeMounts": mounted_at("/models", subPath="mnist"), "env": served}),
             ("check_network_policy", "egress", spec_of("NetworkPolicy"), {"egress": [{}]}),
             ("check_network_policy", "everyone", spec_of("NetworkPolicy"), {"ingress": [{"ports": [{"port": 8500}, {"port": 9464}]}]}),
             ("check_network_policy", "ports let in", spec_of("NetworkPolicy"), {"ingress": []}),
@@ -127,6 +147,23 @@ class KustomizationTest(unittest.TestCase):
         self.assertEqual((zones["topologyKey"], zones["whenUnsatisfiable"]), ("topology.kubernetes.io/zone", "DoNotSchedule"))
         self.assertEqual(len(of_kind(production, "ServiceMonitor")), 1)
         self.assertEqual(len(of_kind(production, "PrometheusRule")), 1)
+
+    @unittest.skipIf(RENDERER is None, "neither kustomize nor a kubectl with version 5 of it")
+    def test_a_new_version_of_the_model_changes_the_pods_and_not_their_image(self):
+        base, version = render("."), render("overlays/model_version")
+        self.assertEqual(container(version)["image"], container(base)["image"])
+        (volume,) = pod_template(version)["spec"]["volumes"]
+        self.assertEqual(volume["image"], {"reference": "hellocnn-models:1", "pullPolicy": "IfNotPresent"})
+        self.assertEqual(manifests.server_options(version)["model"][0], "/models")
+        # The overlay alone says the tag.
+        (patch,) = manifests.read("overlays/model_version/kustomization.yaml")[0]["patches"]
+        self.assertIn("reference: hellocnn-models:1\n", patch["patch"])
+
+    def test_the_image_of_models_is_a_repository(self):
+        """The target `models` of the Dockerfile, which the component mounts as it is."""
+        with open(os.path.join(SOURCE, "Dockerfile"), encoding="utf-8") as file:
+            (stage,) = re.findall(r"^FROM scratch AS models\n((?:.+\n)+)", file.read(), re.MULTILINE)
+        self.assertEqual(re.findall(r"^(?:COPY|RUN|ADD) .*", stage, re.MULTILINE), ["COPY models /"])
 
 
 class ServerTest(unittest.TestCase):

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 
 import yaml
 
@@ -57,6 +58,18 @@ def render(folder):
     done = subprocess.run([*renderer(), os.path.join(ROOT, folder)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and not done.stderr, f"{folder}: {done.stderr}"
     return parse(done.stdout)
+
+
+def render_with(component):
+    """The base with one component, which no overlay in the tree has."""
+    with tempfile.TemporaryDirectory() as folder:
+        deploy = shutil.copytree(os.path.dirname(ROOT), os.path.join(folder, "deploy"))
+        overlay = os.path.join(deploy, "kubernetes/overlays/of_a_test")
+        os.mkdir(overlay)
+        with open(os.path.join(overlay, "kustomization.yaml"), "w", encoding="utf-8") as file:
+            kustomization = {"resources": ["../../base"], "components": [f"../../components/{component}"]}
+            yaml.safe_dump({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", **kustomization}, file)
+        return render(overlay)
 
 
 def unrendered_base():
@@ -189,9 +202,24 @@ def check_security(objects):
     equal(pod["securityContext"]["seccompProfile"], {"type": "RuntimeDefault"}, "seccompProfile")
     wanted = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
     equal(container(objects)["securityContext"], wanted, "securityContext of the container")
-    for key in ("hostNetwork", "hostPID", "hostIPC", "volumes"):
+    for key in ("hostNetwork", "hostPID", "hostIPC"):
         assert key not in pod, f"{key} is not needed"
     equal(container(objects)["resources"]["limits"].keys(), {"cpu", "memory"}, "limits")
+
+
+def check_models(objects):
+    """All that is mounted are models, read-only, and among them is what is served."""
+    volumes = pod_template(objects)["spec"].get("volumes", [])
+    mounts = container(objects).get("volumeMounts", [])
+    equal([volume["name"] for volume in volumes], [mount["name"] for mount in mounts], "volumes, each mounted once,")
+    served = server_options(objects)["model"][0]
+    for mount in mounts:
+        equal(mount.get("readOnly"), True, f"readOnly of {mount['mountPath']}")
+        assert "subPath" not in mount, f"{mount['mountPath']} is a subPath, which is never updated"
+        assert (served + "/").startswith(mount["mountPath"] + "/"), f"--model {served} is not in {mount['mountPath']}"
+    for volume in volumes:
+        (kind,) = volume.keys() - {"name"}
+        assert kind in ("configMap", "image", "persistentVolumeClaim"), f"a volume is {kind}"
 
 
 def check_network_policy(objects):

@@ -1,4 +1,4 @@
-"""deploy/compose.yaml gives its servers the time that they need to stop."""
+"""deploy/compose.yaml gives its servers the time that they need to stop, and the models."""
 
 import os
 import unittest
@@ -35,6 +35,13 @@ class ComposeStopTest(unittest.TestCase):
     def test_the_check_can_fail(self):
         self.compose["services"]["replica"]["command"] = ["--drain-delay=20s", "--drain-timeout=20s"]
         self.assertEqual(complaints(self.compose), ["stop_grace_period of replica is 30s, wanted more than 42.5 s"])
+
+    def test_servers_serve_the_repository_that_is_mounted(self):
+        for name in ("server", "replica"):
+            service = self.compose["services"][name]
+            self.assertIn("--model=/models", service["command"])
+            self.assertEqual(service["volumes"], ["${MODELS:-../models}:/models:ro"])
+        self.assertTrue(os.path.exists(os.path.join(SOURCE, "deploy/../models/mnist/1/model_card.json")))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import struct
 import tempfile
 import unittest
+import zipfile
 
 from hellocnn.v1 import classifier_service_pb2 as pb
 from safetensors_format import read_state_dict, write_safetensors
@@ -43,6 +44,15 @@ class WeightFormatTest(unittest.TestCase):
         shape, values = state["linear.2.bias"]
         self.write({**state, "linear.2.bias": (shape, struct.pack("<f", 0.5) + values[4:])})
         self.assertNotEqual(log_probabilities(self.model), wanted)
+
+    def test_an_exported_program_gives_the_answers_of_its_state_dict_to_the_bit(self):
+        self.card["weights"] = "weights.pt2"
+        with open(os.path.join(self.model, "model_card.json"), "w", encoding="utf-8") as file:
+            json.dump({name: value for name, value in self.card.items() if name != "weights_sha256"}, file)
+        with zipfile.ZipFile(os.path.join(self.model, "weights.pt2"), "w") as archive:
+            archive.writestr("serialized_exported_program.json", "{}")
+            archive.write(os.path.join(MODEL, model_card()["weights"]), "serialized_state_dict.pt")
+        self.assertEqual(log_probabilities(self.model), log_probabilities(MODEL))
 
 
 if __name__ == "__main__":

@@ -4,16 +4,12 @@
 #define HELLOCNN_FORMATS_PYTORCH_ARCHIVE_H_
 
 #include <cstddef>
-#include <cstdint>
-#include <map>
-#include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "hellocnn/formats/pytorch/records.h"
-
-struct zip;
+#include "hellocnn/formats/pytorch/zip_file.h"
 
 namespace hellocnn {
 
@@ -23,29 +19,28 @@ namespace hellocnn {
 // Thread-compatible.
 class Archive final : public Records {
  public:
-  // Opens the archive. NOT_FOUND: there is no such file. INVALID_ARGUMENT: the file is not a
-  // PyTorch archive. The message says what it is instead.
-  static absl::StatusOr<Archive> Open(const std::string& path);
+  // Finds the folder. INVALID_ARGUMENT: the zip archive is not a PyTorch archive.
+  static absl::StatusOr<Archive> Create(ZipFile file);
+  // Takes the folder of that name, "" or one that ends in "/".
+  static Archive InFolder(ZipFile file, const std::string& folder) {
+    return Archive(std::move(file), folder);
+  }
 
-  const std::string& path() const override { return path_; }
-  bool Contains(const std::string& record) const override { return records_.contains(record); }
+  const std::string& path() const override { return file_.path(); }
+  bool Contains(const std::string& record) const override {
+    return file_.Contains(folder_ + record);
+  }
 
-  // Checks the CRC, too. A record is also invalid if it is encrypted, or compressed by a method
-  // other than Deflate.
-  absl::StatusOr<std::string> Read(const std::string& record, std::size_t max_bytes) override;
+  // The errors are also those of ZipFile::Read.
+  absl::StatusOr<std::string> Read(const std::string& record, std::size_t max_bytes) override {
+    return file_.Read(folder_ + record, max_bytes);
+  }
 
  private:
-  struct Close {
-    void operator()(zip* archive) const;
-  };
+  Archive(ZipFile file, std::string folder) : file_(std::move(file)), folder_(std::move(folder)) {}
 
-  Archive(std::string path, zip* archive) : path_(std::move(path)), zip_(archive) {}
-
-  absl::Status ListRecords();
-
-  std::string path_;
-  std::unique_ptr<zip, Close> zip_;
-  std::map<std::string, std::uint64_t> records_;  // name without folder -> index in the zip
+  ZipFile file_;
+  std::string folder_;  // ends in "/"
 };
 
 }  // namespace hellocnn

@@ -3,20 +3,22 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
-#include <memory>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "hellocnn/formats/pytorch/archive.h"
+#include "hellocnn/formats/pytorch/exported_program.h"
 #include "hellocnn/formats/pytorch/legacy_file.h"
 #include "hellocnn/formats/pytorch/pickle_reader.h"
 #include "hellocnn/formats/pytorch/records.h"
 #include "hellocnn/formats/pytorch/tensor_loader.h"
+#include "hellocnn/formats/pytorch/zip_file.h"
 #include "hellocnn/stored_weights.h"
 
 namespace hellocnn {
@@ -27,6 +29,8 @@ using Kind = PickleValue::Kind;
 // HelloCNN's pickle is smaller than 10 KiB. With this limit, the pickle of a larger network still
 // gets the message about its tensors.
 constexpr std::size_t kMaxPickleBytes = std::size_t{4} << 20;
+// The state_dict in an exported program: the storages that TensorLoader takes, and their pickle.
+constexpr std::size_t kMaxStateDictBytes = std::size_t{68} << 20;
 constexpr int kMaxModuleDepth = 32;
 // Modules may be shared, so a short file could describe a tree of any size.
 constexpr int kMaxAttributes = 1 << 16;
@@ -160,19 +164,6 @@ class Collector {
   std::map<std::string, const PickleValue*> tensors_;
 };
 
-absl::StatusOr<std::unique_ptr<Records>> OpenRecords(const std::string& path) {
-  const absl::StatusOr<std::string> start = ReadFileStart(path, LegacyFile::kStartBytes);
-  if (!start.ok()) return start.status();
-  if (LegacyFile::Begins(*start)) {
-    absl::StatusOr<LegacyFile> file = LegacyFile::Open(path);
-    if (!file.ok()) return file.status();
-    return std::make_unique<LegacyFile>(*std::move(file));
-  }
-  absl::StatusOr<Archive> archive = Archive::Open(path);
-  if (!archive.ok()) return archive.status();
-  return std::make_unique<Archive>(*std::move(archive));
-}
-
 absl::Status NeitherKind(const std::string& path, const PickleValue& root) {
   if (root.kind == Kind::kObject) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -184,16 +175,14 @@ absl::Status NeitherKind(const std::string& path, const PickleValue& root) {
                                                  "; wanted a state_dict or a TorchScript module"));
 }
 
-}  // namespace
-
-absl::StatusOr<Weights> LoadPytorchFile(const std::string& path, std::vector<std::string>* notes) {
-  const absl::StatusOr<std::unique_ptr<Records>> records = OpenRecords(path);
-  if (!records.ok()) return records.status();
-  const absl::StatusOr<std::string> bytes = (*records)->Read("data.pkl", kMaxPickleBytes);
+// Loads what torch.save or TorchScript wrote.
+absl::StatusOr<Weights> LoadRecords(Records& records, std::vector<std::string>* notes) {
+  const std::string& path = records.path();
+  const absl::StatusOr<std::string> bytes = records.Read("data.pkl", kMaxPickleBytes);
   if (!bytes.ok()) return bytes.status();
   const absl::StatusOr<Pickle> pickle = ReadPickle(path, *bytes);
   if (!pickle.ok()) return pickle.status();
-  absl::StatusOr<TensorLoader> loader = TensorLoader::Create(**records);
+  absl::StatusOr<TensorLoader> loader = TensorLoader::Create(records);
   if (!loader.ok()) return loader.status();
 
   const PickleValue& root = pickle->root();
@@ -217,6 +206,45 @@ absl::StatusOr<Weights> LoadPytorchFile(const std::string& path, std::vector<std
     return loader->Load(name, *collector.tensors().at(name));
   };
   return AssembleWeights(path, names, load, notes);
+}
+
+absl::StatusOr<Weights> LoadArchive(ZipFile file, std::vector<std::string>* notes) {
+  absl::StatusOr<Archive> archive = Archive::Create(std::move(file));
+  if (!archive.ok()) return archive.status();
+  return LoadRecords(*archive, notes);
+}
+
+// Loads what torch.export.save wrote.
+absl::StatusOr<Weights> LoadExportedProgram(ZipFile file, std::vector<std::string>* notes) {
+  const absl::StatusOr<ExportedWeights> where = FindExportedWeights(file);
+  if (!where.ok()) return where.status();
+  if (!where->is_state_dict) return LoadListedWeights(std::move(file), *where, notes);
+  absl::StatusOr<std::string> bytes = file.Read(where->record, kMaxStateDictBytes);
+  if (!bytes.ok()) return bytes.status();
+  absl::StatusOr<ZipFile> inner = ZipFile::OpenBytes(
+      absl::StrCat(file.path(), ": ", ShownName(where->record)), *std::move(bytes));
+  if (!inner.ok()) return inner.status();
+  absl::StatusOr<Weights> weights = LoadArchive(*std::move(inner), notes);
+  if (weights.ok() || !absl::StrContains(weights.status().message(), "L__self__")) return weights;
+  return absl::InvalidArgumentError(
+      absl::StrCat(weights.status().message(),
+                   ". PyTorch 2.1 changed these names; export the model with a later version"));
+}
+
+}  // namespace
+
+absl::StatusOr<Weights> LoadPytorchFile(const std::string& path, std::vector<std::string>* notes) {
+  const absl::StatusOr<std::string> start = ReadFileStart(path, LegacyFile::kStartBytes);
+  if (!start.ok()) return start.status();
+  if (LegacyFile::Begins(*start)) {
+    absl::StatusOr<LegacyFile> file = LegacyFile::Open(path);
+    if (!file.ok()) return file.status();
+    return LoadRecords(*file, notes);
+  }
+  absl::StatusOr<ZipFile> file = ZipFile::Open(path);
+  if (!file.ok()) return file.status();
+  return IsExportedProgram(*file) ? LoadExportedProgram(*std::move(file), notes)
+                                  : LoadArchive(*std::move(file), notes);
 }
 
 }  // namespace hellocnn

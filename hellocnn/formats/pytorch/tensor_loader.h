@@ -3,8 +3,6 @@
 #ifndef HELLOCNN_FORMATS_PYTORCH_TENSOR_LOADER_H_
 #define HELLOCNN_FORMATS_PYTORCH_TENSOR_LOADER_H_
 
-#include <cstddef>
-#include <cstdint>
 #include <map>
 #include <string>
 
@@ -12,6 +10,7 @@
 #include "hellocnn/dtype.h"
 #include "hellocnn/formats/pytorch/pickle_reader.h"
 #include "hellocnn/formats/pytorch/records.h"
+#include "hellocnn/formats/pytorch/strided_tensor.h"
 #include "hellocnn/stored_weights.h"
 
 namespace hellocnn {
@@ -47,10 +46,7 @@ class TensorLoader {
   Records* records_;
   bool big_endian_;
   std::map<std::string, std::string> storages_;  // by key; several tensors may share a storage
-  // The remaining budget for allocations. Without a limit, a few bytes of the file could make the
-  // loader allocate any amount of memory.
-  std::size_t storage_bytes_left_ = 0;
-  std::int64_t values_left_ = 0;
+  ReadBudget budget_;
 };
 
 }  // namespace hellocnn

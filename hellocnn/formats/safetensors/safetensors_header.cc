@@ -1,11 +1,9 @@
 #include "hellocnn/formats/safetensors/safetensors_header.h"
 
 #include <algorithm>
-#include <functional>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <tuple>
 #include <utility>
 
@@ -13,6 +11,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/shown.h"
+#include "hellocnn/strict_json.h"
 #include "hellocnn/topology.h"
 #include "hellocnn/weights.h"
 
@@ -26,14 +25,6 @@ constexpr char kMetadata[] = "__metadata__";
 constexpr int kMaxDepth = 3;
 constexpr std::size_t kMaxDimensions = 8;
 constexpr std::size_t kMaxNameLength = 256;
-constexpr std::size_t kMaxShown = 80;
-
-// Returns the JSON, shortened for a message. The depth is at most kMaxDepth, so the recursion of
-// dump() is limited.
-std::string ShownJson(const Json& json) {
-  const std::string text = json.dump(-1, ' ', true);
-  return text.size() <= kMaxShown ? text : absl::StrCat(text.substr(0, kMaxShown), "…");
-}
 
 std::optional<Dtype> DtypeOf(const std::string& name) {
   static const auto* const dtypes = new std::map<std::string, Dtype>{{"F32", Dtype::kFloat32},
@@ -44,43 +35,14 @@ std::optional<Dtype> DtypeOf(const std::string& name) {
   return found == dtypes->end() ? std::nullopt : std::optional(found->second);
 }
 
-// Detects two problems that the parser would accept: duplicate names, of which the parser keeps the
-// last, and deep nesting. After the first problem it discards all further values.
-class ParserWatch {
- public:
-  bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
-    if (!problem_.empty()) return false;
-    using Event = Json::parse_event_t;
-    if ((event == Event::object_start || event == Event::array_start) && depth >= kMaxDepth) {
-      problem_ = absl::StrCat("is nested more than ", kMaxDepth, " deep");
-    } else if (event == Event::object_start) {
-      names_.emplace_back();
-    } else if (event == Event::object_end) {
-      names_.pop_back();
-    } else if (event == Event::key) {
-      const auto& name = parsed.get_ref<const std::string&>();
-      if (!names_.back().insert(name).second) {
-        problem_ = absl::StrCat("has \"", Shown(name), "\" twice; wanted each name once");
-      }
-    }
-    return problem_.empty();
-  }
-
-  const std::string& problem() const { return problem_; }
-
- private:
-  std::vector<std::set<std::string>> names_;  // the names so far, for each open object
-  std::string problem_;
-};
-
 class HeaderReader {
  public:
   HeaderReader(const std::string& path, std::size_t data_bytes)
       : path_(path), data_bytes_(data_bytes) {}
 
   absl::StatusOr<std::vector<SafetensorsEntry>> Read(std::string_view json) const {
-    const absl::StatusOr<Json> header = Parse(json);
-    if (!header.ok()) return header.status();
+    const absl::StatusOr<Json> header = ParseStrictJson(json, kMaxDepth);
+    if (!header.ok()) return Wrong(absl::StrCat("header ", header.status().message()));
     std::vector<SafetensorsEntry> entries;
     for (const auto& [name, value] : header->items()) {
       if (name == kMetadata) {
@@ -102,25 +64,6 @@ class HeaderReader {
 
   absl::Status WrongTensor(const std::string& shown_name, const std::string& what) const {
     return Wrong(absl::StrCat("tensor ", shown_name, ": ", what));
-  }
-
-  absl::StatusOr<Json> Parse(std::string_view json) const {
-    // The parser would skip a byte order mark. It would also stop at a NUL and ignore all text
-    // after it.
-    if (json.empty() || json.front() != '{' || json.find('\0') != std::string_view::npos) {
-      return Wrong(absl::StrCat("header is \"", Shown(json),
-                                "\"; wanted JSON that begins with { and has no NUL"));
-    }
-    ParserWatch watch;
-    try {
-      Json header = Json::parse(json, std::ref(watch));
-      if (watch.problem().empty()) return header;
-    } catch (const Json::exception& error) {
-      if (watch.problem().empty()) {
-        return Wrong(absl::StrCat("header is not JSON: ", Shown(error.what(), 256)));
-      }
-    }
-    return Wrong(absl::StrCat("header ", watch.problem()));
   }
 
   absl::Status CheckMetadata(const Json& metadata) const {

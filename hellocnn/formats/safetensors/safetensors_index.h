@@ -20,6 +20,10 @@ namespace hellocnn {
 absl::StatusOr<Weights> LoadSafetensorsIndex(const std::string& path,
                                              std::vector<std::string>* notes = nullptr);
 
+// Returns the paths of the files that an index names, sorted. Reads the index alone, which must be
+// valid. Blocks on the disk. Thread-safe. The errors are those of LoadSafetensorsIndex.
+absl::StatusOr<std::vector<std::string>> FilesOfSafetensorsIndex(const std::string& path);
+
 }  // namespace hellocnn
 
 #endif  // HELLOCNN_FORMATS_SAFETENSORS_SAFETENSORS_INDEX_H_

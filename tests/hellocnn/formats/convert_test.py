@@ -1,10 +1,12 @@
 """hellocnn-convert as its users meet it."""
 
+import gzip
 import hashlib
 import json
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -42,6 +44,16 @@ class ConvertTest(unittest.TestCase):
         self.convert(WEIGHTS, self.folder / "same.pt")
         self.assertEqual((self.folder / "w.pt").read_bytes(), (self.folder / "same.pt").read_bytes())
         self.assertEqual(read_state_dict(self.folder / "w.pt"), read_state_dict(WEIGHTS))
+
+    def test_an_archive_of_torch_export_is_converted(self):
+        packed = pathlib.Path(__file__).parent / "exported" / "pytorch_2.9.pt2.gz"
+        exported = self.folder / "w.pt2"
+        exported.write_bytes(gzip.decompress(packed.read_bytes()))
+        run = self.convert(exported, self.folder / "w.pt")
+        self.assertIn('stripped the prefix "module."', run.stdout + run.stderr)
+        state = read_state_dict(self.folder / "w.pt")
+        values = struct.unpack("<61706f", b"".join(packed for _, packed in state.values()))
+        self.assertEqual(list(values), [((37 * i) % 251 - 125) / 1024 for i in range(61706)])
 
     def test_it_says_what_it_read_and_wrote(self):
         out = self.folder / "w.safetensors"

@@ -18,6 +18,8 @@ import zipfile
 import torch
 from torch import nn
 
+from exported_programs import write_exported_programs
+
 
 class HelloCNN(nn.Module):
     """The Python original, to the letter: two Sequentials with .squeeze() between them."""
@@ -358,6 +360,7 @@ def main():
     write_other_files(directory, model)
     write_onnx_files(directory, model.state_dict())
     write_tampered_files(directory)
+    write_exported_programs(directory, model.state_dict())
     write_parity(directory, mnist, model)
 
 

@@ -88,14 +88,19 @@ TEST_F(SafetensorsIndexTest, WrongIndexesAreErrors) {
   EXPECT_THAT(ErrorOf(R"({"weight_map":[]})"), HasSubstr("is JSON without \"weight_map\""));
   EXPECT_THAT(ErrorOf(R"({"weight_map":{}})"), HasSubstr("conv.0.weight"));
   EXPECT_THAT(ErrorOf(R"({"weight_map":{"a":7}})"), HasSubstr("tensor a: its file is number"));
-  for (const std::string name : {"../x", "/etc/passwd", "", ".", "..", "x\\u0000"}) {
+  for (const std::string name : {"../x", "/etc/passwd", "", ".", "..", ".x", "x\\u0000"}) {
     EXPECT_THAT(ErrorOf(R"({"weight_map":{"a":")" + name + R"("}})"),
                 HasSubstr("wanted the name of a file in the same folder"))
         << name;
   }
+  EXPECT_THAT(ErrorOf(R"({"weight_map":{"a":"pytorch_model-00001-of-00002.bin"}})"),
+              AllOf(HasSubstr("names pytorch_model-00001-of-00002.bin, a file of torch.save"),
+                    HasSubstr("torch.save(state, \"weights.pt\")")));
   EXPECT_THAT(ErrorOf(R"({"weight_map":{"a\n":"model-00001-of-00002.safetensors"}})"),
               HasSubstr("which does not have it"));
-  EXPECT_THAT(ErrorOf("{\"weight_map\":" + std::string(100'000, '[')), HasSubstr("is not JSON"));
+  EXPECT_THAT(ErrorOf("{\"weight_map\":" + std::string(100'000, '[')),
+              HasSubstr("nested more than 8 deep"));
+  EXPECT_THAT(ErrorOf(R"({"weight_map":{"a":"b","a":"c"}})"), HasSubstr("has \"a\" twice"));
   EXPECT_THAT(ErrorOf("{       " + std::string(2 << 20, ' ')), HasSubstr("JSON of more than"));
   std::string many = R"({"weight_map":{)";
   for (int i = 0; i < 65; ++i) {
@@ -104,7 +109,20 @@ TEST_F(SafetensorsIndexTest, WrongIndexesAreErrors) {
                      Join(R"({"t)" + std::to_string(i) + R"(":)" + Entry("[0]", "[0,0]") + "}"));
     many += (i > 0 ? "," : "") + std::string("\"t") + std::to_string(i) + "\":\"" + name + "\"";
   }
-  EXPECT_THAT(ErrorOf(many + "}}"), HasSubstr("names more than 64 files"));
+  EXPECT_THAT(ErrorOf(many + "}}"), HasSubstr("names 65 files; wanted at most 64"));
+}
+
+TEST_F(SafetensorsIndexTest, FilesOfWeightsAreTheIndexAndWhatItNames) {
+  const std::string path = directory_.Write("index.json", good_);
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
+  EXPECT_THAT(FilesOfWeights(path).value(),
+              ElementsAre(path, folder + "model-00001-of-00002.safetensors",
+                          folder + "model-00002-of-00002.safetensors"));
+  EXPECT_THAT(FilesOfWeights(folder + "model-00001-of-00002.safetensors").value(),
+              ElementsAre(folder + "model-00001-of-00002.safetensors"));
+  EXPECT_EQ(FilesOfWeights(folder + "absent").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(FilesOfWeights(directory_.Write("index.json", "{\"a\": 12345}")).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(SafetensorsIndexTest, FileThatIsNotThereIsNamed) {

@@ -1,4 +1,4 @@
-#include "hellocnn/model_repository.h"
+#include "hellocnn/repository/model_repository.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

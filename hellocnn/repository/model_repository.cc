@@ -1,10 +1,11 @@
-#include "hellocnn/model_repository.h"
+#include "hellocnn/repository/model_repository.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/version_number.h"
+#include "hellocnn/formats/weight_file.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/topology.h"
 
@@ -62,6 +64,20 @@ absl::StatusOr<std::string> FingerprintOfFile(const std::string& path) {
   return absl::StrCat(found.st_dev, "/", found.st_ino, "/", found.st_size, "/",
                       absl::ToUnixNanos(absl::TimeFromTimespec(found.st_mtim)), "/",
                       absl::ToUnixNanos(absl::TimeFromTimespec(found.st_ctim)));
+}
+
+// Returns the fingerprints of all files that weights consist of. If it cannot be told which those
+// are, it is that of the file at `path`, which says what is wrong when it is loaded. NOT_FOUND:
+// there is no such file.
+absl::StatusOr<std::string> FingerprintOfWeights(const std::string& path) {
+  absl::StatusOr<std::string> fingerprint = FingerprintOfFile(path);
+  const absl::StatusOr<std::vector<std::string>> files = FilesOfWeights(path);
+  if (!fingerprint.ok() || !files.ok()) return fingerprint;
+  for (std::size_t i = 1; i < files->size(); ++i) {
+    const absl::StatusOr<std::string> file = FingerprintOfFile((*files)[i]);
+    absl::StrAppend(&*fingerprint, "\n", file.ok() ? *file : file.status().ToString());
+  }
+  return fingerprint;
 }
 
 // NOT_FOUND: the folder has vanished.
@@ -173,7 +189,7 @@ absl::StatusOr<FoundModels> ModelRepository::Scan() const {
   FoundModels found;
   switch (kind_) {
     case Kind::kFile: {
-      const absl::StatusOr<std::string> fingerprint = FingerprintOfFile(path_);
+      const absl::StatusOr<std::string> fingerprint = FingerprintOfWeights(path_);
       if (!fingerprint.ok()) return fingerprint.status();
       const ModelCard card = CardWithDefaults(path_, kMinClasses, "");
       found.versions.push_back({.model = card.name,

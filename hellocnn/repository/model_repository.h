@@ -1,6 +1,6 @@
 // The folders from which models are served: what is there, and what has changed.
-#ifndef HELLOCNN_MODEL_REPOSITORY_H_
-#define HELLOCNN_MODEL_REPOSITORY_H_
+#ifndef HELLOCNN_REPOSITORY_MODEL_REPOSITORY_H_
+#define HELLOCNN_REPOSITORY_MODEL_REPOSITORY_H_
 
 #include <map>
 #include <string>
@@ -17,7 +17,8 @@ struct VersionFolder {
   std::string version;  // a number; of a path that is one version, what its card says
   std::string path;
   bool is_weight_file = false;
-  // Changes if the file, or a file of the folder, is added, removed, replaced or written.
+  // Changes if a file of the weights, or a file of the folder, is added, removed, replaced or
+  // written.
   std::string fingerprint;
   // OK, or why the folder cannot be read. Then there is no fingerprint.
   absl::Status status;
@@ -73,4 +74,4 @@ class ModelRepository {
 
 }  // namespace hellocnn
 
-#endif  // HELLOCNN_MODEL_REPOSITORY_H_
+#endif  // HELLOCNN_REPOSITORY_MODEL_REPOSITORY_H_
