@@ -5,7 +5,7 @@
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,11 +14,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "base/input.h"
-#include "base/shown.h"
 #include "cli/commands/mending.h"
 #include "cli/commands/model_commands.h"
 #include "cli/models/create_version.h"
+#include "datasets/class_labels.h"
 #include "hellocnn/model_card.h"
 #include "loadgen/report/json.h"
 #include "loadgen/report/text.h"
@@ -52,39 +51,12 @@ struct Options {
   bool json = false;
 };
 
-// Checks that a card can have these labels. `source` is where they come from.
-absl::Status CheckLabels(const std::string& source, const std::vector<std::string>& labels) {
-  std::set<std::string> seen;
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    const std::string& label = labels[i];
-    if (!label.empty() && Printable(label) == label && seen.insert(label).second) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat(source, ": label ", i, " is ", Shown(label),
-                     "; wanted printable UTF-8 that is not empty and not there before"));
-  }
-  return absl::OkStatus();
-}
-
 // Returns the labels that the user has given, or none.
 absl::StatusOr<std::vector<std::string>> LabelsOf(const Options& options) {
-  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
-  std::vector<std::string> labels;
-  std::string source = "--labels";
-  if (!options.labels.empty()) labels = absl::StrSplit(options.labels, ',');
-  if (!options.labels_file.empty()) {
-    source = options.labels_file;
-    const absl::StatusOr<std::string> text = ReadText(source, kMaxBytes);
-    if (!text.ok()) return text.status();
-    labels = absl::StrSplit(*text, absl::ByString("\n"));
-    for (std::string& label : labels) {
-      if (!label.empty() && label.back() == '\r') label.pop_back();
-    }
-    while (!labels.empty() && labels.back().empty()) labels.pop_back();
-    if (labels.empty()) {
-      return absl::InvalidArgumentError(source + ": is empty; wanted a label on each line");
-    }
-  }
-  if (absl::Status good = CheckLabels(source, labels); !good.ok()) return good;
+  if (!options.labels_file.empty()) return ReadClassLabels(options.labels_file);
+  if (options.labels.empty()) return std::vector<std::string>();
+  std::vector<std::string> labels = absl::StrSplit(options.labels, ',');
+  if (absl::Status good = CheckClassLabels("--labels", labels); !good.ok()) return good;
   return labels;
 }
 
@@ -218,11 +190,12 @@ void AddCardOptions(CLI::App& command, Options& options) {
       .add_option("--version-label", options.request.version,
                   "version of the model; the last part of --output by default")
       ->type_name("VERSION");
-  CLI::Option* const labels =
-      command.add_option("--labels", options.labels,
-                         "labels of the classes by index, as in a,b,c; numbers by default");
-  labels->type_name("LABELS");
+  CLI::Option* const labels = command.add_option("--labels", options.labels,
+                                                 "labels of the classes by index, as in a,b,c; by "
+                                                 "default those that the data name, or numbers");
+  labels->check(CLI::Validator(CheckNotEmpty, "", "labels"))->type_name("LABELS");
   command.add_option("--labels-file", options.labels_file, "file with a label on each line")
+      ->check(CLI::Validator(CheckNotEmpty, "", "file"))
       ->type_name("FILE")
       ->excludes(labels);
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "cli/commands/load_images_options.h"
+#include "cli/commands/model_commands.h"
 #include "cli/images/fit.h"
 #include "hellocnn/topology.h"
 
@@ -19,7 +20,7 @@ void AddDataOptions(CLI::App& command, DataOptions& options) {
       command.add_option("--data", options.where,
                          "labelled images: IDX files, NumPy's arrays, or a folder of pictures for "
                          "each class");
-  data->type_name("WHERE");
+  data->check(CLI::Validator(CheckNotEmpty, "", "data"))->type_name("WHERE");
   command
       .add_option_function<std::string>(
           "--part",

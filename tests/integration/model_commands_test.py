@@ -132,11 +132,33 @@ class CreateTest(ModelCommandTest):
         self.assertEqual(self.card("digits/2")["class_labels"], words)
         create = ["create", "--weights", SHIPPED, "--output", self.models / "digits/3"]
         self.assert_fails(*create, "--labels", "a,b", says="has 10 classes, and there are 2 labels; wanted one label for each")
-        self.assert_fails(*create, "--labels", "a,b,a", says="--labels: label 2 is a; wanted")
+        self.assert_fails(*create, "--labels", "a", says="--labels: has 1 class; wanted 2 to 1024")
+        self.assert_fails(*create, "--labels", "a,b,a", says='--labels: the label "a" of class 2 is there twice; wanted')
         (self.root / "empty.txt").write_text("\n\n")
-        self.assert_fails(*create, "--labels-file", self.root / "empty.txt", says="empty.txt: is empty")
+        self.assert_fails(*create, "--labels-file", self.root / "empty.txt", says="empty.txt: has 0 classes; wanted 2 to 1024")
         self.assert_fails(*create, "--labels-file", self.root / "none.txt", says="none.txt")
         self.assertFalse((self.models / "digits/3").exists())
+
+    def test_a_folder_of_pictures_names_the_classes_or_follows_the_labels(self):
+        pictures = gzip.open(os.path.join(TEST_DATA, "t10k-images-idx3-ubyte.gz")).read()[16:]
+        words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+        for i, (_, label) in enumerate(test_digits(100)):
+            for folder in (self.root / "numbers" / str(label), self.root / "words" / words[label]):
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / f"{i}.pgm").write_bytes(b"P5 28 28 255\n" + pictures[784 * i : 784 * (i + 1)])
+        made = self.create("digits/1", "--data", self.root / "numbers")
+        self.assertEqual(made["class_labels"], [str(digit) for digit in range(10)])
+        self.assertGreater(made["evaluation"]["accuracy"], 0.9)
+        made = self.create("digits/2", "--data", self.root / "words", "--labels", ",".join(words))
+        self.assertEqual(made["class_labels"], words)
+        self.assertGreater(made["evaluation"]["accuracy"], 0.9)
+        # The folders do not say which class is which, and a hint says that few images are right.
+        run = hellocnn("model", "create", "--weights", SHIPPED, "--output", self.models / "digits/3", "--data", self.root / "words")
+        self.assertIn("another order of the labels", run.stderr)
+        shutil.rmtree(self.root / "words" / "zero")
+        run = hellocnn("model", "create", "--weights", SHIPPED, "--output", self.models / "digits/4", "--data", self.root / "words")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("has 10 classes, and there are 9 labels", run.stderr)
 
     def test_normalization_is_given_or_measured(self):
         self.create("digits/1", "--mean", "0.25", "--standard-deviation", "0.5")
@@ -201,6 +223,9 @@ class CreateTest(ModelCommandTest):
             ([*create, "--labels", "a", "--labels-file", "b"], "--labels excludes --labels-file"),
             ([*create, "--part", "train"], "--part requires --data"),
             ([*create, "--invert"], "--invert requires --data"),
+            ([*create, "--labels", ""], "--labels: is empty"),
+            ([*create, "--labels-file", ""], "--labels-file: is empty"),
+            ([*create, "--data", ""], "--data: is empty"),
             (["diff", "a", "b", "--pictures", "3"], "--pictures requires --data"),
             ([*create, "--server", "h:1"], "--server: hellocnn model create does not use it, because it asks no server"),
             (["check"], "paths is required"),
