@@ -89,8 +89,8 @@ COPY models /
 # What both servers have in common: the model, and how to run.
 FROM base AS serving
 LABEL org.opencontainers.image.title="hellocnn-server"
-COPY models/mnist/1 /models/mnist/1
-ENV HELLOCNN_LISTEN=[::]:8500 HELLOCNN_METRICS_LISTEN=[::]:9464 HELLOCNN_MODEL=/models/mnist/1
+COPY models/mnist/2 /models/mnist/2
+ENV HELLOCNN_LISTEN=[::]:8500 HELLOCNN_METRICS_LISTEN=[::]:9464 HELLOCNN_MODEL=/models/mnist/2
 EXPOSE 8500 9464
 # Asks 127.0.0.1:8500. With another port in --listen, set HELLOCNN_SERVER to it.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["/usr/bin/hellocnn", "health", "--timeout", "2s"]

@@ -72,8 +72,8 @@ install(TARGETS hellocnn_client hellocnn_picture hellocnn_base hellocnn_protos h
 install(DIRECTORY client/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY protos/ DESTINATION ${CMAKE_INSTALL_DATADIR}/hellocnn/protos FILES_MATCHING PATTERN "*.proto")
 # Absent until it has been trained.
-if(EXISTS ${PROJECT_SOURCE_DIR}/models/mnist/1)
-  install(DIRECTORY models/mnist/1/ DESTINATION ${CMAKE_INSTALL_DATADIR}/hellocnn/models/mnist/1)
+if(EXISTS ${PROJECT_SOURCE_DIR}/models/mnist/2)
+  install(DIRECTORY models/mnist/2/ DESTINATION ${CMAKE_INSTALL_DATADIR}/hellocnn/models/mnist/2)
 endif()
 
 set(_package ${CMAKE_INSTALL_LIBDIR}/cmake/hellocnn)

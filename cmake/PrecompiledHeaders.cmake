@@ -36,7 +36,7 @@ function(hellocnn_header_owner name)
 endfunction()
 
 get_property(_targets GLOBAL PROPERTY HELLOCNN_TARGETS)
-set(_torch_targets hellocnn_torch hellocnn_training hellocnn-train hellocnn_torch_test)
+set(_torch_targets hellocnn_torch hellocnn_training hellocnn-train hellocnn_torch_test hellocnn_training_test)
 list(REMOVE_ITEM _targets ${_torch_targets})
 set(_tests ${_targets})
 list(FILTER _tests INCLUDE REGEX "_test$")

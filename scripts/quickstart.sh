@@ -37,8 +37,8 @@ cleanup() {
 trap cleanup EXIT
 
 say "Starting the server on free ports"
-echo '$ hellocnn-server --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 --model models/mnist/1'
-hellocnn-server --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 --model models/mnist/1 \
+echo '$ hellocnn-server --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 --model models/mnist/2'
+hellocnn-server --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 --model models/mnist/2 \
   >"$scratch/stdout" 2>"$scratch/stderr" &
 server_pid=$!
 for ((i = 0; i < 600; ++i)); do

@@ -155,7 +155,7 @@ LIBRARIES = [
     (r"zip\.h", "libzip", r"hellocnn/formats/pytorch/|datasets/npz_file\.cc", "hellocnn/formats/pytorch/ and datasets/npz_file.cc"),
     (r"(png\.h|jpeglib\.h|jerror\.h|webp/|libexif/)", "decoders of pictures", r"client/picture/\w+\.cc|benchmarks/pictures/jpeg\.cc", "the .cc files of client/picture/, and the benchmark's JPEG"),
     (r"openssl/", "OpenSSL", r"hellocnn/formats/checksum\.cc|server/rpc/transport/http2/tls_", "hellocnn/formats/checksum.cc and server/rpc/transport/http2/tls_*"),
-    (r"hwy/", "Highway", r"hellocnn/simd/|benchmarks/", "hellocnn/simd/ and benchmarks/"),
+    (r"hwy/", "Highway", r"hellocnn/simd/|hellocnn/torch/sliding_max\.cc|benchmarks/", "hellocnn/simd/, hellocnn/torch/sliding_max.cc and benchmarks/"),
     (r"benchmark/", "Google Benchmark", r"benchmarks/", "benchmarks/"),
     (r"spdlog/", "spdlog", r"server/", "server/"),
 ]

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hellocnn/topology.h"
+#include "hellocnn/torch/sliding_max.h"
 
 namespace hellocnn {
 namespace {
@@ -22,10 +23,44 @@ torch::Tensor SlidingMax(torch::Tensor x, int window, int dimension) {
   return x;
 }
 
+// Takes and returns float32. The node of the graph keeps the winners and no pixels.
+class MaxPoolWithWinners : public torch::autograd::Function<MaxPoolWithWinners> {
+ public:
+  static torch::Tensor forward(torch::autograd::AutogradContext* context,
+                               const torch::Tensor& images, std::int64_t window) {
+    const torch::Tensor input = images.contiguous();
+    const PoolShape shape{input.size(0) * input.size(1), input.size(2), input.size(3), window};
+    const torch::Tensor output =
+        torch::empty({input.size(0), input.size(1), shape.output_height(), shape.output_width()});
+    const torch::Tensor winners = torch::empty(output.sizes(), torch::kInt32);
+    SlidingMax(shape, input.data_ptr<float>(), output.data_ptr<float>(),
+               winners.data_ptr<std::int32_t>());
+    context->save_for_backward({winners});
+    context->saved_data["sizes"] = input.sizes().vec();
+    context->saved_data["window"] = window;
+    return output;
+  }
+
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
+                                               const torch::autograd::tensor_list& gradients) {
+    const std::vector<std::int64_t> sizes = context->saved_data["sizes"].toIntVector();
+    const PoolShape shape{sizes[0] * sizes[1], sizes[2], sizes[3],
+                          context->saved_data["window"].toInt()};
+    const torch::Tensor winners = context->get_saved_variables()[0];
+    const torch::Tensor gradient = gradients[0].contiguous();
+    const torch::Tensor result = torch::empty(sizes);
+    SlidingMaxGradient(shape, gradient.data_ptr<float>(), winners.data_ptr<std::int32_t>(),
+                       result.data_ptr<float>());
+    return {result, torch::Tensor()};
+  }
+};
+
 class DoublingMaxPoolImpl : public torch::nn::Module {
  public:
   explicit DoublingMaxPoolImpl(int window) : window_(window) {}
-  torch::Tensor forward(const torch::Tensor& x) { return MaxPoolByDoubling(x, window_); }
+  torch::Tensor forward(const torch::Tensor& x) {
+    return x.requires_grad() ? MaxPoolWithGradient(x, window_) : MaxPoolByDoubling(x, window_);
+  }
 
  private:
   int window_;
@@ -77,6 +112,10 @@ void Append(torch::nn::Sequential& modules, const PlacedLayer& placed, Kernels k
 
 torch::Tensor MaxPoolByDoubling(torch::Tensor images, int window) {
   return SlidingMax(SlidingMax(std::move(images), window, 2), window, 3);
+}
+
+torch::Tensor MaxPoolWithGradient(const torch::Tensor& images, int window) {
+  return MaxPoolWithWinners::apply(images, window);
 }
 
 HelloCnnImpl::HelloCnnImpl(int classes, Kernels kernels) : classes_(classes) {

@@ -15,6 +15,7 @@ enum class Kernels {
   kAsWritten,  // the modules of the original
   // A pool goes along rows, then columns. It doubles each window (2, 4, 8) and finally merges two
   // windows that overlap. The result is bit-identical, because a maximum is exact in any order.
+  // While gradients are recorded, MaxPoolWithGradient does so.
   //
   // Each ReLU runs after the pool that follows it. The two commute, and after the pool there are
   // four times fewer values.
@@ -44,6 +45,10 @@ TORCH_MODULE(HelloCnn);
 
 // Computes MaxPool2d(window x window, stride 1) of [N, C, H, W] by doubling. Differentiable.
 torch::Tensor MaxPoolByDoubling(torch::Tensor images, int window);
+
+// Computes the same for float32, and is differentiable faster: it keeps the position of each
+// maximum. Of equal values, only the one that SlidingMax names gets a gradient.
+torch::Tensor MaxPoolWithGradient(const torch::Tensor& images, int window);
 
 // Copy between the module's parameters and checked tensors. For SetWeights, the number of classes
 // of both must be the same.

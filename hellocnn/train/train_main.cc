@@ -20,7 +20,10 @@
 #include "hellocnn/formats/weight_file.h"
 #include "hellocnn/topology.h"
 #include "hellocnn/torch/torch_engine.h"
+#include "hellocnn/train/calibration.h"
 #include "hellocnn/train/dataset.h"
+#include "hellocnn/train/teacher.h"
+#include "hellocnn/train/trainee.h"
 #include "hellocnn/train/trainer.h"
 #include "hellocnn/train/training_data.h"
 #include "hellocnn/train/training_report.h"
@@ -31,9 +34,10 @@ namespace {
 constexpr char kExamples[] =
     "Examples:\n"
     "  scripts/fetch-mnist.sh data/mnist\n"
-    "  hellocnn-train --data data/mnist --output models/mnist/2 --version-label 2\n"
+    "  hellocnn-train --data data/mnist --output models/mnist/3 --version-label 3\n"
     "  hellocnn-train --data data/mnist --output /tmp/quick --epochs 2 --search-epochs 0\n"
-    "  hellocnn-train --data data/mnist --output models/mnist/3 --format safetensors\n"
+    "  hellocnn-train --data data/mnist --output models/mnist/4 --format safetensors\n"
+    "  hellocnn-train --data data/mnist --output models/mnist/5 --teacher-epochs 6\n"
     "  hellocnn-train --data pictures --output models/animals/1 --name animals\n"
     "\n"
     "An interrupted training goes on where it was when the same command is given again.\n"
@@ -54,6 +58,8 @@ struct Flags {
   int batch_size = 64;
   int patience = 15;
   double weight_decay = 0.01;
+  double averaging = 0;
+  DistillationOptions distillation;
   bool restart = false;
 };
 
@@ -89,8 +95,8 @@ ProgressObserver TerminalProgress() {
 // Makes a short run for each pair of hyperparameters. Returns the pairs in the order of the runs,
 // each with its best validation accuracy.
 absl::StatusOr<std::vector<std::pair<Hyperparameters, double>>> Search(
-    const Flags& flags, const RunOptions& base, const Split& data,
-    const ProgressObserver& observer) {
+    const Flags& flags, const RunOptions& base, const Split& data, const ProgressObserver& observer,
+    const Trainee* teacher) {
   std::vector<std::pair<Hyperparameters, double>> tried;
   if (flags.search_epochs == 0) return tried;
   for (const double rate : flags.learning_rates) {
@@ -99,7 +105,7 @@ absl::StatusOr<std::vector<std::pair<Hyperparameters, double>>> Search(
       run.name = absl::StrCat("lr", rate, "-d", distortion);
       run.epochs = flags.search_epochs;
       run.hyperparameters = {rate, distortion};
-      absl::StatusOr<RunResult> result = Train(run, data, observer);
+      absl::StatusOr<RunResult> result = Train(run, data, observer, teacher);
       if (!result.ok()) return result.status();
       tried.emplace_back(run.hyperparameters, result->best_validation_accuracy);
     }
@@ -109,11 +115,31 @@ absl::StatusOr<std::vector<std::pair<Hyperparameters, double>>> Search(
 
 std::string TestResult(const TrainingReport& report) {
   if (!report.test_labels.defined()) return "no test set";
-  const auto right = report.test_classes.eq(report.test_labels).sum().item<std::int64_t>();
+  const torch::Tensor classes = report.test_log_probabilities.argmax(1);
+  const auto right = classes.eq(report.test_labels).sum().item<std::int64_t>();
   const std::int64_t total = report.test_labels.size(0);
-  return absl::StrFormat("test %.2f%% (%d of %d)",
+  return absl::StrFormat("test %.2f%% (%d of %d), calibration error %.2f%%",
                          100.0 * static_cast<double>(right) / static_cast<double>(total), right,
-                         total);
+                         total,
+                         100 * CalibrationError(report.test_log_probabilities, report.test_labels));
+}
+
+void AddDistillationOptions(CLI::App& app, Flags& flags) {
+  app.add_option("--averaging", flags.averaging,
+                 "Share of the old average that each step keeps in the moving average of the "
+                 "weights; 0 does not average")
+      ->check(CLI::Range(0.0, 0.99999));
+  app.add_option("--teacher-epochs", flags.distillation.teacher_epochs,
+                 "Epochs of a larger network that teaches this one; 0 learns from the labels alone")
+      ->check(CLI::Range(0, 100000));
+  app.add_option("--temperature", flags.distillation.temperature,
+                 "Of the probabilities that the teacher passes on; more shows more of the classes "
+                 "that it finds unlikely")
+      ->check(CLI::Range(0.1, 100.0));
+  app.add_option("--copies", flags.distillation.copies,
+                 "Distorted copies of the training images that the teacher sees; each takes about "
+                 "1 kB of memory for each image")
+      ->check(CLI::Range(1, 64));
 }
 
 int Main(const Flags& flags) {
@@ -169,8 +195,19 @@ int Main(const Flags& flags) {
   options.seed = flags.seed;
   options.checkpoint_directory = checkpoints.string();
   options.hyperparameters = {flags.learning_rates.front(), flags.distortions.front()};
+  options.averaging = flags.averaging;
+  options.distillation = flags.distillation;
 
-  auto tried = Search(flags, options, data, observer);
+  std::optional<Teacher> teacher;
+  if (flags.distillation.teacher_epochs > 0) {
+    absl::StatusOr<Teacher> trained = TrainTeacher(options, data, observer);
+    if (!trained.ok()) return Fail(trained.status());
+    teacher = *std::move(trained);
+    report.teacher = teacher->report;
+  }
+  const Trainee* const teaching = teacher ? &teacher->network : nullptr;
+
+  auto tried = Search(flags, options, data, observer, teaching);
   if (!tried.ok()) return Fail(tried.status());
   report.search = *tried;
   double best = -1;
@@ -180,9 +217,10 @@ int Main(const Flags& flags) {
     options.hyperparameters = hyperparameters;
   }
 
-  absl::StatusOr<RunResult> result = Train(options, data, observer);
+  absl::StatusOr<RunResult> result = Train(options, data, observer, teaching);
   if (!result.ok()) return Fail(result.status());
   report.final_run = *result;
+  Calibrate(data.validation, report);
 
   // The test set is used only here and only once, so that no choice above depends on it.
   const std::size_t notes = training->notes.size();
@@ -190,7 +228,8 @@ int Main(const Flags& flags) {
   if (!test.ok()) return Fail(test.status());
   for (std::size_t i = notes; i < training->notes.size(); ++i) PrintNote(training->notes[i]);
   if (test->has_value()) {
-    report.test_classes = Classify(report.final_run.network, **test, options.normalization);
+    report.test_log_probabilities = LogProbabilities(AsTrainee(report.final_run.network),
+                                                     (*test)->images, options.normalization);
     report.test_labels = (*test)->labels;
   }
   report.data_files = training->files;
@@ -284,12 +323,13 @@ int main(int argc, char** argv) {
                  "Strengths of random distortion to try, 0 to 1")
       ->delimiter(',')
       ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--batch-size", flags.batch_size, "Images a step")->check(CLI::Range(1, 10000));
+  app.add_option("--batch-size", flags.batch_size, "Images a step")->check(CLI::Range(2, 10000));
   app.add_option("--patience", flags.patience,
                  "Epochs without a better validation accuracy before a run stops")
       ->check(CLI::Range(1, 100000));
   app.add_option("--weight-decay", flags.weight_decay, "AdamW's weight decay")
       ->check(CLI::Range(0.0, 1.0));
+  hellocnn::AddDistillationOptions(app, flags);
   app.add_flag("--restart", flags.restart,
                "Forget the checkpoints of an earlier, interrupted training");
   if (const std::optional<int> code = hellocnn::ParseCommandLine(app, argc, argv)) return *code;

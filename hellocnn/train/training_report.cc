@@ -10,6 +10,8 @@
 #include "base/file.h"
 #include "hellocnn/formats/checksum.h"
 #include "hellocnn/model_card.h"
+#include "hellocnn/train/calibration.h"
+#include "hellocnn/train/trainee.h"
 
 namespace hellocnn {
 namespace {
@@ -56,20 +58,53 @@ Json ConfusionMatrix(std::size_t size, const torch::Tensor& labels, const torch:
 
 // Adds what the test set has shown.
 void AddTest(const TrainingReport& report, Json& card) {
-  const auto right = report.test_classes.eq(report.test_labels).sum().item<std::int64_t>();
+  const torch::Tensor classes = report.test_log_probabilities.argmax(1);
+  const auto right = classes.eq(report.test_labels).sum().item<std::int64_t>();
   const std::int64_t total = report.test_labels.size(0);
   card["test_accuracy"] = static_cast<double>(right) / static_cast<double>(total);
   card["test_correct"] = right;
   card["test_size"] = total;
   card["confusion_matrix"] =
-      ConfusionMatrix(report.class_labels.size(), report.test_labels, report.test_classes);
+      ConfusionMatrix(report.class_labels.size(), report.test_labels, classes);
 }
 
 Json ToJson(const Hyperparameters& chosen) {
   return {{"learning_rate", chosen.learning_rate}, {"distortion", chosen.distortion}};
 }
 
+Json Distillation(const RunOptions& options, const RunReport& teacher) {
+  return {{"teacher_epochs", options.distillation.teacher_epochs},
+          {"teacher_validation_accuracy", teacher.best_validation_accuracy},
+          {"temperature", options.distillation.temperature},
+          {"copies", options.distillation.copies}};
+}
+
+Json Calibration(const TrainingReport& report) {
+  Json calibration = {
+      {"bins", kCalibrationBins},
+      {"validation_expected_calibration_error", report.validation_calibration_error},
+      {"validation_expected_calibration_error_before", report.validation_calibration_error_before},
+      {"temperature", report.temperature}};
+  if (report.test_labels.defined()) {
+    calibration["expected_calibration_error"] =
+        CalibrationError(report.test_log_probabilities, report.test_labels);
+  }
+  return calibration;
+}
+
 }  // namespace
+
+void Calibrate(const Dataset& validation, TrainingReport& report) {
+  const Normalization& normalization = report.options.normalization;
+  HelloCnn& network = report.final_run.network;
+  const torch::Tensor before =
+      LogProbabilities(AsTrainee(network), validation.images, normalization);
+  report.validation_calibration_error_before = CalibrationError(before, validation.labels);
+  report.temperature = FitTemperature(before, validation.labels);
+  DivideLogits(network, report.temperature);
+  report.validation_calibration_error = CalibrationError(
+      LogProbabilities(AsTrainee(network), validation.images, normalization), validation.labels);
+}
 
 absl::Status WriteModelCard(const TrainingReport& report, const std::string& directory) {
   const absl::StatusOr<Json> data = DescribeData(report);
@@ -98,6 +133,7 @@ absl::Status WriteModelCard(const TrainingReport& report, const std::string& dir
   };
   if (report.test_labels.defined()) AddTest(report, card);
   card["validation_accuracy"] = report.final_run.best_validation_accuracy;
+  card["calibration"] = Calibration(report);
   card["data"] = *data;
   card["training"] = {
       {"seed", options.seed},
@@ -106,6 +142,8 @@ absl::Status WriteModelCard(const TrainingReport& report, const std::string& dir
       {"weight_decay", options.weight_decay},
       {"schedule", "linear warm-up over 10% of the steps, then cosine to 0"},
       {"batch_size", options.batch_size},
+      {"averaging", options.averaging},
+      {"distillation", report.teacher ? Distillation(options, *report.teacher) : Json(nullptr)},
       {"epochs", options.epochs},
       {"patience", options.patience},
       {"chosen", ToJson(options.hyperparameters)},

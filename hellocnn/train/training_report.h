@@ -3,6 +3,7 @@
 #ifndef HELLOCNN_TRAIN_TRAINING_REPORT_H_
 #define HELLOCNN_TRAIN_TRAINING_REPORT_H_
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,11 +25,19 @@ struct TrainingReport {
   std::int64_t validation_size = 0;
   RunOptions options;                                      // of the final run
   std::vector<std::pair<Hyperparameters, double>> search;  // each trial and its validation accuracy
-  RunResult final_run;
+  std::optional<RunReport> teacher;                        // none without distillation
+  RunResult final_run;                                     // its network has been calibrated
+  double temperature = 1;                                  // by which the logits were divided
+  double validation_calibration_error_before = 0;          // without that division
+  double validation_calibration_error = 0;
   // Undefined if there is no test set.
-  torch::Tensor test_classes;  // the network's predictions for the test set, int64 [N]
-  torch::Tensor test_labels;   // the correct classes, int64 [N]
+  torch::Tensor test_log_probabilities;  // the network's, float32 [N, classes]
+  torch::Tensor test_labels;             // the correct classes, int64 [N]
 };
+
+// Divides the logits of `report.final_run.network` by the temperature that fits the validation
+// split best, and writes what that changed into `report`. No prediction changes.
+void Calibrate(const Dataset& validation, TrainingReport& report);
 
 // Writes `directory`/model_card.json, which LoadModelCard can read. The weights must be in
 // `directory` already. Blocks on the disk and computes checksums of the weights and the data files.

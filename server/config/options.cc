@@ -64,7 +64,7 @@ OptionRows Table() {
           "Model and engine", "model",
           Folder{.member = &Options::model,
                  .default_here = DefaultModel,
-                 .default_in_words = "models/mnist/1, or the installed model if that is not there"},
+                 .default_in_words = "models/mnist/2, or the installed model if that is not there"},
           "A weight file, or the folder of a version, a model or a repository.",
           "A file is weights without a card. A folder with model_card.json and the weights is a "
           "version. A folder of versions whose names are numbers is a model. A folder of models is "

@@ -24,7 +24,7 @@ struct Options {
   std::string transport = "http2";
   std::string metrics_listen = "127.0.0.1:9464";
   std::string metrics = "on";
-  std::string model = "models/mnist/1";
+  std::string model = "models/mnist/2";
   std::string model_versions = "latest";
   std::string default_model = "auto";
   absl::Duration model_poll_interval = absl::Seconds(1);

@@ -68,7 +68,7 @@ cat "$work/usage"
 # The installed programs find the installed model from anywhere, also where the tree was moved to.
 [ -x "$work/moved/bin/hellocnn-server" ] || exit 0
 cd /
-"$work/moved/bin/hellocnn-server" --print-config | tr -s ' ' | grep -F "model = \"$work/moved/share/hellocnn/models/mnist/1\""
+"$work/moved/bin/hellocnn-server" --print-config | tr -s ' ' | grep -F "model = \"$work/moved/share/hellocnn/models/mnist/2\""
 "$work/moved/bin/hellocnn-server" --listen=127.0.0.1:0 --metrics-listen=off >"$work/ready" 2>"$work/log" &
 server=$!
 until grep -q ready "$work/ready"; do
@@ -76,7 +76,7 @@ until grep -q ready "$work/ready"; do
   sleep 0.1
 done
 address=$(sed -n 's/.*grpc=\([^ ]*\).*/\1/p' "$work/ready")
-"$work/moved/bin/hellocnn" --server "$address" describe | grep '^model  *mnist, version 1'
+"$work/moved/bin/hellocnn" --server "$address" describe | grep '^model  *mnist, version 2'
 [ "$("$my_program" "$address")" = 1 ]
 [ "$("$classify_picture" "$source/data/pictures/seven.png" "$address")" = 7 ]
 kill "$server"

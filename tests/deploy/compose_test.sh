@@ -269,20 +269,20 @@ check "the other serves with LibTorch" eventually serves_with_torch
 docker rm --force "$with_torch" >/dev/null
 
 say "a model mounted over the image's"
-cp -r models/mnist/1 "$scratch/model"
-sed -i 's/"version": *"1"/"version": "1-mounted"/' "$scratch/model/model_card.json"
-mounted=$(docker run --detach --rm --read-only --network "$network" --cap-drop ALL -v "$scratch/model:/models/mnist/1:ro" "$SERVER_IMAGE")
+cp -r models/mnist/2 "$scratch/model"
+sed -i 's/"version": *"2"/"version": "2-mounted"/' "$scratch/model/model_card.json"
+mounted=$(docker run --detach --rm --read-only --network "$network" --cap-drop ALL -v "$scratch/model:/models/mnist/2:ro" "$SERVER_IMAGE")
 describes_mounted() {
-  docker run --rm --network "container:$mounted" "$client_image" describe | grep 'version 1-mounted'
+  docker run --rm --network "container:$mounted" "$client_image" describe | grep 'version 2-mounted'
 }
 check "is served" eventually describes_mounted
 docker stop "$mounted" >/dev/null
 
 say "a new version of a model"
-cp -r "$scratch/models/mnist/1" "$scratch/models/mnist/.2"
-mv "$scratch/models/mnist/.2" "$scratch/models/mnist/2"
-describes_two() { run_client --server "$target" describe | grep 'version 2'; }
-check "is served without a restart" eventually describes_two
+cp -r "$scratch/models/mnist/2" "$scratch/models/mnist/.3"
+mv "$scratch/models/mnist/.3" "$scratch/models/mnist/3"
+describes_three() { run_client --server "$target" describe | grep 'version 3'; }
+check "is served without a restart" eventually describes_three
 
 say "the image with models alone"
 holder=$(docker create "$models_image" none)

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <tuple>
 
 #include "hellocnn/topology.h"
 #include "tests/hellocnn/unrolled_convolution.h"
@@ -94,6 +95,30 @@ TEST(NetworkTest, PoolingByDoublingIsBitIdenticalToTheWindow) {
     EXPECT_TRUE(torch::equal(MaxPoolByDoubling(x, window), torch::max_pool2d(x, window, 1)))
         << window;
   }
+}
+
+TEST(NetworkTest, PoolingWithGradientIsBitIdenticalAndHasTheGradientOfTheWindow) {
+  torch::manual_seed(9);
+  for (const auto& [window, height, width] :
+       {std::tuple{15, 28, 28}, {6, 10, 10}, {1, 4, 5}, {7, 7, 9}, {3, 40, 3}}) {
+    SCOPED_TRACE(window);
+    const torch::Tensor x = torch::randn({3, 2, height, width}).requires_grad_();
+    const torch::Tensor y = x.detach().clone().requires_grad_();
+    const torch::Tensor pooled = MaxPoolWithGradient(x, window);
+    const torch::Tensor wanted = torch::max_pool2d(y, window, 1);
+    EXPECT_TRUE(torch::equal(pooled, wanted));
+    // Small integers, whose sums are exact in any order.
+    const torch::Tensor gradient = torch::randint(-8, 9, wanted.sizes(), torch::kFloat32);
+    pooled.backward(gradient);
+    wanted.backward(gradient);
+    EXPECT_TRUE(torch::equal(x.grad(), y.grad()));
+  }
+}
+
+TEST(NetworkTest, OneOfEqualPixelsGetsTheGradient) {
+  const torch::Tensor x = torch::ones({1, 1, 3, 3}).requires_grad_();
+  MaxPoolWithGradient(x, 2).sum().backward();
+  EXPECT_THAT(Values(x.grad().contiguous()), ElementsAre(1, 1, 0, 1, 1, 0, 0, 0, 0));
 }
 
 TEST(NetworkTest, FastKernelsComputeTheSame) {

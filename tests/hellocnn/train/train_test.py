@@ -98,23 +98,42 @@ class TrainTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"{self.folder}/file: cannot be made a folder: File exists", done.stderr)
 
-    def test_an_interrupted_training_ends_as_if_it_had_not_been(self):
-        whole = self.run_train("whole")
-        self.assertEqual(whole.returncode, 0, whole.stderr)
-        process = subprocess.Popen(self.command("cut"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    def run_and_kill(self, run, epoch, output, *flags):
+        """Kills a training with SIGKILL when it reports the epoch of the run."""
+        process = subprocess.Popen(self.command(output, *flags), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         lines = []
         for line in process.stderr:
             lines.append(line)
-            if line.startswith("final") and "epoch   2/4" in line:
+            if line.startswith(run) and f"epoch   {epoch}" in line:
                 process.kill()
                 break
         process.wait()
         process.stderr.close()
         self.assertEqual(process.returncode, -9, "".join(lines))
+
+    def test_an_interrupted_training_ends_as_if_it_had_not_been(self):
+        whole = self.run_train("whole")
+        self.assertEqual(whole.returncode, 0, whole.stderr)
+        self.run_and_kill("final", "2/4", "cut")
         resumed = self.run_train("cut")
         self.assertEqual(resumed.returncode, 0, resumed.stderr)
         self.assertNotIn("epoch   1/4", resumed.stderr)
         self.assertEqual(self.read("whole"), self.read("cut"))
+
+    def test_a_teacher_survives_interruptions_too(self):
+        flags = ["--teacher-epochs=3", "--copies=2", "--averaging=0.9"]
+        whole = self.run_train("whole", *flags)
+        self.assertEqual(whole.returncode, 0, whole.stderr)
+        self.run_and_kill("teacher", "2/3", "cut", *flags)
+        self.run_and_kill("final", "2/4", "cut", *flags)
+        resumed = self.run_train("cut", *flags)
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+        self.assertNotIn("teacher", resumed.stderr)
+        self.assertEqual(self.read("whole"), self.read("cut"))
+        self.assertEqual(self.read("whole", "model_card.json"), self.read("cut", "model_card.json"))
+        distillation = json.loads(self.read("cut", "model_card.json"))["training"]["distillation"]
+        self.assertEqual((distillation["teacher_epochs"], distillation["copies"]), (3, 2))
+        self.assertGreater(distillation["teacher_validation_accuracy"], 0.5)
 
     def test_the_card_tells_how_it_was_made(self):
         done = self.run_train("out", "--name=digits", "--version-label=9")
@@ -129,6 +148,13 @@ class TrainTest(unittest.TestCase):
         self.assertEqual(sum(matrix[i][i] for i in range(10)) / TEST, card["test_accuracy"])
         self.assertEqual(set(card["data"]["sha256"]), {path.name for path in self.data.iterdir()})
         self.assertIn(f"of {TEST})", done.stdout)
+        calibration = card["calibration"]
+        self.assertEqual(calibration["bins"], 15)
+        self.assertLess(0, calibration["expected_calibration_error"])
+        self.assertLess(calibration["expected_calibration_error"], 1)
+        self.assertLess(0.2, calibration["temperature"])
+        self.assertLess(calibration["temperature"], 4.1)
+        self.assertIsNone(card["training"]["distillation"])
 
     def test_checkpoints_of_other_settings_are_refused(self):
         self.assertEqual(self.run_train("out").returncode, 0)
@@ -266,7 +292,8 @@ class TrainTest(unittest.TestCase):
 
     def test_bad_flags_exit_with_2(self):
         for flags in [["--epochs=0"], ["--format=onnx"], ["--distortions=2"], ["--no-such-flag"], ["--validation-size=799"],
-                      ["--normalization=0.5"], ["--normalization=0.5,0"], ["--fit=crop"], ["--first-label=-1"]]:
+                      ["--normalization=0.5"], ["--normalization=0.5,0"], ["--fit=crop"], ["--first-label=-1"],
+                      ["--batch-size=1"], ["--averaging=1"], ["--teacher-epochs=-1"], ["--temperature=0"], ["--copies=0"]]:
             done = self.run_train("out", *flags)
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(flags[0].split("=")[0].lstrip("-"), done.stderr)
