@@ -22,8 +22,8 @@ void AddLoadImagesOptions(CLI::App& command, LoadOptions& options) {
           [&options](const std::string& fit) {
             options.fit = fit == "mnist" ? client::Fit::kMnist : client::Fit::kAsIs;
           },
-          "how pictures in folders become images; by default those of 28x28 and 32x32 in grey are "
-          "taken as they are, and others are prepared as by mnist")
+          "how pictures become images; by default as mnist, but 28x28 and 32x32 in grey are left as "
+          "they are")
       ->check(CLI::IsMember({"mnist", "as-is"}))
       ->type_name("FIT");
   AddMendingOptions(command, options.mending);

@@ -118,7 +118,7 @@ class GoldenChoiceTest : public ::testing::Test {
  protected:
   GoldenChoiceTest() {
     const DataOptions options{.where = kSource + "/data/mnist-test"};
-    data_ = LoadLabelledData(options, 10).value().set;
+    data_ = LoadLabelledData(options, {}, 10).value().images;
     grey_ = FitToCard(data_, ModelCard()).value();
     classes_ = ClassifyAll(engines_, grey_, [](std::int64_t) {}).value();
   }
