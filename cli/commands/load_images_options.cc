@@ -22,7 +22,8 @@ void AddLoadImagesOptions(CLI::App& command, LoadOptions& options) {
           [&options](const std::string& fit) {
             options.fit = fit == "mnist" ? client::Fit::kMnist : client::Fit::kAsIs;
           },
-          "how pictures become images; by default as mnist, but 28x28 and 32x32 in grey are left as "
+          "how pictures become images; by default as mnist, but 28x28 and 32x32 in grey are left "
+          "as "
           "they are")
       ->check(CLI::IsMember({"mnist", "as-is"}))
       ->type_name("FIT");

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstddef>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -257,7 +258,8 @@ void AddDataOptions(CLI::App& app, TrainingDataOptions& data) {
                      "Labels of the classes, by index; by default those that the data names, or 0 "
                      "to its greatest label")
           ->delimiter(',')
-          ->expected(kMinClasses, kMaxClasses);
+          ->expected(kMinClasses, kMaxClasses)
+          ->default_str("those of the data");
   app.add_option("--labels-file", data.labels_file, "File with one label on each line")
       ->excludes(labels);
   app.add_option(
@@ -270,7 +272,8 @@ void AddDataOptions(CLI::App& app, TrainingDataOptions& data) {
                  "of the images for training")
       ->delimiter(',')
       ->expected(2)
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(CLI::Range(0.0, 1.0))
+      ->default_str("those of the data");
   app.add_option_function<std::string>(
          "--fit",
          [&data](const std::string& fit) {
