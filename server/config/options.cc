@@ -104,8 +104,7 @@ OptionRows Table() {
                    .example = "10m"},
           "How long a version stays loaded after a higher one has replaced it, or 0s for not at "
           "all.",
-          "It can then take over again without being loaded: after `hellocnn models rollback`, or "
-          "when the folder of the higher version is removed. One version of each model is kept."},
+          "It can then take over again without being loaded. Of each model, one version is kept."},
       OptionRow{"Model and engine", "model-control", Choice{&Options::model_control, {"off", "on"}},
                 "Whether clients may roll models back and make the server poll the folders.",
                 "With on, every client that reaches the port may. `hellocnn models rollback` needs "

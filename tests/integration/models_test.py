@@ -416,8 +416,9 @@ class RepositoryTest(ModelsTest):
                 details = dict(error.trailing_metadata())["grpc-status-details-bin"]
                 self.assertIn(b"type.googleapis.com/google.rpc.ResourceInfo", details)
                 self.assertIn(resource.encode(), details)
-            rejected = [value for key, value in server.metrics().items() if 'reason="no_model"' in key]
-            self.assertEqual(rejected, [3])
+            metrics = server.metrics()
+            self.assertEqual(metric_sum(metrics, "hellocnn_requests_refused_total", reason="no_model"), 3)
+            self.assertEqual(metric_sum(metrics, "hellocnn_requests_refused_total", reason="no_model", model=""), 3)
 
     def test_the_default_model_can_be_chosen_and_must_be_there(self):
         with Server("--default-model=letters", model=self.root) as server, server.channel() as channel:

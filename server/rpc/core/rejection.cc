@@ -30,7 +30,8 @@ Rejection Rejection::Draining() {
 
 Rejection Rejection::OfFind(absl::Status status) {
   const bool is_missing = absl::IsNotFound(status);
-  return {std::move(status), is_missing ? RejectionReason::kMissingModel : RejectionReason::kLoading};
+  return {std::move(status),
+          is_missing ? RejectionReason::kMissingModel : RejectionReason::kLoading};
 }
 
 Rejection Rejection::OfDirect(absl::Status status) {
