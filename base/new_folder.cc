@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 
@@ -27,19 +28,26 @@ absl::Status AlreadyThere(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<NewFolder> NewFolder::Make(const std::string& path) {
-  const std::filesystem::path wanted(WithoutSlashAtEnd(path));
+  const std::filesystem::path wanted(
+      WithoutSlashAtEnd(std::filesystem::path(path).lexically_normal().string()));
   struct stat status;
   if (lstat(wanted.c_str(), &status) == 0) return AlreadyThere(path);
   const std::filesystem::path above = wanted.parent_path();
   if (!above.empty()) {
     if (absl::Status made = MakeFolders(above.string()); !made.ok()) return made;
   }
-  const std::string partial =
-      (above / absl::StrCat(".", wanted.filename().string(), ".", getpid(), ".partial")).string();
-  std::error_code ignored;
-  std::filesystem::remove_all(partial, ignored);  // left by a process of the same number
-  constexpr mode_t kMode = 0777;                  // less what the umask takes away
-  if (mkdir(partial.c_str(), kMode) != 0) return FileError(errno, partial, "cannot be made");
+  // Processes in other containers may have the same number, so the name is made up.
+  std::string partial =
+      (above / absl::StrCat(".", wanted.filename().string(), ".partial.XXXXXX")).string();
+  if (mkdtemp(partial.data()) == nullptr) return FileError(errno, partial, "cannot be made");
+  const mode_t mask = umask(0);
+  umask(mask);
+  constexpr mode_t kMode = 0777;
+  if (chmod(partial.c_str(), kMode & ~mask) != 0) {
+    const int error = errno;
+    rmdir(partial.c_str());
+    return FileError(error, partial, "cannot be made");
+  }
   return NewFolder(wanted.string(), partial);
 }
 

@@ -173,6 +173,10 @@ absl::StatusOr<std::vector<int>> LabelsOfArray(const std::string& name, const Np
     return WrongArray(name, absl::StrCat("is of ", header.type(),
                                          "; wanted integers: save array.astype('int64')"));
   }
+  if (header.shape[0] > kMaxArrayImages) {
+    return WrongArray(
+        name, absl::StrCat("has ", header.shape[0], " labels; wanted at most ", kMaxArrayImages));
+  }
   std::vector<int> labels;
   labels.reserve(header.items());
   for (std::size_t i = 0; i < header.items(); ++i) {

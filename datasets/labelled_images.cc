@@ -25,6 +25,9 @@ constexpr char kOtherKinds[] =
     "and "
     "a folder with a folder of pictures for each class";
 
+constexpr std::int64_t kMaxImages = std::int64_t{1} << 20;
+constexpr int kMaxSide = 1024;
+
 // What `where` has of the part that is wanted.
 using Found = std::variant<DatasetFiles, ArrayFiles, ClassFolders>;
 
@@ -86,6 +89,11 @@ absl::Status Load(const std::string&, const DatasetFiles& files, const LoadOptio
                   LoadedImages& loaded) {
   absl::StatusOr<LabeledImages> set = ReadImagesAndLabels(files);
   if (!set.ok()) return set.status();
+  if (set->count() > kMaxImages || set->rows > kMaxSide || set->columns > kMaxSide) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        files.images, ": has ", set->count(), " images of ", set->rows, "x", set->columns,
+        "; wanted at most ", kMaxImages, ", of at most ", kMaxSide, "x", kMaxSide));
+  }
   const auto mapping = ReadEmnistMapping(files.images);
   if (!mapping.ok()) return mapping.status();
   loaded.images = *std::move(set);
@@ -94,6 +102,9 @@ absl::Status Load(const std::string&, const DatasetFiles& files, const LoadOptio
   if (mapping->has_value()) loaded.files.push_back((*mapping)->path);
   if (mapping->has_value() && loaded.class_labels.empty()) {
     loaded.class_labels = (*mapping)->class_labels;
+  } else if (mapping->has_value() && loaded.class_labels != (*mapping)->class_labels) {
+    loaded.notes.push_back(absl::StrCat(
+        (*mapping)->path, ": names other classes than the model, whose labels are taken in order"));
   }
   return CountFromZero(files.labels, options, *mapping, loaded);
 }
@@ -151,6 +162,11 @@ absl::StatusOr<LoadedImages> LoadLabelledImages(const std::string& where,
   if (!found.ok()) return found.status();
   LoadedImages loaded;
   loaded.class_labels = options.class_labels;
+  if (options.take_undivided) {
+    LoadOptions divided = options;
+    divided.take_undivided = false;
+    loaded.is_undivided = !Find(where, divided).ok();
+  }
   const auto load = [&](const auto& files) { return Load(where, files, options, loaded); };
   if (absl::Status status = std::visit(load, *found); !status.ok()) return status;
   if (loaded.images.count() == 0) {

@@ -40,6 +40,8 @@ struct LoadedImages {
   std::vector<std::string> class_labels;
   std::vector<std::string> files;  // that were read; empty for folders of pictures
   std::vector<std::string> notes;  // sentences for people: what was converted or left out
+  // The data is not divided into a training and a test part, so all of it was taken.
+  bool is_undivided = false;
   // The files are named as EMNIST's, which store columns, and LoadOptions did not transpose them.
   bool may_be_transposed = false;
 };

@@ -27,7 +27,7 @@ std::size_t Best(const Row& row) {
 absl::StatusOr<std::vector<std::uint8_t>> LoadGoldenImages(const std::string& directory,
                                                            const ModelCard& card) {
   const std::string path = absl::StrCat(directory, "/", card.golden->images);
-  absl::StatusOr<IdxArray> images = ReadIdx(path);
+  absl::StatusOr<IdxArray> images = ReadIdx(path, kMaxGoldenImages * kImagePixels);
   if (!images.ok()) return images.status();
   const std::vector<std::int64_t> wanted = {
       static_cast<std::int64_t>(card.golden->log_probabilities.size()), kImageSide, kImageSide};

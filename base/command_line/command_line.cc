@@ -194,8 +194,11 @@ std::string ExplainError(const CLI::App& app, const CLI::Error& error) {
   const CLI::App& innermost = Innermost(app);
   const bool no_command = error.get_exit_code() == int(CLI::ExitCodes::RequiredError) &&
                           innermost.get_require_subcommand_min() > 0;
+  // What is unknown may be a misspelt name of what is missing.
+  const bool is_missing = error.get_exit_code() == int(CLI::ExitCodes::RequiredError) &&
+                          (no_command || app.get_subcommands().empty());
   if (!extras.empty() &&
-      (no_command || error.get_exit_code() == int(CLI::ExitCodes::ExtrasError))) {
+      (is_missing || error.get_exit_code() == int(CLI::ExitCodes::ExtrasError))) {
     return ExplainExtra(app, extras.front());
   }
   if (no_command) {

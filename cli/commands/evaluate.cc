@@ -159,7 +159,12 @@ absl::StatusOr<client::ModelInfo> AskForSecond(const client::Client& client,
                                                const client::ModelInfo& first,
                                                const std::string& version) {
   absl::StatusOr<client::ModelInfo> second = AskForModel(client, {first.name, version});
-  if (!second.ok() || second->labels.size() == first.labels.size()) return second;
+  if (!second.ok() || second->labels == first.labels) return second;
+  if (second->labels.size() == first.labels.size()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("version ", Printable(first.version), " and version ", Printable(version),
+                     " have other labels, or the same in another order; wanted the same in both"));
+  }
   return absl::FailedPreconditionError(absl::StrCat(
       "version ", Printable(first.version), " has ", first.labels.size(), " classes, and version ",
       Printable(version), " has ", second->labels.size(), "; wanted as many in both"));
@@ -184,8 +189,10 @@ int Run(const GlobalOptions& global, const Options& options) {
   if (!loaded.ok()) return Fail(loaded.status());
   PrintNotes(*loaded);
   const LabeledImages& set = loaded->images;
-  const absl::StatusOr<Evaluated> first =
-      EvaluateModel(*client, options, *model, options.model, set);
+  // Two versions are compared, so the first must be the one whose name is printed.
+  const client::ModelVersion asked =
+      compares ? client::ModelVersion{model->name, model->version} : options.model;
+  const absl::StatusOr<Evaluated> first = EvaluateModel(*client, options, *model, asked, set);
   if (!first.ok()) return Fail(first.status());
   if (compares) return CompareWith(*client, options, set, *second, *first);
   if (options.json) {

@@ -95,8 +95,13 @@ std::string AccuracyInWords(const Options& options, const CreatedVersion& create
   const std::string counts =
       absl::StrFormat("%s of %s images right, %.2f%%", load::Grouped(created.accuracy->correct),
                       load::Grouped(created.accuracy->images), 100 * created.accuracy->share());
-  if (options.request.data.is_test_set()) return counts;
-  return absl::StrCat(counts, "; of a training set, so the card claims none");
+  if (created.is_of_test_set) return counts;
+  if (options.request.data.load.part == DataPart::kTraining) {
+    return absl::StrCat(counts, "; of a training set, so the card claims none");
+  }
+  return absl::StrCat(counts,
+                      "; the data has no test part, so the card claims none, unless --part test "
+                      "says that all of it is a test set");
 }
 
 void PrintText(const Options& options, const CreatedVersion& created) {

@@ -105,6 +105,12 @@ absl::Status CompareOverData(const Options& options, Pair& pair) {
         options.a, " has ", classes, " classes, and ", options.b, " has ", pair.b.weights.classes(),
         "; wanted as many in both to compare them over --data"));
   }
+  if (pair.a.card.class_labels != pair.b.card.class_labels) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.a, " and ", options.b,
+                     " have other labels, or the same in another order; wanted the same in both to "
+                     "compare them over --data"));
+  }
   const absl::StatusOr<LoadedImages> data =
       LoadLabelledData(options.data, pair.a.card.class_labels, classes);
   if (!data.ok()) return data.status();

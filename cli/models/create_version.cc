@@ -72,6 +72,14 @@ absl::StatusOr<std::optional<Seen>> SeeData(const CreateRequest& request, int cl
   if (request.data.where.empty()) return std::nullopt;
   absl::StatusOr<LoadedImages> data = LoadLabelledData(request.data, request.class_labels, classes);
   if (!data.ok()) return data.status();
+  const std::vector<std::string>& named = data->class_labels;
+  if (request.class_labels.empty() && !std::is_sorted(named.begin(), named.end())) {
+    data->notes.push_back(
+        absl::StrCat("the labels are in the order of ", request.data.where, ", from ",
+                     Shown(named.front()), " to ", Shown(named.back()),
+                     "; other programs sort names of folders byte by byte, and for "
+                     "weights that were trained so, give --labels in that order"));
+  }
   if (!data->class_labels.empty()) {
     absl::Status set = SetLabels(request, data->class_labels, classes, card);
     if (!set.ok()) return set;
@@ -162,7 +170,10 @@ absl::StatusOr<CreatedVersion> CreateVersion(const CreateRequest& request) {
     if (!said.ok()) return said.status();
     classes = *std::move(said);
     created.accuracy = CountRight((*seen)->data, classes, card.class_labels.size());
-    if (request.data.is_test_set()) version.test = created.accuracy;
+    // Data without parts may be what the model was trained on.
+    created.is_of_test_set = request.data.load.part == DataPart::kTest &&
+                             (request.data.part_is_given || !(*seen)->data.is_undivided);
+    if (created.is_of_test_set) version.test = created.accuracy;
   }
   const std::size_t golden_images =
       request.golden_images.value_or(std::min(card.class_labels.size(), kUsualGoldenImages));

@@ -36,6 +36,7 @@ struct CreatedVersion {
   ModelCard card;                    // as it was written
   std::vector<std::string> notes;    // what people should know, a sentence each
   std::optional<Accuracy> accuracy;  // over the data; unset if there are none
+  bool is_of_test_set = false;       // so the card claims it
 };
 
 // Checks the weights, evaluates them if there are data, chooses golden images and writes the

@@ -24,7 +24,10 @@ void AddDataOptions(CLI::App& command, DataOptions& options) {
   command
       .add_option_function<std::string>(
           "--part",
-          [&options](const std::string& part) { options.load.part = PartOfName(part).value(); },
+          [&options](const std::string& part) {
+            options.load.part = PartOfName(part).value();
+            options.part_is_given = true;
+          },
           "the test set or the training set of --data")
       ->check(CLI::IsMember({"test", "t10k", "train"}))
       ->type_name("PART")

@@ -20,8 +20,7 @@ namespace hellocnn::cli {
 struct DataOptions {
   std::string where;  // see LoadLabelledImages; empty if there are no data
   LoadOptions load;   // but for the labels of the classes
-
-  bool is_test_set() const { return load.part == DataPart::kTest; }
+  bool part_is_given = false;
 };
 
 // Adds --data, --part and the options of AddLoadImagesOptions, which set `options`. It must outlive

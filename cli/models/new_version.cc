@@ -100,9 +100,9 @@ absl::Status CheckIsNew(const std::string& path) {
   fs::path wanted(path);
   if (!wanted.has_filename()) wanted = wanted.parent_path();  // "models/mnist/1/"
   std::error_code error;
-  if (fs::symlink_status(wanted, error).type() == fs::file_type::not_found) {
-    return absl::OkStatus();
-  }
+  const fs::file_type type = fs::symlink_status(wanted, error).type();
+  if (type == fs::file_type::not_found) return absl::OkStatus();
+  if (type == fs::file_type::none) return FileError(error.value(), path, "cannot be looked at");
   const std::string next = NextFree(wanted);
   return absl::AlreadyExistsError(
       absl::StrCat(path, ": is there already, and versions never change; wanted a new folder",

@@ -22,7 +22,8 @@
 namespace hellocnn {
 namespace {
 
-constexpr std::size_t kMaxValueBytes = std::size_t{1} << 30;
+// Those of a label for each image, also if there are several columns.
+constexpr std::uint64_t kMaxLabelBytes = std::uint64_t{1} << 26;
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 constexpr int kTypeUint8 = 0x08;
 constexpr int kTypeInt32 = 0x0C;
@@ -105,7 +106,7 @@ absl::Status OtherSize(const std::string& name, const IdxHeader& header, const s
 // Returns one label for each image. In the files of QMNIST, a row has more than that, and the label
 // comes first.
 absl::StatusOr<std::vector<int>> ReadLabels(const std::string& path) {
-  const absl::StatusOr<IdxArray> array = ReadIdx(path);
+  const absl::StatusOr<IdxArray> array = ReadIdx(path, kMaxLabelBytes);
   if (!array.ok()) return array.status();
   const std::vector<std::int64_t>& shape = array->shape;
   const bool rows = shape.size() == 2 && shape[1] > 0 && array->is_int32;
@@ -124,7 +125,7 @@ absl::StatusOr<std::vector<int>> ReadLabels(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<IdxArray> ReadIdx(const std::string& path) {
+absl::StatusOr<IdxArray> ReadIdx(const std::string& path, std::uint64_t max_value_bytes) {
   absl::StatusOr<File> file = File::Open(path);
   if (!file.ok()) return file.status();
   // The header says how much there is to read, so that a file without end is not read for long.
@@ -138,12 +139,12 @@ absl::StatusOr<IdxArray> ReadIdx(const std::string& path) {
   if (!header.ok()) return header.status();
   const std::uint64_t wanted =
       ValueBytes(*header).value_or(std::numeric_limits<std::uint64_t>::max());
-  if (wanted > kMaxValueBytes) {
+  if (wanted > max_value_bytes) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": its shape ", ShapeToString(header->shape), " wants ",
                      wanted == std::numeric_limits<std::uint64_t>::max() ? "more than 2^64"
                                                                          : absl::StrCat(wanted),
-                     " bytes of values; wanted at most ", kMaxValueBytes));
+                     " bytes of values; wanted at most ", max_value_bytes));
   }
   // One byte more tells whether the file ends, and ends well.
   if (read = file->Append(wanted + 1, bytes); !read.ok()) return read;

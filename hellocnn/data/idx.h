@@ -35,6 +35,8 @@ inline constexpr std::size_t kIdxMagicBytes = 4;
 // The bytes of a header for each dimension, which follow.
 inline constexpr std::size_t kIdxExtentBytes = 4;
 inline constexpr int kMaxIdxDimensions = 4;
+// The values of an array take at most as many bytes.
+inline constexpr std::uint64_t kMaxIdxBytes = std::uint64_t{1} << 30;
 
 // Parses the header that `bytes` begins with. `name` is the name of the file, for messages.
 // INVALID_ARGUMENT: the magic is wrong, the type is neither uint8 nor int32, there are no
@@ -44,10 +46,11 @@ absl::StatusOr<IdxHeader> ParseIdxHeader(const std::string& name, std::string_vi
 
 // Reads `path`, which may be gzipped; the content tells. Blocks on the disk, and reads no more than
 // the header says. NOT_FOUND: there is no such file. INVALID_ARGUMENT: it is no regular file, it is
-// damaged, there are too few or too many values, or more than 1 GiB of them. The message names the
-// file, the value found and the value wanted. Other errors have the code that belongs to errno.
-// Also returns the errors of ParseIdxHeader.
-absl::StatusOr<IdxArray> ReadIdx(const std::string& path);
+// damaged, there are too few or too many values, or more than `max_value_bytes` of them. The
+// message names the file, the value found and the value wanted. Other errors have the code that
+// belongs to errno. Also returns the errors of ParseIdxHeader.
+absl::StatusOr<IdxArray> ReadIdx(const std::string& path,
+                                 std::uint64_t max_value_bytes = kMaxIdxBytes);
 
 // Parses a whole file in memory, which must not be gzipped. INVALID_ARGUMENT: there are too few or
 // too many values. Also returns the errors of ParseIdxHeader. `name` is the name of the file, for

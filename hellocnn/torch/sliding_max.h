@@ -23,8 +23,8 @@ struct PoolShape {
 
 // Computes the maximum of each window: `input` is [planes, height, width], `output` and `winners`
 // are [planes, output height, output width]. A winner is the index of the maximum within its plane,
-// y * width + x. Of equal values, the one in the lowest row wins, then the one in the lowest
-// column.
+// y * width + x. Of equal values, the one in the lowest column wins, after one has won in each
+// column: the one in the lowest row.
 void SlidingMax(const PoolShape& shape, const float* input, float* output, std::int32_t* winners);
 
 // Computes the gradient of the input, [planes, height, width]: the gradient of each maximum is

@@ -4,8 +4,10 @@
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -336,9 +338,15 @@ int main(int argc, char** argv) {
   app.add_flag("--restart", flags.restart,
                "Forget the checkpoints of an earlier, interrupted training");
   if (const std::optional<int> code = hellocnn::ParseCommandLine(app, argc, argv)) return *code;
-  if (!flags.data.normalization.empty() && flags.data.normalization[1] <= 0) {
-    std::cerr << "hellocnn-train: --normalization has the standard deviation 0; wanted more\n";
+  if (!flags.data.normalization.empty() &&
+      flags.data.normalization[1] < std::numeric_limits<float>::min()) {
+    std::cerr
+        << "hellocnn-train: --normalization has a standard deviation of almost 0; wanted more\n";
     return 2;
   }
-  return hellocnn::Main(flags);
+  try {  // LibTorch throws, when memory ends for example
+    return hellocnn::Main(flags);
+  } catch (const std::exception& error) {
+    return hellocnn::Fail(absl::InternalError(error.what()));
+  }
 }

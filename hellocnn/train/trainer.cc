@@ -1,5 +1,7 @@
 #include "hellocnn/train/trainer.h"
 
+#include <zlib.h>
+
 #include <cmath>
 #include <exception>
 #include <memory>
@@ -24,15 +26,25 @@ double LearningRate(double peak, std::int64_t step, std::int64_t steps) {
   return peak * 0.5 * (1 + std::cos(std::numbers::pi * (done - kWarmUp) / (1 - kWarmUp)));
 }
 
-// Returns a string of everything that determines the result of a run, except for the contents of
-// the data.
+// Returns the CRC-32 of images and their labels, after that of what comes before.
+std::uint32_t Checksum(std::uint32_t before, const Dataset& data) {
+  for (const torch::Tensor& tensor : {data.images.contiguous(), data.labels.contiguous()}) {
+    before = static_cast<std::uint32_t>(
+        crc32_z(before, static_cast<const Bytef*>(tensor.data_ptr()), tensor.nbytes()));
+  }
+  return before;
+}
+
+// Returns a string of everything that determines the result of a run.
 std::string Fingerprint(const RunOptions& o, const Split& data) {
-  std::string settings =
-      absl::StrCat("lr=", o.hyperparameters.learning_rate,
-                   " distortion=", o.hyperparameters.distortion, " epochs=", o.epochs,
-                   " batch=", o.batch_size, " decay=", o.weight_decay, " averaging=", o.averaging,
-                   " patience=", o.patience, " seed=", o.seed, " classes=", o.classes,
-                   " training=", data.training.size(), " validation=", data.validation.size());
+  std::string settings = absl::StrCat(
+      "lr=", o.hyperparameters.learning_rate, " distortion=", o.hyperparameters.distortion,
+      " epochs=", o.epochs, " batch=", o.batch_size, " decay=", o.weight_decay,
+      " averaging=", o.averaging, " patience=", o.patience, " seed=", o.seed,
+      " classes=", o.classes, " mean=", o.normalization.mean,
+      " deviation=", o.normalization.standard_deviation, " training=", data.training.size(),
+      " validation=", data.validation.size(),
+      " data=", Checksum(Checksum(0, data.training), data.validation));
   if (o.distillation.teacher_epochs > 0) {
     absl::StrAppend(&settings, " teacher-epochs=", o.distillation.teacher_epochs,
                     " temperature=", o.distillation.temperature, " copies=", o.distillation.copies);

@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -28,6 +30,10 @@ namespace hellocnn::server {
 namespace {
 
 constexpr char kCardFile[] = "/model_card.json";
+
+// Weights have some 250 kB, and a checkpoint has more beside them. Reading a larger file to its end
+// would take long.
+constexpr std::uintmax_t kMostWeightBytes = std::uintmax_t{1} << 30;
 
 // The engines that `name` allows, the fastest first.
 std::vector<EngineCandidate> Candidates(const std::string& name, const Weights& weights,
@@ -72,6 +78,12 @@ absl::StatusOr<std::string> ContentOfWeights(const std::string& path) {
   if (!files.ok()) return files.status();
   std::vector<std::string> checksums;
   for (const std::string& file : *files) {
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(file, error);
+    if (!error && size > kMostWeightBytes) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          file, ": has ", size, " bytes; wanted at most ", kMostWeightBytes, ", as weights have"));
+    }
     const absl::StatusOr<std::string> sha256 = Sha256OfFile(file);
     if (!sha256.ok()) return sha256.status();
     checksums.push_back(*sha256);
@@ -127,13 +139,13 @@ absl::StatusOr<std::string> ContentOf(const VersionFolder& folder) {
 
 absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
   const Instant began = clock_->Now();
+  // The files are read one after the other, and must not be replaced in between.
+  const absl::StatusOr<std::string> content_before = ContentOf(folder);
   absl::StatusOr<ModelCard> card;
   if (!folder.is_weight_file) {
     card = LoadModelCard(folder.path);
     if (!card.ok()) return card.status();
   }
-  // The files are read one after the other, and must not be replaced in between.
-  const absl::StatusOr<std::string> content_before = ContentOf(folder);
   const std::string path = folder.is_weight_file ? folder.path : WeightsOf(folder, *card);
   std::vector<std::string> notes;
   const absl::StatusOr<Weights> weights = LoadWeightFile(path, &notes);
@@ -148,7 +160,7 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
   }
   absl::StatusOr<std::string> content = ContentOf(folder);
   if (!content.ok()) return content.status();
-  if (content_before.ok() && *content != *content_before) {
+  if (!content_before.ok() || *content != *content_before) {
     return absl::UnavailableError(
         absl::StrCat(folder.path, ": the files have changed while they were read"));
   }

@@ -84,7 +84,12 @@ void ModelManager::Rescan() {
 
 absl::StatusOr<RolledBack> ModelManager::RollBack(std::string_view model) {
   absl::StatusOr<RolledBack> done = versions_.RollBack(model);
-  if (done.ok()) TellChange();
+  if (done.ok()) {
+    TellChange();
+    MutexLock lock(&mutex_);
+    free_later_ = true;
+    changed_.SignalAll();
+  }
   return done;
 }
 
@@ -92,7 +97,7 @@ absl::StatusOr<RolledBack> ModelManager::UndoRollback(std::string_view model) {
   absl::StatusOr<RolledBack> undone = versions_.Undo(model);
   if (undone.ok()) {
     TellChange();
-    Rescan();
+    LookAgain();
   }
   return undone;
 }
@@ -117,9 +122,10 @@ void ModelManager::Live() {
     {
       MutexLock lock(&mutex_);
       const Instant wake = std::min(next, to_free);
-      while (!stopped_ && !asked_ && !look_now_ && clock_->Now() < wake) {
+      while (!stopped_ && !asked_ && !look_now_ && !free_later_ && clock_->Now() < wake) {
         changed_.WaitUntil(&mutex_, wake);
       }
+      free_later_ = false;
       if (stopped_) return;
       asked = std::exchange(asked_, false);
       look_now = std::exchange(look_now_, false);
@@ -165,12 +171,15 @@ void ModelManager::Look(bool asked) {
 }
 
 void ModelManager::FreeDrained() {
-  if (versions_.FreeDrained()) LookAgain();
+  const VersionTable::Freed freed = versions_.FreeDrained();
+  if (freed.any) TellChange();
+  if (freed.came_back) LookAgain();
 }
 
 void ModelManager::LookAgain() {
   MutexLock lock(&mutex_);
   look_now_ = true;
+  changed_.SignalAll();
 }
 
 void ModelManager::NoteScanError(const absl::Status& status) {
@@ -212,7 +221,10 @@ ModelManager::Plan ModelManager::MakePlan(const FoundModels& found, bool asked) 
 
 ModelManager::Outcome ModelManager::VerifyOne(const VersionFolder& folder, bool asked, Plan* plan) {
   const VersionKey key{folder.model, folder.version};
-  switch (versions_.Find(folder)) {
+  // What is still being copied changes from one poll to the next.
+  const auto seen = seen_.find(key);
+  const bool settled = asked || (seen != seen_.end() && seen->second == folder.fingerprint);
+  switch (versions_.Find(folder, settled)) {
     case VersionTable::Known::kServed:
       return Outcome::kServed;
     case VersionTable::Known::kNotServed:
@@ -226,9 +238,7 @@ ModelManager::Outcome ModelManager::VerifyOne(const VersionFolder& folder, bool 
     versions_.SetFailed(key, folder.status);
     return Outcome::kNotServed;
   }
-  // What is still being copied changes from one poll to the next.
-  const auto seen = seen_.find(key);
-  if (!asked && (seen == seen_.end() || seen->second != folder.fingerprint)) {
+  if (!settled) {
     if (++unsettled_[key] == kManyPolls) {
       spdlog::warn("{} is not loaded, because its files have changed in each of {} polls: {}",
                    Describe(key), kManyPolls, Printable(folder.path));

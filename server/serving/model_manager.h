@@ -140,7 +140,8 @@ class ModelManager {
   mutable Mutex mutex_;
   CondVar changed_;
   bool asked_ ABSL_GUARDED_BY(mutex_) = false;
-  bool look_now_ ABSL_GUARDED_BY(mutex_) = false;  // as if it were time
+  bool look_now_ ABSL_GUARDED_BY(mutex_) = false;    // as if it were time
+  bool free_later_ ABSL_GUARDED_BY(mutex_) = false;  // something has a time to be freed
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread thread_;

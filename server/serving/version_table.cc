@@ -103,11 +103,17 @@ absl::StatusOr<RolledBack> VersionTable::RollBack(std::string_view model) {
       }
       to->second.state = State::kServing;
     }
-    ++rollbacks_;
     PutAside(from->first, from->second, /*replaced=*/false);
-    from->second.state = State::kRolledBack;
-    from->second.keep_until = clock_->Now() + options_.rollback_window;
-    from->second.reason = kRolledBack;
+    Entry& entry = from->second;
+    entry.state = State::kRolledBack;
+    entry.keep_until = clock_->Now() + options_.rollback_window;
+    entry.reason = kRolledBack;
+    entry.rollback = ++rollbacks_;
+    if (entry.changed) {  // what is in its folder is held back, and not only what was loaded
+      entry.changed = false;
+      entry.fingerprint.clear();
+      entry.content.clear();
+    }
     spdlog::warn("{} is rolled back by request, and version {} serves", Describe(from->first),
                  Shown(to->first.second));
     TellCounts();
@@ -128,15 +134,21 @@ absl::StatusOr<RolledBack> VersionTable::Undo(std::string_view model) {
   const absl::StatusOr<ServableHandle> current = registry_->Find(model, {});
   if (!current.ok()) return current.status();
   const std::string& name = (*current)->name();
-  // The lowest was rolled back last.
-  const auto found = std::find_if(entries_.begin(), entries_.end(), [&name](const auto& entry) {
-    return entry.first.first == name && entry.second.state == State::kRolledBack;
-  });
+  auto found = entries_.end();  // what was rolled back last
+  for (auto one = entries_.begin(); one != entries_.end(); ++one) {
+    if (one->first.first != name || one->second.state != State::kRolledBack) continue;
+    if (found == entries_.end() || one->second.rollback > found->second.rollback) found = one;
+  }
   if (found == entries_.end()) {
     return absl::FailedPreconditionError(
         absl::StrCat("no version of model ", Shown(name), " is rolled back"));
   }
   const VersionKey key = found->first;
+  if (options_.policy.most == 1 && VersionOrder()(key.second, (*current)->version())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(Describe(key), " stays rolled back, because the higher version ",
+                     Shown((*current)->version()), " serves"));
+  }
   Entry& entry = found->second;
   if (entry.servable == nullptr) {
     entries_.erase(found);
@@ -178,7 +190,10 @@ void VersionTable::KeepWhatIsGone(bool asked, FoundModels* found) {
     const bool missing = !there.contains(key) && !found->unreadable.contains(key.first);
     if (entry.state == State::kRolledBack) {
       // Without a folder there is nothing to keep from being served.
-      if (missing && (entry.missed || asked)) entry.state = State::kDraining;
+      if (missing && (entry.missed || asked)) {
+        entry.state = State::kDraining;
+        entry.reason.clear();
+      }
     } else if (missing && !entry.missed && !asked) {
       found->versions.push_back(
           {.model = key.first, .version = key.second, .fingerprint = entry.fingerprint});
@@ -191,17 +206,18 @@ void VersionTable::KeepWhatIsGone(bool asked, FoundModels* found) {
             });
 }
 
-VersionTable::Known VersionTable::Find(const VersionFolder& folder) {
+VersionTable::Known VersionTable::Find(const VersionFolder& folder, bool settled) {
   bool look_at_files = false;
   {
     MutexLock lock(&mutex_);
-    const Known known = FindLocked(folder, &look_at_files);
+    const Known known = FindLocked(folder, settled, &look_at_files);
     if (!look_at_files) return known;
   }
   return CheckUnchanged(folder);
 }
 
-VersionTable::Known VersionTable::FindLocked(const VersionFolder& folder, bool* look_at_files) {
+VersionTable::Known VersionTable::FindLocked(const VersionFolder& folder, bool settled,
+                                             bool* look_at_files) {
   const VersionKey key{folder.model, folder.version};
   const auto found = entries_.find(key);
   if (found == entries_.end()) return Known::kToBeLoaded;
@@ -225,7 +241,7 @@ VersionTable::Known VersionTable::FindLocked(const VersionFolder& folder, bool* 
       *look_at_files = true;
       return Known::kServed;
     case State::kRolledBack:
-      *look_at_files = folder.status.ok() && !same;
+      *look_at_files = folder.status.ok() && !same && settled;
       return Known::kNotServed;
     case State::kServing:
       *look_at_files = !entry.missed;
@@ -239,7 +255,9 @@ VersionTable::Known VersionTable::CheckUnchanged(const VersionFolder& folder) {
   bool looked_at = false;
   {
     MutexLock lock(&mutex_);
-    looked_at = entries_[key].fingerprint == folder.fingerprint;
+    const auto found = entries_.find(key);
+    if (found == entries_.end()) return Known::kToBeLoaded;  // its rollback was undone
+    looked_at = found->second.fingerprint == folder.fingerprint;
   }
   absl::StatusOr<std::string> content = "";
   if (!folder.status.ok()) {
@@ -251,7 +269,9 @@ VersionTable::Known VersionTable::CheckUnchanged(const VersionFolder& folder) {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return Known::kToBeLoaded;  // its rollback was undone
   Entry& entry = found->second;
+  if (entry.state == State::kRolledBack && !content.ok()) return Known::kNotServed;
   if (!looked_at && content.ok()) {
+    if (entry.content.empty()) entry.content = *content;
     entry.changed = *content != entry.content;
     entry.fingerprint = folder.fingerprint;
   }
@@ -380,7 +400,8 @@ bool VersionTable::Withdraw(const WantedVersions& versions, const FoundModels& f
   return true;
 }
 
-bool VersionTable::FreeDrained() {
+VersionTable::Freed VersionTable::FreeDrained() {
+  Freed freed;
   std::vector<std::pair<VersionKey, ServableHandle>> done;
   {
     MutexLock lock(&mutex_);
@@ -388,6 +409,7 @@ bool VersionTable::FreeDrained() {
     for (auto& [key, entry] : entries_) {
       if (entry.state == State::kStandby && now >= entry.keep_until) {
         entry.state = State::kDraining;
+        freed.any = true;
       }
       const bool is_to_go = entry.state == State::kDraining ||
                             (entry.state == State::kRolledBack && now >= entry.keep_until);
@@ -396,7 +418,6 @@ bool VersionTable::FreeDrained() {
       }
     }
   }
-  bool came_back = false;
   for (const auto& [key, servable] : done) {
     if (servable != nullptr) {
       dispatcher_->RemoveQueue(servable->queue());
@@ -406,10 +427,12 @@ bool VersionTable::FreeDrained() {
     MutexLock lock(&mutex_);
     const auto found = entries_.find(key);
     if (found == entries_.end() || found->second.state != State::kDraining) continue;
-    came_back |= found->second.came_back;
+    freed.any = true;
+    freed.came_back |= found->second.came_back;
     entries_.erase(found);
+    TellCounts();
   }
-  return came_back;
+  return freed;
 }
 
 Instant VersionTable::NextToFree() const {
@@ -417,8 +440,8 @@ Instant VersionTable::NextToFree() const {
   const Instant soon = clock_->Now() + kDrainingInterval;
   Instant next = Instant::InfiniteFuture();
   for (const auto& [key, entry] : entries_) {
-    if (entry.servable == nullptr) continue;
     if (entry.state == State::kDraining) next = std::min(next, soon);
+    if (entry.servable == nullptr) continue;
     if (entry.state == State::kStandby || entry.state == State::kRolledBack) {
       next = std::min(next, std::max(entry.keep_until, soon));
     }

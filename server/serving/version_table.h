@@ -89,7 +89,7 @@ class VersionTable {
 
   // Lets the version that was rolled back last serve again: at once if it is still loaded, or else
   // after the next look. Does not block. Errors as RollBack; FAILED_PRECONDITION: no version of the
-  // model is rolled back.
+  // model is rolled back, or only one is to serve and a higher one serves already.
   absl::StatusOr<RolledBack> Undo(std::string_view model) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Says that the name of the only version may change, and that requests which name no model follow
@@ -113,8 +113,9 @@ class VersionTable {
     kToBeLoaded,
   };
   // What stands by or drains is served again if its folder is as it was loaded. Compares the files
-  // of versions that serve with what was loaded; blocks while it reads them.
-  Known Find(const VersionFolder& folder) ABSL_LOCKS_EXCLUDED(mutex_);
+  // of versions that serve or are rolled back with what was loaded; blocks while it reads them.
+  // `settled` says that they are not being written.
+  Known Find(const VersionFolder& folder, bool settled) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void SetLoading(const VersionKey& key, const std::string& fingerprint)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -129,9 +130,12 @@ class VersionTable {
   // began.
   bool Withdraw(const WantedVersions& versions, const FoundModels& found)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Frees the queues and engines of what has no request left. Returns true if a version has been
-  // freed that is to be loaded again.
-  bool FreeDrained() ABSL_LOCKS_EXCLUDED(mutex_);
+  struct Freed {
+    bool any = false;        // a version has another state, or is forgotten
+    bool came_back = false;  // one of them is to be loaded again
+  };
+  // Frees the queues and engines of what has no request left.
+  Freed FreeDrained() ABSL_LOCKS_EXCLUDED(mutex_);
   // Returns when FreeDrained should be called.
   Instant NextToFree() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -147,13 +151,15 @@ class VersionTable {
     std::string fingerprint;  // of the files that were loaded, that failed, or that were looked at
     std::string content;      // see ContentOf; once it serves
     Instant keep_until;       // while it stands by or is rolled back
+    // The number of the rollback, while it is rolled back.
+    std::uint64_t rollback = 0;
     ServableHandle servable;  // while it is loaded
   };
   using Entries = std::map<VersionKey, Entry, VersionKeyOrder>;
 
   absl::Status Publish(const VersionKey& key, const ServableHandle& servable)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Known FindLocked(const VersionFolder& folder, bool* look_at_files)
+  Known FindLocked(const VersionFolder& folder, bool settled, bool* look_at_files)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Looks at the files of a version that serves or is rolled back.
   Known CheckUnchanged(const VersionFolder& folder) ABSL_LOCKS_EXCLUDED(mutex_);

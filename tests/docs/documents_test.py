@@ -64,7 +64,9 @@ class CommandTest(unittest.TestCase):
         self.ran = 0
 
     def test_commands_run(self):
-        with Server() as server, tempfile.TemporaryDirectory() as scratch:
+        # Both versions, so that there is one to roll back to.
+        several = Server("--model-control=on", "--model-versions=all", model=os.path.join(SOURCE, "models/mnist"))
+        with several as server, tempfile.TemporaryDirectory() as scratch:
             for name in ("data", "models", "protos"):
                 os.symlink(os.path.join(SOURCE, name), os.path.join(scratch, name))
             with open(os.path.join(scratch, "times.txt"), "w", encoding="utf-8") as file:
@@ -207,7 +209,7 @@ class ReadmeTest(unittest.TestCase):
     def test_the_output_shown_is_the_output(self):
         commands_shown = [(command, lines) for command, lines in self.shown() if command.startswith("hellocnn ")]
         self.assertEqual(len(commands_shown), 4)
-        with Server() as server:
+        with Server(model=os.path.join(SOURCE, "models/mnist/2")) as server:
             for command, lines in commands_shown:
                 with self.subTest(command=command):
                     run = subprocess.run(

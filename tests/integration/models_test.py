@@ -557,9 +557,9 @@ class WatchTest(ModelsTest):
         self.assertEqual([command.split()[0] for command in commands], ["cp", "mv", "mv"])
         here = os.path.dirname(self.root)
         self.add("mnist", 1)
-        self.write(os.path.join(here, "new-version"), 2)
+        self.write(os.path.join(here, "new-version"), 3)
         with Server(self.POLL, model=self.path("mnist")) as server, server.channel() as channel:
-            for command, version in zip(commands, "121"):
+            for command, version in zip(commands, "131"):
                 subprocess.run(shlex.split(command), cwd=here, check=True)
                 self.wait_for(f"version {version} after {command}", lambda v=version: self.current(channel) == {("mnist", v)})
                 self.check_answer(self.classify(channel), version)

@@ -45,8 +45,10 @@ class TrainTest(unittest.TestCase):
         write_small_mnist(self.data)
 
     def command(self, output, *flags):
-        return [TRAIN, f"--data={self.data}", f"--output={self.folder / output}", "--validation-size=160",
-                "--epochs=4", "--search-epochs=1", *flags]
+        given = {flag.split("=")[0] for flag in flags}
+        usual = ["--validation-size=160", "--epochs=4", "--search-epochs=1"]
+        return [TRAIN, *([] if "--data" in given else [f"--data={self.data}"]), f"--output={self.folder / output}",
+                *(flag for flag in usual if flag.split("=")[0] not in given), *flags]
 
     def run_train(self, output, *flags):
         return subprocess.run(self.command(output, *flags), capture_output=True, text=True, timeout=240)

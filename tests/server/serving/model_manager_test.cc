@@ -639,5 +639,51 @@ TEST_F(ModelManagerTest, RolledBackVersionWithoutAFolderIsForgotten) {
   EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
 }
 
+TEST_F(ModelManagerTest, UndoTakesWhatWasRolledBackLast) {
+  folders_.Add("mnist/1");
+  ASSERT_TRUE(Start("mnist", "latest", absl::Hours(1)).ok());
+  folders_.Add("mnist/2");
+  Look();
+  ASSERT_TRUE(manager_->RollBack("").ok());
+  folders_.Add("mnist/4");
+  Look(2);
+  // Version 2 is below the one that serves now.
+  const absl::Status status = manager_->UndoRollback("").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the higher version 4 serves"));
+  const absl::StatusOr<RolledBack> done = manager_->RollBack("");
+  ASSERT_TRUE(done.ok()) << done.status();
+  EXPECT_EQ(done->to, "1");
+  const absl::StatusOr<RolledBack> undone = manager_->UndoRollback("");
+  ASSERT_TRUE(undone.ok()) << undone.status();
+  EXPECT_EQ(undone->to, "4");
+  EXPECT_EQ(Current(), "4");
+}
+
+TEST_F(ModelManagerTest, WritingTheSameFilesAgainDoesNotEndARollback) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  ASSERT_TRUE(Start("mnist", "all").ok());
+  ASSERT_TRUE(manager_->RollBack("").ok());
+  const std::string card = folders_.Read("mnist/2/model_card.json");
+  Look(2, /*asked=*/false);
+  folders_.Write("mnist/2/model_card.json", card.substr(0, 100));
+  Look(1, /*asked=*/false);
+  folders_.Write("mnist/2/model_card.json", card);
+  Look(4, /*asked=*/false);
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", HasSubstr("mnist/2 rolled back")));
+}
+
+TEST_F(ModelManagerTest, ThreadFreesWhatIsRolledBackWithoutLooking) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  ASSERT_TRUE(Start("mnist", "all", absl::Milliseconds(1)).ok());
+  ASSERT_TRUE(manager_->Watch().ok());
+  ASSERT_TRUE(manager_->RollBack("").ok());
+  while (told_.unloaded().empty()) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_THAT(told_.unloaded(), ElementsAre("mnist/2"));
+  EXPECT_EQ(told_.versions(), std::make_pair(1, 0));
+}
+
 }  // namespace
 }  // namespace hellocnn::server
