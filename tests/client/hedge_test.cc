@@ -143,8 +143,8 @@ TEST(Hedge, LastFailureIsTheAnswer) {
   const Client client = Hedging(server, reports, kSoon);
   EXPECT_EQ(client.Classify({Uniform(4)}).status().code(), absl::StatusCode::kInternal);
   const std::vector<CallReport> reported = reports.WaitFor(2);
-  EXPECT_FALSE(reported[0].decisive);
-  EXPECT_TRUE(reported[1].decisive);
+  // They end at the same time on two threads, which may report in any order.
+  EXPECT_NE(reported[0].decisive, reported[1].decisive);
 }
 
 TEST(Hedge, FailureBeforeTheHedgeIsTheAnswer) {
