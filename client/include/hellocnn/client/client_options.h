@@ -58,8 +58,8 @@ struct HedgeOptions {
 
 // Describes an attempt of a call that has ended. It is reported before the caller gets the result.
 struct CallReport {
-  // "Classify", "ClassifyStream", "GetModel", "ListModels", "RollBack", "UndoRollback", "PollModels"
-  // or "Check".
+  // "Classify", "ClassifyStream", "GetModel", "ListModels", "RollBack", "UndoRollback",
+  // "PollModels" or "Check".
   const char* method = "";
   absl::Status status;
   absl::Duration duration;  // from the start of this attempt
