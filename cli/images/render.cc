@@ -27,10 +27,10 @@ std::string Repeat(const std::string& what, int times) {
 }
 
 // Returns the labels for a terminal.
-std::vector<std::string> Printable(const std::vector<std::string>& labels) {
+std::vector<std::string> PrintableLabels(const std::vector<std::string>& labels) {
   std::vector<std::string> printable;
   printable.reserve(labels.size());
-  for (const std::string& label : labels) printable.push_back(hellocnn::Printable(label));
+  for (const std::string& label : labels) printable.push_back(Printable(label));
   return printable;
 }
 
@@ -99,7 +99,7 @@ std::vector<int> Ranking(const client::Prediction& prediction) {
 
 std::string Bars(const client::Prediction& prediction, const std::vector<std::string>& raw_labels,
                  int top, Style style) {
-  const std::vector<std::string> labels = Printable(raw_labels);
+  const std::vector<std::string> labels = PrintableLabels(raw_labels);
   const std::vector<int> ranking = Ranking(prediction);
   std::size_t widest = 1;
   for (const std::string& label : labels) widest = std::max(widest, label.size());
@@ -131,7 +131,7 @@ std::string ProgressLine(std::int64_t done, std::int64_t total, absl::Duration e
 }
 
 std::string Render(const ConfusionMatrix& matrix, const std::vector<std::string>& raw_labels) {
-  const std::vector<std::string> labels = Printable(raw_labels);
+  const std::vector<std::string> labels = PrintableLabels(raw_labels);
   if (matrix.size() > kWidestMatrix) return RenderAsList(matrix, labels);
   std::size_t widest_label = 0;
   for (const std::string& label : labels) widest_label = std::max(widest_label, label.size());

@@ -385,9 +385,10 @@ bool VersionTable::Withdraw(const WantedVersions& versions, const FoundModels& f
       SetReason(key, entry, *std::move(reason));
       continue;
     }
+    const VersionKey& own = key;  // Clang 14 captures no structured binding
     const bool replaced = std::any_of(
-        versions.wanted.begin(), versions.wanted.end(), [&key](const VersionKey& other) {
-          return other.first == key.first && VersionOrder()(key.second, other.second);
+        versions.wanted.begin(), versions.wanted.end(), [&own](const VersionKey& other) {
+          return other.first == own.first && VersionOrder()(own.second, other.second);
         });
     PutAside(key, entry, replaced);
     spdlog::info("{} is withdrawn, and finishes its requests", Describe(key));

@@ -79,16 +79,16 @@ class HealthServiceTest : public ::testing::TestWithParam<std::string> {
   Lifecycle lifecycle_;
   // Whether "mnist" is served, and version 2 of it, "a/versions/b" and nothing else is known.
   std::atomic<bool> mnist_served_{true};
-  HealthService health_{{"pkg.Service"},
-                        &lifecycle_,
-                        [this](std::string_view name,
-                               std::string_view version) -> std::optional<bool> {
-                          if (name == "mnist" && (version.empty() || version == "2")) {
-                            return mnist_served_.load();
-                          }
-                          if (name == "a/versions/b" && version.empty()) return true;
-                          return std::nullopt;
-                        }};
+  HealthService health_{
+      {"pkg.Service"},
+      &lifecycle_,
+      [this](std::string_view name, std::string_view version) -> std::optional<bool> {
+        if (name == "mnist" && (version.empty() || version == "2")) {
+          return mnist_served_.load();
+        }
+        if (name == "a/versions/b" && version.empty()) return true;
+        return std::nullopt;
+      }};
   const std::unique_ptr<Transport> transport_ =
       testing::StartTransport(GetParam(), {health_.Describe()});
   std::thread threads_[2];
