@@ -92,7 +92,7 @@ void PrintJson(const Options& options, const CreatedVersion& created) {
 // Returns what was measured, in words.
 std::string AccuracyInWords(const Options& options, const CreatedVersion& created) {
   if (!created.accuracy.has_value()) return "not measured, so the card claims none";
-  const std::string counts =
+  std::string counts =
       absl::StrFormat("%s of %s images right, %.2f%%", load::Grouped(created.accuracy->correct),
                       load::Grouped(created.accuracy->images), 100 * created.accuracy->share());
   if (created.is_of_test_set) return counts;

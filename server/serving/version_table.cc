@@ -49,7 +49,7 @@ bool MayPass(absl::StatusCode code) {
 
 // Sets the reason, which may be empty, and logs one that is new.
 template <typename Entry>
-void SetReason(const VersionKey& key, Entry& entry, std::string reason) {
+void SetReason(const VersionKey& key, Entry& entry, const std::string& reason) {
   if (entry.reason == reason) return;
   const char* const what = entry.state == State::kServing ? "needs attention" : "cannot be served";
   if (reason.empty()) {
@@ -57,7 +57,7 @@ void SetReason(const VersionKey& key, Entry& entry, std::string reason) {
   } else {
     spdlog::error("{} {}: {}", Describe(key), what, Printable(reason));
   }
-  entry.reason = std::move(reason);
+  entry.reason = reason;
 }
 
 }  // namespace
@@ -321,9 +321,10 @@ absl::Status VersionTable::SetServing(const VersionKey& key, ServableHandle serv
   MutexLock lock(&mutex_);
   if (absl::Status status = Publish(key, servable); !status.ok()) return status;
   Entry& entry = entries_[key];
+  std::string content = servable->content();
   entry = {.state = State::kServing,
            .fingerprint = entry.fingerprint,
-           .content = servable->content(),
+           .content = std::move(content),
            .servable = std::move(servable)};
   TellCounts();
   return absl::OkStatus();
@@ -380,9 +381,9 @@ bool VersionTable::Withdraw(const WantedVersions& versions, const FoundModels& f
   if (rollbacks_ != versions.rollbacks) return false;
   for (auto& [key, entry] : entries_) {
     if (entry.state != State::kServing || versions.wanted.contains(key)) continue;
-    std::optional<std::string> reason = WhyItStays(key, entry, versions, found);
+    const std::optional<std::string> reason = WhyItStays(key, entry, versions, found);
     if (reason.has_value()) {
-      SetReason(key, entry, *std::move(reason));
+      SetReason(key, entry, *reason);
       continue;
     }
     const VersionKey& own = key;  // Clang 14 captures no structured binding
