@@ -419,9 +419,8 @@ TEST(Client, ListsTheModels) {
   EXPECT_TRUE(current.is_current && current.is_default);
   std::vector<std::string> states;
   for (const ModelStatus& status : *models) states.push_back(ToString(status.state));
-  EXPECT_THAT(states,
-              ElementsAre("FAILED", "SERVING", "UNKNOWN", "LOADING", "DRAINING", "STANDBY",
-                          "ROLLED_BACK", "UNKNOWN"));
+  EXPECT_THAT(states, ElementsAre("FAILED", "SERVING", "UNKNOWN", "LOADING", "DRAINING", "STANDBY",
+                                  "ROLLED_BACK", "UNKNOWN"));
 }
 
 TEST(Client, ListingModelsFailsAsOtherCallsDo) {
