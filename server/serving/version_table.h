@@ -37,7 +37,7 @@ struct VersionKeyOrder {
   }
 };
 
-// Returns "model 'mnist', version '2'".
+// Returns "model mnist, version 2", escaped for people.
 std::string Describe(const VersionKey& key);
 
 // What one look at the folders wants.
@@ -52,7 +52,7 @@ struct WantedVersions {
 struct RolledBack {
   std::string model;
   std::string from;  // the version that served before
-  std::string to;    // the version that serves now, or that is loaded now
+  std::string to;    // the version that serves now, or, if it is freed, after the next look
 };
 
 // Holds the state of each version, and changes the registry with it. A version is
@@ -60,8 +60,8 @@ struct RolledBack {
 //   loading      until it serves or has failed;
 //   serving      in the registry;
 //   standing by  replaced by a higher version, and loaded for the rollback window; one of a model;
-//   rolled back  withdrawn by request, and not served again before its content changes or the
-//                request is undone; loaded for the rollback window;
+//   rolled back  withdrawn by request, and not served again before its content changes, its folder
+//                is removed, or the request is undone; loaded for the rollback window;
 //   draining     withdrawn, until its last request has ended;
 //   failed       it should be served, and cannot be.
 //

@@ -3,16 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "tests/testing/model_folders.h"
-#include "tests/testing/quiet_events.h"
-#include "tests/testing/recording_events.h"
+#include "tests/server/serving/model_manager_fixture.h"
 
 namespace hellocnn::server {
 namespace {
@@ -20,62 +17,6 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-// The shipped model in folders, on real workers and the real SIMD engine. The manager looks when
-// the test lets it.
-class ModelManagerTest : public ::testing::Test {
- protected:
-  ModelManagerTest()
-      : dispatcher_(BatchDispatcher::Start(2, 4, &told_, Clock::Monotonic()).value()),
-        loader_({.engine = "simd", .queue = {.max_batch_size = 4}}, dispatcher_.get(), &told_,
-                Clock::Monotonic(), [this] { return stop_.load(); }) {
-    dispatcher_->pool().Attach(&events_);
-  }
-  ~ModelManagerTest() override {
-    stop_ = true;
-    if (manager_ != nullptr) manager_->Stop();
-  }
-
-  absl::Status Start(const std::string& folder, const std::string& policy = "latest",
-                     absl::Duration rollback_window = absl::ZeroDuration()) {
-    manager_ = std::make_unique<ModelManager>(
-        ModelManager::Options{.path = folders_.Path(folder),
-                              .policy = VersionPolicy::Parse(policy).value(),
-                              .rollback_window = rollback_window},
-        &loader_, &registry_, dispatcher_.get(), &told_, Clock::Monotonic());
-    return manager_->Start([] { return absl::OkStatus(); });
-  }
-
-  // "name/version state", and the reason if there is one.
-  std::vector<std::string> List() const {
-    static constexpr const char* kStates[] = {"loading",     "serving",  "standby",
-                                              "rolled back", "draining", "failed"};
-    std::vector<std::string> list;
-    for (const ModelStatus& status : manager_->List()) {
-      list.push_back(status.name + "/" + status.version + " " +
-                     kStates[static_cast<int>(status.state)] +
-                     (status.reason.empty() ? "" : ": " + status.reason));
-    }
-    return list;
-  }
-  // Lets the manager look as often, each time as if it had been asked to, unless `asked` is false.
-  void Look(int times = 1, bool asked = true) {
-    for (int i = 0; i < times; ++i) manager_->Look(asked);
-  }
-  std::string Current(const std::string& model = "") {
-    const absl::StatusOr<ServableHandle> servable = registry_.Find(model, "");
-    return servable.ok() ? (*servable)->version() : std::string(servable.status().message());
-  }
-
-  const testing::ModelFolders folders_;
-  testing::QuietEvents events_;
-  testing::RecordingEvents told_{/*accepts=*/false};
-  std::atomic<bool> stop_{false};
-  std::unique_ptr<BatchDispatcher> dispatcher_;
-  ModelLoader loader_;
-  ModelRegistry registry_;
-  std::unique_ptr<ModelManager> manager_;
-};
 
 TEST_F(ModelManagerTest, HighestVersionThatCanBeServedIsServed) {
   folders_.Add("mnist/1");
@@ -528,161 +469,6 @@ TEST_F(ModelManagerTest, ModelWithoutAGoodVersionServesItsLastOneOn) {
   Look(2);
   EXPECT_THAT(List(), Contains(HasSubstr("a/1 serving: it is not in the folder any more")));
   EXPECT_EQ(Current("a"), "1");
-}
-
-TEST_F(ModelManagerTest, VersionThatIsReplacedStandsByForTheRollbackWindow) {
-  folders_.Add("mnist/1");
-  ASSERT_TRUE(Start("mnist", "latest", absl::Hours(1)).ok());
-  folders_.Add("mnist/2");
-  Look(3);
-  EXPECT_THAT(List(), ElementsAre("mnist/1 standby", "mnist/2 serving"));
-  EXPECT_THAT(told_.unloaded(), ElementsAre());
-  EXPECT_FALSE(registry_.Find("mnist", "1").ok());
-  // Only one version of a model stands by.
-  folders_.Add("mnist/3");
-  Look(3);
-  EXPECT_THAT(List(), ElementsAre("mnist/2 standby", "mnist/3 serving"));
-  EXPECT_THAT(told_.unloaded(), ElementsAre("mnist/1"));
-  // The version that stands by takes over without being loaded again.
-  folders_.Remove("mnist/3");
-  Look();
-  EXPECT_EQ(Current(), "2");
-  Look();
-  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
-  EXPECT_THAT(told_.unloaded(), ElementsAre("mnist/1", "mnist/3"));
-}
-
-TEST_F(ModelManagerTest, RollbackWindowEnds) {
-  folders_.Add("mnist/1");
-  ASSERT_TRUE(Start("mnist", "latest", absl::Nanoseconds(1)).ok());
-  folders_.Add("mnist/2");
-  Look(2);
-  EXPECT_THAT(List(), ElementsAre("mnist/2 serving"));
-  const absl::Status status = manager_->RollBack("").status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("--rollback-window"));
-  EXPECT_EQ(Current(), "2");
-}
-
-TEST_F(ModelManagerTest, RollbackServesTheVersionBeforeAtOnceAndForGood) {
-  folders_.Add("mnist/1");
-  ASSERT_TRUE(Start("mnist", "latest", absl::Hours(1)).ok());
-  folders_.Add("mnist/2");
-  Look();
-  const absl::StatusOr<RolledBack> done = manager_->RollBack("mnist");
-  ASSERT_TRUE(done.ok()) << done.status();
-  EXPECT_EQ(done->model + " " + done->from + " " + done->to, "mnist 2 1");
-  EXPECT_EQ(Current(), "1");
-  EXPECT_EQ(told_.versions(), std::make_pair(1, 0));
-  Look(3);
-  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", HasSubstr("mnist/2 rolled back: it was")));
-  EXPECT_EQ(Current(), "1");
-  // There is nothing before version 1.
-  EXPECT_EQ(manager_->RollBack("").status().code(), absl::StatusCode::kFailedPrecondition);
-  // Files that look new but are the same do not bring it back.
-  folders_.Write("mnist/2/model_card.json", folders_.Read("mnist/2/model_card.json"));
-  Look(3);
-  EXPECT_EQ(Current(), "1");
-  // The next version does not care.
-  folders_.Add("mnist/3");
-  Look(2);
-  EXPECT_EQ(Current(), "3");
-}
-
-TEST_F(ModelManagerTest, RollbackCanBeUndone) {
-  folders_.Add("mnist/1");
-  ASSERT_TRUE(Start("mnist", "latest", absl::Hours(1)).ok());
-  EXPECT_EQ(manager_->UndoRollback("").status().code(), absl::StatusCode::kFailedPrecondition);
-  folders_.Add("mnist/2");
-  Look();
-  ASSERT_TRUE(manager_->RollBack("").ok());
-  const absl::StatusOr<RolledBack> undone = manager_->UndoRollback("");
-  ASSERT_TRUE(undone.ok()) << undone.status();
-  EXPECT_EQ(undone->from + " " + undone->to, "1 2");
-  EXPECT_EQ(Current(), "2");
-  Look(3);
-  EXPECT_THAT(List(), ElementsAre("mnist/1 standby", "mnist/2 serving"));
-}
-
-TEST_F(ModelManagerTest, RolledBackVersionIsFreedAndCanStillBeUndone) {
-  folders_.Add("mnist/1");
-  folders_.Add("mnist/2");
-  ASSERT_TRUE(Start("mnist", "all").ok());
-  ASSERT_TRUE(manager_->RollBack("").ok());
-  Look(3);
-  EXPECT_THAT(told_.unloaded(), ElementsAre("mnist/2"));
-  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", HasSubstr("mnist/2 rolled back")));
-  ASSERT_TRUE(manager_->UndoRollback("mnist").ok());
-  Look(2);
-  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", "mnist/2 serving"));
-}
-
-TEST_F(ModelManagerTest, NewContentOfARolledBackVersionIsServed) {
-  folders_.Add("mnist/1");
-  folders_.Add("mnist/2");
-  ASSERT_TRUE(Start("mnist", "all").ok());
-  ASSERT_TRUE(manager_->RollBack("").ok());
-  folders_.Write("mnist/2/model_card.json", folders_.Read("mnist/2/model_card.json") + " ");
-  Look(4);
-  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", "mnist/2 serving"));
-}
-
-TEST_F(ModelManagerTest, RolledBackVersionWithoutAFolderIsForgotten) {
-  folders_.Add("mnist/1");
-  folders_.Add("mnist/2");
-  ASSERT_TRUE(Start("mnist", "all", absl::Hours(1)).ok());
-  ASSERT_TRUE(manager_->RollBack("").ok());
-  folders_.Remove("mnist/2");
-  Look(1, /*asked=*/false);
-  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", HasSubstr("mnist/2 rolled back")));
-  Look(3, /*asked=*/false);
-  EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
-}
-
-TEST_F(ModelManagerTest, UndoTakesWhatWasRolledBackLast) {
-  folders_.Add("mnist/1");
-  ASSERT_TRUE(Start("mnist", "latest", absl::Hours(1)).ok());
-  folders_.Add("mnist/2");
-  Look();
-  ASSERT_TRUE(manager_->RollBack("").ok());
-  folders_.Add("mnist/4");
-  Look(2);
-  // Version 2 is below the one that serves now.
-  const absl::Status status = manager_->UndoRollback("").status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("the higher version 4 serves"));
-  const absl::StatusOr<RolledBack> done = manager_->RollBack("");
-  ASSERT_TRUE(done.ok()) << done.status();
-  EXPECT_EQ(done->to, "1");
-  const absl::StatusOr<RolledBack> undone = manager_->UndoRollback("");
-  ASSERT_TRUE(undone.ok()) << undone.status();
-  EXPECT_EQ(undone->to, "4");
-  EXPECT_EQ(Current(), "4");
-}
-
-TEST_F(ModelManagerTest, WritingTheSameFilesAgainDoesNotEndARollback) {
-  folders_.Add("mnist/1");
-  folders_.Add("mnist/2");
-  ASSERT_TRUE(Start("mnist", "all").ok());
-  ASSERT_TRUE(manager_->RollBack("").ok());
-  const std::string card = folders_.Read("mnist/2/model_card.json");
-  Look(2, /*asked=*/false);
-  folders_.Write("mnist/2/model_card.json", card.substr(0, 100));
-  Look(1, /*asked=*/false);
-  folders_.Write("mnist/2/model_card.json", card);
-  Look(4, /*asked=*/false);
-  EXPECT_THAT(List(), ElementsAre("mnist/1 serving", HasSubstr("mnist/2 rolled back")));
-}
-
-TEST_F(ModelManagerTest, ThreadFreesWhatIsRolledBackWithoutLooking) {
-  folders_.Add("mnist/1");
-  folders_.Add("mnist/2");
-  ASSERT_TRUE(Start("mnist", "all", absl::Milliseconds(1)).ok());
-  ASSERT_TRUE(manager_->Watch().ok());
-  ASSERT_TRUE(manager_->RollBack("").ok());
-  while (told_.unloaded().empty()) absl::SleepFor(absl::Milliseconds(1));
-  EXPECT_THAT(told_.unloaded(), ElementsAre("mnist/2"));
-  EXPECT_EQ(told_.versions(), std::make_pair(1, 0));
 }
 
 }  // namespace
