@@ -8,7 +8,7 @@ import unittest
 
 import grpc
 
-from testbed import SLOW_ENGINE, Server, code_of, image, metric_sum, pb, request, stub
+from testbed import SLOW_ENGINE, Server, code_of, image, metric_sum, pb, request, stub, wait_until
 
 OK = grpc.StatusCode.OK
 
@@ -22,17 +22,20 @@ SLOW = [
 ]
 
 
-def occupy(service, calls=5):
-    """Queues enough for the one worker of a SLOW server to be busy for seconds; returns the futures."""
-    return [service.Classify.future(request(1024), timeout=240) for _ in range(calls)]
+def occupy(server, service, calls=5):
+    """Keeps the one worker of a SLOW server busy for seconds. Returns the futures, when the server has all in its queue.
+
+    By then it has computed a part, so that it knows what an image costs."""
+    busy = [service.Classify.future(request(1024), timeout=240) for _ in range(calls)]
+    wait_until(lambda: metric_sum(server.metrics(), "hellocnn_images_accepted_total") == calls * 1024, "all are queued")
+    wait_until(lambda: metric_sum(server.metrics(), "hellocnn_batch_size_sum") > 0, "a part is computed")
+    return busy
 
 
 class DeadlineTest(unittest.TestCase):
     def test_a_request_that_would_be_late_is_rejected_at_once_and_never_computed(self):
         with Server(*SLOW) as server, server.channel(1) as behind, server.channel(2) as ahead:
-            busy = occupy(stub(ahead))
-            # The first of them is answered: the others are queued, and what comes now is behind them.
-            busy[0].result(timeout=240)
+            busy = occupy(server, stub(ahead))
             late = [stub(behind).Classify.future(request(8), timeout=0.5) for _ in range(10)]
             self.assertEqual({code_of(call) for call in late}, {grpc.StatusCode.RESOURCE_EXHAUSTED})
             for call in late:
@@ -47,8 +50,7 @@ class DeadlineTest(unittest.TestCase):
 
     def test_a_stream_request_has_a_timeout_of_its_own(self):
         with Server(*SLOW) as server, server.channel() as channel:
-            busy = occupy(stub(channel))
-            busy[0].result(timeout=240)
+            busy = occupy(server, stub(channel))
             late = pb.ClassifyStreamRequest(id=1, images=image())
             late.timeout.FromMilliseconds(100)
             patient = pb.ClassifyStreamRequest(id=2, images=image())
@@ -68,8 +70,7 @@ class DeadlineTest(unittest.TestCase):
 class CancellationTest(unittest.TestCase):
     def test_a_cancelled_request_is_never_computed(self):
         with Server(*SLOW) as server, server.channel(1) as behind, server.channel(2) as ahead:
-            busy = occupy(stub(ahead))
-            busy[0].result(timeout=240)
+            busy = occupy(server, stub(ahead))
             doomed = [stub(behind).Classify.future(request(8), timeout=240) for _ in range(10)]
             time.sleep(0.05)  # lets them reach the queue; were they cancelled before, the test would still hold
             for call in doomed:
