@@ -15,6 +15,7 @@
 #include <dlfcn.h>
 #include <grpc/grpc.h>
 #include <grpcpp/alarm.h>
+#include <grpcpp/server.h>
 #include <sanitizer/tsan_interface.h>
 
 #include <array>
@@ -74,6 +75,9 @@ Run Acquiring(Run run) {
   Fail("more kinds of callbacks than", "kKinds");
 }
 
+// Stands for all operations together.
+char operations;
+
 grpc_event Acquired(const grpc_event& event) {
   if (event.type == GRPC_OP_COMPLETE) __tsan_acquire(event.tag);
   return event;
@@ -89,6 +93,7 @@ bool grpc_cq_begin_op(grpc_completion_queue* queue, void* tag) {
     functor->functor_run = Acquiring(functor->functor_run);
   }
   __tsan_release(tag);
+  __tsan_release(&operations);
   return original(queue, tag);
 }
 
@@ -104,6 +109,13 @@ extern "C" grpc_event grpc_completion_queue_pluck(grpc_completion_queue* queue, 
   static auto* const original =
       Original<grpc_event(grpc_completion_queue*, void*, gpr_timespec, void*)>(__func__);
   return Acquired(original(queue, tag, deadline, reserved));
+}
+
+// A server has waited for its handlers, each of which ends by sending a status.
+void grpc::Server::Wait() {
+  static auto* const original = Original<void(Server*)>("_ZN4grpc6Server4WaitEv");
+  original(this);
+  __tsan_acquire(&operations);
 }
 
 // The alarm that calls a function is no operation on a completion queue.
