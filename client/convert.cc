@@ -45,6 +45,13 @@ const char* Advice(const std::string& message) {
   return "check the address and that the server runs and is ready, then retry";
 }
 
+Rollout FromProto(const v1::Rollout& rollout) {
+  Rollout::Mode mode = Rollout::Mode::kUnknown;
+  if (rollout.mode() == v1::Rollout::MODE_SHADOW) mode = Rollout::Mode::kShadow;
+  if (rollout.mode() == v1::Rollout::MODE_CANARY) mode = Rollout::Mode::kCanary;
+  return {mode, rollout.share()};
+}
+
 ModelState FromProto(v1::ModelStatus::State state) {
   switch (state) {
     case v1::ModelStatus::STATE_LOADING:
@@ -201,7 +208,8 @@ std::vector<ModelStatus> FromProto(const v1::ListModelsResponse& response) {
   statuses.reserve(response.models_size());
   for (const v1::ModelStatus& from : response.models()) {
     statuses.push_back({FromProto(from.version()), FromProto(from.state()), from.reason(),
-                        from.is_current(), from.is_default()});
+                        from.is_current(), from.is_default(), std::nullopt});
+    if (from.has_rollout()) statuses.back().rollout = FromProto(from.rollout());
   }
   return statuses;
 }

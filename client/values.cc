@@ -40,6 +40,18 @@ double Prediction::Probability(int index) const {
   return std::exp(double{log_probabilities[index]});
 }
 
+std::string ToString(Rollout::Mode mode) {
+  switch (mode) {
+    case Rollout::Mode::kShadow:
+      return "SHADOW";
+    case Rollout::Mode::kCanary:
+      return "CANARY";
+    case Rollout::Mode::kUnknown:
+      break;
+  }
+  return "UNKNOWN";
+}
+
 std::string ToString(ModelState state) {
   switch (state) {
     case ModelState::kLoading:

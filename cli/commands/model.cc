@@ -1,4 +1,4 @@
-// hellocnn model: makes, checks, compares, lists and rolls back versions of models.
+// hellocnn model: makes, checks, compares, rolls out, lists and rolls back versions of models.
 #include <CLI/CLI.hpp>
 #include <utility>
 
@@ -10,12 +10,13 @@ namespace {
 
 constexpr char kModelExamples[] = R"(
 A version is a folder with weights and a model card, such as models/mnist/1.
-create, check and diff read files and ask no server.
+create, check, diff and rollout work on files and ask no server.
 
 Examples:
   hellocnn model create --weights model.pt --output models/mnist/2
   hellocnn model check models
   hellocnn model diff models/mnist/1 models/mnist/2 --data data/mnist-test
+  hellocnn model rollout models/mnist --candidate 3 --shadow 10%
   hellocnn model list
   hellocnn model rollback)";
 
@@ -32,12 +33,13 @@ std::string CheckNotEmpty(const std::string& text) {
 
 void AddModel(CLI::App& app, const GlobalOptions& global, Action& action) {
   CLI::App* command = app.add_subcommand(
-      "model", "Makes, checks, compares, lists and rolls back versions of models");
+      "model", "Makes, checks, compares, rolls out, lists and rolls back versions of models");
   command->footer(kModelExamples);
   command->require_subcommand(1);
   AddModelCreate(*command, action);
   AddModelCheck(*command, action);
   AddModelDiff(*command, action);
+  AddModelRollout(*command, action);
   AddModelList(*command, global, action);
   AddModelRollback(*command, global, action);
 }

@@ -17,6 +17,7 @@ namespace hellocnn::cli {
 void AddModelCreate(CLI::App& model, Action& action);
 void AddModelCheck(CLI::App& model, Action& action);
 void AddModelDiff(CLI::App& model, Action& action);
+void AddModelRollout(CLI::App& model, Action& action);
 // Prints what `hellocnn models` prints. `global` must outlive the action.
 void AddModelList(CLI::App& model, const GlobalOptions& global, Action& action);
 // `model` may also be the command `models`. `global` must outlive the action.

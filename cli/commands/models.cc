@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/shown.h"
 #include "cli/app.h"
 #include "cli/commands/model_commands.h"
@@ -23,9 +25,11 @@ using Json = nlohmann::ordered_json;
 constexpr char kExamples[] = R"(
 A version is SERVING if requests can name it, LOADING before that, and DRAINING
 while it finishes its last requests. It is STANDBY if a higher version has replaced
-it and it can take over again, and ROLLED_BACK if that has happened to it. It is FAILED if it cannot be served; the
-reason says why, and the exit code is 0 all the same. The current version serves
-requests that name only the model. The default one serves those that name none.
+it and it can take over again, and ROLLED_BACK if that has happened to it. It is
+FAILED if it cannot be served; the reason says why, and the exit code is 0 all the
+same. The current version serves requests that name only the model. The default
+one serves those that name none.
+A candidate computes a share of them too: see `hellocnn model rollout --help`.
 
 Examples:
   hellocnn models
@@ -36,6 +40,11 @@ constexpr std::size_t kColumns = 5;
 using Row = std::array<std::string, kColumns>;
 
 std::string RoleOf(const client::ModelStatus& status) {
+  if (status.rollout.has_value()) {
+    return absl::StrCat("candidate, ",
+                        absl::AsciiStrToLower(client::ToString(status.rollout->mode)), " of ",
+                        absl::StrFormat("%.4g%%", 100 * status.rollout->share));
+  }
   if (status.is_current && status.is_default) return "current, default";
   return status.is_current ? "current" : status.is_default ? "default" : "";
 }
@@ -73,6 +82,9 @@ void PrintJson(const std::vector<client::ModelStatus>& models) {
                                   {"is_current", status.is_current},
                                   {"is_default", status.is_default},
                                   {"reason", status.reason}});
+    if (!status.rollout.has_value()) continue;
+    document["models"].back()["rollout"] = {{"mode", client::ToString(status.rollout->mode)},
+                                            {"share", status.rollout->share}};
   }
   std::cout << load::DumpJson(document, 2) << "\n";
 }

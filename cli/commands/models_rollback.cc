@@ -16,7 +16,8 @@ namespace {
 
 constexpr char kRollbackExamples[] = R"(
 Withdraws the current version of a model, and lets the version before take over at
-once. That version must still be loaded: it is STANDBY in `hellocnn models`. The
+once. That version must still be loaded: it is STANDBY in `hellocnn models`. If the
+model has a candidate, withdraws that instead, and the current version stays. The
 server must run with --model-control=on. Each replica must be told by itself.
 
 What is rolled back is not served again until its content changes, the server

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -130,10 +131,15 @@ absl::StatusOr<std::vector<VersionFolder>> VersionsIn(const std::string& path,
 
 void AddModel(const std::string& path, const std::string& model, FoundModels* found) {
   absl::StatusOr<std::vector<VersionFolder>> versions = VersionsIn(path, model);
-  if (!versions.ok()) {
-    found->unreadable.emplace(model, versions.status());
+  absl::Status status = versions.status();
+  if (status.ok() && versions->empty()) return;  // it is no model
+  const absl::StatusOr<std::optional<Rollout>> rollout = LoadRollout(path);
+  status.Update(rollout.status());
+  if (!status.ok()) {
+    found->unreadable.emplace(model, status);
     return;
   }
+  if (rollout->has_value()) found->rollouts.emplace(model, **rollout);
   std::move(versions->begin(), versions->end(), std::back_inserter(found->versions));
 }
 

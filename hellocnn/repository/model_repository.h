@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "hellocnn/repository/rollout.h"
 
 namespace hellocnn {
 
@@ -31,9 +32,11 @@ struct VersionFolder {
 struct FoundModels {
   // Sorted by model and then from the highest version to the lowest.
   std::vector<VersionFolder> versions;
-  // The errors of models whose folders could not be read, by their names. `versions` has nothing of
-  // them.
+  // The errors of models whose folders could not be read, or whose rollout.json is wrong, by their
+  // names. `versions` has nothing of them.
   std::map<std::string, absl::Status> unreadable;
+  // What rollout.json of a model says, by the names of the models that have one.
+  std::map<std::string, Rollout> rollouts;
 };
 
 // A path is one of four kinds, told apart by what is there:

@@ -15,6 +15,10 @@ void IgnoredEvents::OnBatch(const BatchEnd& /*batch*/) {}
 void IgnoredEvents::OnDropped(ModelId /*model*/, int /*images*/, ReasonId /*reason*/,
                               std::optional<absl::Duration> /*waited*/) {}
 void IgnoredEvents::OnDiscarded(ModelId /*model*/, int /*images*/) {}
+void IgnoredEvents::OnCandidate(ModelId /*model*/, const std::string& /*mode*/, double /*share*/) {}
+void IgnoredEvents::OnComparing(ModelId /*model*/, int /*images*/) {}
+void IgnoredEvents::OnCompared(const ComparisonEnd& /*comparison*/) {}
+void IgnoredEvents::OnNotCompared(ModelId /*candidate*/, ReasonId /*reason*/) {}
 void IgnoredEvents::OnLimit(ReasonId /*reason*/) {}
 void IgnoredEvents::OnModelLoaded(ModelId /*model*/, absl::Duration /*load*/) {}
 void IgnoredEvents::OnModelUnloaded(ModelId /*model*/) {}

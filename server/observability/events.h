@@ -46,6 +46,7 @@ enum class ReasonOf {
   kRelease,    // a batch left the queue
   kDrop,       // images left the queue without being computed
   kLimit,      // the transport refused a call or closed a connection
+  kSkip,       // a request was not compared although it was to be
 };
 
 // The most likely class of an image, and its probability, 0 to 1.
@@ -94,13 +95,31 @@ struct BatchEnd {
   std::span<const GreyLevels> grey_levels;
 };
 
+// How the results of two versions differ for one image.
+struct Difference {
+  int class_index;  // that the current version says
+  bool same_class;  // the candidate says so too
+  double distance;  // see LogProbabilityDistance
+};
+
+// A request that the current version and the candidate have both computed.
+struct ComparisonEnd {
+  ModelId candidate{};
+  ModelId computed_by{};               // the one of both whose result was only compared
+  std::span<const Difference> images;  // valid during the call
+  // For how long each had the images: JobTiming::compute.
+  absl::Duration current_compute;
+  absl::Duration candidate_compute;
+};
+
 // Requests. A request is a unary call or one request of a stream. Each one is told in this order:
 // OnReceived once; then OnAccepted or OnRejected once, or none of them if its caller went away or
 // it needs no queue; then OnEnd once. OnAccepted is told before a worker can take the request's
 // images, so at no time are more images computed or dropped than were accepted.
 //
 // Images. Each accepted image ends in exactly one of these: in OnEnd, sent or discarded; in
-// OnBatch, failed; in OnDropped; in OnDiscarded.
+// OnBatch, failed; in OnDropped; in OnDiscarded; in OnCompared. Those that are computed a second
+// time, to be compared, are accepted in OnComparing.
 //
 // Thread-safe. Registering may block; after that nothing blocks, takes a lock that another thread
 // could hold for long, or calls back, so that it may be called while a lock is held. An id must
@@ -141,6 +160,16 @@ class Events {
   // Called when images were computed for a request of which another image failed or was dropped.
   virtual void OnDiscarded(ModelId model, int images) = 0;
 
+  // Called when a model becomes a candidate, with the name of its mode and its share of the
+  // requests, more than 0; when these change; and when it is none any more, with a share of 0.
+  virtual void OnCandidate(ModelId model, const std::string& mode, double share) = 0;
+  // Called when the queue of `model` has admitted images that it computes only to be compared.
+  virtual void OnComparing(ModelId model, int images) = 0;
+  virtual void OnCompared(const ComparisonEnd& comparison) = 0;
+  // Called when a request was not compared with the results of `candidate`, or by it, although it
+  // was to be.
+  virtual void OnNotCompared(ModelId candidate, ReasonId reason) = 0;
+
   // Called when a client has reached a limit of the transport, which refused a call or closed a
   // connection for it.
   virtual void OnLimit(ReasonId reason) = 0;
@@ -170,6 +199,10 @@ class IgnoredEvents : public Events {
   void OnDropped(ModelId model, int images, ReasonId reason,
                  std::optional<absl::Duration> waited) override;
   void OnDiscarded(ModelId model, int images) override;
+  void OnCandidate(ModelId model, const std::string& mode, double share) override;
+  void OnComparing(ModelId model, int images) override;
+  void OnCompared(const ComparisonEnd& comparison) override;
+  void OnNotCompared(ModelId candidate, ReasonId reason) override;
   void OnLimit(ReasonId reason) override;
   void OnModelLoaded(ModelId model, absl::Duration load) override;
   void OnModelUnloaded(ModelId model) override;

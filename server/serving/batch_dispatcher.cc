@@ -28,7 +28,8 @@ absl::StatusOr<std::unique_ptr<BatchDispatcher>> BatchDispatcher::Start(int thre
     return absl::InvalidArgumentError(
         absl::StrCat("max_batch_size is ", max_batch_size, ", wanted at least 1 image"));
   }
-  std::unique_ptr<BatchDispatcher> dispatcher(new BatchDispatcher(threads, events, clock));
+  std::unique_ptr<BatchDispatcher> dispatcher(
+      new BatchDispatcher(threads, max_batch_size, events, clock));
   absl::StatusOr<std::unique_ptr<WorkerPool>> pool =
       WorkerPool::Start(threads, kEventsPerImage * max_batch_size, dispatcher.get(), clock);
   if (!pool.ok()) return pool.status();
@@ -36,8 +37,10 @@ absl::StatusOr<std::unique_ptr<BatchDispatcher>> BatchDispatcher::Start(int thre
   return dispatcher;
 }
 
-BatchDispatcher::BatchDispatcher(int threads, Events* events, const Clock* clock)
-    : events_(events),
+BatchDispatcher::BatchDispatcher(int threads, int max_batch_size, Events* events,
+                                 const Clock* clock)
+    : max_batch_size_(max_batch_size),
+      events_(events),
       clock_(clock),
       workers_(static_cast<std::size_t>(std::max(threads, 0))),
       due_(ToNanoseconds(Instant::InfiniteFuture())) {}
@@ -78,12 +81,34 @@ absl::Status BatchDispatcher::Submit(BatchQueue* queue, Job* job) {
   const Instant now = clock_->Now();
   {
     MutexLock lock(&mutex_);
-    if (absl::Status status = queue->Push(job, now); !status.ok()) return status;
-    job->Accepted();
-    UpdateDue();
+    if (absl::Status status = Push(queue, job, now); !status.ok()) return status;
   }
   pool_->WorkAdded();
   return absl::OkStatus();
+}
+
+absl::Status BatchDispatcher::SubmitSpare(BatchQueue* queue, Job* job) {
+  const Instant now = clock_->Now();
+  {
+    MutexLock lock(&mutex_);
+    const int waiting = scheduler_.queued_images();
+    if (waiting >= max_batch_size_) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(waiting, " images wait, which is a whole batch; wanted fewer"));
+    }
+    if (absl::Status status = Push(queue, job, now); !status.ok()) return status;
+  }
+  pool_->WorkAdded();
+  return absl::OkStatus();
+}
+
+absl::Status BatchDispatcher::Push(BatchQueue* queue, Job* job, Instant now) {
+  absl::Status status = queue->Push(job, now);
+  if (status.ok()) {
+    job->Accepted();
+    UpdateDue();
+  }
+  return status;
 }
 
 void BatchDispatcher::Stop() {

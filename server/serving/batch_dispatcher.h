@@ -67,6 +67,10 @@ class BatchDispatcher final : private Work {
   // than the queue can ever hold).
   absl::Status Submit(BatchQueue* queue, Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // As Submit, for a job that may as well be left out: RESOURCE_EXHAUSTED also if a whole batch or
+  // more waits already in all queues together.
+  absl::Status SubmitSpare(BatchQueue* queue, Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Rejects further jobs, closes the workers' events, waits until those that are left are handled
   // and every accepted job has finished, and ends the workers. Idempotent. Must not be called from
   // Job::OnFinished, nor by an event.
@@ -89,13 +93,14 @@ class BatchDispatcher final : private Work {
     BatchQueue::Finished finished;
   };
 
-  BatchDispatcher(int threads, Events* events, const Clock* clock);
+  BatchDispatcher(int threads, int max_batch_size, Events* events, const Clock* clock);
 
   Instant DueTime() const override;
   Taken Take(int worker) override ABSL_LOCKS_EXCLUDED(mutex_);
   void Run(int worker) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnBusy(int worker, absl::Duration busy) override { events_->OnBusy(worker, busy); }
 
+  absl::Status Push(BatchQueue* queue, Job* job, Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Must be called after each change of a queue.
   void UpdateDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -104,6 +109,7 @@ class BatchDispatcher final : private Work {
                      const BatchReporter& reporter);
   static void Report(Job& job, const BatchReporter& reporter);
 
+  const int max_batch_size_;
   Events* const events_;
   const Clock* const clock_;
   std::vector<Worker> workers_;

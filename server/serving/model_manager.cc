@@ -37,6 +37,7 @@ absl::Status ModelManager::Start(const std::function<absl::Status()>& verified) 
   if (!found.ok()) return found.status();
 
   WarnOfUnreadable(*found);
+  versions_.SetRollouts(*found);
   absl::Status first_error;
   bool any = false;
   bool all = false;
@@ -150,6 +151,7 @@ void ModelManager::Look(bool asked) {
   versions_.BeginLook();
   WarnOfUnreadable(*found);
   versions_.KeepWhatIsGone(asked, &*found);
+  versions_.SetRollouts(*found);
   // From now on a card that does not fit was most often copied before its weights.
   for (VersionFolder& folder : found->versions) folder.must_match_card = true;
   Plan plan;
@@ -197,8 +199,16 @@ ModelManager::Plan ModelManager::MakePlan(const FoundModels& found, bool asked) 
   std::map<std::string, int> served;  // by model
   for (const VersionFolder& folder : found.versions) {
     const VersionKey key{folder.model, folder.version};
-    int& count = served[folder.model];
-    if (count >= options_.policy.most || !options_.policy.Allows(folder.version)) continue;
+    // A candidate is wanted beside those that the policy selects, and takes the place of none.
+    const auto rollout = found.rollouts.find(folder.model);
+    const bool is_candidate =
+        rollout != found.rollouts.end() && rollout->second.candidate == folder.version;
+    int uncounted = 0;
+    int& count = is_candidate ? uncounted : served[folder.model];
+    if (!is_candidate &&
+        (count >= options_.policy.most || !options_.policy.Allows(folder.version))) {
+      continue;
+    }
     plan.versions.considered.insert(key);
     switch (VerifyOne(folder, asked, &plan)) {
       case Outcome::kServed:

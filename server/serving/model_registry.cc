@@ -1,6 +1,10 @@
 #include "server/serving/model_registry.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/cord.h"
@@ -13,6 +17,8 @@ namespace {
 
 // The most names that a message lists.
 constexpr std::size_t kMostListed = 8;
+
+constexpr std::int64_t kMillion = 1'000'000;
 
 // The payload of a status.
 constexpr char kMissing[] = "hellocnn/missing-model";
@@ -46,12 +52,12 @@ std::optional<std::string> MissingModel(const absl::Status& status) {
 
 absl::Status ModelRegistry::Publish(ServableHandle servable) {
   MutexLock lock(&mutex_);
-  Versions& versions = models_[servable->name()];
-  if (!versions.try_emplace(servable->version(), servable).second) {
-    return absl::AlreadyExistsError(absl::StrCat("model ", Shown(servable->name()), ", version ",
+  const std::string& name = servable->name();
+  if (!models_[name].versions.try_emplace(servable->version(), servable).second) {
+    return absl::AlreadyExistsError(absl::StrCat("model ", Shown(name), ", version ",
                                                  Shown(servable->version()), " is served already"));
   }
-  UpdateDefault();
+  Update(name);
   return absl::OkStatus();
 }
 
@@ -60,12 +66,12 @@ absl::StatusOr<ServableHandle> ModelRegistry::Withdraw(const std::string& name,
   MutexLock lock(&mutex_);
   const auto model = models_.find(name);
   if (model != models_.end()) {
-    const auto found = model->second.find(version);
-    if (found != model->second.end()) {
+    auto& versions = model->second.versions;
+    const auto found = versions.find(version);
+    if (found != versions.end()) {
       ServableHandle servable = std::move(found->second);
-      model->second.erase(found);
-      if (model->second.empty()) models_.erase(model);
-      UpdateDefault();
+      versions.erase(found);
+      Update(name);
       return servable;
     }
   }
@@ -76,23 +82,66 @@ absl::StatusOr<ServableHandle> ModelRegistry::Withdraw(const std::string& name,
 absl::StatusOr<ServableHandle> ModelRegistry::Find(std::string_view name,
                                                    std::string_view version) const {
   MutexLock lock(&mutex_);
+  return FindLocked(name, version);
+}
+
+absl::StatusOr<ServableHandle> ModelRegistry::FindLocked(std::string_view name,
+                                                         std::string_view version) const {
   if (models_.empty()) return absl::UnavailableError("no model is served");
   if (name.empty()) name = default_name_;
-  if (version.empty() && default_ != nullptr && name == default_name_) return default_;
-  const auto model = models_.find(name);
-  if (model == models_.end()) {
+  const Model* const model = FindModel(name);
+  if (model == nullptr) {
     return Missing(Shown(name),
                    absl::StrCat("model ", Shown(name), " is not served; wanted ", Keys(models_)));
   }
-  const Versions& versions = model->second;
-  if (version.empty()) return versions.rbegin()->second;
-  const auto found = versions.find(version);
-  if (found == versions.end()) {
+  if (version.empty()) return model->current;
+  const auto found = model->versions.find(version);
+  if (found == model->versions.end()) {
     return Missing(absl::StrCat(Shown(name), "/", Shown(version)),
                    absl::StrCat("model ", Shown(name), ", version ", Shown(version),
-                                " is not served; wanted version ", Keys(versions)));
+                                " is not served; wanted version ", Keys(model->versions)));
   }
   return found->second;
+}
+
+absl::StatusOr<Route> ModelRegistry::RouteRequest(std::string_view name,
+                                                  std::string_view version) const {
+  MutexLock lock(&mutex_);
+  const Model* const model = FindModel(name);
+  if (model == nullptr || !version.empty()) {
+    absl::StatusOr<ServableHandle> servable = FindLocked(name, version);
+    if (!servable.ok()) return servable.status();
+    return Route{.responds = *std::move(servable)};
+  }
+  if (!model->rollout.has_value()) return Route{.responds = model->current};
+  const ActiveRollout& active = *model->rollout;
+  model->owed += std::max<std::int64_t>(std::llround(active.rollout.share * kMillion), 1);
+  if (model->owed < kMillion) return Route{.responds = active.current};
+  model->owed -= kMillion;
+  Route route;
+  route.candidate_responds = active.rollout.mode == Rollout::Mode::kCanary;
+  route.responds = route.candidate_responds ? active.candidate : active.current;
+  if (active.comparable) {
+    route.compared = route.candidate_responds ? active.current : active.candidate;
+  }
+  return route;
+}
+
+std::optional<ModelRegistry::ActiveRollout> ModelRegistry::FindRollout(
+    std::string_view model) const {
+  MutexLock lock(&mutex_);
+  const Model* const found = FindModel(model);
+  return found == nullptr ? std::nullopt : found->rollout;
+}
+
+void ModelRegistry::SetRollout(const std::string& model, const std::optional<Rollout>& rollout) {
+  MutexLock lock(&mutex_);
+  if (rollout.has_value()) {
+    rollouts_[model] = *rollout;
+  } else {
+    rollouts_.erase(model);
+  }
+  Update(model);
 }
 
 void ModelRegistry::SetDefault(const std::string& name) {
@@ -101,10 +150,42 @@ void ModelRegistry::SetDefault(const std::string& name) {
   UpdateDefault();
 }
 
+const ModelRegistry::Model* ModelRegistry::FindModel(std::string_view name) const {
+  if (name.empty() || name == default_name_) return default_;
+  const auto model = models_.find(name);
+  return model == models_.end() ? nullptr : &model->second;
+}
+
+void ModelRegistry::Update(const std::string& name) {
+  const auto found = models_.find(name);
+  if (found == models_.end()) return;
+  Model& model = found->second;
+  if (model.versions.empty()) {
+    models_.erase(found);
+    return UpdateDefault();
+  }
+  const auto highest = std::prev(model.versions.end());
+  model.current = highest->second;
+  model.rollout.reset();
+  const auto rollout = rollouts_.find(name);
+  if (rollout != rollouts_.end() && model.versions.size() > 1) {
+    const auto candidate = model.versions.find(rollout->second.candidate);
+    if (candidate != model.versions.end()) {
+      if (candidate == highest) model.current = std::prev(highest)->second;
+      model.rollout = {.current = model.current,
+                       .candidate = candidate->second,
+                       .rollout = rollout->second,
+                       .comparable = candidate->second->card().class_labels ==
+                                     model.current->card().class_labels};
+    }
+  }
+  UpdateDefault();
+}
+
 void ModelRegistry::UpdateDefault() {
-  if (default_name_.empty()) default_name_ = models_.begin()->first;
+  if (default_name_.empty() && !models_.empty()) default_name_ = models_.begin()->first;
   const auto model = models_.find(default_name_);
-  default_ = model == models_.end() ? nullptr : model->second.rbegin()->second;
+  default_ = model == models_.end() ? nullptr : &model->second;
 }
 
 }  // namespace hellocnn::server

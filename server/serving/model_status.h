@@ -2,7 +2,10 @@
 #ifndef HELLOCNN_SERVER_SERVING_MODEL_STATUS_H_
 #define HELLOCNN_SERVER_SERVING_MODEL_STATUS_H_
 
+#include <optional>
 #include <string>
+
+#include "hellocnn/repository/rollout.h"
 
 namespace hellocnn::server {
 
@@ -13,6 +16,8 @@ struct ModelStatus {
   State state = State::kLoading;
   // Why it has failed, also while it is tried again, or, if it serves, what needs attention.
   std::string reason;
+  // What part it has in the requests of its model, while it is the candidate.
+  std::optional<Rollout> rollout;
 };
 
 }  // namespace hellocnn::server

@@ -24,10 +24,6 @@ constexpr char kChanged[] =
     "new version";
 constexpr char kGone[] =
     "it is not in the folder any more, and nothing takes its place, so it stays served";
-constexpr char kRolledBack[] =
-    "it was rolled back by request; it is served again when its content changes, when the server "
-    "starts again, or when the request is undone";
-
 std::string CannotBeRead(const absl::Status& status) {
   return absl::StrCat("it stays served, but its folder cannot be read: ", status.message());
 }
@@ -78,89 +74,12 @@ std::vector<ModelStatus> VersionTable::List() const {
   MutexLock lock(&mutex_);
   std::vector<ModelStatus> statuses;
   for (const auto& [key, entry] : entries_) {
-    statuses.push_back({key.first, key.second, entry.state, entry.reason});
+    ModelStatus status{key.first, key.second, entry.state, entry.reason, std::nullopt};
+    const auto candidate = told_.find(key);
+    if (candidate != told_.end()) status.rollout = candidate->second.rollout;
+    statuses.push_back(std::move(status));
   }
   return statuses;
-}
-
-absl::StatusOr<RolledBack> VersionTable::RollBack(std::string_view model) {
-  MutexLock lock(&mutex_);
-  const absl::StatusOr<ServableHandle> current = registry_->Find(model, {});
-  if (!current.ok()) return current.status();
-  const auto from = entries_.find({(*current)->name(), (*current)->version()});
-  if (from == entries_.end() || from->second.state != State::kServing) {
-    return absl::UnavailableError("the current version is about to change; try again");
-  }
-  auto to = from;
-  while (to != entries_.begin()) {
-    --to;
-    const bool loaded = to->second.state == State::kServing || to->second.state == State::kStandby;
-    if (to->first.first != from->first.first) break;
-    if (!loaded) continue;
-    if (to->second.state == State::kStandby) {
-      if (absl::Status status = Publish(to->first, to->second.servable); !status.ok()) {
-        return status;
-      }
-      to->second.state = State::kServing;
-    }
-    PutAside(from->first, from->second, /*replaced=*/false);
-    Entry& entry = from->second;
-    entry.state = State::kRolledBack;
-    entry.keep_until = clock_->Now() + options_.rollback_window;
-    entry.reason = kRolledBack;
-    entry.rollback = ++rollbacks_;
-    if (entry.changed) {  // what is in its folder is held back, and not only what was loaded
-      entry.changed = false;
-      entry.fingerprint.clear();
-      entry.content.clear();
-    }
-    spdlog::warn("{} is rolled back by request, and version {} serves", Describe(from->first),
-                 Shown(to->first.second));
-    TellCounts();
-    return RolledBack{from->first.first, from->first.second, to->first.second};
-  }
-  return absl::FailedPreconditionError(
-      absl::StrCat(Describe(from->first),
-                   " cannot be rolled back, because no lower version is loaded. A version that is "
-                   "replaced stays "
-                   "loaded for the time of --rollback-window, which is ",
-                   absl::FormatDuration(options_.rollback_window),
-                   ". To go back nevertheless, take the folder of version ",
-                   Shown(from->first.second), " away"));
-}
-
-absl::StatusOr<RolledBack> VersionTable::Undo(std::string_view model) {
-  MutexLock lock(&mutex_);
-  const absl::StatusOr<ServableHandle> current = registry_->Find(model, {});
-  if (!current.ok()) return current.status();
-  const std::string& name = (*current)->name();
-  auto found = entries_.end();  // what was rolled back last
-  for (auto one = entries_.begin(); one != entries_.end(); ++one) {
-    if (one->first.first != name || one->second.state != State::kRolledBack) continue;
-    if (found == entries_.end() || one->second.rollback > found->second.rollback) found = one;
-  }
-  if (found == entries_.end()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("no version of model ", Shown(name), " is rolled back"));
-  }
-  const VersionKey key = found->first;
-  if (options_.policy.most == 1 && VersionOrder()(key.second, (*current)->version())) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(Describe(key), " stays rolled back, because the higher version ",
-                     Shown((*current)->version()), " serves"));
-  }
-  Entry& entry = found->second;
-  if (entry.servable == nullptr) {
-    entries_.erase(found);
-  } else {
-    if (absl::Status status = Publish(key, entry.servable); !status.ok()) return status;
-    entry.state = State::kServing;
-    entry.reason.clear();
-  }
-  ++rollbacks_;
-  spdlog::warn("the rollback of {} is undone by request", Describe(key));
-  TellCounts();
-  return RolledBack{name, (*current)->version(), key.second};
 }
 
 void VersionTable::BeginLook() {
@@ -178,7 +97,7 @@ void VersionTable::NoteScanError(const absl::Status& status) {
   for (auto& [key, entry] : entries_) {
     if (entry.state == State::kServing) entry.reason = CannotBeRead(status);
   }
-  TellCounts();
+  TellEvents();
 }
 
 void VersionTable::KeepWhatIsGone(bool asked, FoundModels* found) {
@@ -292,7 +211,7 @@ VersionTable::Known VersionTable::CheckUnchanged(const VersionFolder& folder) {
   } else {
     SetReason(key, entry, entry.changed ? kChanged : "");
   }
-  TellCounts();
+  TellEvents();
   return Known::kServed;
 }
 
@@ -314,7 +233,7 @@ void VersionTable::SetFailed(const VersionKey& key, const absl::Status& status) 
   entry.tried = true;
   entry.try_again = MayPass(status.code());
   SetReason(key, entry, std::string(status.message()));
-  TellCounts();
+  TellEvents();
 }
 
 absl::Status VersionTable::SetServing(const VersionKey& key, ServableHandle servable) {
@@ -326,7 +245,7 @@ absl::Status VersionTable::SetServing(const VersionKey& key, ServableHandle serv
            .fingerprint = entry.fingerprint,
            .content = std::move(content),
            .servable = std::move(servable)};
-  TellCounts();
+  TellEvents();
   return absl::OkStatus();
 }
 
@@ -359,9 +278,10 @@ std::optional<std::string> VersionTable::WhyItStays(const VersionKey& key, const
                                                     const FoundModels& found) const {
   const auto unreadable = found.unreadable.find(key.first);
   if (unreadable != found.unreadable.end()) return CannotBeRead(unreadable->second);
-  const auto wanted =
-      std::count_if(versions.wanted.begin(), versions.wanted.end(),
-                    [&key](const VersionKey& other) { return other.first == key.first; });
+  int wanted = 0;  // of the model; but a candidate takes nobody's place
+  for (const VersionKey& other : versions.wanted) {
+    wanted += other.first == key.first && !IsCandidate(other) ? 1 : 0;
+  }
   // It is needed until the version that is still being copied can be served.
   if (versions.unsettled.contains(key.first) && wanted < options_.policy.most &&
       !options_.policy.is_all()) {
@@ -398,7 +318,7 @@ bool VersionTable::Withdraw(const WantedVersions& versions, const FoundModels& f
     return entry.second.state == State::kFailed && !versions.considered.contains(entry.first) &&
            !found.unreadable.contains(entry.first.first);
   });
-  TellCounts();
+  TellEvents();
   return true;
 }
 
@@ -432,7 +352,7 @@ VersionTable::Freed VersionTable::FreeDrained() {
     freed.any = true;
     freed.came_back |= found->second.came_back;
     entries_.erase(found);
-    TellCounts();
+    TellEvents();
   }
   return freed;
 }
@@ -451,7 +371,7 @@ Instant VersionTable::NextToFree() const {
   return next;
 }
 
-void VersionTable::TellCounts() {
+void VersionTable::TellEvents() {
   int serving = 0;
   int failed = 0;
   for (const auto& [key, entry] : entries_) {
@@ -459,6 +379,7 @@ void VersionTable::TellCounts() {
     failed += entry.reason.empty() || entry.state == State::kRolledBack ? 0 : 1;
   }
   events_->OnVersions(serving, failed);
+  TellCandidates();
 }
 
 }  // namespace hellocnn::server

@@ -19,6 +19,7 @@
 #include "base/mutex.h"
 #include "base/version_number.h"
 #include "hellocnn/repository/model_repository.h"
+#include "hellocnn/repository/rollout.h"
 #include "server/config/version_policy.h"
 #include "server/observability/events.h"
 #include "server/serving/batch_dispatcher.h"
@@ -82,9 +83,10 @@ class VersionTable {
   // Returns all versions, sorted as VersionKeyOrder does. Does not block.
   std::vector<ModelStatus> List() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Withdraws the current version of a model, of the default model if `model` is empty, and lets
-  // the next lower version that is loaded take its place. Does not block. NOT_FOUND: the model is
-  // not served. UNAVAILABLE: no model is. FAILED_PRECONDITION: no lower version is loaded.
+  // Withdraws the candidate of a model, of the default model if `model` is empty. If it has none,
+  // withdraws the current version, and lets the next lower version that is loaded take its place.
+  // Does not block. NOT_FOUND: the model is not served. UNAVAILABLE: no model is.
+  // FAILED_PRECONDITION: no lower version is loaded.
   absl::StatusOr<RolledBack> RollBack(std::string_view model) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Lets the version that was rolled back last serve again: at once if it is still loaded, or else
@@ -100,6 +102,9 @@ class VersionTable {
   void BeginLook() ABSL_LOCKS_EXCLUDED(mutex_);
   // Returns how often RollBack and Undo were carried out.
   std::uint64_t rollbacks() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Lets the candidates of the models be those that were found. Those of models that cannot be read
+  // stay. Must be called before what was found is published, which is else taken for current.
+  void SetRollouts(const FoundModels& found) ABSL_LOCKS_EXCLUDED(mutex_);
   // Gives a reason to whatever serves: the folders cannot be read.
   void NoteScanError(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   // Adds what serves and is missing for the first time, unless `asked`: a network file system may
@@ -172,7 +177,14 @@ class VersionTable {
                                         const WantedVersions& versions,
                                         const FoundModels& found) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void TellCounts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Withdraws a version that serves by request. `to` serves instead of it.
+  RolledBack SetRolledBack(const VersionKey& key, Entry& entry, const std::string& to)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Returns true if the version is the candidate of its model, served or not.
+  bool IsCandidate(const VersionKey& key) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Must be called when the state of a version has changed.
+  void TellEvents() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TellCandidates() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
   ModelRegistry* const registry_;
@@ -184,6 +196,15 @@ class VersionTable {
   mutable Mutex mutex_;
   Entries entries_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t rollbacks_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<std::string, Rollout> rollouts_ ABSL_GUARDED_BY(mutex_);  // by model
+  // The candidates that serve, as events know them.
+  struct Told {
+    ModelId id{};
+    Rollout rollout;
+    bool comparable = false;
+    bool operator==(const Told&) const = default;
+  };
+  std::map<VersionKey, Told> told_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hellocnn::server

@@ -195,6 +195,12 @@ TEST_F(CliTest, ModelsIsATableOfTheVersions) {
     other.mutable_version()->set_version("2024-01");
     other.set_state(v1::ModelStatus::STATE_SERVING);
     other.set_is_current(true);
+    v1::ModelStatus& candidate = *response.add_models();
+    candidate.mutable_version()->set_name("letters");
+    candidate.mutable_version()->set_version("2024-02");
+    candidate.set_state(v1::ModelStatus::STATE_SERVING);
+    candidate.mutable_rollout()->set_mode(v1::Rollout::MODE_SHADOW);
+    candidate.mutable_rollout()->set_share(0.125);
     response.add_models()->set_state(v1::ModelStatus::STATE_LOADING);
     return grpc::Status::OK;
   };
@@ -202,10 +208,11 @@ TEST_F(CliTest, ModelsIsATableOfTheVersions) {
   EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
   EXPECT_EQ(outcome.out, Run({"model", "list"}).out);
   EXPECT_EQ(outcome.out,
-            "model    version  state    role              reason\n"
-            "fake     6        FAILED                     the weights are truncated\n"
+            "model    version  state    role                        reason\n"
+            "fake     6        FAILED                               the weights are truncated\n"
             "fake     7        SERVING  current, default\n"
             "letters  2024-01  SERVING  current\n"
+            "letters  2024-02  SERVING  candidate, shadow of 12.5%\n"
             "                  LOADING\n");
   EXPECT_EQ(outcome.err, "");
   server_.list_models = [](v1::ListModelsResponse&) { return grpc::Status::OK; };

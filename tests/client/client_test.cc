@@ -399,14 +399,17 @@ TEST(Client, ListsTheModels) {
   FakeServer server;
   server.list_models = [](v1::ListModelsResponse& response) {
     response = FakeServer::ModelsMessage();
-    for (const int state : {0, 1, 3, 5, 6, 99}) {
+    for (const int state : {0, 1, 3, 5, 6, 2, 99}) {
       response.add_models()->set_state(static_cast<v1::ModelStatus::State>(state));
+      v1::Rollout& rollout = *response.mutable_models()->rbegin()->mutable_rollout();
+      rollout.set_mode(static_cast<v1::Rollout::Mode>(state));
+      rollout.set_share(0.25);
     }
     return grpc::Status::OK;
   };
   const absl::StatusOr<std::vector<ModelStatus>> models = server.Connect().ListModels();
   ASSERT_TRUE(models.ok()) << models.status();
-  ASSERT_EQ(models->size(), 8U);
+  ASSERT_EQ(models->size(), 9U);
   const ModelStatus& failed = models->at(0);
   EXPECT_EQ(failed.model, (ModelVersion{"fake", "6"}));
   EXPECT_EQ(failed.state, ModelState::kFailed);
@@ -420,7 +423,13 @@ TEST(Client, ListsTheModels) {
   std::vector<std::string> states;
   for (const ModelStatus& status : *models) states.push_back(ToString(status.state));
   EXPECT_THAT(states, ElementsAre("FAILED", "SERVING", "UNKNOWN", "LOADING", "DRAINING", "STANDBY",
-                                  "ROLLED_BACK", "UNKNOWN"));
+                                  "ROLLED_BACK", "SERVING", "UNKNOWN"));
+  EXPECT_FALSE(current.rollout.has_value());
+  EXPECT_EQ(models->at(3).rollout->share, 0.25);
+  EXPECT_EQ(ToString(models->at(2).rollout->mode), "UNKNOWN");
+  EXPECT_EQ(ToString(models->at(3).rollout->mode), "SHADOW");
+  EXPECT_EQ(ToString(models->at(7).rollout->mode), "CANARY");
+  EXPECT_EQ(ToString(models->at(8).rollout->mode), "UNKNOWN");
 }
 
 TEST(Client, ListingModelsFailsAsOtherCallsDo) {

@@ -98,6 +98,26 @@ class RecordingEvents : public server::Events {
     MutexLock lock(&mutex_);
     discarded_ += images;
   }
+  void OnCandidate(server::ModelId model, const std::string& mode, double share) override {
+    MutexLock lock(&mutex_);
+    candidates_.push_back(models_.at(static_cast<std::size_t>(model) - 1) + " " + mode + " " +
+                          std::to_string(share));
+  }
+  void OnComparing(server::ModelId /*model*/, int images) override {
+    MutexLock lock(&mutex_);
+    accepted_ += images;
+  }
+  void OnCompared(const server::ComparisonEnd& comparison) override {
+    MutexLock lock(&mutex_);
+    comparisons_.push_back({comparison, {comparison.images.begin(), comparison.images.end()}});
+    comparisons_.back().first.images = {};
+    changed_.SignalAll();
+  }
+  void OnNotCompared(server::ModelId /*candidate*/, server::ReasonId reason) override {
+    MutexLock lock(&mutex_);
+    skips_.push_back(reasons_.at(static_cast<std::size_t>(reason)));
+    changed_.SignalAll();
+  }
   void OnLimit(server::ReasonId reason) override {
     MutexLock lock(&mutex_);
     limits_.push_back(reasons_.at(static_cast<std::size_t>(reason)));
@@ -140,6 +160,17 @@ class RecordingEvents : public server::Events {
   std::vector<std::string> models() const { return Get(models_); }
   std::vector<std::string> releases() const { return Get(releases_); }
   std::vector<std::string> limits() const { return Get(limits_); }
+  // "name/version mode share" of each call.
+  std::vector<std::string> candidates() const { return Get(candidates_); }
+  // Without their images, and the images.
+  using Comparison = std::pair<server::ComparisonEnd, std::vector<server::Difference>>;
+  std::vector<Comparison> comparisons() const { return Get(comparisons_); }
+  std::vector<std::string> skips() const { return Get(skips_); }
+  // Blocks until so many requests were compared, or were not although they were to be.
+  void WaitUntilCompared(std::size_t requests) {
+    MutexLock lock(&mutex_);
+    while (comparisons_.size() + skips_.size() < requests) changed_.Wait(&mutex_);
+  }
   std::vector<absl::Duration> waits() const { return Get(waits_); }
   std::vector<server::GreyLevels> grey_levels() const { return Get(grey_levels_); }
   std::optional<absl::Duration> load() const { return Get(load_); }
@@ -184,7 +215,8 @@ class RecordingEvents : public server::Events {
   CondVar changed_;
   std::vector<std::string> methods_, models_, reasons_;
   std::vector<std::pair<std::string, absl::StatusCode>> requests_;
-  std::vector<std::string> rejections_, releases_, limits_;
+  std::vector<std::string> rejections_, releases_, limits_, candidates_, skips_;
+  std::vector<Comparison> comparisons_;
   std::vector<std::pair<std::string, int>> drops_;
   std::vector<server::Confidence> confidences_;
   std::vector<server::GreyLevels> grey_levels_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -25,6 +26,9 @@ constexpr std::array kGreyLevels = {0.025, 0.05,  0.075, 0.1,   0.125, 0.15,  0.
 // For the probability of the most likely class, which is at most 1.
 constexpr std::array kProbabilities = {0.1, 0.2, 0.3,  0.4,  0.5,   0.6, 0.7,
                                        0.8, 0.9, 0.95, 0.99, 0.999, 1.0};
+
+// For LogProbabilityDistance, which is at most 10.
+constexpr std::array kDistances = {0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0};
 
 // Returns true for the series of kNoModel. Every model has a version.
 bool IsNone(const ModelSeries& model) { return model.labels.at("version").empty(); }
@@ -100,6 +104,7 @@ ModelSeries MetricSeries::NoModel() {
 ModelSeries MetricSeries::AddModel(const ModelLabels& labels) {
   ModelSeries series;
   series.labels = {{"model", labels.name}, {"version", labels.version}};
+  series.class_labels = labels.class_labels;
   AddImages(&series);
   AddBatches(&series);
   AddStatistics(labels.class_labels, &series);
@@ -109,6 +114,7 @@ ModelSeries MetricSeries::AddModel(const ModelLabels& labels) {
 
 void MetricSeries::RemoveModel(const ModelSeries& model, absl::Time now) {
   for (const auto& [family, gauge] : model.gauges) family->Remove(gauge);
+  if (model.candidate_share != nullptr) CandidateShare().Remove(model.candidate_share);
   // In whole seconds, and never the same twice: see docs/adr/0021-metrics-by-model.md.
   last_removed_ = std::max(now, last_removed_ + absl::Seconds(1));
   sharded.Retire(model.labels, {{"model", ""},
@@ -132,9 +138,16 @@ ShardedMetrics::Counter MetricSeries::AddReason(ReasonOf what, const std::string
                                 {{"reason", label}});
     case ReasonOf::kRelease:
     case ReasonOf::kDrop:
+    case ReasonOf::kSkip:
       break;
   }
   if (IsNone(model)) return {};
+  if (what == ReasonOf::kSkip) {
+    return sharded.AddCounter("hellocnn_comparisons_skipped_total",
+                              "Requests that were to be compared with a candidate and were not, by "
+                              "reason: too much waited, or it failed.",
+                              labels);
+  }
   if (what == ReasonOf::kRelease) {
     return sharded.AddCounter(
         kBatches, "Batches, by the reason why they were released from the queue.", labels);
@@ -142,6 +155,48 @@ ShardedMetrics::Counter MetricSeries::AddReason(ReasonOf what, const std::string
   return sharded.AddCounter("hellocnn_images_dropped_total",
                             "Images that left the queue without being computed, by reason.",
                             labels);
+}
+
+ComparisonSeries MetricSeries::AddComparisons(const ModelSeries& candidate) {
+  ComparisonSeries series;
+  for (const std::string& label : candidate.class_labels) {
+    const auto images = [&](const char* says) {
+      return sharded.AddCounter(
+          "hellocnn_compared_images_total",
+          "Images that the current version and the candidate, which the labels name, have both "
+          "computed, by the class that the current one says, and by whether both say the same.",
+          Join({{"class", label}, {"candidate_says", says}}, candidate.labels));
+    };
+    series.images.push_back({images("same"), images("other")});
+  }
+  series.distance = sharded.AddHistogram(
+      "hellocnn_comparison_log_probability_distance",
+      "Largest difference between the log-probabilities that the current version and the candidate "
+      "give to a class of an image, of the classes with at least 1%.",
+      kDistances, candidate.labels);
+  const auto compute = [&](const char* by) {
+    return sharded.AddHistogram(
+        "hellocnn_comparison_compute_duration_seconds",
+        "Time from when a worker took a compared request until it was computed, by the version "
+        "that computed it.",
+        kSeconds, Join({{"by", by}}, candidate.labels));
+  };
+  series.current_compute = compute("current");
+  series.candidate_compute = compute("candidate");
+  return series;
+}
+
+prometheus::Family<prometheus::Gauge>& MetricSeries::CandidateShare() {
+  return Gauge("hellocnn_candidate_share_ratio",
+               "Share of the requests of its model that a candidate computes, by its mode.");
+}
+
+void MetricSeries::SetCandidate(const std::string& mode, double share, ModelSeries* model) {
+  prometheus::Gauge* const before = std::exchange(model->candidate_share, nullptr);
+  if (before != nullptr) CandidateShare().Remove(before);
+  if (share <= 0) return;
+  model->candidate_share = &CandidateShare().Add(Join({{"mode", mode}}, model->labels));
+  model->candidate_share->Set(share);
 }
 
 void MetricSeries::AddWorkers(int workers) {
@@ -161,12 +216,14 @@ void MetricSeries::AddImages(ModelSeries* model) {
   const auto computed = [&](const char* outcome) {
     return sharded.AddCounter(kImagesComputed,
                               "Images that the engine has run on, by outcome: sent in an OK "
-                              "response, discarded, or failed.",
+                              "response, discarded, failed, or compared with what another version "
+                              "has sent.",
                               Join({{"outcome", outcome}}, model->labels));
   };
   model->answered = computed("answered");
   model->abandoned = computed("abandoned");
   model->failed = computed("failed");
+  model->compared = computed("compared");
 }
 
 void MetricSeries::AddBatches(ModelSeries* model) {

@@ -46,6 +46,18 @@ struct RequestSeries {
   ShardedMetrics::Histogram images;  // only if the method takes images
 };
 
+// The handles of one candidate.
+struct ComparisonSeries {
+  struct OfClass {
+    ShardedMetrics::Counter same;
+    ShardedMetrics::Counter different;
+  };
+  std::vector<OfClass> images;  // by the class that the current version says
+  ShardedMetrics::Histogram distance;
+  ShardedMetrics::Histogram current_compute;
+  ShardedMetrics::Histogram candidate_compute;
+};
+
 // The handles of one model, whose series have its name and version as labels. For kNoModel the
 // labels are empty, and only the first two members have handles.
 struct ModelSeries {
@@ -53,13 +65,15 @@ struct ModelSeries {
   using Histogram = ShardedMetrics::Histogram;
 
   prometheus::Labels labels;
-  IdTable<RequestSeries> methods;  // by MethodId
-  IdTable<Counter> reasons;        // by ReasonId
+  std::vector<std::string> class_labels;  // by class index
+  IdTable<RequestSeries> methods;         // by MethodId
+  IdTable<Counter> reasons;               // by ReasonId
 
   Counter accepted;
   Counter answered;
   Counter abandoned;
   Counter failed;
+  Counter compared;
   Histogram queue_duration;
   Histogram compute_duration;
   Histogram batch_size;
@@ -71,6 +85,8 @@ struct ModelSeries {
   prometheus::Gauge* queue_images = nullptr;
   prometheus::Gauge* load_duration = nullptr;
   prometheus::Gauge* loaded_timestamp = nullptr;
+  // The gauge of a candidate, or null.
+  prometheus::Gauge* candidate_share = nullptr;
   // These and all others, with their families.
   std::vector<std::pair<prometheus::Family<prometheus::Gauge>*, prometheus::Gauge*>> gauges;
 };
@@ -93,6 +109,10 @@ struct MetricSeries {
   RequestSeries AddRequests(const MethodLabels& method, const ModelSeries& model);
   ShardedMetrics::Counter AddReason(ReasonOf what, const std::string& label,
                                     const ModelSeries& model);
+  // Adds what a model has only as a candidate, or finds what it has already.
+  ComparisonSeries AddComparisons(const ModelSeries& candidate);
+  // Sets the share of a candidate, and its mode. A share of 0 removes both.
+  void SetCandidate(const std::string& mode, double share, ModelSeries* model);
   // Removes the series of a model. What its counters and histograms have counted is kept in the
   // series of all models that were removed, whose version says that they are those until `now`.
   void RemoveModel(const ModelSeries& model, absl::Time now);
@@ -117,6 +137,7 @@ struct MetricSeries {
   // Adds a gauge of a model, with the label `engine` if that is not empty.
   prometheus::Gauge* AddGauge(const char* name, const char* help, const std::string& engine,
                               ModelSeries* model);
+  prometheus::Family<prometheus::Gauge>& CandidateShare();
 
   absl::Time last_removed_ = absl::InfinitePast();
 };

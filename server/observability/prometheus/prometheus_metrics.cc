@@ -108,6 +108,10 @@ struct PrometheusMetrics::Series : MetricSeries {
   Registered<std::pair<std::string, std::string>, ModelSeries> models;
   Registered<std::pair<ReasonOf, std::string>, std::pair<ReasonOf, std::string>> reasons;
   Gauges gauges ABSL_GUARDED_BY(mutex);
+
+  // Held for a moment only, by whoever counts a comparison too.
+  Mutex comparisons_mutex;
+  std::map<ModelId, ComparisonSeries> comparisons ABSL_GUARDED_BY(comparisons_mutex);
 };
 
 PrometheusMetrics::PrometheusMetrics(const ServerInfo& info)
@@ -212,6 +216,40 @@ void PrometheusMetrics::OnDiscarded(ModelId model, int images) {
   series_->Of(model).abandoned.Increment(images);
 }
 
+void PrometheusMetrics::OnCandidate(ModelId model, const std::string& mode, double share) {
+  MutexLock lock(&series_->mutex);
+  ModelSeries& series = series_->models.rows()[Index(model)];
+  series_->SetCandidate(mode, share, &series);
+  if (share <= 0) return;
+  ComparisonSeries comparisons = series_->AddComparisons(series);
+  MutexLock comparisons_lock(&series_->comparisons_mutex);
+  series_->comparisons[model] = std::move(comparisons);
+}
+
+void PrometheusMetrics::OnComparing(ModelId model, int images) {
+  series_->Of(model).accepted.Increment(images);
+}
+
+void PrometheusMetrics::OnCompared(const ComparisonEnd& comparison) {
+  series_->Of(comparison.computed_by)
+      .compared.Increment(static_cast<double>(comparison.images.size()));
+  MutexLock lock(&series_->comparisons_mutex);
+  const auto found = series_->comparisons.find(comparison.candidate);
+  if (found == series_->comparisons.end()) return;
+  const ComparisonSeries& series = found->second;
+  for (const Difference& image : comparison.images) {
+    const auto& of_class = series.images[static_cast<std::size_t>(image.class_index)];
+    (image.same_class ? of_class.same : of_class.different).Increment();
+    series.distance.Observe(image.distance);
+  }
+  series.current_compute.Observe(Seconds(comparison.current_compute));
+  series.candidate_compute.Observe(Seconds(comparison.candidate_compute));
+}
+
+void PrometheusMetrics::OnNotCompared(ModelId candidate, ReasonId reason) {
+  series_->Of(reason, candidate).Increment();
+}
+
 void PrometheusMetrics::OnLimit(ReasonId reason) { series_->Of(reason, kNoModel).Increment(); }
 
 void PrometheusMetrics::OnModelLoaded(ModelId model, absl::Duration load) {
@@ -222,6 +260,10 @@ void PrometheusMetrics::OnModelLoaded(ModelId model, absl::Duration load) {
 
 void PrometheusMetrics::OnModelUnloaded(ModelId model) {
   MutexLock lock(&series_->mutex);
+  {
+    MutexLock comparisons_lock(&series_->comparisons_mutex);
+    series_->comparisons.erase(model);
+  }
   series_->RemoveModel(series_->Of(model), absl::Now());
   series_->models.Remove(Index(model));
 }

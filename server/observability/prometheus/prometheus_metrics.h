@@ -66,6 +66,10 @@ class PrometheusMetrics : public Events {
   void OnDropped(ModelId model, int images, ReasonId reason,
                  std::optional<absl::Duration> waited) override;
   void OnDiscarded(ModelId model, int images) override;
+  void OnCandidate(ModelId model, const std::string& mode, double share) override;
+  void OnComparing(ModelId model, int images) override;
+  void OnCompared(const ComparisonEnd& comparison) override;
+  void OnNotCompared(ModelId candidate, ReasonId reason) override;
   void OnLimit(ReasonId reason) override;
   void OnModelLoaded(ModelId model, absl::Duration load) override;
   void OnModelUnloaded(ModelId model) override;

@@ -116,6 +116,12 @@ absl::StatusOr<v1::ListModelsResponse> ClassifierService::Respond(
     model.set_reason(Printable(status.reason));
     model.set_is_current(is(status.name, status));
     model.set_is_default(is({}, status));
+    if (!status.rollout.has_value()) continue;
+    v1::Rollout& rollout = *model.mutable_rollout();
+    rollout.set_mode(status.rollout->mode == hellocnn::Rollout::Mode::kShadow
+                         ? v1::Rollout::MODE_SHADOW
+                         : v1::Rollout::MODE_CANARY);
+    rollout.set_share(status.rollout->share);
   }
   return response;
 }

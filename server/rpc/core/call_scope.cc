@@ -4,10 +4,12 @@
 #include <string>
 #include <utility>
 
+#include "server/rpc/core/codec.h"
+
 namespace hellocnn::server {
 
 Accounting::Accounting(Events* told, const Clock* time, RequestLog* requests)
-    : events(told), log(requests), clock(time) {
+    : events(told), log(requests), clock(time), comparer(told, time) {
   for (std::size_t i = 0; i < reasons.size(); ++i) {
     reasons[i] = events->AddReason(ReasonOf::kRejection, kRejectionLabels[i]);
   }
@@ -39,9 +41,13 @@ void CallScope::OnRejected(RejectionReason reason) {
                                   accounting_->reasons[static_cast<std::size_t>(reason)]);
 }
 
-void CallScope::OnComputed(int images, const JobTiming& timing) {
-  images_ = images;
-  timing_ = timing;
+void CallScope::OnComputed(const ComputedRequest& computed) {
+  images_ = static_cast<int>(computed.images.size());
+  timing_ = computed.timing;
+  if (accounting_->events->wants_statistics()) {
+    ListConfidences(computed.log_probabilities, servable().classes(), &confidences_);
+  }
+  accounting_->comparer.Compare(route_, computed);
 }
 
 void CallScope::OnReady(const absl::Status& status, const Rpc& rpc) {
@@ -94,7 +100,7 @@ void CallScope::EndGone(absl::StatusCode code) {
 
 void CallScope::Report(const RequestEnd& end) {
   std::exchange(accounting_, nullptr)->events->OnEnd(end);
-  servable_ = nullptr;
+  route_ = {};
   ticket_ = {};
 }
 

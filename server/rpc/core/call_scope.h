@@ -17,6 +17,8 @@
 #include "server/rpc/core/rejection.h"
 #include "server/rpc/transport/transport.h"
 #include "server/scheduling/job.h"
+#include "server/serving/comparison.h"
+#include "server/serving/model_registry.h"
 #include "server/serving/servable.h"
 
 namespace hellocnn::server {
@@ -30,6 +32,7 @@ struct Accounting {
   Events* events;
   RequestLog* log;  // null if requests are not logged
   const Clock* clock;
+  Comparer comparer;
   std::array<ReasonId, kRejectionLabels.size()> reasons;  // by RejectionReason
 };
 
@@ -60,11 +63,11 @@ class CallScope {
              std::size_t bytes);
   // Keeps the call's place in the server until the request has ended.
   void Hold(Admission::Ticket ticket) { ticket_ = std::move(ticket); }
-  // Keeps the servable that responds to the request until the request has ended. From now on the
-  // request counts as one for its model.
-  void Use(ServableHandle servable) { servable_ = std::move(servable); }
-  // Returns it. Use must have been called.
-  const Servable& servable() const { return *servable_; }
+  // Keeps the servables that compute the request until the request has ended. From now on the
+  // request counts as one for the model that responds.
+  void Use(Route route) { route_ = std::move(route); }
+  // Returns the servable that responds. Use must have been called.
+  const Servable& servable() const { return *route_.responds; }
 
   Instant start() const { return start_; }
   Instant deadline() const { return deadline_; }
@@ -73,12 +76,9 @@ class CallScope {
   // takes one. Use must have been called.
   void OnAccepted(int images);
   void OnRejected(RejectionReason reason);
-  // Called when all images of the request have been computed, which took `timing`.
-  void OnComputed(int images, const JobTiming& timing);
-  // Returns the results of the computed images, which the owner must fill if wants_confidences() is
-  // true. They are empty after Begin, and are reported if the response is sent.
-  std::vector<Confidence>* confidences() { return &confidences_; }
-  bool wants_confidences() const { return accounting_->events->wants_statistics(); }
+  // Called when the servable has computed the request. What its images are classified as is
+  // reported if the response is sent. Use must have been called.
+  void OnComputed(const ComputedRequest& computed);
 
   // Called when the response is ready to be sent with this status. The duration of the request ends
   // now. `rpc` is its call, which has not finished, for the log.
@@ -90,7 +90,7 @@ class CallScope {
   void EndGone(absl::StatusCode code);
 
  private:
-  ModelId model() const { return servable_ == nullptr ? kNoModel : servable_->id(); }
+  ModelId model() const { return route_.responds == nullptr ? kNoModel : route_.responds->id(); }
   void Report(const RequestEnd& end);
   void Log(const RequestLog::Line& line, const absl::Status& status, const Rpc& rpc) const;
 
@@ -105,7 +105,7 @@ class CallScope {
   std::optional<RejectionReason> rejected_;
   std::vector<Confidence> confidences_;
   Admission::Ticket ticket_;
-  ServableHandle servable_;
+  Route route_;
 };
 
 }  // namespace hellocnn::server

@@ -166,10 +166,9 @@ class StreamCall final : public StreamHandler,
       return Reject(exchange, Rejection::Invalid(request.timeout.status()));
     }
     if (!request.images.ok()) return Reject(exchange, Rejection::Invalid(request.images.status()));
-    absl::StatusOr<ServableHandle> servable =
-        context_->models->Find(request.model, request.version);
-    if (!servable.ok()) return Reject(exchange, Rejection::OfFind(servable.status()));
-    exchange.scope.Use(*std::move(servable));
+    absl::StatusOr<Route> route = context_->models->RouteRequest(request.model, request.version);
+    if (!route.ok()) return Reject(exchange, Rejection::OfFind(route.status()));
+    exchange.scope.Use(*std::move(route));
     const std::span<const ImageView> images = *request.images;
     exchange.Prepare(
         images,
@@ -215,11 +214,8 @@ class StreamCall final : public StreamHandler,
     if (exchange.status().ok()) {
       exchange.codec.Encode(
           {exchange.log_probabilities(), exchange.scope.servable().card(), exchange.timing()});
-      exchange.scope.OnComputed(static_cast<int>(exchange.images().size()), exchange.timing());
-      if (exchange.scope.wants_confidences()) {
-        ListConfidences(exchange.log_probabilities(), exchange.scope.servable().classes(),
-                        exchange.scope.confidences());
-      }
+      exchange.scope.OnComputed(
+          {exchange.images(), exchange.log_probabilities(), exchange.timing()});
     }
     Respond(exchange, JobOutcome(exchange.status(), exchange.deadline(), context_->Now()));
     rpc_->Release();

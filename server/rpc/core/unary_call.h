@@ -51,10 +51,9 @@ class UnaryCall final : public CallHandler, private Job {
     if (!request.ok()) return Rejection::Invalid(request.status());
     if (!request->timeout.ok()) return Rejection::Invalid(request->timeout.status());
     if (!request->images.ok()) return Rejection::Invalid(request->images.status());
-    absl::StatusOr<ServableHandle> servable =
-        context_->models->Find(request->model, request->version);
-    if (!servable.ok()) return Rejection::OfFind(servable.status());
-    scope_.Use(*std::move(servable));
+    absl::StatusOr<Route> route = context_->models->RouteRequest(request->model, request->version);
+    if (!route.ok()) return Rejection::OfFind(route.status());
+    scope_.Use(*std::move(route));
     const std::span<const ImageView> images = *request->images;
     Prepare(images, LogProbabilitiesFor(images, scope_.servable().classes(), codec_.arena()),
             std::min(scope_.deadline(), scope_.start() + *request->timeout),
@@ -69,10 +68,7 @@ class UnaryCall final : public CallHandler, private Job {
   void OnFinished() override {
     if (status().ok()) {
       codec_.Encode({log_probabilities(), scope_.servable().card(), timing()});
-      scope_.OnComputed(static_cast<int>(images().size()), timing());
-      if (scope_.wants_confidences()) {
-        ListConfidences(log_probabilities(), scope_.servable().classes(), scope_.confidences());
-      }
+      scope_.OnComputed({images(), log_probabilities(), timing()});
     }
     Respond(JobOutcome(status(), deadline(), context_->Now()));
   }

@@ -260,5 +260,62 @@ TEST_F(PrometheusModelsTest, LabelsAreEscaped) {
             0);
 }
 
+TEST_F(PrometheusModelsTest, OnlyACandidateHasSeriesOfComparisons) {
+  const ReasonId busy = metrics_.AddReason(ReasonOf::kSkip, "busy");
+  const ModelId current = metrics_.AddModel(Labels("mnist", "1"));
+  const ModelId candidate = metrics_.AddModel(Labels("mnist", "2"));
+  EXPECT_THAT(metrics_.Text(), Not(HasSubstr("hellocnn_compared_images_total")));
+  metrics_.OnCandidate(candidate, "shadow", 0.25);
+  const std::vector<std::string> two = {R"(model="mnist")", Version("2")};
+  std::string page = metrics_.Text();
+  EXPECT_EQ(Sum(page, "hellocnn_candidate_share_ratio", {R"(mode="shadow")", Version("2")}), 0.25);
+  EXPECT_EQ(Sum(page, "hellocnn_compared_images_total", two), 0);
+  EXPECT_TRUE(std::isnan(Sum(page, "hellocnn_compared_images_total", {Version("1")})));
+
+  const std::array images = {Difference{.class_index = 1, .same_class = true, .distance = 0.03},
+                             Difference{.class_index = 0, .same_class = false, .distance = 7}};
+  metrics_.OnComparing(candidate, 2);
+  metrics_.OnCompared({.candidate = candidate,
+                       .computed_by = candidate,
+                       .images = images,
+                       .current_compute = absl::Milliseconds(1),
+                       .candidate_compute = absl::Milliseconds(3)});
+  metrics_.OnCandidate(candidate, "canary", 1);
+  metrics_.OnComparing(current, 2);
+  metrics_.OnCompared({.candidate = candidate, .computed_by = current, .images = images});
+  metrics_.OnNotCompared(candidate, busy);
+  page = metrics_.Text();
+  EXPECT_EQ(Sum(page, "hellocnn_candidate_share_ratio", {R"(mode="canary")", Version("2")}), 1);
+  EXPECT_TRUE(std::isnan(Sum(page, "hellocnn_candidate_share_ratio", {R"(mode="shadow")"})));
+  EXPECT_EQ(Sum(page, "hellocnn_compared_images_total",
+                {R"(candidate_says="same")", R"(class="1")", Version("2")}),
+            2);
+  EXPECT_EQ(Sum(page, "hellocnn_compared_images_total",
+                {R"(candidate_says="other")", R"(class="0")", Version("2")}),
+            2);
+  EXPECT_EQ(Sum(page, "hellocnn_compared_images_total"), 4);
+  EXPECT_EQ(Sum(page, "hellocnn_comparison_log_probability_distance_count", two), 4);
+  EXPECT_NEAR(Sum(page, "hellocnn_comparison_log_probability_distance_sum", two), 14.06, 1e-9);
+  const char* const compute = "hellocnn_comparison_compute_duration_seconds_sum";
+  EXPECT_EQ(Sum(page, compute, {R"(by="current")", Version("2")}), 0.001);
+  EXPECT_EQ(Sum(page, compute, {R"(by="candidate")", Version("2")}), 0.003);
+  EXPECT_EQ(Sum(page, "hellocnn_comparisons_skipped_total", {R"(reason="busy")", Version("2")}), 1);
+  for (const char* version : {"1", "2"}) {
+    EXPECT_EQ(Sum(page, kAccepted, {Version(version)}), 2);
+    EXPECT_EQ(
+        Sum(page, "hellocnn_images_computed_total", {R"(outcome="compared")", Version(version)}),
+        2);
+  }
+
+  metrics_.OnCandidate(candidate, "", 0);
+  EXPECT_THAT(metrics_.Text(), Not(HasSubstr("hellocnn_candidate_share_ratio{")));
+  metrics_.OnCandidate(candidate, "shadow", 1);
+  metrics_.OnModelUnloaded(candidate);
+  page = metrics_.Text();
+  EXPECT_THAT(page, Not(HasSubstr("hellocnn_candidate_share_ratio{")));
+  EXPECT_EQ(Sum(page, "hellocnn_compared_images_total"), 4);
+  EXPECT_TRUE(std::isnan(Sum(page, "hellocnn_compared_images_total", two)));
+}
+
 }  // namespace
 }  // namespace hellocnn::server

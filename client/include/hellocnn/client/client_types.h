@@ -132,6 +132,21 @@ enum class ModelState {
 // Returns "LOADING", "SERVING", "DRAINING", "FAILED", "STANDBY", "ROLLED_BACK" or "UNKNOWN".
 std::string ToString(ModelState state);
 
+// The part that a candidate for the place of the current version has in requests that name no
+// version.
+struct Rollout {
+  enum class Mode {
+    kUnknown,  // a mode that only servers newer than this client know
+    kShadow,   // the current version responds, and the candidate's results are only compared
+    kCanary,   // the candidate responds, and the current version's results are only compared
+  };
+  Mode mode = Mode::kUnknown;
+  double share = 0;  // of the requests; more than 0, at most 1
+};
+
+// Returns "SHADOW", "CANARY" or "UNKNOWN".
+std::string ToString(Rollout::Mode mode);
+
 struct ModelStatus {
   ModelVersion model;
   ModelState state = ModelState::kUnknown;
@@ -140,11 +155,13 @@ struct ModelStatus {
   std::string reason;
   bool is_current = false;  // serves requests that name the model and no version
   bool is_default = false;  // serves requests that name no model
+  // Set while it is a candidate, and the current version serves too.
+  std::optional<Rollout> rollout;
 };
 
 // A rollback, or one that is undone.
 struct Rollback {
-  ModelVersion from;  // was current
+  ModelVersion from;  // was current, or the candidate
   ModelVersion to;    // is current now; of one that is undone, it may first have to be loaded
 };
 
