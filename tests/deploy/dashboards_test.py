@@ -222,7 +222,7 @@ def exposed_by_load_generator(server):
 class MetricNamesTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        with testbed.Server("--transport=http2") as server:
+        with testbed.ServerWithAllMetrics() as server:
             of_server = exposed(server.metrics_address)
             of_load = exposed_by_load_generator(server)
         cls.recorded = set(re.findall(r"record: (\S+)", read("deploy/prometheus/recording_rules.yml")))

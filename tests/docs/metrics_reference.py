@@ -3,8 +3,9 @@
 
     tests/docs/metrics_reference.py http://127.0.0.1:9464/metrics
 
-replaces, for a server with --transport=http2, what stands between the page's markers, `<!-- metrics: PREFIXES -->` and `<!-- end -->`, by a table of the
-metrics whose names begin with one of the prefixes, by name. The server's own help texts are the descriptions.
+replaces, for a server with --transport=http2 and a candidate, what stands between the page's markers, `<!-- metrics: PREFIXES -->` and
+`<!-- end -->`, by a table of the metrics whose names begin with one of the prefixes, by name. The server's own help texts are the
+descriptions.
 """
 
 import os
@@ -17,7 +18,7 @@ PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/refe
 SECTION = re.compile(r"(<!-- metrics: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 # Labels whose values are few and the same in every server, so that the table lists them if they fit into a cell.
-CLOSED_LABELS = ("reason", "outcome")
+CLOSED_LABELS = ("reason", "outcome", "by", "candidate_says")
 MAX_CELL = 120
 
 

@@ -8,7 +8,7 @@ import urllib.request
 import layers_reference
 import metrics_reference
 import options_reference
-from testbed import SERVER, SOURCE, Server
+from testbed import SERVER, SOURCE, Server, ServerWithAllMetrics
 
 PAGE = "docs/reference/metrics.md"
 
@@ -26,7 +26,7 @@ b_seconds_sum 1
 
 class MetricsTest(unittest.TestCase):
     def test_the_tables_list_what_a_server_exposes(self):
-        with Server("--transport=http2") as server:  # it has all metrics
+        with ServerWithAllMetrics() as server:
             with urllib.request.urlopen(f"http://{server.metrics_address}/metrics", timeout=30) as page:
                 exposition = page.read().decode()
         with open(os.path.join(SOURCE, PAGE), encoding="utf-8") as file:

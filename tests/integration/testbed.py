@@ -159,6 +159,25 @@ class Server:
         )
 
 
+class ServerWithAllMetrics:
+    """A server whose metrics page has every metric that there is: it has a candidate. Stopped at the end of a `with`."""
+
+    def __enter__(self):
+        self._folder = tempfile.TemporaryDirectory()
+        model = os.path.join(self._folder.name, "mnist")
+        os.mkdir(model)
+        for version in ("1", "2"):
+            os.symlink(os.path.join(SOURCE, "models/mnist/1"), os.path.join(model, version))
+        with open(os.path.join(model, "rollout.json"), "w", encoding="utf-8") as file:
+            file.write('{"candidate": "2", "mode": "shadow", "share": 1}')
+        self._server = Server("--transport=http2", model=model)
+        return self._server.__enter__()
+
+    def __exit__(self, *error):
+        self._server.__exit__(*error)
+        self._folder.cleanup()
+
+
 def stub(channel):
     return pb_grpc.ClassifierServiceStub(channel)
 

@@ -144,9 +144,7 @@ ShardedMetrics::Counter MetricSeries::AddReason(ReasonOf what, const std::string
   if (IsNone(model)) return {};
   if (what == ReasonOf::kSkip) {
     return sharded.AddCounter("hellocnn_comparisons_skipped_total",
-                              "Requests that were to be compared with a candidate and were not, by "
-                              "reason: too much waited, or it failed.",
-                              labels);
+                              "Requests that were to be compared and were not, by reason.", labels);
   }
   if (what == ReasonOf::kRelease) {
     return sharded.AddCounter(
@@ -163,23 +161,19 @@ ComparisonSeries MetricSeries::AddComparisons(const ModelSeries& candidate) {
     const auto images = [&](const char* says) {
       return sharded.AddCounter(
           "hellocnn_compared_images_total",
-          "Images that the current version and the candidate, which the labels name, have both "
-          "computed, by the class that the current one says, and by whether both say the same.",
+          "Images that the current version and the candidate have both computed, by class.",
           Join({{"class", label}, {"candidate_says", says}}, candidate.labels));
     };
     series.images.push_back({images("same"), images("other")});
   }
   series.distance = sharded.AddHistogram(
       "hellocnn_comparison_log_probability_distance",
-      "Largest difference between the log-probabilities that the current version and the candidate "
-      "give to a class of an image, of the classes with at least 1%.",
+      "How far the log-probabilities of both are apart, for a likely class of an image.",
       kDistances, candidate.labels);
   const auto compute = [&](const char* by) {
-    return sharded.AddHistogram(
-        "hellocnn_comparison_compute_duration_seconds",
-        "Time from when a worker took a compared request until it was computed, by the version "
-        "that computed it.",
-        kSeconds, Join({{"by", by}}, candidate.labels));
+    return sharded.AddHistogram("hellocnn_comparison_compute_duration_seconds",
+                                "Time for which a compared request was computed, by which version.",
+                                kSeconds, Join({{"by", by}}, candidate.labels));
   };
   series.current_compute = compute("current");
   series.candidate_compute = compute("candidate");
@@ -214,11 +208,9 @@ void MetricSeries::AddImages(ModelSeries* model) {
   model->accepted = sharded.AddCounter("hellocnn_images_accepted_total",
                                        "Images that the queue has accepted.", model->labels);
   const auto computed = [&](const char* outcome) {
-    return sharded.AddCounter(kImagesComputed,
-                              "Images that the engine has run on, by outcome: sent in an OK "
-                              "response, discarded, failed, or compared with what another version "
-                              "has sent.",
-                              Join({{"outcome", outcome}}, model->labels));
+    return sharded.AddCounter(
+        kImagesComputed, "Images that the engine has run on, by what has become of the result.",
+        Join({{"outcome", outcome}}, model->labels));
   };
   model->answered = computed("answered");
   model->abandoned = computed("abandoned");
