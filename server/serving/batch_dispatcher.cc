@@ -81,34 +81,17 @@ absl::Status BatchDispatcher::Submit(BatchQueue* queue, Job* job) {
   const Instant now = clock_->Now();
   {
     MutexLock lock(&mutex_);
-    if (absl::Status status = Push(queue, job, now); !status.ok()) return status;
-  }
-  pool_->WorkAdded();
-  return absl::OkStatus();
-}
-
-absl::Status BatchDispatcher::SubmitSpare(BatchQueue* queue, Job* job) {
-  const Instant now = clock_->Now();
-  {
-    MutexLock lock(&mutex_);
-    const int waiting = scheduler_.queued_images();
-    if (waiting >= max_batch_size_) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat(waiting, " images wait, which is a whole batch; wanted fewer"));
-    }
-    if (absl::Status status = Push(queue, job, now); !status.ok()) return status;
-  }
-  pool_->WorkAdded();
-  return absl::OkStatus();
-}
-
-absl::Status BatchDispatcher::Push(BatchQueue* queue, Job* job, Instant now) {
-  absl::Status status = queue->Push(job, now);
-  if (status.ok()) {
+    if (absl::Status status = queue->Push(job, now); !status.ok()) return status;
     job->Accepted();
     UpdateDue();
   }
-  return status;
+  pool_->WorkAdded();
+  return absl::OkStatus();
+}
+
+bool BatchDispatcher::HasSpareTime() const {
+  MutexLock lock(&mutex_);
+  return scheduler_.queued_images() < max_batch_size_;
 }
 
 void BatchDispatcher::Stop() {

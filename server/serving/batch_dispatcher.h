@@ -67,9 +67,9 @@ class BatchDispatcher final : private Work {
   // than the queue can ever hold).
   absl::Status Submit(BatchQueue* queue, Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // As Submit, for a job that may as well be left out: RESOURCE_EXHAUSTED also if a whole batch or
-  // more waits already in all queues together.
-  absl::Status SubmitSpare(BatchQueue* queue, Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns true if less than a whole batch waits in all queues together, so that there is time for
+  // a job that may as well be left out.
+  bool HasSpareTime() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Rejects further jobs, closes the workers' events, waits until those that are left are handled
   // and every accepted job has finished, and ends the workers. Idempotent. Must not be called from

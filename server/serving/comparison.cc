@@ -58,8 +58,6 @@ class Comparer::Comparison final : public Job {
             {.priority = Priority::kLow});
   }
 
-  const Servable& second() const { return *second_; }
-
  private:
   void Accepted() override {
     events_->OnComparing(second_->id(), static_cast<int>(images_.size()));
@@ -110,10 +108,12 @@ Comparer::Comparer(Events* events, const Clock* clock)
 
 void Comparer::Compare(const Route& route, const ComputedRequest& computed) const {
   if (route.compared == nullptr) return;
-  auto comparison = std::make_unique<Comparison>(*this, route, computed);
-  if (route.compared->SubmitSpare(comparison.get()).ok()) {
-    comparison.release();  // NOLINT(bugprone-unused-return-value): it deletes itself
-    return;
+  if (route.compared->HasSpareTime()) {  // else no copy is made
+    auto comparison = std::make_unique<Comparison>(*this, route, computed);
+    if (route.compared->Submit(comparison.get()).ok()) {
+      comparison.release();  // NOLINT(bugprone-unused-return-value): it deletes itself
+      return;
+    }
   }
   events_->OnNotCompared(route.candidate_responds ? route.responds->id() : route.compared->id(),
                          busy_);

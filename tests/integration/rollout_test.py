@@ -8,7 +8,7 @@ import unittest
 
 from models_test import STATE, WEIGHTS, ModelsTest
 from safetensors_format import read_state_dict, write_safetensors
-from testbed import CLI, Server, clean_environment, metric_sum, pb, pb_grpc, stub, test_digits, wait_until
+from testbed import CLI, SLOW_ENGINE, Server, clean_environment, metric_sum, pb, pb_grpc, stub, test_digits, wait_until
 
 LABELS = [str(digit) for digit in range(10)]
 MODES = pb.Rollout.Mode
@@ -151,6 +151,27 @@ class RolloutTest(ModelsTest):
         self.assertIn("The folder has no version 2 yet.", self.rollout())
         self.rollout("--end")
         self.assertEqual(self.classify_all(channel), {"1": 200})
+
+    def test_a_busy_server_compares_little(self):
+        self.add("digits", 1)
+        self.add("digits", 2)
+        self.rollout("--candidate", "2", "--shadow", "100%")
+        server, channel = self.serve(SLOW_ENGINE, "--threads=1", "--max-batch-size=1")
+        calls = [stub(channel).Classify.future(self.request(), timeout=240) for _ in range(500)]
+        for call in calls:
+            self.assertEqual(call.result().model.version, "1")
+
+        def done():
+            metrics = server.metrics()
+            return self.compared(server) + metric_sum(metrics, "hellocnn_comparisons_skipped_total") == len(calls)
+
+        wait_until(done, "all are compared or skipped")
+        compared = self.compared(server)
+        self.assertLess(compared, len(calls) / 4)
+        metrics = server.metrics()
+        self.assertEqual(metric_sum(metrics, "hellocnn_comparisons_skipped_total", reason="busy"), len(calls) - compared)
+        self.assertEqual(metric_sum(metrics, "hellocnn_images_computed_total"), len(calls) + compared)
+        print(f"{compared:.0f} of {len(calls)} requests were compared while others waited")
 
     def test_a_wrong_file_changes_nothing_and_is_complained_of(self):
         self.add("digits", 1)
