@@ -18,6 +18,7 @@
 #include "base/version_number.h"
 #include "cli/app.h"
 #include "cli/commands/model_commands.h"
+#include "hellocnn/repository/model_repository.h"
 #include "hellocnn/repository/rollout.h"
 #include "loadgen/report/json.h"
 
@@ -70,6 +71,18 @@ bool HasVersion(const std::string& folder, const std::string& version) {
   return std::filesystem::exists(absl::StrCat(folder, "/", version, "/model_card.json"), error);
 }
 
+// Returns the path of a model in the folder, if that is a repository of models, or "".
+std::string ModelWithin(const std::string& folder) {
+  const absl::StatusOr<ModelRepository> repository = ModelRepository::Open(folder);
+  const absl::StatusOr<FoundModels> found =
+      repository.ok() ? repository->Scan() : repository.status();
+  if (!found.ok() || found->versions.empty()) return "";
+  const std::filesystem::path model =
+      std::filesystem::path(found->versions.front().path).parent_path();
+  std::error_code error;
+  return std::filesystem::equivalent(model, folder, error) ? "" : model.string();
+}
+
 // Returns what the options make of the rollout that there is.
 absl::StatusOr<std::optional<Rollout>> Changed(const Options& options,
                                                std::optional<Rollout> rollout) {
@@ -119,6 +132,10 @@ int Run(const Options& options) {
   if (std::filesystem::exists(options.folder + "/model_card.json", error)) {
     return Fail(absl::FailedPreconditionError(
         absl::StrCat(options.folder, " is one version; wanted the folder of its model, above it")));
+  }
+  if (const std::string model = ModelWithin(options.folder); !model.empty()) {
+    return Fail(absl::FailedPreconditionError(absl::StrCat(
+        options.folder, " is a folder of models; wanted the folder of one, such as ", model)));
   }
   const bool writes = options.end || !options.candidate.empty() || options.shadow.has_value() ||
                       options.canary.has_value();

@@ -16,7 +16,6 @@ void IgnoredEvents::OnDropped(ModelId /*model*/, int /*images*/, ReasonId /*reas
                               std::optional<absl::Duration> /*waited*/) {}
 void IgnoredEvents::OnDiscarded(ModelId /*model*/, int /*images*/) {}
 void IgnoredEvents::OnCandidate(ModelId /*model*/, const std::string& /*mode*/, double /*share*/) {}
-void IgnoredEvents::OnComparing(ModelId /*model*/, int /*images*/) {}
 void IgnoredEvents::OnCompared(const ComparisonEnd& /*comparison*/) {}
 void IgnoredEvents::OnNotCompared(ModelId /*candidate*/, ReasonId /*reason*/) {}
 void IgnoredEvents::OnLimit(ReasonId /*reason*/) {}

@@ -88,6 +88,9 @@ struct BatchEnd {
   int failed_images = 0;
   ReasonId release{};  // why the batch left the queue
   absl::Duration compute;
+  // The images were accepted from nobody. They are computed only to be compared, and what follows
+  // is empty.
+  bool spare = false;
   // These are valid during the call. There is one wait for each request whose first image is in
   // this batch: the time that the request was queued. There are grey levels for each image, or none
   // if wants_statistics() is false.
@@ -105,11 +108,7 @@ struct Difference {
 // A request that the current version and the candidate have both computed.
 struct ComparisonEnd {
   ModelId candidate{};
-  ModelId computed_by{};               // the one of both whose result was only compared
   std::span<const Difference> images;  // valid during the call
-  // For how long each had the images: JobTiming::compute.
-  absl::Duration current_compute;
-  absl::Duration candidate_compute;
 };
 
 // Requests. A request is a unary call or one request of a stream. Each one is told in this order:
@@ -118,8 +117,8 @@ struct ComparisonEnd {
 // images, so at no time are more images computed or dropped than were accepted.
 //
 // Images. Each accepted image ends in exactly one of these: in OnEnd, sent or discarded; in
-// OnBatch, failed; in OnDropped; in OnDiscarded; in OnCompared. Those that are computed a second
-// time, to be compared, are accepted in OnComparing.
+// OnBatch, failed; in OnDropped; in OnDiscarded. Images that are computed a second time, to be
+// compared, do not count here: there are only spare batches of them.
 //
 // Thread-safe. Registering may block; after that nothing blocks, takes a lock that another thread
 // could hold for long, or calls back, so that it may be called while a lock is held. An id must
@@ -163,8 +162,6 @@ class Events {
   // Called when a model becomes a candidate, with the name of its mode and its share of the
   // requests, more than 0; when these change; and when it is none any more, with a share of 0.
   virtual void OnCandidate(ModelId model, const std::string& mode, double share) = 0;
-  // Called when the queue of `model` has admitted images that it computes only to be compared.
-  virtual void OnComparing(ModelId model, int images) = 0;
   virtual void OnCompared(const ComparisonEnd& comparison) = 0;
   // Called when a request was not compared with the results of `candidate`, or by it, although it
   // was to be.
@@ -200,7 +197,6 @@ class IgnoredEvents : public Events {
                  std::optional<absl::Duration> waited) override;
   void OnDiscarded(ModelId model, int images) override;
   void OnCandidate(ModelId model, const std::string& mode, double share) override;
-  void OnComparing(ModelId model, int images) override;
   void OnCompared(const ComparisonEnd& comparison) override;
   void OnNotCompared(ModelId candidate, ReasonId reason) override;
   void OnLimit(ReasonId reason) override;

@@ -158,6 +158,7 @@ class BatchQueue {
   // if the time is <= now. InfiniteFuture if there are none.
   Instant ReleaseTime() const;
 
+  const Options& options() const { return options_; }
   bool draining() const { return draining_; }
   bool empty() const { return jobs_.empty(); }
   // Returns true if nothing is queued, every slice that was taken has been returned, and every job

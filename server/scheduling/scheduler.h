@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "server/scheduling/batch_queue.h"
@@ -17,12 +18,17 @@ namespace hellocnn::server {
 // the next queue, after the one that returned the last batch, that has a batch due. A model with a
 // long queue thus delays another model by at most one batch of each queue between them.
 //
+// Beside each queue there may be a spare one, for jobs that may as well be left out. Their images
+// are computed only if no other queue has a batch due. They take no room of others, and displace
+// none.
+//
 // Thread-compatible.
 class Scheduler {
  public:
   // A batch of one queue.
   struct Batch {
-    BatchQueue* queue = nullptr;  // null if nothing is due
+    BatchQueue* queue = nullptr;  // as Add has returned it; null if nothing is due
+    bool spare = false;           // from the spare queue beside it
     BatchQueue::Taken taken;
     // See BatchQueue::ExpectedCompute.
     absl::Duration expected_compute;
@@ -31,8 +37,15 @@ class Scheduler {
   // Adds an empty queue. `options` must be valid. The pointer is valid until Remove.
   BatchQueue* Add(const BatchQueue::Options& options);
 
-  // Removes a queue, which must be idle: nothing is queued, and every batch has been returned.
+  // Drains a queue and the spare one beside it.
+  void Drain(BatchQueue* queue);
+  // Returns true if nothing is queued in both, and every batch of them has been returned.
+  bool idle(const BatchQueue* queue) const;
+  // Removes a queue, which must be idle.
   void Remove(BatchQueue* queue);
+
+  // Queues the job in the spare queue beside `queue`. Returns the errors of BatchQueue::Push.
+  absl::Status PushSpare(BatchQueue* queue, Job* job, Instant now);
 
   // Returns the next batch, or only dropped jobs, of a queue that has either at `now`. Each slice
   // must be returned through Finish. Recycles the buffers of `reuse`, an earlier result.
@@ -57,7 +70,16 @@ class Scheduler {
   int queued_images() const;
 
  private:
-  std::vector<std::unique_ptr<BatchQueue>> queues_;
+  struct Queue {
+    std::unique_ptr<BatchQueue> main;
+    std::unique_ptr<BatchQueue> spare;  // null until there is a job for it
+  };
+  Queue& Of(const BatchQueue* queue);
+  const Queue& Of(const BatchQueue* queue) const;
+  // Takes from the next queue that has something, of the spare ones or of the others.
+  bool TakeNext(bool spare, Instant now, Batch* batch);
+
+  std::vector<Queue> queues_;
   bool draining_ = false;
   std::size_t next_ = 0;  // the queue whose turn it is; < queues_.size() unless that is 0
 };

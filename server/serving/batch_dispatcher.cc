@@ -58,13 +58,13 @@ absl::StatusOr<BatchQueue*> BatchDispatcher::AddQueue(const BatchQueue::Options&
 void BatchDispatcher::RemoveQueue(BatchQueue* queue) {
   {
     MutexLock lock(&mutex_);
-    queue->Drain();
+    scheduler_.Drain(queue);
     UpdateDue();
   }
   pool_->WorkAdded();  // what waited for max_delay is due now
   {
     MutexLock lock(&mutex_);
-    while (!queue->idle()) idle_.Wait(&mutex_);
+    while (!scheduler_.idle(queue)) idle_.Wait(&mutex_);
   }
   // A worker may still be about to tell the last jobs; its step comes after that.
   const bool removed = pool_->ForEachWorker([&](int worker) {
@@ -82,6 +82,18 @@ absl::Status BatchDispatcher::Submit(BatchQueue* queue, Job* job) {
   {
     MutexLock lock(&mutex_);
     if (absl::Status status = queue->Push(job, now); !status.ok()) return status;
+    job->Accepted();
+    UpdateDue();
+  }
+  pool_->WorkAdded();
+  return absl::OkStatus();
+}
+
+absl::Status BatchDispatcher::SubmitSpare(BatchQueue* queue, Job* job) {
+  const Instant now = clock_->Now();
+  {
+    MutexLock lock(&mutex_);
+    if (absl::Status status = scheduler_.PushSpare(queue, job, now); !status.ok()) return status;
     job->Accepted();
     UpdateDue();
   }
@@ -131,10 +143,11 @@ Work::Taken BatchDispatcher::Take(int worker) {
     mine.batch = scheduler_.Take(clock_->Now(), std::move(mine.batch));
     UpdateDue();
     more = !scheduler_.empty();
-    if (mine.batch.queue != nullptr && mine.batch.queue->idle()) idle_.SignalAll();
+    if (mine.batch.queue != nullptr && scheduler_.idle(mine.batch.queue)) idle_.SignalAll();
   }
   if (mine.batch.queue == nullptr) return {};
-  Report(mine.batch.taken.dropped, mine.executor.reporter(mine.batch.queue));
+  Report(mine.batch.taken.dropped,
+         mine.batch.spare ? nullptr : &mine.executor.reporter(mine.batch.queue));
   if (mine.batch.taken.slices.empty()) return {.reported = true, .more = more};
   return {.found = true, .more = more, .expected = mine.batch.expected_compute};
 }
@@ -146,27 +159,34 @@ void BatchDispatcher::Run(int worker) {
   const Instant start = clock_->Now();
   mine.executor.Execute(&mine.batch);
   const Instant end = clock_->Now();
-  reporter.OnBatch(mine.batch.taken, end - start);
+  if (mine.batch.spare) {
+    reporter.OnSpareBatch(mine.batch.taken, end - start);
+  } else {
+    reporter.OnBatch(mine.batch.taken, end - start);
+  }
   {
     MutexLock lock(&mutex_);
     mine.finished = scheduler_.Finish(mine.batch, end, end - start, std::move(mine.finished));
     UpdateDue();
-    if (queue->idle()) idle_.SignalAll();
+    if (scheduler_.idle(queue)) idle_.SignalAll();
   }
-  Report(mine.finished.dropped, reporter);
-  for (Job* job : mine.finished.jobs) Report(*job, reporter);
+  const BatchReporter* const listener = mine.batch.spare ? nullptr : &reporter;
+  Report(mine.finished.dropped, listener);
+  for (Job* job : mine.finished.jobs) Report(*job, listener);
 }
 
 void BatchDispatcher::Report(const std::vector<BatchQueue::Dropped>& dropped,
-                             const BatchReporter& reporter) {
+                             const BatchReporter* reporter) {
   for (const BatchQueue::Dropped& drop : dropped) {
-    reporter.OnDropped(drop);
+    if (reporter != nullptr) reporter->OnDropped(drop);
     if (drop.finished != nullptr) Report(*drop.finished, reporter);
   }
 }
 
-void BatchDispatcher::Report(Job& job, const BatchReporter& reporter) {
-  if (!job.status().ok() && job.computed() > 0) reporter.OnDiscarded(job.computed());
+void BatchDispatcher::Report(Job& job, const BatchReporter* reporter) {
+  if (reporter != nullptr && !job.status().ok() && job.computed() > 0) {
+    reporter->OnDiscarded(job.computed());
+  }
   job.OnFinished();
 }
 

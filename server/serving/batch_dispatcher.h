@@ -67,8 +67,11 @@ class BatchDispatcher final : private Work {
   // than the queue can ever hold).
   absl::Status Submit(BatchQueue* queue, Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Returns true if less than a whole batch waits in all queues together, so that there is time for
-  // a job that may as well be left out.
+  // As Submit, for a job that may as well be left out: see Scheduler::PushSpare. Nothing is told to
+  // Events of its images, but only of the batches that they are in.
+  absl::Status SubmitSpare(BatchQueue* queue, Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns true if less than a whole batch waits in all queues together, so that there may be time
+  // for such a job.
   bool HasSpareTime() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Rejects further jobs, closes the workers' events, waits until those that are left are handled
@@ -104,10 +107,10 @@ class BatchDispatcher final : private Work {
   // Must be called after each change of a queue.
   void UpdateDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // Report to the events, and to the jobs that have finished.
+  // Report to the events, unless `reporter` is null, and to the jobs that have finished.
   static void Report(const std::vector<BatchQueue::Dropped>& dropped,
-                     const BatchReporter& reporter);
-  static void Report(Job& job, const BatchReporter& reporter);
+                     const BatchReporter* reporter);
+  static void Report(Job& job, const BatchReporter* reporter);
 
   const int max_batch_size_;
   Events* const events_;

@@ -47,6 +47,14 @@ void BatchReporter::OnBatch(const BatchQueue::Taken& batch, absl::Duration compu
                               .grey_levels = grey_levels_});
 }
 
+void BatchReporter::OnSpareBatch(const BatchQueue::Taken& batch, absl::Duration compute) const {
+  reporting_.events->OnBatch({.model = reporting_.model,
+                              .images = batch.images,
+                              .release = releases_[static_cast<std::size_t>(batch.reason)],
+                              .compute = compute,
+                              .spare = true});
+}
+
 void BatchReporter::OnDropped(const BatchQueue::Dropped& dropped) const {
   ReasonId reason = failed_;
   if (dropped.reason == absl::StatusCode::kDeadlineExceeded) reason = deadline_;

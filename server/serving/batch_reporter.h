@@ -29,6 +29,8 @@ class BatchReporter {
   // Reports that an engine has run on the batch. Its slices must have their statuses, and its jobs
   // must still exist.
   void OnBatch(const BatchQueue::Taken& batch, absl::Duration compute);
+  // The same of a spare batch, whose images and jobs are nobody's concern.
+  void OnSpareBatch(const BatchQueue::Taken& batch, absl::Duration compute) const;
   // Reports that a job, or the rest of it, has left the queue without being computed.
   void OnDropped(const BatchQueue::Dropped& dropped) const;
   // Reports that a job has failed of which `images` images had been computed.

@@ -42,7 +42,6 @@ class Comparer::Comparison final : public Job {
         first_(route.responds),
         second_(route.compared),
         candidate_first_(route.candidate_responds),
-        first_compute_(computed.timing.compute),
         first_results_(computed.log_probabilities.begin(), computed.log_probabilities.end()),
         second_results_(first_results_.size()),
         images_(computed.images.begin(), computed.images.end()) {
@@ -54,15 +53,10 @@ class Comparer::Comparison final : public Job {
       pixels_.insert(pixels_.end(), image.pixels, image.pixels + BytesPerImage(image.format));
       image.pixels = copy;
     }
-    Prepare(images_, second_results_, comparer.clock_->Now() + kMostWait,
-            {.priority = Priority::kLow});
+    Prepare(images_, second_results_, comparer.clock_->Now() + kMostWait);
   }
 
  private:
-  void Accepted() override {
-    events_->OnComparing(second_->id(), static_cast<int>(images_.size()));
-  }
-
   void OnFinished() override {
     const std::unique_ptr<Comparison> self(this);
     const ModelId candidate = candidate_first_ ? first_->id() : second_->id();
@@ -80,12 +74,7 @@ class Comparer::Comparison final : public Job {
            .same_class = MostLikelyClass(candidate_first_ ? first : second) == class_index,
            .distance = LogProbabilityDistance(first, second)});
     }
-    const absl::Duration second_compute = timing().compute;
-    events_->OnCompared({.candidate = candidate,
-                         .computed_by = second_->id(),
-                         .images = differences,
-                         .current_compute = candidate_first_ ? second_compute : first_compute_,
-                         .candidate_compute = candidate_first_ ? first_compute_ : second_compute});
+    events_->OnCompared({.candidate = candidate, .images = differences});
   }
 
   Events* const events_;
@@ -93,7 +82,6 @@ class Comparer::Comparison final : public Job {
   const ServableHandle first_;
   const ServableHandle second_;
   const bool candidate_first_;
-  const absl::Duration first_compute_;
   const std::vector<float> first_results_;
   std::vector<float> second_results_;
   std::vector<ImageView> images_;
@@ -107,10 +95,10 @@ Comparer::Comparer(Events* events, const Clock* clock)
       failed_(events->AddReason(ReasonOf::kSkip, "failed")) {}
 
 void Comparer::Compare(const Route& route, const ComputedRequest& computed) const {
-  if (route.compared == nullptr) return;
+  if (route.compared == nullptr || !events_->wants_statistics()) return;
   if (route.compared->HasSpareTime()) {  // else no copy is made
     auto comparison = std::make_unique<Comparison>(*this, route, computed);
-    if (route.compared->Submit(comparison.get()).ok()) {
+    if (route.compared->SubmitSpare(comparison.get()).ok()) {
       comparison.release();  // NOLINT(bugprone-unused-return-value): it deletes itself
       return;
     }

@@ -27,8 +27,9 @@ struct ComputedRequest {
 // Compares the results of candidates with those of current versions, and tells events about it.
 //
 // The second version computes the images after the first one has, from a copy, so no response waits
-// for it. Requests come first: if a whole batch or more waits, nothing is compared, and within a
-// queue what is compared comes last. Thread-safe.
+// for it. Requests come first: what is compared is computed only if no batch of requests is due,
+// and nothing is copied if a whole batch or more waits, or if nobody reads the statistics.
+// Thread-safe.
 class Comparer {
  public:
   // Registers the reasons. `events` and `clock` outlive all comparisons.

@@ -15,6 +15,11 @@ namespace {
 // The log names a version that has not settled for so many polls.
 constexpr int kManyPolls = 60;
 
+bool IsCandidate(const FoundModels& found, const VersionKey& key) {
+  const auto rollout = found.rollouts.find(key.first);
+  return rollout != found.rollouts.end() && rollout->second.candidate == key.second;
+}
+
 }  // namespace
 
 ModelManager::ModelManager(Options options, ModelLoader* loader, ModelRegistry* registry,
@@ -33,11 +38,12 @@ absl::Status ModelManager::Start(const std::function<absl::Status()>& verified) 
   if (!repository.ok()) return repository.status();
   repository_ = std::make_unique<ModelRepository>(*std::move(repository));
   if (repository_->is_one_version()) versions_.FollowName();
-  const absl::StatusOr<FoundModels> found = repository_->Scan();
+  absl::StatusOr<FoundModels> found = repository_->Scan();
   if (!found.ok()) return found.status();
 
   WarnOfUnreadable(*found);
-  versions_.SetRollouts(*found);
+  versions_.SetRollouts(/*asked=*/true, &*found);
+  versions_.NoteUnreadable(*found);
   absl::Status first_error;
   bool any = false;
   bool all = false;
@@ -150,8 +156,9 @@ void ModelManager::Look(bool asked) {
   last_scan_error_.clear();
   versions_.BeginLook();
   WarnOfUnreadable(*found);
+  versions_.SetRollouts(asked, &*found);
   versions_.KeepWhatIsGone(asked, &*found);
-  versions_.SetRollouts(*found);
+  versions_.NoteUnreadable(*found);
   // From now on a card that does not fit was most often copied before its weights.
   for (VersionFolder& folder : found->versions) folder.must_match_card = true;
   Plan plan;
@@ -200,9 +207,7 @@ ModelManager::Plan ModelManager::MakePlan(const FoundModels& found, bool asked) 
   for (const VersionFolder& folder : found.versions) {
     const VersionKey key{folder.model, folder.version};
     // A candidate is wanted beside those that the policy selects, and takes the place of none.
-    const auto rollout = found.rollouts.find(folder.model);
-    const bool is_candidate =
-        rollout != found.rollouts.end() && rollout->second.candidate == folder.version;
+    const bool is_candidate = IsCandidate(found, key);
     int uncounted = 0;
     int& count = is_candidate ? uncounted : served[folder.model];
     if (!is_candidate &&
@@ -226,6 +231,9 @@ ModelManager::Plan ModelManager::MakePlan(const FoundModels& found, bool asked) 
         return plan;
     }
   }
+  // A candidate comes last, so that it is never the only version of its model for a moment.
+  std::stable_partition(plan.to_prepare.begin(), plan.to_prepare.end(),
+                        [&found](const auto& one) { return !IsCandidate(found, one.key); });
   return plan;
 }
 

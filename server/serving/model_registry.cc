@@ -116,8 +116,9 @@ absl::StatusOr<Route> ModelRegistry::RouteRequest(std::string_view name,
   if (!model->rollout.has_value()) return Route{.responds = model->current};
   const ActiveRollout& active = *model->rollout;
   model->owed += std::max<std::int64_t>(std::llround(active.rollout.share * kMillion), 1);
-  if (model->owed < kMillion) return Route{.responds = active.current};
+  if (model->owed <= model->owed_at_most) return Route{.responds = active.current};
   model->owed -= kMillion;
+  model->owed_at_most = std::uniform_int_distribution<std::int64_t>(0, kMillion - 1)(random_);
   Route route;
   route.candidate_responds = active.rollout.mode == Rollout::Mode::kCanary;
   route.responds = route.candidate_responds ? active.candidate : active.current;

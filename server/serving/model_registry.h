@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <random>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -95,9 +96,12 @@ class ModelRegistry {
     std::map<std::string, ServableHandle, VersionOrder> versions;  // not empty
     ServableHandle current;
     std::optional<ActiveRollout> rollout;
-    // By how much the candidate is behind its share, in millionths of a request. Less than one
-    // request after each. Whole numbers, so that shares such as 10% are exact.
+    // By how much the candidate is behind its share, in millionths of a request: from -1 to 1
+    // request. Whole numbers, so that shares such as 10% are exact.
     mutable std::int64_t owed = 0;
+    // It gets a request when it is so far behind. Another random number after each, so that
+    // requests that come in turn have the same chance.
+    mutable std::int64_t owed_at_most = 0;
   };
 
   absl::StatusOr<ServableHandle> FindLocked(std::string_view name, std::string_view version) const
@@ -110,6 +114,7 @@ class ModelRegistry {
 
   const bool default_is_chosen_;
   mutable Mutex mutex_;
+  mutable std::minstd_rand random_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Model, std::less<>> models_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Rollout> rollouts_ ABSL_GUARDED_BY(mutex_);  // by model, served or not
   std::string default_name_ ABSL_GUARDED_BY(mutex_);

@@ -49,7 +49,8 @@ class Servable {
   // BatchDispatcher::Submit. The caller must hold a handle until the job has finished.
   absl::Status Submit(Job* job) const { return dispatcher_->Submit(queue_, job); }
 
-  // See BatchDispatcher::HasSpareTime.
+  // See BatchDispatcher.
+  absl::Status SubmitSpare(Job* job) const { return dispatcher_->SubmitSpare(queue_, job); }
   bool HasSpareTime() const { return dispatcher_->HasSpareTime(); }
 
   BatchQueue* queue() const { return queue_; }

@@ -34,6 +34,17 @@ absl::StatusOr<RolledBack> VersionTable::RollBack(std::string_view model) {
   if (rollout.has_value()) {
     return SetRolledBack(from->first, from->second, (*current)->version());
   }
+  const auto candidate = rollouts_.find(from->first.first);
+  if (candidate != rollouts_.end()) {
+    const VersionKey key{candidate->first, candidate->second.candidate};
+    const auto entry = entries_.find(key);
+    if (entry != entries_.end() && entry->second.state == State::kRolledBack) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(Describe(key), " is the candidate, and is rolled back already. To roll ",
+                       "version ", Shown(from->first.second),
+                       " back, end the rollout first: hellocnn model rollout FOLDER --end"));
+    }
+  }
   auto to = from;
   while (to != entries_.begin()) {
     --to;
@@ -109,18 +120,29 @@ RolledBack VersionTable::SetRolledBack(const VersionKey& key, Entry& entry, cons
   return RolledBack{key.first, key.second, to};
 }
 
-void VersionTable::SetRollouts(const FoundModels& found) {
+void VersionTable::SetRollouts(bool asked, FoundModels* found) {
+  std::set<VersionKey> there;
+  for (const VersionFolder& folder : found->versions) there.insert({folder.model, folder.version});
   MutexLock lock(&mutex_);
-  std::map<std::string, Rollout> wanted = found.rollouts;
+  std::set<std::string> missed;
   for (const auto& [model, rollout] : rollouts_) {
-    if (found.unreadable.contains(model)) {
-      wanted.emplace(model, rollout);
-    } else if (!wanted.contains(model)) {
+    if (found->rollouts.contains(model)) continue;
+    const VersionKey candidate{model, rollout.candidate};
+    const auto entry = entries_.find(candidate);
+    const bool serves = entry != entries_.end() && entry->second.state == State::kServing;
+    const bool stays = found->unreadable.contains(model) ||
+                       (!asked && !missed_rollouts_.contains(model)) ||
+                       (serves && !there.contains(candidate));
+    missed.insert(model);
+    if (stays) {
+      found->rollouts.emplace(model, rollout);
+    } else {
       registry_->SetRollout(model, std::nullopt);
     }
   }
-  for (const auto& [model, rollout] : wanted) registry_->SetRollout(model, rollout);
-  rollouts_ = std::move(wanted);
+  for (const auto& [model, rollout] : found->rollouts) registry_->SetRollout(model, rollout);
+  rollouts_ = found->rollouts;
+  missed_rollouts_ = std::move(missed);
   TellEvents();
 }
 

@@ -59,7 +59,8 @@ void SetReason(const VersionKey& key, Entry& entry, const std::string& reason) {
 }  // namespace
 
 std::string Describe(const VersionKey& key) {
-  return absl::StrCat("model ", Shown(key.first), ", version ", Shown(key.second));
+  const std::string model = absl::StrCat("model ", Shown(key.first));
+  return key.second.empty() ? model : absl::StrCat(model, ", version ", Shown(key.second));
 }
 
 VersionTable::VersionTable(Options options, ModelRegistry* registry, BatchDispatcher* dispatcher,
@@ -96,6 +97,19 @@ void VersionTable::NoteScanError(const absl::Status& status) {
   MutexLock lock(&mutex_);
   for (auto& [key, entry] : entries_) {
     if (entry.state == State::kServing) entry.reason = CannotBeRead(status);
+  }
+  TellEvents();
+}
+
+void VersionTable::NoteUnreadable(const FoundModels& found) {
+  MutexLock lock(&mutex_);
+  for (const auto& [model, status] : found.unreadable) {
+    const VersionKey none{model, ""};  // sorts before all versions
+    const auto first = entries_.lower_bound(none);
+    if (first != entries_.end() && first->first.first == model && first->first != none) continue;
+    Entry& entry = entries_[none];
+    entry.state = State::kFailed;
+    SetReason(none, entry, std::string(status.message()));
   }
   TellEvents();
 }

@@ -38,7 +38,7 @@ struct VersionKeyOrder {
   }
 };
 
-// Returns "model mnist, version 2", escaped for people.
+// Returns "model mnist, version 2", escaped for people; "model mnist" if the version is empty.
 std::string Describe(const VersionKey& key);
 
 // What one look at the folders wants.
@@ -102,9 +102,14 @@ class VersionTable {
   void BeginLook() ABSL_LOCKS_EXCLUDED(mutex_);
   // Returns how often RollBack and Undo were carried out.
   std::uint64_t rollbacks() const ABSL_LOCKS_EXCLUDED(mutex_);
-  // Lets the candidates of the models be those that were found. Those of models that cannot be read
-  // stay. Must be called before what was found is published, which is else taken for current.
-  void SetRollouts(const FoundModels& found) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Lets the candidates of the models be those that were found, and adds to `found` those that stay
+  // although no file names them: that of a model that cannot be read; that of one whose file is
+  // missing for the first time, unless `asked`; and one that still serves although its folder is
+  // gone, because it would be the current version until it is withdrawn. Must be called before
+  // KeepWhatIsGone, and before what was found is published.
+  void SetRollouts(bool asked, FoundModels* found) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Lists models that cannot be read and of which nothing is known as failed.
+  void NoteUnreadable(const FoundModels& found) ABSL_LOCKS_EXCLUDED(mutex_);
   // Gives a reason to whatever serves: the folders cannot be read.
   void NoteScanError(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   // Adds what serves and is missing for the first time, unless `asked`: a network file system may
@@ -197,6 +202,8 @@ class VersionTable {
   Entries entries_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t rollbacks_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::string, Rollout> rollouts_ ABSL_GUARDED_BY(mutex_);  // by model
+  // The models whose rollouts the last look did not find.
+  std::set<std::string> missed_rollouts_ ABSL_GUARDED_BY(mutex_);
   // The candidates that serve, as events know them.
   struct Told {
     ModelId id{};

@@ -170,13 +170,6 @@ ComparisonSeries MetricSeries::AddComparisons(const ModelSeries& candidate) {
       "hellocnn_comparison_log_probability_distance",
       "How far the log-probabilities of both are apart, for a likely class of an image.",
       kDistances, candidate.labels);
-  const auto compute = [&](const char* by) {
-    return sharded.AddHistogram("hellocnn_comparison_compute_duration_seconds",
-                                "Time for which a compared request was computed, by which version.",
-                                kSeconds, Join({{"by", by}}, candidate.labels));
-  };
-  series.current_compute = compute("current");
-  series.candidate_compute = compute("candidate");
   return series;
 }
 
@@ -215,7 +208,6 @@ void MetricSeries::AddImages(ModelSeries* model) {
   model->answered = computed("answered");
   model->abandoned = computed("abandoned");
   model->failed = computed("failed");
-  model->compared = computed("compared");
 }
 
 void MetricSeries::AddBatches(ModelSeries* model) {

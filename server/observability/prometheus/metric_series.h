@@ -54,8 +54,6 @@ struct ComparisonSeries {
   };
   std::vector<OfClass> images;  // by the class that the current version says
   ShardedMetrics::Histogram distance;
-  ShardedMetrics::Histogram current_compute;
-  ShardedMetrics::Histogram candidate_compute;
 };
 
 // The handles of one model, whose series have its name and version as labels. For kNoModel the
@@ -73,7 +71,6 @@ struct ModelSeries {
   Counter answered;
   Counter abandoned;
   Counter failed;
-  Counter compared;
   Histogram queue_duration;
   Histogram compute_duration;
   Histogram batch_size;

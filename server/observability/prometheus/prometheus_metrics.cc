@@ -221,18 +221,16 @@ void PrometheusMetrics::OnCandidate(ModelId model, const std::string& mode, doub
   ModelSeries& series = series_->models.rows()[Index(model)];
   series_->SetCandidate(mode, share, &series);
   if (share <= 0) return;
+  {
+    MutexLock comparisons_lock(&series_->comparisons_mutex);
+    if (series_->comparisons.contains(model)) return;
+  }
   ComparisonSeries comparisons = series_->AddComparisons(series);
   MutexLock comparisons_lock(&series_->comparisons_mutex);
   series_->comparisons[model] = std::move(comparisons);
 }
 
-void PrometheusMetrics::OnComparing(ModelId model, int images) {
-  series_->Of(model).accepted.Increment(images);
-}
-
 void PrometheusMetrics::OnCompared(const ComparisonEnd& comparison) {
-  series_->Of(comparison.computed_by)
-      .compared.Increment(static_cast<double>(comparison.images.size()));
   MutexLock lock(&series_->comparisons_mutex);
   const auto found = series_->comparisons.find(comparison.candidate);
   if (found == series_->comparisons.end()) return;
@@ -242,8 +240,6 @@ void PrometheusMetrics::OnCompared(const ComparisonEnd& comparison) {
     (image.same_class ? of_class.same : of_class.different).Increment();
     series.distance.Observe(image.distance);
   }
-  series.current_compute.Observe(Seconds(comparison.current_compute));
-  series.candidate_compute.Observe(Seconds(comparison.candidate_compute));
 }
 
 void PrometheusMetrics::OnNotCompared(ModelId candidate, ReasonId reason) {

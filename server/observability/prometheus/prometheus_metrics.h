@@ -67,7 +67,6 @@ class PrometheusMetrics : public Events {
                  std::optional<absl::Duration> waited) override;
   void OnDiscarded(ModelId model, int images) override;
   void OnCandidate(ModelId model, const std::string& mode, double share) override;
-  void OnComparing(ModelId model, int images) override;
   void OnCompared(const ComparisonEnd& comparison) override;
   void OnNotCompared(ModelId candidate, ReasonId reason) override;
   void OnLimit(ReasonId reason) override;

@@ -48,6 +48,7 @@ void CallScope::OnComputed(const ComputedRequest& computed) {
     ListConfidences(computed.log_probabilities, servable().classes(), &confidences_);
   }
   accounting_->comparer.Compare(route_, computed);
+  route_.compared = nullptr;
 }
 
 void CallScope::OnReady(const absl::Status& status, const Rpc& rpc) {

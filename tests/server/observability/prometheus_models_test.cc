@@ -274,15 +274,14 @@ TEST_F(PrometheusModelsTest, OnlyACandidateHasSeriesOfComparisons) {
 
   const std::array images = {Difference{.class_index = 1, .same_class = true, .distance = 0.03},
                              Difference{.class_index = 0, .same_class = false, .distance = 7}};
-  metrics_.OnComparing(candidate, 2);
-  metrics_.OnCompared({.candidate = candidate,
-                       .computed_by = candidate,
-                       .images = images,
-                       .current_compute = absl::Milliseconds(1),
-                       .candidate_compute = absl::Milliseconds(3)});
+  metrics_.OnCompared({.candidate = candidate, .images = images});
   metrics_.OnCandidate(candidate, "canary", 1);
-  metrics_.OnComparing(current, 2);
-  metrics_.OnCompared({.candidate = candidate, .computed_by = current, .images = images});
+  metrics_.OnCompared({.candidate = candidate, .images = images});
+  metrics_.OnBatch({.model = current,
+                    .images = 2,
+                    .release = idle_,
+                    .compute = absl::Milliseconds(1),
+                    .spare = true});
   metrics_.OnNotCompared(candidate, busy);
   page = metrics_.Text();
   EXPECT_EQ(Sum(page, "hellocnn_candidate_share_ratio", {R"(mode="canary")", Version("2")}), 1);
@@ -296,16 +295,9 @@ TEST_F(PrometheusModelsTest, OnlyACandidateHasSeriesOfComparisons) {
   EXPECT_EQ(Sum(page, "hellocnn_compared_images_total"), 4);
   EXPECT_EQ(Sum(page, "hellocnn_comparison_log_probability_distance_count", two), 4);
   EXPECT_NEAR(Sum(page, "hellocnn_comparison_log_probability_distance_sum", two), 14.06, 1e-9);
-  const char* const compute = "hellocnn_comparison_compute_duration_seconds_sum";
-  EXPECT_EQ(Sum(page, compute, {R"(by="current")", Version("2")}), 0.001);
-  EXPECT_EQ(Sum(page, compute, {R"(by="candidate")", Version("2")}), 0.003);
   EXPECT_EQ(Sum(page, "hellocnn_comparisons_skipped_total", {R"(reason="busy")", Version("2")}), 1);
-  for (const char* version : {"1", "2"}) {
-    EXPECT_EQ(Sum(page, kAccepted, {Version(version)}), 2);
-    EXPECT_EQ(
-        Sum(page, "hellocnn_images_computed_total", {R"(outcome="compared")", Version(version)}),
-        2);
-  }
+  EXPECT_EQ(Sum(page, "hellocnn_batch_size_sum", {Version("1")}), 2);
+  EXPECT_EQ(Sum(page, "hellocnn_images_computed_total"), 0);
 
   metrics_.OnCandidate(candidate, "", 0);
   EXPECT_THAT(metrics_.Text(), Not(HasSubstr("hellocnn_candidate_share_ratio{")));

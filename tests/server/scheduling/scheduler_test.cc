@@ -29,6 +29,10 @@ class SchedulerTest : public ::testing::Test {
         std::make_unique<Call>(std::vector<int>(static_cast<std::size_t>(images)), deadline));
     ASSERT_TRUE(queue->Push(calls_.back()->job(), now_).ok());
   }
+  void PushSpare(BatchQueue* queue, int images) {
+    calls_.push_back(std::make_unique<Call>(std::vector<int>(static_cast<std::size_t>(images))));
+    ASSERT_TRUE(scheduler_.PushSpare(queue, calls_.back()->job(), now_).ok());
+  }
   // Takes a batch, computes nothing, and gives it back. Returns its queue's name, or "".
   std::string Turn(absl::Duration compute = absl::Milliseconds(1)) {
     const Scheduler::Batch batch = scheduler_.Take(now_, {});
@@ -36,7 +40,7 @@ class SchedulerTest : public ::testing::Test {
     expected_ = batch.expected_compute;
     if (batch.taken.slices.empty()) return names_[batch.queue] + " dropped";
     const BatchQueue::Finished finished = scheduler_.Finish(batch, now_ + compute, compute, {});
-    return names_[batch.queue];
+    return names_[batch.queue] + (batch.spare ? " spare" : "");
   }
 
   Scheduler scheduler_;
@@ -129,6 +133,54 @@ TEST_F(SchedulerTest, DrainReachesEveryQueue) {
   EXPECT_TRUE(a->draining());
   EXPECT_TRUE(b->draining());
   EXPECT_EQ(Turn(), "a");
+}
+
+TEST_F(SchedulerTest, SpareJobsAreComputedOnlyWhenNothingElseIsDue) {
+  BatchQueue* const a = Add("a", {.max_batch_size = 2, .max_delay = absl::Milliseconds(5)});
+  BatchQueue* const b = Add("b", {.max_batch_size = 2});
+  PushSpare(a, 4);
+  EXPECT_LE(scheduler_.ReleaseTime(), now_);  // they do not wait for more
+  EXPECT_EQ(scheduler_.queued_images(), 4);
+  EXPECT_EQ(a->queued_images(), 0);
+  Push(b, 4);
+  Push(a, 2);
+  EXPECT_EQ(Turn(), "a");
+  EXPECT_EQ(Turn(), "b");
+  EXPECT_EQ(Turn(), "b");
+  EXPECT_EQ(Turn(), "a spare");
+  Push(a, 1);  // it may wait, so it is not due
+  EXPECT_EQ(Turn(), "a spare");
+  EXPECT_EQ(Turn(), "");
+  EXPECT_FALSE(scheduler_.empty());
+}
+
+TEST_F(SchedulerTest, SpareJobsTakeNoRoom) {
+  BatchQueue* const a =
+      Add("a", {.max_batch_size = 2, .capacity = 2, .policy = QueuePolicy::kFifo});
+  PushSpare(a, 2);
+  Push(a, 2);
+  Call late({1});
+  EXPECT_EQ(scheduler_.PushSpare(a, late.job(), now_).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(Turn(), "a");
+  EXPECT_EQ(Turn(), "a spare");
+}
+
+TEST_F(SchedulerTest, QueueIsIdleOnceItsSpareJobsAreBack) {
+  BatchQueue* const a = Add("a", {.max_batch_size = 2});
+  PushSpare(a, 1);
+  EXPECT_FALSE(scheduler_.idle(a));
+  const Scheduler::Batch batch = scheduler_.Take(now_, {});
+  EXPECT_TRUE(scheduler_.empty());
+  EXPECT_FALSE(scheduler_.idle(a));
+  scheduler_.Finish(batch, now_, absl::Milliseconds(1), {});
+  EXPECT_TRUE(scheduler_.idle(a));
+  scheduler_.Drain(a);
+  Call late({1});
+  EXPECT_EQ(scheduler_.PushSpare(a, late.job(), now_).code(), absl::StatusCode::kUnavailable);
+  scheduler_.Remove(a);
+  BatchQueue* const b = Add("b", {.max_batch_size = 2});
+  scheduler_.Drain();
+  EXPECT_EQ(scheduler_.PushSpare(b, late.job(), now_).code(), absl::StatusCode::kUnavailable);
 }
 
 }  // namespace

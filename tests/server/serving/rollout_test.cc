@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "tests/server/serving/model_manager_fixture.h"
 
@@ -32,6 +34,11 @@ class RolloutTest : public ModelManagerTest {
     return routes;
   }
   using Counts = std::map<std::string, int>;
+
+  // Expects that of 1,000 requests the share is the candidate's, as nearly as can be.
+  void ExpectShare(const std::string& route, double share) {
+    EXPECT_NEAR(Routes(1000)[route], 1000 * share, 1) << route;
+  }
 };
 
 TEST_F(RolloutTest, CandidateNeverTakesOverByItself) {
@@ -45,7 +52,8 @@ TEST_F(RolloutTest, CandidateNeverTakesOverByItself) {
   EXPECT_EQ(manager_->List()[0].rollout, std::nullopt);
   EXPECT_EQ(manager_->List()[1].rollout, (Rollout{"2", Rollout::Mode::kShadow, 0.25}));
   EXPECT_THAT(told_.candidates(), ElementsAre("mnist/2 shadow 0.250000"));
-  EXPECT_EQ(Routes(100), (Counts{{"1 -", 75}, {"1 2", 25}}));
+  ExpectShare("1 2", 0.25);
+  ExpectShare("1 -", 0.75);
   // Who names a version gets it, and nothing is compared.
   EXPECT_EQ(Routes(10, "1"), (Counts{{"1 -", 10}}));
   EXPECT_EQ(Routes(10, "2"), (Counts{{"2 -", 10}}));
@@ -76,7 +84,8 @@ TEST_F(RolloutTest, CandidateIsOneAfterARestart) {
   SetRollout("3", Rollout::Mode::kCanary, 0.5);
   ASSERT_TRUE(Start("mnist").ok());
   EXPECT_EQ(Current(), "2");
-  EXPECT_EQ(Routes(10), (Counts{{"2 -", 5}, {"3 2", 5}}));
+  ExpectShare("3 2", 0.5);
+  ExpectShare("2 -", 0.5);
   EXPECT_THAT(List(), ElementsAre("mnist/2 serving", "mnist/3 serving"));
 }
 
@@ -100,7 +109,8 @@ TEST_F(RolloutTest, OnlyVersionIsCurrentAlthoughItIsNamedAsACandidate) {
   // A version that is added becomes the current one, beside the candidate.
   folders_.Add("mnist/2");
   Look(3);
-  EXPECT_EQ(Routes(10), (Counts{{"2 -", 5}, {"1 2", 5}}));
+  ExpectShare("1 2", 0.5);
+  ExpectShare("2 -", 0.5);
 }
 
 TEST_F(RolloutTest, VersionThatServesAlreadyMayBecomeACandidateAgain) {
@@ -111,7 +121,7 @@ TEST_F(RolloutTest, VersionThatServesAlreadyMayBecomeACandidateAgain) {
   SetRollout("2", Rollout::Mode::kCanary, 0.1);
   Look();
   EXPECT_EQ(Current(), "1");
-  EXPECT_EQ(Routes(20), (Counts{{"1 -", 18}, {"2 1", 2}}));
+  ExpectShare("2 1", 0.1);
 }
 
 TEST_F(RolloutTest, CandidateThatCannotBeServedHurtsNobody) {
@@ -151,8 +161,100 @@ TEST_F(RolloutTest, RollbackWithdrawsTheCandidateAndUndoBringsItBack) {
   Look(3);
   EXPECT_EQ(Routes(10), (Counts{{"1 -", 10}}));
   EXPECT_THAT(List(), ElementsAre("mnist/1 serving", HasSubstr("mnist/2 rolled back: ")));
+  // Who asks for the same again does not lose the current version.
+  const absl::Status again = manager_->RollBack("").status();
+  EXPECT_EQ(again.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(again.message()), HasSubstr("is rolled back already"));
   ASSERT_TRUE(manager_->UndoRollback("").ok());
   EXPECT_EQ(Routes(10), (Counts{{"2 1", 10}}));
+}
+
+// A current version is loaded that a rollback could go back to.
+TEST_F(RolloutTest, SecondRollbackDoesNotTakeTheCurrentVersion) {
+  for (const char* version : {"mnist/1", "mnist/2", "mnist/3"}) folders_.Add(version);
+  SetRollout("3", Rollout::Mode::kCanary, 1);
+  ASSERT_TRUE(Start("mnist", "latest:2", absl::Hours(1)).ok());
+  ASSERT_TRUE(manager_->RollBack("").ok());
+  EXPECT_FALSE(manager_->RollBack("").ok());
+  EXPECT_EQ(Current(), "2");
+  EndRollout();
+  Look();
+  EXPECT_EQ(Current(), "2");
+  EXPECT_EQ(manager_->RollBack("")->to, "1");
+}
+
+// Polls, or looks that were asked for.
+class EndOfRolloutTest : public RolloutTest, public ::testing::WithParamInterface<bool> {};
+
+TEST_P(EndOfRolloutTest, CandidateThatIsGivenUpServesNobodyForAMoment) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  SetRollout("2", Rollout::Mode::kCanary, 1);
+  ASSERT_TRUE(Start("mnist").ok());
+  folders_.Remove("mnist/2");
+  EndRollout();
+  for (int i = 0; i < 5; ++i) {
+    Look(1, GetParam());
+    EXPECT_EQ(Current(), "1") << i;
+  }
+  EXPECT_THAT(List(), ElementsAre("mnist/1 serving"));
+}
+INSTANTIATE_TEST_SUITE_P(Asked, EndOfRolloutTest, ::testing::Bool());
+
+TEST_F(RolloutTest, FileThatIsMissingOnceEndsNothing) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  SetRollout("2", Rollout::Mode::kCanary, 1);
+  ASSERT_TRUE(Start("mnist").ok());
+  EndRollout();
+  Look(1, /*asked=*/false);
+  EXPECT_EQ(Current(), "1");
+  SetRollout("2", Rollout::Mode::kCanary, 1);
+  Look(1, /*asked=*/false);
+  EndRollout();
+  Look(1, /*asked=*/false);
+  EXPECT_EQ(Current(), "1");
+  Look(1, /*asked=*/false);
+  EXPECT_EQ(Current(), "2");
+}
+
+TEST_F(RolloutTest, VolumeThatIsAwayPromotesNobody) {
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  SetRollout("2", Rollout::Mode::kCanary, 1);
+  ASSERT_TRUE(Start("mnist").ok());
+  for (const char* name : {"1", "2", "rollout.json"}) {
+    std::filesystem::rename(folders_.Path("mnist/" + std::string(name)), folders_.Path(name));
+  }
+  for (int i = 0; i < 4; ++i) {
+    Look(1, i > 1);
+    EXPECT_EQ(Current(), "1") << i;
+  }
+}
+
+TEST_F(RolloutTest, CandidateOfANewModelIsLoadedLast) {
+  folders_.Add("letters/1");
+  ASSERT_TRUE(Start("").ok());
+  folders_.Add("mnist/1");
+  folders_.Add("mnist/2");
+  SetRollout("2", Rollout::Mode::kCanary, 1);
+  Look();
+  EXPECT_EQ(told_.models().size(), 3);
+  EXPECT_EQ(Routes(1), (Counts{{"2 1", 1}}));
+  EXPECT_EQ(Current("mnist"), "1");
+}
+
+TEST_F(RolloutTest, ModelWhoseFileIsWrongAtTheStartIsListed) {
+  folders_.Add("letters/1");
+  folders_.Add("mnist/1");
+  folders_.Write("mnist/rollout.json", "{}");
+  ASSERT_TRUE(Start("").ok());
+  EXPECT_THAT(List(), ElementsAre("letters/1 serving", HasSubstr("mnist/ failed: ")));
+  EXPECT_EQ(told_.versions(), std::make_pair(1, 1));
+  EndRollout();
+  Look();
+  EXPECT_THAT(List(), ElementsAre("letters/1 serving", "mnist/1 serving"));
+  EXPECT_EQ(told_.versions(), std::make_pair(2, 0));
 }
 
 TEST_F(RolloutTest, NothingIsComparedIfTheClassesDiffer) {
@@ -167,7 +269,8 @@ TEST_F(RolloutTest, NothingIsComparedIfTheClassesDiffer) {
   EXPECT_EQ(Routes(10), (Counts{{"1 -", 10}}));
   SetRollout("2", Rollout::Mode::kCanary, 0.5);
   Look();
-  EXPECT_EQ(Routes(10), (Counts{{"1 -", 5}, {"2 -", 5}}));
+  ExpectShare("1 -", 0.5);
+  ExpectShare("2 -", 0.5);
 }
 
 TEST_F(RolloutTest, SharesAreExact) {
@@ -177,7 +280,7 @@ TEST_F(RolloutTest, SharesAreExact) {
   for (const double share : {0.001, 0.1, 1.0 / 3, 0.999}) {
     SetRollout("2", Rollout::Mode::kCanary, share);
     Look();
-    EXPECT_NEAR(Routes(10000)["2 1"], 10000 * share, 1) << share;
+    ExpectShare("2 1", share);
   }
 }
 
