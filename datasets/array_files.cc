@@ -89,19 +89,25 @@ absl::Status AppendArrays(const std::string& path, std::vector<FoundArray>& foun
   return absl::OkStatus();
 }
 
-// Returns the files of the folder whose names end as those of arrays, by name.
-std::vector<std::string> ArrayFilesIn(const fs::path& folder) {
+// Returns the files of the folder whose names end as those of arrays, by name. INVALID_ARGUMENT:
+// there are too many.
+absl::StatusOr<std::vector<std::string>> ArrayFilesIn(const fs::path& folder) {
   std::vector<std::string> files;
   std::error_code error;
-  for (fs::directory_iterator entry(folder, error);
-       !error && entry != fs::directory_iterator() && files.size() < kMaxArrayFiles;
+  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
        entry.increment(error)) {
     const std::string path = entry->path().string();
     std::error_code ignored;
     if (absl::StartsWith(entry->path().filename().string(), ".")) continue;
     if (!absl::EndsWithIgnoreCase(path, ".npy") && !absl::EndsWithIgnoreCase(path, ".npz"))
       continue;
-    if (!entry->is_directory(ignored)) files.push_back(path);
+    if (entry->is_directory(ignored)) continue;
+    if (files.size() == kMaxArrayFiles) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(folder.string(), ": has more than ", kMaxArrayFiles,
+                       " files of arrays; wanted a folder with one data set, or one file"));
+    }
+    files.push_back(path);
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -112,18 +118,17 @@ absl::StatusOr<std::vector<FoundArray>> ArraysOf(const std::string& where) {
   std::error_code error;
   std::vector<FoundArray> found;
   std::string set;
-  std::vector<std::string> files;
+  absl::StatusOr<std::vector<std::string>> files = std::vector<std::string>{where};
   const fs::path path(where);
   if (fs::is_directory(path, error)) {
     files = ArrayFilesIn(path);
-  } else if (fs::exists(path, error)) {
-    files = {where};
-  } else {
+  } else if (!fs::exists(path, error)) {
     files = ArrayFilesIn(path.has_parent_path() ? path.parent_path() : ".");
     set = RoleOf(path.filename().string()).set;
     if (set.empty()) return found;
   }
-  for (const std::string& file : files) {
+  if (!files.ok()) return files.status();
+  for (const std::string& file : *files) {
     // Other files of the folder may be damaged.
     if (!set.empty() && !absl::StartsWith(RoleOf(fs::path(file).stem().string()).set, set))
       continue;

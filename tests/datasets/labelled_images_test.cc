@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "datasets/array_files.h"
 #include "tests/datasets/numpy_files.h"
 #include "tests/datasets/pictures.h"
 #include "tests/testing/files.h"
@@ -212,6 +213,14 @@ TEST_F(PicturesTest, WhatIsNoDataIsListedWithEveryKindThatWouldBe) {
               AllOf(HasSubstr("t10k-images-idx3-ubyte"), HasSubstr("found readme.txt"),
                     HasSubstr("x_test and y_test in .npy files"),
                     HasSubstr("a folder of pictures for each class")));
+}
+
+TEST(ArrayFilesTest, FolderWithTooManyArraysIsRejectedAndNotCut) {
+  const TemporaryDirectory folder;
+  for (int i = 0; i <= 1000; ++i) folder.Write("a" + std::to_string(i) + ".npy", "");
+  const absl::Status status = FindArrays(folder.path(), DataPart::kTest, true).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("has more than 1000 files of arrays"));
 }
 
 }  // namespace
