@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@
 #include "server/rpc/core/admission.h"
 #include "server/rpc/core/call_scope.h"
 #include "server/rpc/health/health_service.h"
+#include "server/rpc/open_inference/open_inference_service.h"
 #include "server/rpc/transport/grpc/grpc_transport.h"
 #include "server/rpc/transport/http2/http2_transport.h"
 #include "server/rpc/transport/http2/limits.h"
@@ -146,6 +148,8 @@ class Server::Parts {
   void MakeMetrics();
   // See HealthService::ModelReadiness.
   std::optional<bool> IsModelServed(std::string_view name, std::string_view version) const;
+  // See OpenInferenceService::Actions.
+  ModelTotals TotalsOf(ModelId model) const;
   // Makes what finds and loads models.
   void MakeModels(const Notification* stop);
   absl::Status StartAdmin();
@@ -165,7 +169,7 @@ class Server::Parts {
   std::unique_ptr<Lifecycle::Observation> ready_gauge_;  // ends before metrics_ goes
   ModelRegistry registry_{options_.default_model == "auto" ? "" : options_.default_model};
   std::unique_ptr<AdminServer> admin_;  // null if it has no port
-  HealthService health_{{kClassifierService, kModelControlService},
+  HealthService health_{{kClassifierService, kModelControlService, kOpenInferenceService},
                         &lifecycle_,
                         [this](std::string_view name, std::string_view version) {
                           return IsModelServed(name, version);
@@ -173,6 +177,7 @@ class Server::Parts {
   Admission admission_{&lifecycle_, clock_};
   std::unique_ptr<ClassifierService> classifier_;
   std::unique_ptr<ModelControlService> model_control_;
+  std::unique_ptr<OpenInferenceService> open_inference_;
   std::function<void(Limit)> on_limit_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<BatchDispatcher> dispatcher_;
@@ -206,6 +211,14 @@ absl::Status Server::Parts::Start(const Notification* stop) {
           .roll_back = [this](std::string_view model) { return models_->RollBack(model); },
           .undo_rollback =
               [this](std::string_view model) { return models_->UndoRollback(model); }});
+  open_inference_ = std::make_unique<OpenInferenceService>(
+      limits, options_.max_queue_delay, accounting, &admission_, &lifecycle_, &registry_,
+      OpenInferenceService::Actions{
+          .list = [this] { return models_->List(); },
+          .totals = [this](ModelId model) { return TotalsOf(model); },
+          .poll = options_.model_control == "on"
+                      ? std::function<void()>([this] { models_->Rescan(); })
+                      : nullptr});
   absl::Status status = models_->Start([this] {
     absl::Status admin = StartAdmin();
     if (admin.ok()) {
@@ -261,6 +274,18 @@ std::optional<bool> Server::Parts::IsModelServed(std::string_view name,
   return std::nullopt;
 }
 
+ModelTotals Server::Parts::TotalsOf(ModelId model) const {
+  if (metrics_ == nullptr) return {};
+  const ModelOverview counted = metrics_->overview(model);
+  return {.images = static_cast<std::uint64_t>(counted.images),
+          .batches = static_cast<std::uint64_t>(counted.batches),
+          .succeeded = static_cast<std::uint64_t>(counted.ok_requests),
+          .failed = static_cast<std::uint64_t>(counted.failed_requests),
+          .request_time = counted.request_time,
+          .queue_time = counted.queue_time,
+          .compute_time = counted.compute_time};
+}
+
 void Server::Parts::MakeMetrics() {
   // Without a port nobody could read what is counted.
   if (options_.metrics == "off" || options_.metrics_listen == "off") return;
@@ -295,7 +320,7 @@ absl::Status Server::Parts::StartAdmin() {
 absl::StatusOr<std::unique_ptr<Transport>> Server::Parts::StartTransport(
     const RequestLimits& limits) {
   std::vector<Service> services = {classifier_->Describe(), model_control_->Describe(),
-                                   health_.Describe()};
+                                   open_inference_->Describe(), health_.Describe()};
   if (options_.transport == "grpc") {
     return StartGrpcTransport({.listen = options_.listen,
                                .max_message_bytes = limits.max_message_bytes,

@@ -80,6 +80,15 @@ LAYERS = {
         "server/rpc/errors/",
         "protos/",
     ],
+    "server/rpc/open_inference/": [
+        "base/",
+        "hellocnn/",
+        "server/serving/",
+        "server/observability/events.h",
+        "server/rpc/transport/",
+        "server/rpc/core/",
+        "protos/",
+    ],
     "server/rpc/health/": ["base/", "server/serving/", "server/rpc/transport/", "protos/"],
     # Composition root and main: what is directly in server/ may include everything below.
     "server/": [
@@ -98,6 +107,7 @@ LAYERS = {
         "server/rpc/core/",
         "server/rpc/classifier_v1/",
         "server/rpc/health/",
+        "server/rpc/open_inference/",
         "protos/",
     ],
     "client/": ["base/", "protos/"],

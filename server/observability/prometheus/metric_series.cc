@@ -84,7 +84,7 @@ RequestSeries MetricSeries::AddRequests(const MethodLabels& method, const ModelS
         Join({{"code", kCodes[c]}}, labels));
   }
   series.duration = sharded.AddHistogram(
-      "hellocnn_request_duration_seconds",
+      kRequestDuration,
       "Time from the arrival of a request until its response was ready, failures included.",
       kSeconds, labels);
   if (method.takes_images && !IsNone(model)) {
@@ -211,12 +211,10 @@ void MetricSeries::AddImages(ModelSeries* model) {
 }
 
 void MetricSeries::AddBatches(ModelSeries* model) {
-  model->queue_duration = sharded.AddHistogram("hellocnn_queue_duration_seconds",
-                                               "Time for which a request waited in the queue.",
-                                               kSeconds, model->labels);
-  model->compute_duration =
-      sharded.AddHistogram("hellocnn_compute_duration_seconds",
-                           "Time for which the engine computed a batch.", kSeconds, model->labels);
+  model->queue_duration = sharded.AddHistogram(
+      kQueueDuration, "Time for which a request waited in the queue.", kSeconds, model->labels);
+  model->compute_duration = sharded.AddHistogram(
+      kComputeDuration, "Time for which the engine computed a batch.", kSeconds, model->labels);
   model->batch_size = sharded.AddHistogram("hellocnn_batch_size", "Number of images in a batch.",
                                            kImages, model->labels);
 }

@@ -25,11 +25,14 @@ inline constexpr std::array kCodes = {
     "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
     "DATA_LOSS", "UNAUTHENTICATED"};
 
-// Families whose totals the status page shows.
+// Families whose totals are asked for.
 inline constexpr char kRequests[] = "hellocnn_requests_total";
 inline constexpr char kInFlight[] = "hellocnn_requests_in_flight";
 inline constexpr char kImagesComputed[] = "hellocnn_images_computed_total";
 inline constexpr char kBatches[] = "hellocnn_batch_released_total";
+inline constexpr char kRequestDuration[] = "hellocnn_request_duration_seconds";
+inline constexpr char kQueueDuration[] = "hellocnn_queue_duration_seconds";
+inline constexpr char kComputeDuration[] = "hellocnn_compute_duration_seconds";
 inline constexpr char kBusy[] = "hellocnn_worker_busy_seconds_total";
 
 // The handles of one method.

@@ -314,4 +314,25 @@ Overview PrometheusMetrics::overview() const {
   return overview;
 }
 
+ModelOverview PrometheusMetrics::overview(ModelId model) const {
+  const prometheus::Labels& labels = series_->Of(model).labels;
+  const auto total = [&](const char* name, prometheus::Labels more = {}) {
+    more.insert(labels.begin(), labels.end());
+    return series_->sharded.Total(name, more);
+  };
+  const auto count = [&](const char* name, const prometheus::Labels& more = {}) {
+    return static_cast<std::int64_t>(total(name, more));
+  };
+  ModelOverview overview{};
+  overview.images = count(kImagesComputed, {{"outcome", "answered"}});
+  overview.batches = count(kBatches);
+  // In this order, so that no fewer requests than successes are seen.
+  overview.ok_requests = count(kRequests, {{"code", "OK"}});
+  overview.failed_requests = count(kRequests) - overview.ok_requests;
+  overview.request_time = absl::Seconds(total(kRequestDuration));
+  overview.queue_time = absl::Seconds(total(kQueueDuration));
+  overview.compute_time = absl::Seconds(total(kComputeDuration));
+  return overview;
+}
+
 }  // namespace hellocnn::server

@@ -29,6 +29,17 @@ struct Overview {
   absl::Duration busy;  // of all workers together
 };
 
+// What was counted of one model since it was loaded.
+struct ModelOverview {
+  std::int64_t images;       // in OK responses
+  std::int64_t batches;      // computed
+  std::int64_t ok_requests;  // ended with OK
+  std::int64_t failed_requests;
+  absl::Duration request_time;  // of all requests together, those that failed included
+  absl::Duration queue_time;    // of all requests together
+  absl::Duration compute_time;  // of all batches together
+};
+
 // Nothing that a client sends becomes a label, so clients cannot make the number of series grow.
 // Every series exists, at 0, as soon as its labels are registered, so rates and alerts need no
 // special case for what has not happened yet.
@@ -84,6 +95,7 @@ class PrometheusMetrics : public Events {
   // Returns all metrics, and those of the process, in Prometheus' text format.
   std::string Text() const;
   Overview overview() const;
+  ModelOverview overview(ModelId model) const;
 
  private:
   struct Series;

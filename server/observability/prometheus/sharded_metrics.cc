@@ -194,10 +194,10 @@ double ShardedMetrics::Total(const std::string& name, const prometheus::Labels& 
   for (const Family& family : families_) {
     if (family.name != name) continue;
     for (const Series& series : family.series) {
-      if (HasAll(series.labels, labels)) total += Sum(series.first);
+      if (HasAll(series.labels, labels)) total += Sum(series.first + series.size - 1);
     }
     for (const Retired& retired : family.retired) {
-      if (HasAll(retired.labels, labels)) total += retired.values.front();
+      if (HasAll(retired.labels, labels)) total += retired.values.back();
     }
   }
   return total;

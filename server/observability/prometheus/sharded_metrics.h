@@ -87,7 +87,7 @@ class ShardedMetrics {
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Returns the sum of the counters or gauges of a family that have all of `labels`, the retired
-  // ones included. Returns 0 if there is none.
+  // ones included; of histograms, the sum of all that they observed. Returns 0 if there is none.
   double Total(const std::string& name, const prometheus::Labels& labels = {}) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 

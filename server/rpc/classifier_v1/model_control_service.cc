@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "server/rpc/classifier_v1/direct_call.h"
+#include "server/rpc/core/direct_call.h"
 
 namespace hellocnn::server {
 namespace {

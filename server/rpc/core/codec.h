@@ -69,6 +69,24 @@ concept Codec = std::default_initializable<C> &&
   { codec.Clear() } -> std::same_as<void>;
 };
 
+// A codec may take images that depend on the model. Fit is then called between Read and Encode, and
+// changes the views that Read has returned to whole images. INVALID_ARGUMENT: they do not fit.
+template <typename C>
+concept FittingCodec = Codec<C> &&
+    requires(C codec, const ModelCard& card, std::span<ImageView> images) {
+  { codec.Fit(card, images) } -> std::same_as<absl::Status>;
+};
+
+// Calls Fit of a codec that has one.
+template <Codec C>
+absl::Status FitImages(C& codec, const ModelCard& card, std::span<ImageView> images) {
+  if constexpr (FittingCodec<C>) {
+    return codec.Fit(card, images);
+  } else {
+    return absl::OkStatus();
+  }
+}
+
 // In a stream, a request that fails gets a response too.
 template <typename C>
 concept StreamCodec = Codec<C> && requires(C codec, const absl::Status& status) {

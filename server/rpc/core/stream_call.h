@@ -169,6 +169,9 @@ class StreamCall final : public StreamHandler,
     absl::StatusOr<Route> route = context_->models->RouteRequest(request.model, request.version);
     if (!route.ok()) return Reject(exchange, Rejection::OfFind(route.status()));
     exchange.scope.Use(*std::move(route));
+    absl::Status fits =
+        FitImages(exchange.codec, exchange.scope.servable().card(), *request.images);
+    if (!fits.ok()) return Reject(exchange, Rejection::Invalid(std::move(fits)));
     const std::span<const ImageView> images = *request.images;
     exchange.Prepare(
         images,

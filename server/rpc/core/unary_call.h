@@ -54,6 +54,8 @@ class UnaryCall final : public CallHandler, private Job {
     absl::StatusOr<Route> route = context_->models->RouteRequest(request->model, request->version);
     if (!route.ok()) return Rejection::OfFind(route.status());
     scope_.Use(*std::move(route));
+    absl::Status fits = FitImages(codec_, scope_.servable().card(), *request->images);
+    if (!fits.ok()) return Rejection::Invalid(std::move(fits));
     const std::span<const ImageView> images = *request->images;
     Prepare(images, LogProbabilitiesFor(images, scope_.servable().classes(), codec_.arena()),
             std::min(scope_.deadline(), scope_.start() + *request->timeout),

@@ -1,6 +1,6 @@
 // A unary call that needs no queue.
-#ifndef HELLOCNN_SERVER_RPC_CLASSIFIER_V1_DIRECT_CALL_H_
-#define HELLOCNN_SERVER_RPC_CLASSIFIER_V1_DIRECT_CALL_H_
+#ifndef HELLOCNN_SERVER_RPC_CORE_DIRECT_CALL_H_
+#define HELLOCNN_SERVER_RPC_CORE_DIRECT_CALL_H_
 
 #include <optional>
 #include <utility>
@@ -55,4 +55,4 @@ class DirectCall final : public CallHandler {
 
 }  // namespace hellocnn::server
 
-#endif  // HELLOCNN_SERVER_RPC_CLASSIFIER_V1_DIRECT_CALL_H_
+#endif  // HELLOCNN_SERVER_RPC_CORE_DIRECT_CALL_H_

@@ -1,0 +1,78 @@
+// The codecs of inference.GRPCInferenceService.
+#ifndef HELLOCNN_SERVER_RPC_OPEN_INFERENCE_CODEC_H_
+#define HELLOCNN_SERVER_RPC_OPEN_INFERENCE_CODEC_H_
+
+#include <google/protobuf/arena.h>
+
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "inference/open_inference.pb.h"
+#include "server/rpc/core/arena_message.h"
+#include "server/rpc/core/codec.h"
+#include "server/rpc/open_inference/infer_request.h"
+#include "server/rpc/open_inference/infer_response.h"
+#include "server/rpc/transport/messages.h"
+#include "server/rpc/transport/transport.h"
+
+namespace hellocnn::server {
+
+// See Codec for the contracts of both.
+class ModelInferCodec {
+ public:
+  absl::StatusOr<Request> Read(Message* message, int max_images) {
+    return request_.Read(message, max_images, arena());
+  }
+  absl::Status Fit(const ModelCard& card, std::span<ImageView> images) {
+    return request_.Fit(card, images, arena());
+  }
+  google::protobuf::Arena* arena() { return response_.arena(); }
+  void Encode(const Classification& classification) {
+    EncodeInference(classification, request_, response_.get());
+  }
+  void Write(Message* message) {
+    Serialize(*response_, message);
+    Clear();
+  }
+  void Clear() { response_.Clear(); }
+
+ private:
+  InferRequest request_;
+  ArenaMessage<inference::ModelInferResponse> response_;
+};
+
+class ModelStreamInferCodec {
+ public:
+  absl::StatusOr<Request> Read(Message* message, int max_images) {
+    return request_.Read(message, max_images, arena());
+  }
+  absl::Status Fit(const ModelCard& card, std::span<ImageView> images) {
+    return request_.Fit(card, images, arena());
+  }
+  google::protobuf::Arena* arena() { return response_.arena(); }
+  void Encode(const Classification& classification) {
+    EncodeInference(classification, request_, response_->mutable_infer_response());
+  }
+  void EncodeError(const absl::Status& status) {
+    response_->set_error_message(std::string(status.message()));
+    response_->mutable_infer_response()->set_id(request_.id().data(), request_.id().size());
+  }
+  void Write(Message* message) {
+    Serialize(*response_, message);
+    Clear();
+  }
+  void Clear() { response_.Clear(); }
+
+ private:
+  InferRequest request_;
+  ArenaMessage<inference::ModelStreamInferResponse> response_;
+};
+
+static_assert(Codec<ModelInferCodec>);
+static_assert(StreamCodec<ModelStreamInferCodec>);
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_RPC_OPEN_INFERENCE_CODEC_H_

@@ -1,0 +1,357 @@
+#include "server/rpc/open_inference/infer_request.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/shown.h"
+#include "hellocnn/topology.h"
+#include "server/rpc/transport/messages.h"
+
+namespace hellocnn::server {
+namespace {
+
+using google::protobuf::Arena;
+using google::protobuf::internal::WireFormatLite;
+using inference::InferParameter;
+using inference::ModelInferRequest;
+
+static_assert(std::endian::native == std::endian::little);
+static_assert(std::numeric_limits<float>::is_iec559 && sizeof(float) == 4);
+
+constexpr std::array<InferOutputType, kInferOutputs> kTypes = {
+    {{"log_probabilities", "FP32", inference::TYPE_FP32, true},
+     {"probabilities", "FP32", inference::TYPE_FP32, true},
+     {"class", "INT64", inference::TYPE_INT64, false},
+     {"label", "BYTES", inference::TYPE_STRING, false}}};
+
+// More memory than this is not kept for the next request.
+constexpr std::size_t kKeptBytes = 16384;
+// Shapes have a batch, a channel and two extents at most.
+constexpr int kMostExtents = 4;
+
+constexpr char kWantedShape[] =
+    "[N, 1, 32, 32], [N, 32, 32] or [N, 1024], or the same without the border of the images, such "
+    "as [N, 28, 28]";
+
+absl::Status Invalid(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
+
+// The numbers of images and of pixels along a side.
+struct Shape {
+  std::int64_t images;
+  int side;
+};
+
+absl::StatusOr<Shape> ReadShape(const ModelInferRequest::InferInputTensor& input) {
+  const auto& shape = input.shape();
+  const auto wrong = [&] {
+    return Invalid(absl::StrCat("inputs[0].shape is [", absl::StrJoin(shape, ", "), "]; wanted ",
+                                kWantedShape));
+  };
+  if (shape.size() < 2 || shape.size() > kMostExtents) return wrong();
+  std::int64_t height = shape[shape.size() - 2];
+  std::int64_t width = shape[shape.size() - 1];
+  if (shape.size() == kMostExtents && shape[1] != 1) return wrong();
+  if (shape.size() == 2) {
+    height = width = std::llround(
+        std::sqrt(static_cast<double>(std::clamp<std::int64_t>(shape[1], 0, kImagePixels + 1))));
+    if (height * width != shape[1]) return wrong();
+  }
+  if (height != width || height < 1 || height > kImageSide) return wrong();
+  return Shape{shape[0], static_cast<int>(height)};
+}
+
+// Returns the parameter if it is a number, and nothing otherwise.
+template <typename Map>
+std::optional<std::int64_t> IntegerOf(const Map& parameters, const char* name) {
+  const auto found = parameters.find(name);
+  if (found == parameters.end()) return std::nullopt;
+  switch (found->second.parameter_choice_case()) {
+    case InferParameter::kInt64Param:
+      return found->second.int64_param();
+    case InferParameter::kUint64Param:
+      return static_cast<std::int64_t>(std::min<std::uint64_t>(
+          found->second.uint64_param(), std::numeric_limits<std::int64_t>::max()));
+    default:
+      return std::nullopt;
+  }
+}
+
+// In microseconds, as Triton has it. 0 is no timeout.
+absl::StatusOr<absl::Duration> TimeoutOf(const ModelInferRequest& request) {
+  const std::optional<std::int64_t> timeout = IntegerOf(request.parameters(), "timeout");
+  if (!timeout.has_value() || *timeout == 0) return absl::InfiniteDuration();
+  if (*timeout < 0) {
+    return Invalid(
+        absl::StrCat("parameter timeout is ", *timeout, "; wanted 0 or more microseconds"));
+  }
+  return absl::Microseconds(*timeout);
+}
+
+// Triton's highest priority is 1, and 0 is its usual one.
+Priority PriorityOf(const ModelInferRequest& request) {
+  return IntegerOf(request.parameters(), "priority").value_or(0) > 1 ? Priority::kLow
+                                                                     : Priority::kNormal;
+}
+
+// Splits a request into its raw contents and all else.
+class Splitter {
+ public:
+  Splitter(Message* message, Arena* arena)
+      : size_(message->size()), arena_(arena), input_(message->Pieces()) {}
+
+  // Returns false if the bytes are not a valid message.
+  bool Split(std::string* head, std::vector<std::span<const std::byte>>* raw) {
+    input_.PushLimit(static_cast<int>(size_));
+    while (const std::uint32_t tag = input_.ReadTag()) {
+      const int field = WireFormatLite::GetTagFieldNumber(tag);
+      const bool is_bytes =
+          WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
+      if (field == ModelInferRequest::kRawInputContentsFieldNumber && is_bytes) {
+        if (!ReadRaw(raw)) return false;
+      } else if (is_bytes) {
+        if (!CopyField(tag, head)) return false;
+      } else if (!WireFormatLite::SkipField(&input_, tag)) {  // the message has no such field
+        return false;
+      }
+    }
+    return input_.ConsumedEntireMessage();
+  }
+
+ private:
+  bool ReadSize(int* size) {
+    return input_.ReadVarintSizeAsInt(size) && *size <= input_.BytesUntilLimit();
+  }
+
+  bool ReadRaw(std::vector<std::span<const std::byte>>* raw) {
+    int size = 0;
+    if (!ReadSize(&size)) return false;
+    const std::size_t bytes = static_cast<std::size_t>(size);
+    // More than one is wrong anyway, and then only their number counts.
+    if (!raw->empty()) {
+      raw->emplace_back();
+      return input_.Skip(size);
+    }
+    const void* here = nullptr;
+    int bytes_here = 0;
+    if (input_.GetDirectBufferPointer(&here, &bytes_here) && bytes_here >= size) {
+      raw->emplace_back(static_cast<const std::byte*>(here), bytes);
+      return input_.Skip(size);
+    }
+    auto* const copy = Arena::CreateArray<std::byte>(arena_, bytes);
+    raw->emplace_back(copy, bytes);
+    return input_.ReadRaw(copy, size);
+  }
+
+  bool CopyField(std::uint32_t tag, std::string* head) {
+    int size = 0;
+    if (!ReadSize(&size)) return false;
+    constexpr std::size_t kMostPrefix = 10;
+    std::array<std::uint8_t, kMostPrefix> prefix;
+    std::uint8_t* end =
+        google::protobuf::io::CodedOutputStream::WriteVarint32ToArray(tag, prefix.data());
+    end = google::protobuf::io::CodedOutputStream::WriteVarint32ToArray(
+        static_cast<std::uint32_t>(size), end);
+    head->append(prefix.data(), end);
+    const std::size_t at = head->size();
+    head->resize(at + static_cast<std::size_t>(size));
+    return input_.ReadRaw(head->data() + at, size);
+  }
+
+  const std::size_t size_;
+  Arena* const arena_;
+  google::protobuf::io::CodedInputStream input_;
+};
+
+// Returns the first value that is not finite as an error.
+absl::Status CheckFinite(const std::byte* pixels, std::size_t values, std::size_t per_image) {
+  bool finite = true;
+  for (std::size_t i = 0; i < values; ++i) {
+    std::uint32_t bits;
+    std::memcpy(&bits, pixels + i * sizeof bits, sizeof bits);
+    finite &= (bits & 0x7F800000U) != 0x7F800000U;
+  }
+  for (std::size_t i = 0; !finite && i < values; ++i) {
+    float value;
+    std::memcpy(&value, pixels + i * sizeof value, sizeof value);
+    if (std::isfinite(value)) continue;
+    return Invalid(absl::StrCat("image ", i / per_image, " of inputs[0]: value ", i % per_image,
+                                " is ", value, "; wanted a finite number"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+const InferOutputType& TypeOf(InferOutput output) {
+  return kTypes[static_cast<std::size_t>(output)];
+}
+
+absl::StatusOr<Request> InferRequest::Read(Message* message, int max_images, Arena* arena) {
+  if (head_bytes_.capacity() > kKeptBytes) head_bytes_ = std::string();
+  head_bytes_.clear();
+  raw_.clear();
+  auto* const head = Arena::CreateMessage<ModelInferRequest>(arena);
+  if (!Splitter(message, arena).Split(&head_bytes_, &raw_) || !head->ParseFromString(head_bytes_)) {
+    return NotA<ModelInferRequest>(message->size());
+  }
+  head_ = head;
+  const auto final = head->parameters().find("triton_enable_empty_final_response");
+  marks_final_ = final != head->parameters().end() && final->second.bool_param();
+  Request request;
+  request.model = head->model_name();
+  request.version = head->model_version();
+  request.priority = PriorityOf(*head);
+  request.timeout = TimeoutOf(*head);
+  request.images = ReadImages(max_images, arena);
+  if (absl::Status status = ReadOutputs(); request.images.ok() && !status.ok()) {
+    request.images = std::move(status);
+  }
+  return request;
+}
+
+absl::StatusOr<std::span<ImageView>> InferRequest::ReadImages(int max_images, Arena* arena) {
+  if (head_->inputs_size() != 1) {
+    return Invalid(absl::StrCat("inputs has ", head_->inputs_size(), " tensors; wanted 1, named ",
+                                kInputName));
+  }
+  const ModelInferRequest::InferInputTensor& input = head_->inputs(0);
+  if (input.datatype() != "UINT8" && input.datatype() != "FP32") {
+    return Invalid(absl::StrCat("inputs[0].datatype is \"", Shown(input.datatype()),
+                                "\"; wanted UINT8 or FP32"));
+  }
+  format_ = input.datatype() == "UINT8" ? PixelFormat::kGray8 : PixelFormat::kFloat32;
+  const absl::StatusOr<Shape> shape = ReadShape(input);
+  if (!shape.ok()) return shape.status();
+  if (shape->images < 1 || shape->images > max_images) {
+    return Invalid(
+        absl::StrCat("inputs[0].shape has ", shape->images, " images; wanted 1 to ", max_images));
+  }
+  side_ = shape->side;
+  const std::size_t images = static_cast<std::size_t>(shape->images);
+  const std::size_t per_image = static_cast<std::size_t>(side_) * static_cast<std::size_t>(side_);
+  const std::size_t bytes_per_image =
+      per_image * (format_ == PixelFormat::kGray8 ? 1 : sizeof(float));
+  is_raw_ = !raw_.empty();
+  const absl::StatusOr<const std::byte*> pixels =
+      is_raw_ ? RawPixels(images * bytes_per_image) : TypedPixels(images * per_image, arena);
+  if (!pixels.ok()) return pixels.status();
+  if (format_ == PixelFormat::kFloat32) {
+    absl::Status status = CheckFinite(*pixels, images * per_image, per_image);
+    if (!status.ok()) return status;
+  }
+  const std::span<ImageView> views(Arena::CreateArray<ImageView>(arena, images), images);
+  for (std::size_t i = 0; i < images; ++i) views[i] = {format_, *pixels + i * bytes_per_image};
+  return views;
+}
+
+absl::StatusOr<const std::byte*> InferRequest::RawPixels(std::size_t bytes) const {
+  if (head_->inputs(0).has_contents()) {
+    return Invalid("inputs[0] has contents, and there are raw_input_contents; wanted one of them");
+  }
+  if (raw_.size() != 1 || raw_[0].size() != bytes) {
+    return Invalid(
+        absl::StrCat("raw_input_contents has ", raw_.size(), " entries",
+                     raw_.size() == 1 ? absl::StrCat(" of ", raw_[0].size(), " bytes") : "",
+                     "; wanted 1 of ", bytes, " bytes, as the shape says"));
+  }
+  return raw_[0].data();
+}
+
+absl::StatusOr<const std::byte*> InferRequest::TypedPixels(std::size_t pixels, Arena* arena) {
+  const inference::InferTensorContents& contents = head_->inputs(0).contents();
+  const bool floats = format_ == PixelFormat::kFloat32;
+  const int found = floats ? contents.fp32_contents_size() : contents.uint_contents_size();
+  if (static_cast<std::size_t>(found) != pixels) {
+    return Invalid(absl::StrCat("inputs[0].contents.", floats ? "fp32" : "uint", "_contents has ",
+                                found, " elements; wanted ", pixels, ", as the shape says"));
+  }
+  if (floats) return reinterpret_cast<const std::byte*>(contents.fp32_contents().data());
+  auto* const bytes = Arena::CreateArray<std::byte>(arena, pixels);
+  for (std::size_t i = 0; i < pixels; ++i) {
+    const std::uint32_t value = contents.uint_contents(static_cast<int>(i));
+    if (value > std::numeric_limits<std::uint8_t>::max()) {
+      return Invalid(absl::StrCat("inputs[0].contents.uint_contents[", i, "] is ", value,
+                                  "; wanted 0 to 255, for UINT8"));
+    }
+    bytes[i] = static_cast<std::byte>(value);
+  }
+  return bytes;
+}
+
+absl::Status InferRequest::ReadOutputs() {
+  outputs_.clear();
+  for (int i = 0; head_->outputs_size() == 0 && i < kInferOutputs; ++i) {
+    outputs_.push_back({.output = static_cast<InferOutput>(i)});
+  }
+  for (const auto& asked : head_->outputs()) {
+    const auto type =
+        std::find_if(kTypes.begin(), kTypes.end(),
+                     [&asked](const InferOutputType& one) { return asked.name() == one.name; });
+    if (type == kTypes.end()) {
+      return Invalid(absl::StrCat("outputs has \"", Shown(asked.name()),
+                                  "\"; wanted log_probabilities, probabilities, class or label"));
+    }
+    AskedOutput output{.output = static_cast<InferOutput>(type - kTypes.begin())};
+    if (std::any_of(outputs_.begin(), outputs_.end(), [&output](const AskedOutput& other) {
+          return other.output == output.output;
+        })) {
+      return Invalid(absl::StrCat("outputs has ", type->name, " twice; wanted it once"));
+    }
+    if (asked.parameters().contains("classification")) {
+      const std::int64_t most = IntegerOf(asked.parameters(), "classification").value_or(0);
+      if (most < 1 || !type->has_classes) {
+        return Invalid(absl::StrCat(
+            "parameter classification of output ", type->name,
+            "; wanted an integer of at least 1, for log_probabilities or probabilities"));
+      }
+      output.most_likely = static_cast<int>(std::min<std::int64_t>(most, kMaxClasses));
+    }
+    outputs_.push_back(output);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status InferRequest::Fit(const ModelCard& card, std::span<ImageView> images,
+                               Arena* arena) const {
+  if (side_ == kImageSide) return absl::OkStatus();
+  if (side_ != card.content_size) {
+    return Invalid(absl::StrCat("inputs[0].shape has images of ", side_, "x", side_, "; wanted ",
+                                kImageSide, "x", kImageSide, ", or ", card.content_size, "x",
+                                card.content_size, ", which the server pads"));
+  }
+  const bool floats = format_ == PixelFormat::kFloat32;
+  const std::size_t value = floats ? sizeof(float) : 1;
+  const std::size_t side = static_cast<std::size_t>(side_);
+  const std::size_t padding = static_cast<std::size_t>(card.padding);
+  const std::size_t bytes = BytesPerImage(format_);
+  auto* const padded = Arena::CreateArray<std::byte>(arena, images.size() * bytes);
+  const float black = card.normalization(0);
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    std::byte* const to = padded + i * bytes;
+    if (floats) {
+      for (std::size_t p = 0; p < kImagePixels; ++p) std::memcpy(to + p * value, &black, value);
+    } else {
+      std::memset(to, 0, bytes);
+    }
+    for (std::size_t row = 0; row < side; ++row) {
+      std::memcpy(to + ((row + padding) * kImageSide + padding) * value,
+                  images[i].pixels + row * side * value, side * value);
+    }
+    images[i].pixels = to;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace hellocnn::server
