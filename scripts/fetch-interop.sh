@@ -2,6 +2,7 @@
 # Fetches programs of others that tests/interop runs against the server, each from the registry of its language.
 #
 #   scripts/fetch-interop.sh     fills bin/ in ~/.cache/hellocnn/interop, or in HELLOCNN_INTEROP_TOOLS
+#   scripts/fetch-interop.sh hellocnn-client-triton hellocnn-client-kserve     the same, with these programs only
 #
 #   program                    from                  needs
 #   grpc-go-interop-client     Go's module proxy     go
@@ -16,16 +17,26 @@
 #   hellocnn-client-go         Go's module proxy     go, protoc
 #   hellocnn-client-rust       crates.io             cargo, protoc
 #   hellocnn-client-java       Maven Central         java, mvn
+#   hellocnn-client-triton     PyPI                  python3-venv
+#   hellocnn-client-kserve     PyPI                  python3-venv
 #
 # The last are the programs in tests/interop/clients, and are built again when those have changed.
 # Leaves alone what else is there. What cannot be had is named, and its tests are skipped. Exit status 0 if all is there.
 set -uo pipefail
 
+programs=(grpc-go-interop-client go-load h2spec grpc-java-interop-client envoy haproxy nginx nghttpd
+  hellocnn-client-{python,python-debian,node,go,rust,java,triton,kserve})
 case ${1:-} in
-  '') ;;
-  -h | --help) sed -n '2,21s/^# \{0,1\}//p' "$0"; exit 0 ;;
-  *) echo "fetch-interop.sh: unknown argument '$1'; --help is known" >&2; exit 2 ;;
+  -h | --help) sed -n '2,22s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
+for name in "$@"; do
+  if [[ " ${programs[*]} " != *" $name "* ]]; then
+    echo "fetch-interop.sh: unknown argument '$name'; wanted nothing, --help, or some of ${programs[*]}" >&2
+    exit 2
+  fi
+done
+wanted=("$@")
+if (($# == 0)); then wanted=("${programs[@]}"); fi
 
 grpc_go=v1.85.0
 h2spec=v2.2.1+incompatible
@@ -125,6 +136,9 @@ client() {
   cp -r "$folder/sources" "$folder/build" && fetch "$program" "client_${1//-/_}"
 }
 
+# wants PROGRAM: whether it is to be fetched.
+wants() { [[ " ${wanted[*]} " == *" $1 "* ]]; }
+
 # starts PROGRAM COMMAND: makes a program of a command for the shell.
 starts() { printf '#!/bin/sh\n%s "$@"\n' "$2" >"$root/bin/$1" && chmod +x "$root/bin/$1"; }
 
@@ -171,21 +185,24 @@ client_java() {
     starts hellocnn-client-java "exec java -cp '$folder/build/target/classes:$folder/build/lib/*' hellocnn.client.Client"
 }
 
-fetch grpc-go-interop-client fetch_grpc_go
-if [[ $go_load -nt $root/bin/go-load ]]; then rm -f "$root/bin/go-load"; fi
-fetch go-load fetch_go_load
-fetch h2spec fetch_h2spec
-fetch grpc-java-interop-client fetch_grpc_java
-fetch envoy fetch_envoy
-fetch haproxy fetch_haproxy
-fetch nginx fetch_nginx
-fetch nghttpd fetch_nghttpd
-client python
-client python-debian python
-client node
-client go
-client rust
-client java
+# Clients of others, which need no stubs of ours.
+client_triton() { client_from_pypi triton; }
+client_kserve() { client_from_pypi kserve; }
+client_from_pypi() {
+  python3 -m venv --clear "$folder/venv" && "$folder/venv/bin/pip" install -q -r "$folder/build/requirements.txt" &&
+    starts "hellocnn-client-$1" "exec '$folder/venv/bin/python' -E -B '$folder/build/client.py'"
+}
+
+if wants go-load && [[ $go_load -nt $root/bin/go-load ]]; then rm -f "$root/bin/go-load"; fi
+for name in "${wanted[@]}"; do
+  case $name in
+    grpc-go-interop-client) fetch "$name" fetch_grpc_go ;;
+    grpc-java-interop-client) fetch "$name" fetch_grpc_java ;;
+    hellocnn-client-python-debian) client python-debian python ;;
+    hellocnn-client-*) client "${name#hellocnn-client-}" ;;
+    *) fetch "$name" "fetch_${name//-/_}" ;;
+  esac
+done
 
 if ((${#missing[@]} > 0)); then
   echo "fetch-interop.sh: not there: ${missing[*]}; their tests are skipped" >&2

@@ -1,5 +1,7 @@
 #include "server/rpc/open_inference/open_inference_service.h"
 
+#include <array>
+#include <cstddef>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -39,15 +41,31 @@ enum Method : std::size_t {
   kRepositoryIndex,
   kRepositoryModelLoad,
   kRepositoryModelUnload,
+  kNotSupported,  // and those that follow
 };
+
+// Triton's methods that this server does not have.
+constexpr std::array kNotSupportedMethods = {"SystemSharedMemoryStatus",
+                                             "SystemSharedMemoryRegister",
+                                             "SystemSharedMemoryUnregister",
+                                             "CudaSharedMemoryStatus",
+                                             "CudaSharedMemoryRegister",
+                                             "CudaSharedMemoryUnregister",
+                                             "TraceSetting",
+                                             "LogSettings"};
 
 std::vector<ServedMethod> AddMethods(Events* events) {
   std::vector<ServedMethod> methods = {AddMethod(events, "ModelInfer", true),
                                        AddMethod(events, "ModelStreamInfer", true)};
+  // They are many and rare, so events know them as one, and only the log tells them apart.
+  const MethodId other = AddMethod(events, "Other", false).id;
   for (const char* method :
        {"ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelConfig",
         "ModelStatistics", "RepositoryIndex", "RepositoryModelLoad", "RepositoryModelUnload"}) {
-    methods.push_back(AddMethod(events, method, false));
+    methods.push_back({.id = other, .name = method});
+  }
+  for (const char* method : kNotSupportedMethods) {
+    methods.push_back({.id = other, .name = method});
   }
   return methods;
 }
@@ -108,7 +126,7 @@ OpenInferenceService::OpenInferenceService(const RequestLimits& limits,
       methods_(AddMethods(accounting.events)) {}
 
 Service OpenInferenceService::Describe() const {
-  const auto method = [this]<typename Request>(Method number, const Request&) {
+  const auto method = [this]<typename Request>(std::size_t number, const Request&) {
     const ServedMethod& served = methods_[number];
     return UnaryMethod{.name = std::string(served.name),
                        .make_handler = [this, &served](UnaryRpc* rpc) {
@@ -116,28 +134,40 @@ Service OpenInferenceService::Describe() const {
                              this, &context_.accounting, served, rpc);
                        }};
   };
-  return {.name = kOpenInferenceService,
-          .unary = {{.name = "ModelInfer",
-                     .make_handler =
-                         [this](UnaryRpc* rpc) {
-                           return std::make_unique<UnaryCall<ModelInferCodec>>(
-                               &context_, methods_[kModelInfer], rpc);
-                         },
-                     .burst = kBurst},
-                    method(kServerLive, inference::ServerLiveRequest()),
-                    method(kServerReady, inference::ServerReadyRequest()),
-                    method(kModelReady, inference::ModelReadyRequest()),
-                    method(kServerMetadata, inference::ServerMetadataRequest()),
-                    method(kModelMetadata, inference::ModelMetadataRequest()),
-                    method(kModelConfig, inference::ModelConfigRequest()),
-                    method(kModelStatistics, inference::ModelStatisticsRequest()),
-                    method(kRepositoryIndex, inference::RepositoryIndexRequest()),
-                    method(kRepositoryModelLoad, inference::RepositoryModelLoadRequest()),
-                    method(kRepositoryModelUnload, inference::RepositoryModelUnloadRequest())},
-          .streams = {{.name = "ModelStreamInfer", .make_handler = [this](StreamRpc* rpc) {
-                         return std::make_shared<StreamCall<ModelStreamInferCodec>>(
-                             &context_, methods_[kModelStreamInfer], rpc);
-                       }}}};
+  Service service = {
+      .name = kOpenInferenceService,
+      .unary = {{.name = "ModelInfer",
+                 .make_handler =
+                     [this](UnaryRpc* rpc) {
+                       return std::make_unique<UnaryCall<ModelInferCodec>>(
+                           &context_, methods_[kModelInfer], rpc);
+                     },
+                 .burst = kBurst},
+                method(kServerLive, inference::ServerLiveRequest()),
+                method(kServerReady, inference::ServerReadyRequest()),
+                method(kModelReady, inference::ModelReadyRequest()),
+                method(kServerMetadata, inference::ServerMetadataRequest()),
+                method(kModelMetadata, inference::ModelMetadataRequest()),
+                method(kModelConfig, inference::ModelConfigRequest()),
+                method(kModelStatistics, inference::ModelStatisticsRequest()),
+                method(kRepositoryIndex, inference::RepositoryIndexRequest()),
+                method(kRepositoryModelLoad, inference::RepositoryModelLoadRequest()),
+                method(kRepositoryModelUnload, inference::RepositoryModelUnloadRequest())},
+      .streams = {{.name = "ModelStreamInfer", .make_handler = [this](StreamRpc* rpc) {
+                     return std::make_shared<StreamCall<ModelStreamInferCodec>>(
+                         &context_, methods_[kModelStreamInfer], rpc);
+                   }}}};
+  for (std::size_t i = kNotSupported; i < methods_.size(); ++i) {
+    service.unary.push_back(method(i, google::protobuf::Empty()));
+  }
+  return service;
+}
+
+absl::StatusOr<google::protobuf::Empty> OpenInferenceService::Respond(
+    const google::protobuf::Empty& /*request*/) const {
+  return absl::UnimplementedError(
+      "this server has no shared memory and no settings of logs and traces: send tensors in the "
+      "request, and see docs/open-inference.md for what there is");
 }
 
 absl::StatusOr<inference::ServerLiveResponse> OpenInferenceService::Respond(

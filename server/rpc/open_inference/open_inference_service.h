@@ -3,6 +3,8 @@
 #ifndef HELLOCNN_SERVER_RPC_OPEN_INFERENCE_OPEN_INFERENCE_SERVICE_H_
 #define HELLOCNN_SERVER_RPC_OPEN_INFERENCE_OPEN_INFERENCE_SERVICE_H_
 
+#include <google/protobuf/empty.pb.h>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -79,6 +81,9 @@ class OpenInferenceService {
   // why.
   absl::StatusOr<inference::RepositoryModelLoadResponse> Respond(
       const inference::RepositoryModelLoadRequest& request) const;
+  // UNIMPLEMENTED for each method of Triton's that this server does not have: a client that gets no
+  // message takes it for success.
+  absl::StatusOr<google::protobuf::Empty> Respond(const google::protobuf::Empty&) const;
   // UNIMPLEMENTED: folders decide which models are served.
   absl::StatusOr<inference::RepositoryModelUnloadResponse> Respond(
       const inference::RepositoryModelUnloadRequest& request) const;
