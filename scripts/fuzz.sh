@@ -56,7 +56,7 @@ run() {
   local options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=128 -print_final_stats=1
     -artifact_prefix="$artifact_folder/$target-")
   # Room for images of floats, which have 4 KiB each.
-  if [[ $target == request ]]; then options+=(-max_len=16384); fi
+  if [[ $target == *request ]]; then options+=(-max_len=16384); fi
   if [[ -e $dictionary ]]; then options+=(-dict="$dictionary"); fi
   mkdir -p "$found"
   timeout --kill-after=10 $((seconds + 120)) "build/fuzz/bin/${target}_fuzzer" "${options[@]}" "$found" "$seeds" \
