@@ -37,7 +37,8 @@ struct ArrayFiles {
 //
 // Returns nullopt if there is no array of a data set. NOT_FOUND: there are arrays, but not of this
 // part; the message lists them. INVALID_ARGUMENT: a .npz file is damaged, there are several sets,
-// two arrays have the same role, or the folder has more than 1,000 files of arrays. Thread-safe. Blocks on the disk.
+// two arrays have the same role, or the folder has more than 1,000 files of arrays. Thread-safe.
+// Blocks on the disk.
 absl::StatusOr<std::optional<ArrayFiles>> FindArrays(const std::string& where, DataPart part,
                                                      bool take_undivided);
 

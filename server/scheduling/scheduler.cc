@@ -7,8 +7,9 @@
 namespace hellocnn::server {
 
 BatchQueue* Scheduler::Add(const BatchQueue::Options& options) {
-  queues_.push_back({.main = std::make_unique<BatchQueue>(options), .spare = nullptr});
-  if (draining_) queues_.back().main->Drain();
+  auto queue = std::make_unique<BatchQueue>(options);
+  if (draining_) queue->Drain();
+  queues_.emplace_back().main = std::move(queue);
   return queues_.back().main.get();
 }
 

@@ -7,8 +7,8 @@
 #include "absl/status/status.h"
 #include "base/shown.h"
 #include "server/rpc/classifier_v1/codec.h"
-#include "server/rpc/core/direct_call.h"
 #include "server/rpc/classifier_v1/response.h"
+#include "server/rpc/core/direct_call.h"
 #include "server/rpc/core/stream_call.h"
 #include "server/rpc/core/unary_call.h"
 

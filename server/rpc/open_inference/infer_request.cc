@@ -45,7 +45,12 @@ constexpr char kWantedShape[] =
     "[N, 1, 32, 32], [N, 32, 32] or [N, 1024], or the same without the border of the images, such "
     "as [N, 28, 28]";
 
-absl::Status Invalid(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
+absl::Status Invalid(const std::string& message) { return absl::InvalidArgumentError(message); }
+
+// A reference, because without an arena the memory would be the caller's.
+std::span<std::byte> BytesOn(Arena& arena, std::size_t bytes) {
+  return {Arena::CreateArray<std::byte>(&arena, bytes), bytes};
+}
 
 // The numbers of images and of pixels along a side.
 struct Shape {
@@ -149,9 +154,9 @@ class Splitter {
       raw->emplace_back(static_cast<const std::byte*>(here), bytes);
       return input_.Skip(size);
     }
-    auto* const copy = Arena::CreateArray<std::byte>(arena_, bytes);
-    raw->emplace_back(copy, bytes);
-    return input_.ReadRaw(copy, size);
+    const std::span<std::byte> copy = BytesOn(*arena_, bytes);
+    raw->emplace_back(copy);
+    return input_.ReadRaw(copy.data(), size);
   }
 
   bool CopyField(std::uint32_t tag, std::string* head) {
@@ -278,7 +283,7 @@ absl::StatusOr<const std::byte*> InferRequest::TypedPixels(std::size_t pixels, A
                                 found, " elements; wanted ", pixels, ", as the shape says"));
   }
   if (floats) return reinterpret_cast<const std::byte*>(contents.fp32_contents().data());
-  auto* const bytes = Arena::CreateArray<std::byte>(arena, pixels);
+  const std::span<std::byte> bytes = BytesOn(*arena, pixels);
   for (std::size_t i = 0; i < pixels; ++i) {
     const std::uint32_t value = contents.uint_contents(static_cast<int>(i));
     if (value > std::numeric_limits<std::uint8_t>::max()) {
@@ -287,7 +292,7 @@ absl::StatusOr<const std::byte*> InferRequest::TypedPixels(std::size_t pixels, A
     }
     bytes[i] = static_cast<std::byte>(value);
   }
-  return bytes;
+  return bytes.data();
 }
 
 absl::Status InferRequest::ReadOutputs() {
@@ -336,10 +341,10 @@ absl::Status InferRequest::Fit(const ModelCard& card, std::span<ImageView> image
   const std::size_t side = static_cast<std::size_t>(side_);
   const std::size_t padding = static_cast<std::size_t>(card.padding);
   const std::size_t bytes = BytesPerImage(format_);
-  auto* const padded = Arena::CreateArray<std::byte>(arena, images.size() * bytes);
+  const std::span<std::byte> padded = BytesOn(*arena, images.size() * bytes);
   const float black = card.normalization(0);
   for (std::size_t i = 0; i < images.size(); ++i) {
-    std::byte* const to = padded + i * bytes;
+    std::byte* const to = padded.data() + i * bytes;
     if (floats) {
       for (std::size_t p = 0; p < kImagePixels; ++p) std::memcpy(to + p * value, &black, value);
     } else {
