@@ -215,7 +215,8 @@ absl::Status Server::Parts::Start(const Notification* stop) {
       limits, options_.max_queue_delay, accounting, &admission_, &lifecycle_, &registry_,
       OpenInferenceService::Actions{
           .list = [this] { return models_->List(); },
-          .totals = [this](ModelId model) { return TotalsOf(model); },
+          .totals = metrics_ == nullptr ? std::function<ModelTotals(ModelId)>()
+                                        : [this](ModelId model) { return TotalsOf(model); },
           .poll = options_.model_control == "on"
                       ? std::function<void()>([this] { models_->Rescan(); })
                       : nullptr});
@@ -275,7 +276,6 @@ std::optional<bool> Server::Parts::IsModelServed(std::string_view name,
 }
 
 ModelTotals Server::Parts::TotalsOf(ModelId model) const {
-  if (metrics_ == nullptr) return {};
   const ModelOverview counted = metrics_->overview(model);
   return {.images = static_cast<std::uint64_t>(counted.images),
           .batches = static_cast<std::uint64_t>(counted.batches),

@@ -15,6 +15,7 @@
 #include "hellocnn/image.h"
 #include "hellocnn/model_card.h"
 #include "server/observability/events.h"
+#include "server/rpc/core/stream_session.h"
 #include "server/rpc/transport/transport.h"
 #include "server/scheduling/job.h"
 #include "server/scheduling/job_order.h"
@@ -92,6 +93,17 @@ template <typename C>
 concept StreamCodec = Codec<C> && requires(C codec, const absl::Status& status) {
   { codec.EncodeError(status) } -> std::same_as<void>;
 };
+
+// A stream's codec may have a constant kInOrder, which is true if the responses must come in the
+// order of their requests.
+template <StreamCodec C>
+constexpr StreamSession::Order OrderOf() {
+  if constexpr (requires { requires C::kInOrder; }) {
+    return StreamSession::Order::kOfRequests;
+  } else {
+    return StreamSession::Order::kAsReady;
+  }
+}
 
 // Allocates the log-probabilities of the images, [images.size(), classes], on `arena`.
 std::span<float> LogProbabilitiesFor(std::span<const ImageView> images, int classes,

@@ -1,15 +1,34 @@
 #include "server/rpc/core/status.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/clock.h"
 
 namespace hellocnn::server {
 namespace {
 
 constexpr absl::Duration kMaxMargin = absl::Milliseconds(50);
+
+// Clients take 8 kB of trailers, in which each byte of a message may need three.
+constexpr std::size_t kMostMessageBytes = 2048;
+
+// Cuts a message between two characters.
+absl::Status Shortened(const absl::Status& status) {
+  const absl::string_view message = status.message();
+  if (message.size() <= kMostMessageBytes) return status;
+  std::size_t end = kMostMessageBytes;
+  while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xC0U) == 0x80U) --end;
+  absl::Status shortened(status.code(), absl::StrCat(message.substr(0, end), "…"));
+  status.ForEachPayload([&shortened](absl::string_view type, const absl::Cord& payload) {
+    shortened.SetPayload(type, payload);
+  });
+  return shortened;
+}
 
 }  // namespace
 
@@ -23,10 +42,10 @@ absl::Status ToProtocol(const absl::Status& status) {
     case absl::StatusCode::kResourceExhausted:
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kInternal:
-      return status;
+      return Shortened(status);
     default:
-      return absl::InternalError(
-          absl::StrCat(absl::StatusCodeToString(status.code()), ": ", status.message()));
+      return Shortened(absl::InternalError(
+          absl::StrCat(absl::StatusCodeToString(status.code()), ": ", status.message())));
   }
 }
 

@@ -315,7 +315,7 @@ class StreamCall final : public StreamHandler,
   Exchange* writing_ = nullptr;
 
   Mutex mutex_;
-  StreamSession session_ ABSL_GUARDED_BY(mutex_);
+  StreamSession session_ ABSL_GUARDED_BY(mutex_){OrderOf<C>()};
   // The code that the client has seen. Set once the client is gone.
   std::optional<absl::StatusCode> gone_code_ ABSL_GUARDED_BY(mutex_);
   // Slots whose exchanges were made for a busy stream.

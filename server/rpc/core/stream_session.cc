@@ -33,6 +33,7 @@ StreamSession::Message StreamSession::OnRead() {
     return message;
   }
   ++in_flight_;
+  if (order_ == Order::kOfRequests && !gone_) waiting_.Push(slot);
   PlanRead(&message.steps);
   return message;
 }
@@ -49,6 +50,10 @@ StreamSession::Steps StreamSession::OnMalformed(int slot, const Rejection& rejec
   Steps steps;
   Free(slot);
   --in_flight_;
+  if (order_ == Order::kOfRequests) {
+    waiting_.Remove(slot);
+    ReleaseEarly();
+  }
   reading_ended_ = true;
   if (!std::exchange(malformed_, true)) end_ = rejection;
   PlanRest(&steps);
@@ -69,10 +74,11 @@ StreamSession::Steps StreamSession::OnReady(int slot) {
     steps.discard.insert(slot);
     Free(slot);
     --in_flight_;
+  } else if (order_ == Order::kOfRequests) {
+    early_.insert(slot);
+    ReleaseEarly();
   } else {
-    ready_[static_cast<std::size_t>((first_ready_ + ready_count_) % kMaxInFlight)] =
-        static_cast<std::uint8_t>(slot);
-    ++ready_count_;
+    ready_.Push(slot);
   }
   PlanRest(&steps);
   return steps;
@@ -118,10 +124,8 @@ void StreamSession::PlanRead(Steps* steps) {
 }
 
 void StreamSession::PlanRest(Steps* steps) {
-  if (!writing_.has_value() && ready_count_ > 0) {
-    writing_ = ready_[static_cast<std::size_t>(first_ready_)];
-    first_ready_ = (first_ready_ + 1) % kMaxInFlight;
-    --ready_count_;
+  if (!writing_.has_value() && !ready_.empty()) {
+    writing_ = ready_.Pop();
     steps->write = writing_;
   } else if (in_flight_ == 0 && starting_reads_ == 0 && !finished_ &&
              (reading_ended_ || draining_ || gone_)) {
@@ -134,12 +138,21 @@ void StreamSession::Break(Steps* steps) {
   if (gone_) return;
   gone_ = true;
   steps->cancel = computing_;
-  for (; ready_count_ > 0; --ready_count_) {
-    const int slot = ready_[static_cast<std::size_t>(first_ready_)];
-    first_ready_ = (first_ready_ + 1) % kMaxInFlight;
+  const auto discard = [&](int slot) {
     steps->discard.insert(slot);
     Free(slot);
     --in_flight_;
+  };
+  while (!ready_.empty()) discard(ready_.Pop());
+  early_.ForEach(discard);
+  early_ = {};
+  waiting_ = {};
+}
+
+void StreamSession::ReleaseEarly() {
+  while (!waiting_.empty() && early_.contains(waiting_.front())) {
+    early_.erase(waiting_.front());
+    ready_.Push(waiting_.Pop());
   }
 }
 

@@ -22,7 +22,8 @@ namespace hellocnn::server {
 // - At most kMaxInFlight requests have been read without their responses being written. At the
 //   limit, the session stops reading, and flow control slows the client down. This limits the
 //   memory of a client that does not read responses.
-// - Responses are written in the order in which they become ready.
+// - Responses are written in the order in which they become ready, or, if the protocol wants that,
+//   in the order of their requests.
 // - A draining stream reads only while jobs are being computed. Otherwise a busy client could keep
 //   it open forever. It then ends with UNAVAILABLE.
 // - Bytes that are not a valid request end the stream after all earlier responses are written.
@@ -68,6 +69,9 @@ class StreamSession {
     // End the stream with this status. Nothing is in flight.
     std::optional<absl::Status> finish;
   };
+
+  enum class Order { kAsReady, kOfRequests };
+  explicit StreamSession(Order order = Order::kAsReady) : order_(order) {}
 
   // Opens the stream, which may be drained from now on. Returns the slot for the first read. The
   // stream does not finish before Reject or OnReadStarted is called.
@@ -128,6 +132,8 @@ class StreamSession {
   // Plans a write or the finish if the rules allow it. Must be the last step to be planned.
   void PlanRest(Steps* steps);
   void Break(Steps* steps);
+  // Lets those be written that are ready and have no request before them that is not.
+  void ReleaseEarly();
   void Free(int slot);
 
   Slots used_;         // of the outstanding read and of requests in flight
@@ -138,10 +144,42 @@ class StreamSession {
   int starting_reads_ = 0;
   std::optional<int> reading_;
   std::optional<int> writing_;
-  // A ring of the responses that are ready. The oldest is at first_ready_.
-  std::array<std::uint8_t, kMaxInFlight> ready_;
-  int first_ready_ = 0;
-  int ready_count_ = 0;
+  // Slots in the order in which they were added.
+  class Ring {
+   public:
+    bool empty() const { return count_ == 0; }
+    int front() const { return slots_[static_cast<std::size_t>(first_)]; }
+    void Push(int slot) {
+      slots_[static_cast<std::size_t>((first_ + count_) % kMaxInFlight)] =
+          static_cast<std::uint8_t>(slot);
+      ++count_;
+    }
+    int Pop() {
+      const int slot = front();
+      first_ = (first_ + 1) % kMaxInFlight;
+      --count_;
+      return slot;
+    }
+    // Removes a slot that is in the ring.
+    void Remove(int slot) {
+      for (int left = count_; left > 0; --left) {
+        const int one = Pop();
+        if (one != slot) Push(one);
+      }
+    }
+
+   private:
+    std::array<std::uint8_t, kMaxInFlight> slots_;
+    int first_ = 0;
+    int count_ = 0;
+  };
+
+  const Order order_;
+  Ring ready_;  // the responses that may be written
+  // With Order::kOfRequests: the requests whose responses may not be written yet, and those of them
+  // that are ready.
+  Ring waiting_;
+  Slots early_;
 
   bool reading_ended_ = false;  // no more messages are to be read
   bool malformed_ = false;      // reading ended because of a message that is not a valid request

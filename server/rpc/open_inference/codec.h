@@ -36,7 +36,10 @@ class ModelInferCodec {
     Serialize(*response_, message);
     Clear();
   }
-  void Clear() { response_.Clear(); }
+  void Clear() {
+    request_.Clear();
+    response_.Clear();
+  }
 
  private:
   InferRequest request_;
@@ -45,6 +48,9 @@ class ModelInferCodec {
 
 class ModelStreamInferCodec {
  public:
+  // As Triton sends them. Not every client gives its requests an id.
+  static constexpr bool kInOrder = true;
+
   absl::StatusOr<Request> Read(Message* message, int max_images) {
     return request_.Read(message, max_images, arena());
   }
@@ -63,7 +69,10 @@ class ModelStreamInferCodec {
     Serialize(*response_, message);
     Clear();
   }
-  void Clear() { response_.Clear(); }
+  void Clear() {
+    request_.Clear();
+    response_.Clear();
+  }
 
  private:
   InferRequest request_;

@@ -1,6 +1,7 @@
 #include "server/rpc/open_inference/infer_request.h"
 
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/wire_format_lite.h>
 
 #include <algorithm>
@@ -36,8 +37,8 @@ constexpr std::array<InferOutputType, kInferOutputs> kTypes = {
      {"class", "INT64", inference::TYPE_INT64, false},
      {"label", "BYTES", inference::TYPE_STRING, false}}};
 
-// More memory than this is not kept for the next request.
-constexpr std::size_t kKeptBytes = 16384;
+// protobuf writes less than 2 GiB.
+constexpr std::size_t kMostResponseBytes = std::size_t{1} << 30;
 // Shapes have a batch, a channel and two extents at most.
 constexpr int kMostExtents = 4;
 
@@ -61,8 +62,10 @@ struct Shape {
 absl::StatusOr<Shape> ReadShape(const ModelInferRequest::InferInputTensor& input) {
   const auto& shape = input.shape();
   const auto wrong = [&] {
-    return Invalid(absl::StrCat("inputs[0].shape is [", absl::StrJoin(shape, ", "), "]; wanted ",
-                                kWantedShape));
+    const int shown = std::min(shape.size(), kMostExtents + 1);
+    return Invalid(absl::StrCat("inputs[0].shape is [",
+                                absl::StrJoin(shape.begin(), shape.begin() + shown, ", "),
+                                shown < shape.size() ? ", …" : "", "]; wanted ", kWantedShape));
   };
   if (shape.size() < 2 || shape.size() > kMostExtents) return wrong();
   std::int64_t height = shape[shape.size() - 2];
@@ -110,73 +113,156 @@ Priority PriorityOf(const ModelInferRequest& request) {
                                                                      : Priority::kNormal;
 }
 
-// Splits a request into its raw contents and all else.
+constexpr std::uint32_t TagOf(int field) {
+  return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+}
+
+// Splits a request into its first raw contents and a head that protobuf can parse. Parsed, small
+// fields take a hundred times their size, so the head is bounded: it has the elements of tensors
+// that this server takes, and not much else.
 class Splitter {
  public:
   Splitter(Message* message, Arena* arena)
       : size_(message->size()), arena_(arena), input_(message->Pieces()) {}
 
   // Returns false if the bytes are not a valid message.
-  bool Split(std::string* head, std::vector<std::span<const std::byte>>* raw) {
+  bool Split() {
     input_.PushLimit(static_cast<int>(size_));
     while (const std::uint32_t tag = input_.ReadTag()) {
-      const int field = WireFormatLite::GetTagFieldNumber(tag);
-      const bool is_bytes =
-          WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
-      if (field == ModelInferRequest::kRawInputContentsFieldNumber && is_bytes) {
-        if (!ReadRaw(raw)) return false;
-      } else if (is_bytes) {
-        if (!CopyField(tag, head)) return false;
-      } else if (!WireFormatLite::SkipField(&input_, tag)) {  // the message has no such field
+      if (tag == kRawContents) {
+        if (!ReadRaw()) return false;
+      } else if (tag == kInputs) {
+        if (!CopyPart(tag, &head_, [this](std::string* input) { return CopyInput(input); })) {
+          return false;
+        }
+      } else if (!CopyField(tag, &head_)) {
         return false;
       }
     }
     return input_.ConsumedEntireMessage();
   }
 
+  const std::string& head() const { return head_; }
+  bool is_too_large() const { return copied_ > kMostHeadBytes; }
+  std::span<const std::byte> raw() const { return raw_; }
+  int raw_count() const { return raw_count_; }
+
  private:
+  using Input = ModelInferRequest::InferInputTensor;
+  using Contents = inference::InferTensorContents;
+  static constexpr std::uint32_t kRawContents =
+      TagOf(ModelInferRequest::kRawInputContentsFieldNumber);
+  static constexpr std::uint32_t kInputs = TagOf(ModelInferRequest::kInputsFieldNumber);
+
   bool ReadSize(int* size) {
     return input_.ReadVarintSizeAsInt(size) && *size <= input_.BytesUntilLimit();
   }
 
-  bool ReadRaw(std::vector<std::span<const std::byte>>* raw) {
+  // More than one is wrong anyway, and then only their number counts.
+  bool ReadRaw() {
     int size = 0;
     if (!ReadSize(&size)) return false;
+    if (++raw_count_ > 1) return input_.Skip(size);
     const std::size_t bytes = static_cast<std::size_t>(size);
-    // More than one is wrong anyway, and then only their number counts.
-    if (!raw->empty()) {
-      raw->emplace_back();
-      return input_.Skip(size);
-    }
     const void* here = nullptr;
     int bytes_here = 0;
     if (input_.GetDirectBufferPointer(&here, &bytes_here) && bytes_here >= size) {
-      raw->emplace_back(static_cast<const std::byte*>(here), bytes);
+      raw_ = {static_cast<const std::byte*>(here), bytes};
       return input_.Skip(size);
     }
     const std::span<std::byte> copy = BytesOn(*arena_, bytes);
-    raw->emplace_back(copy);
+    raw_ = copy;
     return input_.ReadRaw(copy.data(), size);
   }
 
-  bool CopyField(std::uint32_t tag, std::string* head) {
+  bool CopyInput(std::string* input) {
+    while (const std::uint32_t tag = input_.ReadTag()) {
+      const bool copied =
+          tag == TagOf(Input::kContentsFieldNumber)
+              ? CopyPart(tag, input, [this](std::string* part) { return CopyContents(part); })
+              : CopyField(tag, input);
+      if (!copied) return false;
+    }
+    return true;
+  }
+
+  // Copies the elements of the datatypes that there are, which take no more room than their bytes
+  // promise. Those of others are left out, and their number is then wrong.
+  bool CopyContents(std::string* contents) {
+    while (const std::uint32_t tag = input_.ReadTag()) {
+      const int field = WireFormatLite::GetTagFieldNumber(tag);
+      const bool is_list =
+          WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
+      if (is_list && (field == Contents::kUintContentsFieldNumber ||
+                      field == Contents::kFp32ContentsFieldNumber)) {
+        int size = 0;
+        if (!ReadSize(&size) || !Append(tag, size, contents)) return false;
+      } else if (field == Contents::kUintContentsFieldNumber ||
+                 field == Contents::kFp32ContentsFieldNumber) {
+        if (!CopyField(tag, contents)) return false;
+      } else if (!WireFormatLite::SkipField(&input_, tag)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  // Copies a submessage whose fields `copy` copies.
+  template <typename Copy>
+  bool CopyPart(std::uint32_t tag, std::string* to, Copy copy) {
     int size = 0;
     if (!ReadSize(&size)) return false;
-    constexpr std::size_t kMostPrefix = 10;
+    std::string part;
+    const auto limit = input_.PushLimit(size);
+    if (!copy(&part) || !input_.ConsumedEntireMessage()) return false;
+    input_.PopLimit(limit);
+    copied_ += kMostPrefix;
+    WritePrefix(tag, part.size(), to);
+    to->append(part);
+    return true;
+  }
+
+  // Copies any field, until there are too many bytes of such fields.
+  bool CopyField(std::uint32_t tag, std::string* to) {
+    if (WireFormatLite::GetTagWireType(tag) != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
+      const int from = input_.CurrentPosition();
+      google::protobuf::io::StringOutputStream bytes(to);
+      google::protobuf::io::CodedOutputStream output(&bytes);
+      const bool skipped = WireFormatLite::SkipField(&input_, tag, &output);
+      copied_ += static_cast<std::size_t>(input_.CurrentPosition() - from) + kMostPrefix;
+      return skipped;
+    }
+    int size = 0;
+    if (!ReadSize(&size)) return false;
+    copied_ += static_cast<std::size_t>(size) + 1;
+    return is_too_large() ? input_.Skip(size) : Append(tag, size, to);
+  }
+
+  bool Append(std::uint32_t tag, int size, std::string* to) {
+    WritePrefix(tag, static_cast<std::size_t>(size), to);
+    const std::size_t at = to->size();
+    to->resize(at + static_cast<std::size_t>(size));
+    return input_.ReadRaw(to->data() + at, size);
+  }
+
+  static void WritePrefix(std::uint32_t tag, std::size_t size, std::string* to) {
     std::array<std::uint8_t, kMostPrefix> prefix;
     std::uint8_t* end =
         google::protobuf::io::CodedOutputStream::WriteVarint32ToArray(tag, prefix.data());
     end = google::protobuf::io::CodedOutputStream::WriteVarint32ToArray(
         static_cast<std::uint32_t>(size), end);
-    head->append(prefix.data(), end);
-    const std::size_t at = head->size();
-    head->resize(at + static_cast<std::size_t>(size));
-    return input_.ReadRaw(head->data() + at, size);
+    to->append(prefix.data(), end);
   }
+
+  static constexpr std::size_t kMostPrefix = 10;
 
   const std::size_t size_;
   Arena* const arena_;
   google::protobuf::io::CodedInputStream input_;
+  std::string head_;
+  std::size_t copied_ = 0;  // bytes of all that is not an element of a tensor
+  std::span<const std::byte> raw_;
+  int raw_count_ = 0;
 };
 
 // Returns the first value that is not finite as an error.
@@ -197,6 +283,27 @@ absl::Status CheckFinite(const std::byte* pixels, std::size_t values, std::size_
   return absl::OkStatus();
 }
 
+// Checks that the outputs for so many images can be sent.
+absl::Status CheckResponse(const ModelCard& card, std::size_t images,
+                           const std::vector<AskedOutput>& outputs) {
+  constexpr std::size_t kTextBytes = 32;  // the size, and the value and the index of a text
+  std::size_t label = 0;
+  for (const std::string& one : card.class_labels) label = std::max(label, one.size());
+  std::size_t bytes = 0;
+  for (const AskedOutput& asked : outputs) {
+    const std::size_t elements =
+        asked.most_likely > 0
+            ? std::min(static_cast<std::size_t>(asked.most_likely), card.class_labels.size())
+            : (TypeOf(asked.output).has_classes ? card.class_labels.size() : 1);
+    const bool is_text = asked.most_likely > 0 || asked.output == InferOutput::kLabel;
+    bytes += elements * (is_text ? kTextBytes + label : sizeof(std::int64_t));
+  }
+  if (bytes <= kMostResponseBytes / images) return absl::OkStatus();
+  return Invalid(absl::StrCat("the outputs for ", images, " images may have ", bytes,
+                              " bytes each; wanted at most ", kMostResponseBytes,
+                              " bytes in all: ask for fewer images or outputs"));
+}
+
 }  // namespace
 
 const InferOutputType& TypeOf(InferOutput output) {
@@ -204,13 +311,14 @@ const InferOutputType& TypeOf(InferOutput output) {
 }
 
 absl::StatusOr<Request> InferRequest::Read(Message* message, int max_images, Arena* arena) {
-  if (head_bytes_.capacity() > kKeptBytes) head_bytes_ = std::string();
-  head_bytes_.clear();
-  raw_.clear();
+  Splitter splitter(message, arena);
   auto* const head = Arena::CreateMessage<ModelInferRequest>(arena);
-  if (!Splitter(message, arena).Split(&head_bytes_, &raw_) || !head->ParseFromString(head_bytes_)) {
+  if (!splitter.Split() || (!splitter.is_too_large() && !head->ParseFromString(splitter.head()))) {
     return NotA<ModelInferRequest>(message->size());
   }
+  raw_ = splitter.raw();
+  raw_count_ = splitter.raw_count();
+  is_too_large_ = splitter.is_too_large();
   head_ = head;
   const auto final = head->parameters().find("triton_enable_empty_final_response");
   marks_final_ = final != head->parameters().end() && final->second.bool_param();
@@ -227,6 +335,10 @@ absl::StatusOr<Request> InferRequest::Read(Message* message, int max_images, Are
 }
 
 absl::StatusOr<std::span<ImageView>> InferRequest::ReadImages(int max_images, Arena* arena) {
+  if (is_too_large_) {
+    return Invalid(absl::StrCat("the request has more than ", kMostHeadBytes,
+                                " bytes beside its tensor; wanted fewer names and parameters"));
+  }
   if (head_->inputs_size() != 1) {
     return Invalid(absl::StrCat("inputs has ", head_->inputs_size(), " tensors; wanted 1, named ",
                                 kInputName));
@@ -248,9 +360,8 @@ absl::StatusOr<std::span<ImageView>> InferRequest::ReadImages(int max_images, Ar
   const std::size_t per_image = static_cast<std::size_t>(side_) * static_cast<std::size_t>(side_);
   const std::size_t bytes_per_image =
       per_image * (format_ == PixelFormat::kGray8 ? 1 : sizeof(float));
-  is_raw_ = !raw_.empty();
   const absl::StatusOr<const std::byte*> pixels =
-      is_raw_ ? RawPixels(images * bytes_per_image) : TypedPixels(images * per_image, arena);
+      raw_count_ > 0 ? RawPixels(images * bytes_per_image) : TypedPixels(images * per_image, arena);
   if (!pixels.ok()) return pixels.status();
   if (format_ == PixelFormat::kFloat32) {
     absl::Status status = CheckFinite(*pixels, images * per_image, per_image);
@@ -265,13 +376,12 @@ absl::StatusOr<const std::byte*> InferRequest::RawPixels(std::size_t bytes) cons
   if (head_->inputs(0).has_contents()) {
     return Invalid("inputs[0] has contents, and there are raw_input_contents; wanted one of them");
   }
-  if (raw_.size() != 1 || raw_[0].size() != bytes) {
-    return Invalid(
-        absl::StrCat("raw_input_contents has ", raw_.size(), " entries",
-                     raw_.size() == 1 ? absl::StrCat(" of ", raw_[0].size(), " bytes") : "",
-                     "; wanted 1 of ", bytes, " bytes, as the shape says"));
+  if (raw_count_ != 1 || raw_.size() != bytes) {
+    return Invalid(absl::StrCat("raw_input_contents has ", raw_count_, " entries",
+                                raw_count_ == 1 ? absl::StrCat(" of ", raw_.size(), " bytes") : "",
+                                "; wanted 1 of ", bytes, " bytes, as the shape says"));
   }
-  return raw_[0].data();
+  return raw_.data();
 }
 
 absl::StatusOr<const std::byte*> InferRequest::TypedPixels(std::size_t pixels, Arena* arena) {
@@ -330,6 +440,9 @@ absl::Status InferRequest::ReadOutputs() {
 
 absl::Status InferRequest::Fit(const ModelCard& card, std::span<ImageView> images,
                                Arena* arena) const {
+  if (absl::Status status = CheckResponse(card, images.size(), outputs_); !status.ok()) {
+    return status;
+  }
   if (side_ == kImageSide) return absl::OkStatus();
   if (side_ != card.content_size) {
     return Invalid(absl::StrCat("inputs[0].shape has images of ", side_, "x", side_, "; wanted ",

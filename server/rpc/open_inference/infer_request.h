@@ -5,6 +5,7 @@
 
 #include <google/protobuf/arena.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -45,25 +46,29 @@ struct AskedOutput {
   int most_likely = 0;
 };
 
-// One ModelInferRequest after another. Keeps its memory, so that a request needs no new memory once
-// it has been as large. Thread-compatible.
+// A request may have so many bytes beside the elements of its tensor: names, shapes, parameters.
+inline constexpr std::size_t kMostHeadBytes = 65536;
+
+// One ModelInferRequest after another. Thread-compatible.
 class InferRequest {
  public:
   // Reads a request, which replaces the one before. The views of the pixels point into `message` or
-  // are on `arena`, and the views of texts are on `arena`. INVALID_ARGUMENT: the bytes are no
-  // ModelInferRequest. What is wrong with its content, among it an output that there is not, is in
-  // Request::images and Request::timeout.
+  // are on `arena`, and the views of texts are on `arena`. Both must live as long as this is used.
+  // INVALID_ARGUMENT: the bytes are no ModelInferRequest. What is wrong with its content, among it
+  // an output that there is not, is in Request::images and Request::timeout.
   absl::StatusOr<Request> Read(Message* message, int max_images, google::protobuf::Arena* arena);
 
   // Pads images that have no border, as the card of the model says: with black. `images` are those
-  // that Read has returned. Returns INVALID_ARGUMENT if the model takes no images of this size.
+  // that Read has returned. Returns INVALID_ARGUMENT if the model takes no images of this size, or
+  // if the outputs for so many images would be too large to send.
   absl::Status Fit(const ModelCard& card, std::span<ImageView> images,
                    google::protobuf::Arena* arena) const;
 
-  std::string_view id() const { return head_->id(); }
+  // Forgets the request.
+  void Clear() { head_ = nullptr; }
+
+  std::string_view id() const { return head_ == nullptr ? std::string_view() : head_->id(); }
   const std::vector<AskedOutput>& outputs() const { return outputs_; }
-  // Whether the images were raw bytes, so that the outputs are too.
-  bool is_raw() const { return is_raw_; }
   // Whether the caller wants the last response to a request to say so.
   bool marks_final_response() const { return marks_final_; }
 
@@ -73,13 +78,14 @@ class InferRequest {
   absl::StatusOr<const std::byte*> TypedPixels(std::size_t pixels, google::protobuf::Arena* arena);
   absl::Status ReadOutputs();
 
-  const inference::ModelInferRequest* head_ = nullptr;  // without the raw contents; on the arena
-  std::string head_bytes_;
-  std::vector<std::span<const std::byte>> raw_;
+  // Without the raw contents; on the arena. Null if there is no request.
+  const inference::ModelInferRequest* head_ = nullptr;
+  std::span<const std::byte> raw_;  // the first of the raw contents
+  int raw_count_ = 0;
+  bool is_too_large_ = false;  // beside its tensor
   std::vector<AskedOutput> outputs_;
   PixelFormat format_ = PixelFormat::kGray8;
   int side_ = 0;  // of each image
-  bool is_raw_ = false;
   bool marks_final_ = false;
 };
 

@@ -18,51 +18,29 @@ namespace {
 
 using Response = inference::ModelInferResponse;
 
-// Where the elements of an output go: into raw bytes, or into a list of their type.
-class Elements {
- public:
-  Elements(std::string* raw, inference::InferTensorContents* contents)
-      : raw_(raw), contents_(contents) {}
-
-  void Add(std::span<const float> values) {
-    if (raw_ == nullptr) {
-      contents_->mutable_fp32_contents()->Add(values.begin(), values.end());
-    } else {
-      raw_->append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
-    }
-  }
-  void Add(std::int64_t value) {
-    if (raw_ == nullptr) {
-      contents_->add_int64_contents(value);
-    } else {
-      raw_->append(reinterpret_cast<const char*>(&value), sizeof value);
-    }
-  }
-  void Add(std::string_view text) {
-    if (raw_ == nullptr) {
-      contents_->add_bytes_contents(text.data(), text.size());
-    } else {
-      const auto size = static_cast<std::uint32_t>(text.size());
-      raw_->append(reinterpret_cast<const char*>(&size), sizeof size);
-      raw_->append(text);
-    }
-  }
-
- private:
-  std::string* const raw_;  // null if the elements are not raw
-  inference::InferTensorContents* const contents_;
-};
+// Adds elements to raw contents.
+void Add(std::span<const float> values, std::string* raw) {
+  raw->append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+}
+void Add(std::int64_t value, std::string* raw) {
+  raw->append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+void Add(std::string_view text, std::string* raw) {
+  const auto size = static_cast<std::uint32_t>(text.size());
+  raw->append(reinterpret_cast<const char*>(&size), sizeof size);
+  raw->append(text);
+}
 
 // Adds the greatest values of a row, as Triton writes them.
 void AddMostLikely(std::span<const float> row, std::size_t count,
-                   const std::vector<std::string>& labels, Elements* elements) {
+                   const std::vector<std::string>& labels, std::string* raw) {
   std::vector<std::size_t> order(row.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::partial_sort(
       order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
       [row](std::size_t a, std::size_t b) { return row[a] != row[b] ? row[a] > row[b] : a < b; });
   for (std::size_t i = 0; i < count; ++i) {
-    elements->Add(absl::StrFormat("%f:%d:%s", row[order[i]], order[i], labels[order[i]]));
+    Add(absl::StrFormat("%f:%d:%s", row[order[i]], order[i], labels[order[i]]), raw);
   }
 }
 
@@ -92,8 +70,7 @@ void EncodeInference(const Classification& classification, const InferRequest& r
     if (type.has_classes) {
       tensor->add_shape(static_cast<std::int64_t>(most_likely > 0 ? most_likely : classes));
     }
-    std::string* const raw = request.is_raw() ? response->add_raw_output_contents() : nullptr;
-    Elements elements(raw, raw == nullptr ? tensor->mutable_contents() : nullptr);
+    std::string* const raw = response->add_raw_output_contents();
     std::span<const float> all = values;
     if (asked.output == InferOutput::kProbabilities) {
       probabilities.resize(values.size());
@@ -102,20 +79,20 @@ void EncodeInference(const Classification& classification, const InferRequest& r
       all = probabilities;
     }
     if (type.has_classes && most_likely == 0) {
-      elements.Add(all);
+      Add(all, raw);
       continue;
     }
     for (std::size_t at = 0; at < all.size(); at += classes) {
       const std::span<const float> row = all.subspan(at, classes);
       if (most_likely > 0) {
-        AddMostLikely(row, most_likely, model.class_labels, &elements);
+        AddMostLikely(row, most_likely, model.class_labels, raw);
         continue;
       }
       const int class_index = MostLikelyClass(row);
       if (asked.output == InferOutput::kClass) {
-        elements.Add(std::int64_t{class_index});
+        Add(std::int64_t{class_index}, raw);
       } else {
-        elements.Add(std::string_view(model.class_labels[static_cast<std::size_t>(class_index)]));
+        Add(std::string_view(model.class_labels[static_cast<std::size_t>(class_index)]), raw);
       }
     }
   }

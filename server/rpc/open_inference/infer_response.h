@@ -8,7 +8,8 @@
 
 namespace hellocnn::server {
 
-// Writes the outputs that `request` asks for to `response`, which must be empty.
+// Writes the outputs that `request` asks for to `response`, which must be empty. They are raw,
+// whatever the images were: clients of Triton look nowhere else.
 void EncodeInference(const Classification& classification, const InferRequest& request,
                      inference::ModelInferResponse* response);
 

@@ -105,7 +105,7 @@ inference::ModelStatistics StatisticsOf(const ModelStatus& status, const ModelTo
   Set(requests, totals.queue_time, times.mutable_queue());
   // The images are read in place, and the results are written as they are.
   Set(requests, absl::ZeroDuration(), times.mutable_compute_input());
-  Set(requests, totals.compute_time, times.mutable_compute_infer());
+  Set(totals.batches, totals.compute_time, times.mutable_compute_infer());
   Set(requests, absl::ZeroDuration(), times.mutable_compute_output());
   return statistics;
 }
@@ -198,11 +198,11 @@ absl::StatusOr<inference::ServerMetadataResponse> OpenInferenceService::Respond(
   inference::ServerMetadataResponse response;
   response.set_name("hellocnn");
   response.set_version(kVersion);
-  for (const char* extension :
-       {"binary_tensor_data", "classification", "model_configuration", "model_repository",
-        "parameters", "schedule_policy", "statistics"}) {
+  for (const char* extension : {"binary_tensor_data", "classification", "model_configuration",
+                                "model_repository", "parameters", "schedule_policy"}) {
     response.add_extensions(extension);
   }
+  if (actions_.totals != nullptr) response.add_extensions("statistics");
   return response;
 }
 
@@ -275,7 +275,8 @@ absl::StatusOr<inference::ModelStatisticsResponse> OpenInferenceService::Respond
     if (status.state != ModelStatus::State::kServing) continue;
     const absl::StatusOr<ServableHandle> servable = registry_->Find(status.name, status.version);
     if (!servable.ok()) continue;  // withdrawn since it was listed
-    *response.add_model_stats() = StatisticsOf(status, actions_.totals((*servable)->id()));
+    *response.add_model_stats() = StatisticsOf(
+        status, actions_.totals == nullptr ? ModelTotals() : actions_.totals((*servable)->id()));
   }
   if (response.model_stats().empty() && !request.name().empty()) {
     const absl::StatusOr<ServableHandle> servable =
@@ -305,6 +306,10 @@ absl::StatusOr<inference::RepositoryModelLoadResponse> OpenInferenceService::Res
     return absl::PermissionDeniedError(
         "this server does not let clients control its models; wanted the option "
         "--model-control=on");
+  }
+  if (request.model_name().empty() || !request.parameters().empty()) {
+    return absl::InvalidArgumentError(
+        "wanted a model_name and no parameters: models come from the server's folders");
   }
   actions_.poll();
   if (registry_->Find(request.model_name(), "").ok()) {

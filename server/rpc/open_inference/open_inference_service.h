@@ -44,7 +44,7 @@ class OpenInferenceService {
   struct Actions {
     // Returns all versions of all models.
     std::function<std::vector<ModelStatus>()> list;
-    // Returns the counts of a model, which are 0 if metrics are off.
+    // Returns the counts of a model. Null if nothing is counted.
     std::function<ModelTotals(ModelId model)> totals;
     // Looks for new versions of models. Null if clients may not ask for it.
     std::function<void()> poll;
@@ -76,9 +76,10 @@ class OpenInferenceService {
       const inference::ModelStatisticsRequest& request) const;
   absl::StatusOr<inference::RepositoryIndexResponse> Respond(
       const inference::RepositoryIndexRequest& request) const;
-  // Returns OK once the model is served. PERMISSION_DENIED: clients may not ask for it.
-  // UNAVAILABLE: it is not served yet. FAILED_PRECONDITION: it cannot be served; the message says
-  // why.
+  // Lets the server look for new versions, and does not wait for it. OK if a version of the model
+  // is served now. PERMISSION_DENIED: clients may not ask for it. UNAVAILABLE: it is not served
+  // yet. FAILED_PRECONDITION: the last look found that it cannot be served; the message says why.
+  // INVALID_ARGUMENT: no name, or parameters, of which there are none.
   absl::StatusOr<inference::RepositoryModelLoadResponse> Respond(
       const inference::RepositoryModelLoadRequest& request) const;
   // UNIMPLEMENTED for each method of Triton's that this server does not have: a client that gets no

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
+#include "absl/strings/cord.h"
 #include "base/clock.h"
 
 namespace hellocnn::server {
@@ -46,6 +49,18 @@ TEST(StatusTest, CallerWhoGoesAtTheDeadlineHasSeenDeadlineExceeded) {
   EXPECT_EQ(code(absl::Milliseconds(20), absl::Milliseconds(4)), absl::StatusCode::kCancelled);
   EXPECT_EQ(CodeOfGoneCaller(start, Instant::InfiniteFuture(), start + absl::Hours(1)),
             absl::StatusCode::kCancelled);
+}
+
+TEST(ToProtocolTest, LongMessagesAreCutBetweenCharacters) {
+  EXPECT_EQ(ToProtocol(absl::NotFoundError(std::string(2048, 'x'))).message(),
+            std::string(2048, 'x'));
+  EXPECT_EQ(ToProtocol(absl::NotFoundError(std::string(5000, 'x'))).message(),
+            std::string(2048, 'x') + "…");
+  EXPECT_EQ(ToProtocol(absl::NotFoundError("x" + std::string(2046, 'y') + "äz")).message(),
+            "x" + std::string(2046, 'y') + "…");
+  absl::Status status = absl::ResourceExhaustedError(std::string(5000, 'x'));
+  status.SetPayload("kept", absl::Cord("payload"));
+  EXPECT_EQ(ToProtocol(status).GetPayload("kept"), absl::Cord("payload"));
 }
 
 }  // namespace

@@ -126,5 +126,37 @@ TEST(StreamSessionRejectTest, NothingFollowsARejection) {
   EXPECT_FALSE(session.OnDrain().finish.has_value());
 }
 
+TEST(OrderedStreamSessionTest, ResponsesWaitForThoseBeforeThem) {
+  StreamSession session(StreamSession::Order::kOfRequests);
+  const int first = session.Open();
+  session.OnReadStarted();
+  const int second = *session.OnRead().steps.read;
+  session.OnReadStarted();
+  const int third = *session.OnRead().steps.read;
+  session.OnReadStarted();
+  session.OnRead();
+  for (const int slot : {first, second, third}) session.StartComputing(slot);
+  EXPECT_EQ(session.OnReady(third).write, std::nullopt);
+  EXPECT_EQ(session.OnReady(first).write, first);
+  EXPECT_EQ(session.OnWritten(true).write, std::nullopt);
+  EXPECT_EQ(session.OnReady(second).write, second);
+  EXPECT_EQ(session.OnWritten(true).write, third);
+}
+
+TEST(OrderedStreamSessionTest, ResponsesThatWaitAreDiscardedWhenTheClientIsGone) {
+  StreamSession session(StreamSession::Order::kOfRequests);
+  const int first = session.Open();
+  session.OnReadStarted();
+  const int second = *session.OnRead().steps.read;
+  session.OnReadStarted();
+  session.OnRead();
+  for (const int slot : {first, second}) session.StartComputing(slot);
+  session.OnReady(second);
+  const Steps steps = session.OnCancelled();
+  EXPECT_TRUE(steps.discard.contains(second));
+  EXPECT_TRUE(steps.cancel.contains(first));
+  EXPECT_TRUE(session.OnReady(first).discard.contains(first));
+}
+
 }  // namespace
 }  // namespace hellocnn::server

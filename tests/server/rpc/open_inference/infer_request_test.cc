@@ -142,7 +142,6 @@ TEST_F(InferRequestTest, WhatRealClientsHaveSent) {
 TEST_F(InferRequestTest, WhatElseRealClientsAskFor) {
   ASSERT_TRUE(Read(Captured("triton-infer-fp32-10x1x32x32-id")).ok());
   EXPECT_EQ(request_.id(), "r-1");
-  EXPECT_TRUE(request_.is_raw());
   EXPECT_THAT(Outputs(), ElementsAre("log_probabilities"));
   ASSERT_TRUE(Read(Captured("triton-infer-fp32-no-outputs")).ok());
   EXPECT_THAT(Outputs(), ElementsAre("log_probabilities", "probabilities", "class", "label"));
@@ -154,8 +153,6 @@ TEST_F(InferRequestTest, WhatElseRealClientsAskFor) {
       Read(Captured("triton-infer-fp32-priority-timeout-parameters"));
   EXPECT_EQ(request->timeout.value(), absl::Seconds(1));
   EXPECT_EQ(request->priority, Priority::kNormal);
-  ASSERT_TRUE(Read(Captured("kserve-infer-uint8-3-binary_data-false")).ok());
-  EXPECT_FALSE(request_.is_raw());
 }
 
 TEST_F(InferRequestTest, PixelsAreReadInPlaceUnlessTheyCameInPieces) {
@@ -347,6 +344,67 @@ TEST_F(InferRequestTest, StreamErrorKeepsTheId) {
   EXPECT_EQ(response.infer_response().id(), "r-9");
 }
 
+// Small fields take a hundred times their size once they are parsed.
+TEST_F(InferRequestTest, MuchBesideTheTensorIsRejectedBeforeItIsParsed) {
+  const std::string valid = Valid().SerializeAsString();
+  constexpr std::size_t kMany = 100'000;
+  const std::vector<std::string> fields = {
+      std::string("\x2a\x00", 2),           // inputs
+      std::string("\x32\x00", 2),           // outputs
+      std::string("\x22\x00", 2),           // parameters
+      std::string("\x48\x05", 2),           // a field that there is not
+      std::string("\x2a\x02\x22\x00", 4)};  // parameters of an input
+  for (const std::string& field : fields) {
+    std::string bytes = valid;
+    for (std::size_t i = 0; i < kMany; ++i) bytes += field;
+    const absl::StatusOr<Request> request = Read(bytes);
+    ASSERT_TRUE(request.ok());
+    EXPECT_THAT(std::string(request->images.status().message()),
+                HasSubstr("the request has more than 65536 bytes beside its tensor"));
+    EXPECT_LT(arena_.SpaceAllocated(), 1'000'000U);
+  }
+  std::string raws = valid;
+  for (std::size_t i = 0; i < kMany; ++i) raws += std::string("\x3a\x00", 2);
+  EXPECT_THAT(std::string(Read(raws)->images.status().message()),
+              HasSubstr("raw_input_contents has 100001 entries; wanted 1"));
+  EXPECT_LT(arena_.SpaceAllocated(), 1'000'000U);
+}
+
+TEST_F(InferRequestTest, ElementsOfOtherTypesAreNotParsed) {
+  ModelInferRequest request = Valid(1);
+  request.clear_raw_input_contents();
+  auto& contents = *request.mutable_inputs(0)->mutable_contents();
+  for (int i = 0; i < 1024; ++i) contents.add_uint_contents(7);
+  for (int i = 0; i < 100'000; ++i) contents.add_bytes_contents("");
+  EXPECT_EQ(Images(request.SerializeAsString()), std::vector{std::string(1024, '\7')});
+  EXPECT_LT(arena_.SpaceAllocated(), 100'000U);
+}
+
+TEST_F(InferRequestTest, LongShapesAreNotRepeatedInFull) {
+  ModelInferRequest request = Valid(1);
+  for (int i = 0; i < 20'000; ++i) request.mutable_inputs(0)->add_shape(i);
+  const std::string error = Error(request);
+  EXPECT_THAT(error, HasSubstr("inputs[0].shape is [1, 1, 32, 32, 0, …]; wanted"));
+  EXPECT_LT(error.size(), 300U);
+}
+
+TEST_F(InferRequestTest, ResponsesHaveABound) {
+  ModelCard card = testing::DigitsCard();
+  card.class_labels.assign(1024, std::string(1'000'000, 'x'));
+  ModelInferRequest request = Valid(2);
+  request.add_outputs()->set_name("label");
+  absl::StatusOr<Request> read = Read(request.SerializeAsString());
+  EXPECT_TRUE(request_.Fit(card, *read->images, &arena_).ok());
+  auto& output = *request.add_outputs();
+  output.set_name("probabilities");
+  const std::string key("classification");
+  (*output.mutable_parameters())[key].set_int64_param(1024);
+  read = Read(request.SerializeAsString());
+  const absl::Status status = request_.Fit(card, *read->images, &arena_);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the outputs for 2 images may have"));
+}
+
 // A result of 2 images with 3 classes.
 TEST_F(InferRequestTest, OutputsAreAsAsked) {
   ModelCard card = testing::DigitsCard();
@@ -361,14 +419,16 @@ TEST_F(InferRequestTest, OutputsAreAsAsked) {
   ASSERT_TRUE(Read(request.SerializeAsString())->images.ok());
   EncodeInference({rows, card, timing}, request_, &response);
   ASSERT_EQ(response.outputs_size(), 4);
-  EXPECT_EQ(response.raw_output_contents_size(), 0);
-  EXPECT_THAT(response.outputs(0).contents().fp32_contents(),
-              ElementsAre(-3, -0.25F, -2, -0.5F, -1, -4));
+  // Raw, although the images were not: Triton's examples look nowhere else.
+  ASSERT_EQ(response.raw_output_contents_size(), 4);
+  EXPECT_EQ(response.raw_output_contents(0), Floats(rows));
   EXPECT_THAT(response.outputs(0).shape(), ElementsAre(2, 3));
-  EXPECT_NEAR(response.outputs(1).contents().fp32_contents(1), 0.7788, 1e-4);
-  EXPECT_THAT(response.outputs(2).contents().int64_contents(), ElementsAre(1, 0));
+  EXPECT_EQ(response.raw_output_contents(2),
+            std::string("\1\0\0\0\0\0\0\0", 8) + std::string(8, '\0'));
   EXPECT_THAT(response.outputs(2).shape(), ElementsAre(2));
-  EXPECT_THAT(response.outputs(3).contents().bytes_contents(), ElementsAre("b", "a"));
+  float probability = 0;
+  std::memcpy(&probability, response.raw_output_contents(1).data() + 4, sizeof probability);
+  EXPECT_NEAR(probability, 0.7788, 1e-4);
 
   ModelInferRequest top = Valid();
   auto& output = *top.add_outputs();
