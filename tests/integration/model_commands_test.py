@@ -211,7 +211,7 @@ class CreateTest(ModelCommandTest):
     def test_wrong_usage(self):
         create = ["create", "--weights", SHIPPED, "--output", self.models / "digits/1"]
         for arguments, says in (
-            ([], "a command is missing: create, check, diff, list"),
+            ([], "a command is missing: create, check, diff, rollout, list"),
             (["crate"], "did you mean create?"),
             (["create", "--output", "x"], "--weights is required"),
             ([*create, "--content-size", "27"], "'27' is not an even number from 2 to 32"),

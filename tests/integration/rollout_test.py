@@ -64,13 +64,20 @@ class RolloutTest(ModelsTest):
     def compared(self, server, **labels):
         return metric_sum(server.metrics(), "hellocnn_compared_images_total", **labels)
 
-    def wait_for_compared(self, server, images, within=1):
-        """Waits for so many compared images, or `within` fewer or more, and returns how many there are in the end."""
-        wait_until(lambda: abs(self.compared(server) - images) <= within, f"{images} compared images", timeout=120)
+    def wait_for_compared(self, server, images, per_request=1, within=1):
+        """Waits for so many images, or `within` fewer or more, that were compared, or were not because the server was busy.
+
+        Returns how many were compared."""
+
+        def seen():
+            metrics = server.metrics()
+            skipped = metric_sum(metrics, "hellocnn_comparisons_skipped_total")
+            return metric_sum(metrics, "hellocnn_compared_images_total") + per_request * skipped
+
+        wait_until(lambda: abs(seen() - images) <= within, f"{images} compared images", timeout=120)
         time.sleep(0.1)
-        compared = self.compared(server)
-        self.assertLessEqual(abs(compared - images), within)
-        return compared
+        self.assertLessEqual(abs(seen() - images), within)
+        return self.compared(server)
 
     def candidate(self, channel):
         """(version, mode, share) of the candidate, or None."""
@@ -95,6 +102,7 @@ class RolloutTest(ModelsTest):
         # Nobody is told anything by the shadow, and it is compared with half of what is asked.
         self.assertEqual(self.classify_all(channel), {"1": 200})
         compared = self.wait_for_compared(server, 100)
+        self.assertGreater(compared, 50)
         labels = {"model": "digits", "version": "2"}
         for digit in LABELS:
             same = self.compared(server, **labels, **{"class": digit}, candidate_says="same")
@@ -106,7 +114,7 @@ class RolloutTest(ModelsTest):
         # Metrics of requests and their images know nothing of the shadow, and those of batches do.
         self.assertEqual(metric_sum(metrics, "hellocnn_images_accepted_total"), 200)
         self.assertEqual(metric_sum(metrics, "hellocnn_images_computed_total"), 200)
-        self.assertEqual(metric_sum(metrics, "hellocnn_batch_size_sum", **labels), compared)
+        self.assertGreaterEqual(metric_sum(metrics, "hellocnn_batch_size_sum", **labels), compared)
         self.assertEqual(metric_sum(metrics, "hellocnn_requests_total", version="2"), 0)
 
         self.assertIn("as a canary: it responds to them", self.rollout("--canary", "0.2"))
@@ -114,7 +122,8 @@ class RolloutTest(ModelsTest):
         versions = self.classify_all(channel, per_call=4)
         self.assertEqual(sum(versions.values()), 50)
         self.assertIn(versions["2"], (9, 10, 11))
-        total = self.wait_for_compared(server, compared + 4 * versions["2"], within=0)
+        skipped = metric_sum(metrics, "hellocnn_comparisons_skipped_total")
+        total = self.wait_for_compared(server, compared + 4 * (skipped + versions["2"]), per_request=4, within=0)
         listing = hellocnn("--server", server.address, "models")
         self.assertRegex(listing.stdout, r"digits +2 +SERVING +candidate, canary of 20%\n")
         listing = json.loads(hellocnn("--server", server.address, "models", "--output", "json").stdout)
@@ -137,8 +146,8 @@ class RolloutTest(ModelsTest):
         versions = [answer.result.model.version for answer in answers]
         self.assertIn(versions.count("2"), (24, 25, 26))
         self.assertEqual(versions.count("1") + versions.count("2"), 100)
-        self.wait_for_compared(server, versions.count("2"), within=0)
-        self.assertEqual(self.compared(server, candidate_says="same"), versions.count("2"))
+        compared = self.wait_for_compared(server, versions.count("2"), within=0)
+        self.assertEqual(self.compared(server, candidate_says="same"), compared)
 
     def test_a_canary_that_is_bad_is_rolled_back(self):
         self.add("digits", 1)
@@ -175,7 +184,9 @@ class RolloutTest(ModelsTest):
         compared = self.compared(server)
         self.assertLess(compared, len(calls) / 4)
         metrics = server.metrics()
-        self.assertEqual(metric_sum(metrics, "hellocnn_comparisons_skipped_total", reason="busy"), len(calls) - compared)
+        # A few may have waited in vain for a second.
+        skipped = metric_sum(metrics, "hellocnn_comparisons_skipped_total", reason="busy")
+        self.assertGreater(skipped, len(calls) / 2)
         self.assertEqual(metric_sum(metrics, "hellocnn_images_computed_total"), len(calls))
         self.assertEqual(metric_sum(metrics, "hellocnn_batch_size_sum"), len(calls) + compared)
         print(f"{compared:.0f} of {len(calls)} requests were compared while others waited")
