@@ -27,6 +27,7 @@ test_packages=(
   libclang-dev                                                  # a plugin for clang-tidy
   mold                                                          # links programs with sanitizers in less time
   python3 python3-grpcio python3-protobuf python3-numpy python3-torch
+  python3-venv                                                  # clients of others, from PyPI
   util-linux
   chromium chromium-driver python3-selenium                     # looks at the load generator's page
   zsh fish mandoc                                               # completions and manual pages
