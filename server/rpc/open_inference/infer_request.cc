@@ -127,6 +127,7 @@ class Splitter {
 
   // Returns false if the bytes are not a valid message.
   bool Split() {
+    head_.reserve(kUsualHeadBytes);
     input_.PushLimit(static_cast<int>(size_));
     while (const std::uint32_t tag = input_.ReadTag()) {
       if (tag == kRawContents) {
@@ -213,6 +214,7 @@ class Splitter {
     int size = 0;
     if (!ReadSize(&size)) return false;
     std::string part;
+    part.reserve(std::min(static_cast<std::size_t>(size), kUsualHeadBytes));
     const auto limit = input_.PushLimit(size);
     if (!copy(&part) || !input_.ConsumedEntireMessage()) return false;
     input_.PopLimit(limit);
@@ -255,6 +257,7 @@ class Splitter {
   }
 
   static constexpr std::size_t kMostPrefix = 10;
+  static constexpr std::size_t kUsualHeadBytes = 192;
 
   const std::size_t size_;
   Arena* const arena_;
