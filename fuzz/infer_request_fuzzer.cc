@@ -16,25 +16,13 @@
 #include "inference/open_inference.pb.h"
 #include "server/rpc/open_inference/infer_request.h"
 #include "tests/testing/pieces.h"
+#include "tests/testing/pieces_message.h"
 
 namespace hellocnn::fuzz {
 namespace {
 
 constexpr int kMaxImages = 3;
 constexpr std::size_t kMaxCuts = 15;
-
-// A message in pieces.
-class PiecesMessage final : public server::Message {
- public:
-  explicit PiecesMessage(testing::Pieces pieces) : pieces_(std::move(pieces)) {}
-  std::size_t size() const override { return pieces_.size(); }
-  google::protobuf::io::ZeroCopyInputStream* Pieces() override { return pieces_.Stream(); }
-  std::span<std::uint8_t> Allocate(std::size_t /*size*/) override { return {}; }
-  void Clear() override {}
-
- private:
-  testing::Pieces pieces_;
-};
 
 // Expects whole images of a good request, with the pixels of its raw contents.
 void CheckImages(const inference::ModelInferRequest& wanted, const ModelCard& card,
@@ -71,7 +59,7 @@ void Run(const std::string& bytes, const std::vector<std::size_t>& cuts) {
   google::protobuf::Arena arena;
   inference::ModelInferRequest wanted;
   const bool valid = wanted.ParseFromString(bytes);
-  PiecesMessage message(testing::Pieces::CutAt(bytes, cuts));
+  testing::PiecesMessage message(testing::Pieces::CutAt(bytes, cuts));
   server::InferRequest request;
   const absl::StatusOr<server::Request> read = request.Read(&message, kMaxImages, &arena);
   if (!read.ok()) {

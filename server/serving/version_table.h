@@ -86,7 +86,7 @@ class VersionTable {
   // Withdraws the candidate of a model, of the default model if `model` is empty. If it has none,
   // withdraws the current version, and lets the next lower version that is loaded take its place.
   // Does not block. NOT_FOUND: the model is not served. UNAVAILABLE: no model is.
-  // FAILED_PRECONDITION: no lower version is loaded.
+  // FAILED_PRECONDITION: no lower version is loaded, or the candidate is rolled back already.
   absl::StatusOr<RolledBack> RollBack(std::string_view model) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Lets the version that was rolled back last serve again: at once if it is still loaded, or else

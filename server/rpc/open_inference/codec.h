@@ -19,8 +19,9 @@
 
 namespace hellocnn::server {
 
-// See Codec for the contracts of both.
-class ModelInferCodec {
+// What both codecs have. See Codec for the contracts.
+template <typename Response>
+class InferCodec {
  public:
   absl::StatusOr<Request> Read(Message* message, int max_images) {
     return request_.Read(message, max_images, arena());
@@ -29,9 +30,6 @@ class ModelInferCodec {
     return request_.Fit(card, images, arena());
   }
   google::protobuf::Arena* arena() { return response_.arena(); }
-  void Encode(const Classification& classification) {
-    EncodeInference(classification, request_, response_.get());
-  }
   void Write(Message* message) {
     Serialize(*response_, message);
     Clear();
@@ -41,23 +39,23 @@ class ModelInferCodec {
     response_.Clear();
   }
 
- private:
+ protected:
   InferRequest request_;
-  ArenaMessage<inference::ModelInferResponse> response_;
+  ArenaMessage<Response> response_;
 };
 
-class ModelStreamInferCodec {
+class ModelInferCodec : public InferCodec<inference::ModelInferResponse> {
+ public:
+  void Encode(const Classification& classification) {
+    EncodeInference(classification, request_, response_.get());
+  }
+};
+
+class ModelStreamInferCodec : public InferCodec<inference::ModelStreamInferResponse> {
  public:
   // As Triton sends them. Not every client gives its requests an id.
   static constexpr bool kInOrder = true;
 
-  absl::StatusOr<Request> Read(Message* message, int max_images) {
-    return request_.Read(message, max_images, arena());
-  }
-  absl::Status Fit(const ModelCard& card, std::span<ImageView> images) {
-    return request_.Fit(card, images, arena());
-  }
-  google::protobuf::Arena* arena() { return response_.arena(); }
   void Encode(const Classification& classification) {
     EncodeInference(classification, request_, response_->mutable_infer_response());
   }
@@ -65,18 +63,6 @@ class ModelStreamInferCodec {
     response_->set_error_message(std::string(status.message()));
     response_->mutable_infer_response()->set_id(request_.id().data(), request_.id().size());
   }
-  void Write(Message* message) {
-    Serialize(*response_, message);
-    Clear();
-  }
-  void Clear() {
-    request_.Clear();
-    response_.Clear();
-  }
-
- private:
-  InferRequest request_;
-  ArenaMessage<inference::ModelStreamInferResponse> response_;
 };
 
 static_assert(Codec<ModelInferCodec>);

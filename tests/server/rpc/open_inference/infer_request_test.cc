@@ -16,6 +16,7 @@
 #include "tests/testing/files.h"
 #include "tests/testing/model_card.h"
 #include "tests/testing/pieces.h"
+#include "tests/testing/pieces_message.h"
 
 namespace hellocnn::server {
 namespace {
@@ -25,19 +26,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr int kMaxImages = 16;
-
-// A message in pieces.
-class PiecesMessage final : public Message {
- public:
-  explicit PiecesMessage(testing::Pieces pieces) : pieces_(std::move(pieces)) {}
-  std::size_t size() const override { return pieces_.size(); }
-  google::protobuf::io::ZeroCopyInputStream* Pieces() override { return pieces_.Stream(); }
-  std::span<std::uint8_t> Allocate(std::size_t /*size*/) override { return {}; }
-  void Clear() override {}
-
- private:
-  testing::Pieces pieces_;
-};
 
 std::string Captured(const std::string& name) {
   return ReadFile(std::string(HELLOCNN_SOURCE_DIR) + "/tests/server/rpc/open_inference/captured/" +
@@ -163,7 +151,7 @@ TEST_F(InferRequestTest, PixelsAreReadInPlaceUnlessTheyCameInPieces) {
   EXPECT_LT(first, message_->bytes().data() + bytes.size());
   const std::vector<std::string> whole = Images(bytes);
   for (const std::size_t most : {1U, 7U, 100U, 1500U}) {
-    PiecesMessage message(testing::Pieces::CutEvery(bytes, most));
+    testing::PiecesMessage message(testing::Pieces::CutEvery(bytes, most));
     const absl::StatusOr<Request> cut = request_.Read(&message, kMaxImages, &arena_);
     ASSERT_TRUE(cut.ok() && cut->images.ok()) << most;
     for (std::size_t i = 0; i < whole.size(); ++i) {
