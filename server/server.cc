@@ -26,6 +26,7 @@
 #include "server/rpc/core/call_scope.h"
 #include "server/rpc/health/health_service.h"
 #include "server/rpc/open_inference/open_inference_service.h"
+#include "server/rpc/reflection/reflection_service.h"
 #include "server/rpc/transport/grpc/grpc_transport.h"
 #include "server/rpc/transport/http2/http2_transport.h"
 #include "server/rpc/transport/http2/limits.h"
@@ -146,8 +147,9 @@ class Server::Parts {
   Events* events() { return metrics_ == nullptr ? NoEvents() : metrics_.get(); }
   // Counts from here on, unless metrics are off.
   void MakeMetrics();
-  // See HealthService::ModelReadiness.
+  // See HealthService::Models.
   std::optional<bool> IsModelServed(std::string_view name, std::string_view version) const;
+  std::vector<std::pair<std::string, std::string>> ListVersions() const;
   // See OpenInferenceService::Actions.
   ModelTotals TotalsOf(ModelId model) const;
   // Makes what finds and loads models.
@@ -169,11 +171,13 @@ class Server::Parts {
   std::unique_ptr<Lifecycle::Observation> ready_gauge_;  // ends before metrics_ goes
   ModelRegistry registry_{options_.default_model == "auto" ? "" : options_.default_model};
   std::unique_ptr<AdminServer> admin_;  // null if it has no port
-  HealthService health_{{kClassifierService, kModelControlService, kOpenInferenceService},
-                        &lifecycle_,
-                        [this](std::string_view name, std::string_view version) {
-                          return IsModelServed(name, version);
-                        }};
+  HealthService health_{
+      {kClassifierService, kModelControlService, kOpenInferenceService},
+      &lifecycle_,
+      {.is_served = [this](std::string_view name,
+                           std::string_view version) { return IsModelServed(name, version); },
+       .list = [this] { return ListVersions(); }}};
+  std::unique_ptr<ReflectionService> reflection_;  // null if it is off
   Admission admission_{&lifecycle_, clock_};
   std::unique_ptr<ClassifierService> classifier_;
   std::unique_ptr<ModelControlService> model_control_;
@@ -275,6 +279,14 @@ std::optional<bool> Server::Parts::IsModelServed(std::string_view name,
   return std::nullopt;
 }
 
+std::vector<std::pair<std::string, std::string>> Server::Parts::ListVersions() const {
+  std::vector<std::pair<std::string, std::string>> versions;
+  for (const ModelStatus& status : models_->List()) {
+    versions.emplace_back(status.name, status.version);
+  }
+  return versions;
+}
+
 ModelTotals Server::Parts::TotalsOf(ModelId model) const {
   const ModelOverview counted = metrics_->overview(model);
   return {.images = static_cast<std::uint64_t>(counted.images),
@@ -321,6 +333,12 @@ absl::StatusOr<std::unique_ptr<Transport>> Server::Parts::StartTransport(
     const RequestLimits& limits) {
   std::vector<Service> services = {classifier_->Describe(), model_control_->Describe(),
                                    open_inference_->Describe(), health_.Describe()};
+  if (options_.reflection == "on") {
+    std::vector<std::string> names;
+    for (const Service& service : services) names.push_back(service.name);
+    reflection_ = std::make_unique<ReflectionService>(std::move(names));
+    for (Service& service : reflection_->Describe()) services.push_back(std::move(service));
+  }
   if (options_.transport == "grpc") {
     return StartGrpcTransport({.listen = options_.listen,
                                .max_message_bytes = limits.max_message_bytes,

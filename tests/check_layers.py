@@ -78,6 +78,7 @@ LAYERS = {
         "server/rpc/transport/",
         "server/rpc/core/",
         "server/rpc/errors/",
+        "client/",  # the header that decodes and prepares pictures
         "protos/",
     ],
     "server/rpc/open_inference/": [
@@ -89,6 +90,7 @@ LAYERS = {
         "server/rpc/core/",
         "protos/",
     ],
+    "server/rpc/reflection/": ["base/", "server/rpc/transport/"],
     "server/rpc/health/": ["base/", "server/serving/", "server/rpc/transport/", "protos/"],
     # Composition root and main: what is directly in server/ may include everything below.
     "server/": [
@@ -108,6 +110,7 @@ LAYERS = {
         "server/rpc/classifier_v1/",
         "server/rpc/health/",
         "server/rpc/open_inference/",
+        "server/rpc/reflection/",
         "protos/",
     ],
     "client/": ["base/", "protos/"],

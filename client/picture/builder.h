@@ -25,8 +25,7 @@ absl::Status Broken(const std::string& name, const std::string& what);
 // Returns INVALID_ARGUMENT with the reason unless a picture of this size may be decoded: it has 1
 // to `max_side` columns and rows, and at most `max_pixels` pixels.
 absl::Status CheckSize(const std::string& name, std::int64_t width, std::int64_t height,
-                       std::int64_t max_pixels = kMaxPicturePixels,
-                       std::int64_t max_side = kMaxSide);
+                       std::int64_t max_pixels, std::int64_t max_side = kMaxSide);
 
 // Thread-compatible.
 class PictureBuilder {

@@ -10,11 +10,12 @@ bool IsPictureFormat(std::string_view bytes) {
          picture::IsPnm(bytes) || !picture::DescribeOtherFormat(bytes).empty();
 }
 
-absl::StatusOr<Picture> DecodePicture(const std::string& name, std::string_view bytes) {
-  if (picture::IsPng(bytes)) return picture::DecodePng(name, bytes);
-  if (picture::IsJpeg(bytes)) return picture::DecodeJpeg(name, bytes);
-  if (picture::IsWebp(bytes)) return picture::DecodeWebp(name, bytes);
-  if (picture::IsPnm(bytes)) return picture::DecodePnm(name, bytes);
+absl::StatusOr<Picture> DecodePicture(const std::string& name, std::string_view bytes,
+                                      std::int64_t max_pixels) {
+  if (picture::IsPng(bytes)) return picture::DecodePng(name, bytes, max_pixels);
+  if (picture::IsJpeg(bytes)) return picture::DecodeJpeg(name, bytes, max_pixels);
+  if (picture::IsWebp(bytes)) return picture::DecodeWebp(name, bytes, max_pixels);
+  if (picture::IsPnm(bytes)) return picture::DecodePnm(name, bytes, max_pixels);
   if (bytes.empty()) return picture::Broken(name, "this is not a picture: the file is empty");
   if (const std::string other = picture::DescribeOtherFormat(bytes); !other.empty())
     return absl::UnimplementedError(absl::StrCat(name, ": ", other));

@@ -30,12 +30,14 @@ constexpr int kExif = JPEG_APP0 + 1;
 
 // As in png.cc, all that owns memory is here, because libjpeg jumps out of functions.
 struct Decoding {
-  explicit Decoding(const std::string& file) : name(file) {}
+  Decoding(const std::string& file, std::int64_t most_pixels)
+      : name(file), max_pixels(most_pixels) {}
   Decoding(const Decoding&) = delete;
   Decoding& operator=(const Decoding&) = delete;
   ~Decoding() { jpeg_destroy_decompress(&jpeg); }
 
   const std::string& name;
+  const std::int64_t max_pixels;
   jpeg_decompress_struct jpeg{};
   jpeg_error_mgr errors{};
   jpeg_progress_mgr progress{};
@@ -63,7 +65,7 @@ absl::Status NeedsTooMuchMemory(const std::string& name) {
   if (jpeg->err->msg_code == JERR_IMAGE_TOO_BIG) {
     const auto& header = *reinterpret_cast<j_decompress_ptr>(jpeg);
     decoding.status = CheckSize(decoding.name, header.image_width, header.image_height,
-                                kMaxPicturePixels, JPEG_MAX_DIMENSION);
+                                decoding.max_pixels, JPEG_MAX_DIMENSION);
     std::longjmp(decoding.on_error, 1);
   }
   char message[JMSG_LENGTH_MAX];
@@ -104,7 +106,8 @@ bool Begin(Decoding& decoding, std::string_view bytes) {
                static_cast<unsigned long>(bytes.size()));
   jpeg_save_markers(&jpeg, kExif, 0xFFFF);
   jpeg_read_header(&jpeg, TRUE);
-  decoding.status = CheckSize(decoding.name, jpeg.image_width, jpeg.image_height);
+  decoding.status =
+      CheckSize(decoding.name, jpeg.image_width, jpeg.image_height, decoding.max_pixels);
   if (!decoding.status.ok()) return false;
   const bool is_cmyk = jpeg.jpeg_color_space == JCS_CMYK || jpeg.jpeg_color_space == JCS_YCCK;
   jpeg.out_color_space = is_cmyk                                  ? JCS_CMYK
@@ -173,8 +176,9 @@ bool Decode(Decoding& decoding, std::string_view bytes) {
 
 bool IsJpeg(std::string_view bytes) { return bytes.substr(0, 3) == "\xff\xd8\xff"; }
 
-absl::StatusOr<Picture> DecodeJpeg(const std::string& name, std::string_view bytes) {
-  Decoding decoding(name);
+absl::StatusOr<Picture> DecodeJpeg(const std::string& name, std::string_view bytes,
+                                   std::int64_t max_pixels) {
+  Decoding decoding(name, max_pixels);
   decoding.jpeg.err = jpeg_std_error(&decoding.errors);
   decoding.jpeg.client_data = &decoding;
   decoding.errors.error_exit = Fail;

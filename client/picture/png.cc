@@ -22,13 +22,15 @@ namespace {
 // What libpng works on. libpng reports an error by jumping back, which skips destructors, so that
 // everything that owns memory is here and not on the stack of a function that is jumped out of.
 struct Decoding {
-  Decoding(const std::string& file, std::string_view data) : name(file), bytes(data) {}
+  Decoding(const std::string& file, std::string_view data, std::int64_t most_pixels)
+      : name(file), bytes(data), max_pixels(most_pixels) {}
   Decoding(const Decoding&) = delete;
   Decoding& operator=(const Decoding&) = delete;
   ~Decoding() { png_destroy_read_struct(&png, &info, nullptr); }
 
   const std::string& name;
   std::string_view bytes;  // that are not read yet
+  const std::int64_t max_pixels;
   png_structp png = nullptr;
   png_infop info = nullptr;
   std::jmp_buf on_error;
@@ -69,7 +71,8 @@ bool Begin(Decoding& decoding) {
   const png_uint_32 height = png_get_image_height(png, decoding.info);
   const bool interlaced = png_get_interlace_type(png, decoding.info) != PNG_INTERLACE_NONE;
   decoding.status =
-      CheckSize(decoding.name, width, height, interlaced ? kMaxWholePixels : kMaxPicturePixels);
+      CheckSize(decoding.name, width, height,
+                interlaced ? std::min(decoding.max_pixels, kMaxWholePixels) : decoding.max_pixels);
   if (!decoding.status.ok()) return false;
   decoding.builder.emplace(static_cast<int>(width), static_cast<int>(height), 1,
                            png_get_bit_depth(png, decoding.info) > 8);
@@ -115,8 +118,9 @@ bool Decode(Decoding& decoding) {
 
 bool IsPng(std::string_view bytes) { return bytes.substr(0, 4) == "\x89PNG"; }
 
-absl::StatusOr<Picture> DecodePng(const std::string& name, std::string_view bytes) {
-  Decoding decoding(name, bytes);
+absl::StatusOr<Picture> DecodePng(const std::string& name, std::string_view bytes,
+                                  std::int64_t max_pixels) {
+  Decoding decoding(name, bytes, max_pixels);
   decoding.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoding, Fail, IgnoreWarning);
   if (decoding.png != nullptr) decoding.info = png_create_info_struct(decoding.png);
   if (decoding.info == nullptr) return absl::ResourceExhaustedError(name + ": out of memory");

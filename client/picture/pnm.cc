@@ -113,7 +113,8 @@ bool IsPnm(std::string_view bytes) {
          (std::isspace(static_cast<unsigned char>(bytes[2])) != 0 || bytes[2] == '#');
 }
 
-absl::StatusOr<Picture> DecodePnm(const std::string& name, std::string_view bytes) {
+absl::StatusOr<Picture> DecodePnm(const std::string& name, std::string_view bytes,
+                                  std::int64_t max_pixels) {
   Header header{bytes[1]};
   Reader reader(bytes);
   header.width = reader.Number();
@@ -123,7 +124,8 @@ absl::StatusOr<Picture> DecodePnm(const std::string& name, std::string_view byte
       (!header.is_text() && !reader.SkipSpace())) {
     return Broken(name, "the PNM header is damaged");
   }
-  if (absl::Status fits = CheckSize(name, header.width, header.height); !fits.ok()) return fits;
+  if (absl::Status fits = CheckSize(name, header.width, header.height, max_pixels); !fits.ok())
+    return fits;
   if (static_cast<std::int64_t>(reader.remaining()) < header.pixel_bytes()) {
     return Broken(name, absl::StrCat("the PNM picture ends early: ", header.width, "x",
                                      header.height, " pixels need ", header.pixel_bytes(),

@@ -51,7 +51,8 @@ bool IsWebp(std::string_view bytes) {
   return bytes.substr(0, 4) == "RIFF" && bytes.size() >= 12 && bytes.substr(8, 4) == "WEBP";
 }
 
-absl::StatusOr<Picture> DecodeWebp(const std::string& name, std::string_view bytes) {
+absl::StatusOr<Picture> DecodeWebp(const std::string& name, std::string_view bytes,
+                                   std::int64_t max_pixels) {
   const WebPData data{reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
   const auto broken = [&](VP8StatusCode code) {
     return Broken(name, absl::StrCat("the WebP picture is damaged: ", Describe(code)));
@@ -63,7 +64,8 @@ absl::StatusOr<Picture> DecodeWebp(const std::string& name, std::string_view byt
     return broken(code);
   }
   // libwebp decodes a picture as a whole.
-  absl::Status fits = CheckSize(name, config.input.width, config.input.height, kMaxWholePixels);
+  absl::Status fits = CheckSize(name, config.input.width, config.input.height,
+                                std::min(max_pixels, kMaxWholePixels));
   if (!fits.ok()) return fits;
   if (config.input.has_animation != 0) {
     return absl::UnimplementedError(absl::StrCat(

@@ -51,6 +51,9 @@ OptionRows Table() {
                 "What carries the calls.",
                 "The value http2 is the server's own transport, on libnghttp2, which bounds what "
                 "clients can take. The value grpc is gRPC's own server, the reference."},
+      OptionRow{"Addresses", "reflection", Choice{&Options::reflection, {"on", "off"}},
+                "Whether clients may ask for the services and their messages.",
+                "Tools such as grpcurl and ghz then need no proto files."},
       OptionRow{"Addresses", "metrics-listen", Address{&Options::metrics_listen, /*or_off=*/true},
                 "The HTTP address for Prometheus, probes and the status page.",
                 "The address is understood as in --listen. With off there is no such port, and "

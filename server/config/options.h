@@ -22,6 +22,7 @@ namespace hellocnn::server {
 struct Options {
   std::string listen = "127.0.0.1:8500";
   std::string transport = "http2";
+  std::string reflection = "on";
   std::string metrics_listen = "127.0.0.1:9464";
   std::string metrics = "on";
   std::string model = "models/mnist/2";

@@ -5,10 +5,13 @@
 #include <google/protobuf/arena.h>
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "hellocnn/v1/classifier_service.pb.h"
+#include "server/rpc/classifier_v1/image_contents.h"
 #include "server/rpc/classifier_v1/request_reader.h"
 #include "server/rpc/classifier_v1/response.h"
 #include "server/rpc/core/arena_message.h"
@@ -18,14 +21,31 @@
 
 namespace hellocnn::server {
 
-// See Codec for the contracts of both.
-class ClassifyCodec {
+// What both codecs have. See Codec for the contracts.
+template <typename Request, typename Response>
+class ClassifierCodec {
  public:
-  absl::StatusOr<Request> Read(Message* message, int max_images) {
-    return ReadRequest<v1::ClassifyRequest>({message->Pieces(), message->size()}, max_images,
-                                            arena());
+  absl::StatusOr<server::Request> Read(Message* message, int max_images) {
+    return ReadRequest<Request>({message->Pieces(), message->size()}, max_images, arena(),
+                                &contents_, &id_);
+  }
+  absl::Status Fit(const ModelCard& card, std::span<ImageView> images) {
+    return FitContents(card, contents_, images, arena());
   }
   google::protobuf::Arena* arena() { return response_.arena(); }
+  void Clear() {
+    contents_.clear();
+    response_.Clear();
+  }
+
+ protected:
+  std::uint64_t id_ = 0;  // of the request, for its response
+  std::vector<ImageContent> contents_;
+  ArenaMessage<Response> response_;
+};
+
+class ClassifyCodec : public ClassifierCodec<v1::ClassifyRequest, v1::ClassifyResponse> {
+ public:
   void Encode(const Classification& classification) {
     EncodeClassification(classification, response_.get());
   }
@@ -33,19 +53,11 @@ class ClassifyCodec {
     Serialize(*response_, message);
     Clear();
   }
-  void Clear() { response_.Clear(); }
-
- private:
-  ArenaMessage<v1::ClassifyResponse> response_;
 };
 
-class ClassifyStreamCodec {
+class ClassifyStreamCodec
+    : public ClassifierCodec<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> {
  public:
-  absl::StatusOr<Request> Read(Message* message, int max_images) {
-    return ReadRequest<v1::ClassifyStreamRequest>({message->Pieces(), message->size()}, max_images,
-                                                  arena(), &id_);
-  }
-  google::protobuf::Arena* arena() { return response_.arena(); }
   void Encode(const Classification& classification) {
     EncodeClassification(classification, response_->mutable_result());
   }
@@ -57,11 +69,6 @@ class ClassifyStreamCodec {
     Serialize(*response_, message);
     Clear();
   }
-  void Clear() { response_.Clear(); }
-
- private:
-  std::uint64_t id_ = 0;  // of the request, for its response
-  ArenaMessage<v1::ClassifyStreamResponse> response_;
 };
 
 static_assert(Codec<ClassifyCodec>);

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "hellocnn/topology.h"
@@ -45,19 +46,34 @@ struct Tags {
   std::uint32_t timeout = 0;
 };
 
+using Kind = ImageContent::Kind;
+
 // The pixels of an image, as they are in the message.
 struct Pixels {
-  std::optional<PixelFormat> format;  // unset if there are no pixels
-  int size = 0;
-  const std::byte* data = nullptr;  // if the size is right
+  std::optional<Kind> kind;         // unset if there are no pixels
+  int size = 0;                     // bytes
+  int side = 0;                     // of the square that so many pixels make, if there is one
+  const std::byte* data = nullptr;  // if the size can be right
 };
+
+PixelFormat FormatOf(Kind kind) {
+  return kind == Kind::kFloat32 ? PixelFormat::kFloat32 : PixelFormat::kGray8;
+}
+
+// Returns the side of the square of `size` bytes, or 0 if there is none of at most 32x32 pixels.
+int SideOf(int size, Kind kind) {
+  const int value = kind == Kind::kFloat32 ? static_cast<int>(sizeof(float)) : 1;
+  if (size % value != 0 || size / value > kImagePixels) return 0;
+  const int side = static_cast<int>(std::lround(std::sqrt(static_cast<double>(size / value))));
+  return side * side * value == size ? side : 0;
+}
 
 // Returns true if all pixels are finite. Infinities and NaNs are the values with all exponent bits
 // set. The loop has no early exit, so that the compiler can vectorise it. The position of a bad
 // value is determined only if there is one.
-bool AllFinite(const std::byte* pixels) {
+bool AllFinite(const std::byte* pixels, int count) {
   bool finite = true;
-  for (int i = 0; i < kImagePixels; ++i) {
+  for (int i = 0; i < count; ++i) {
     std::uint32_t bits;
     std::memcpy(&bits, pixels + i * sizeof bits, sizeof bits);
     finite &= (bits & 0x7F800000U) != 0x7F800000U;
@@ -65,9 +81,9 @@ bool AllFinite(const std::byte* pixels) {
   return finite;
 }
 
-absl::Status CheckFinite(int index, const std::byte* pixels) {
-  if (AllFinite(pixels)) return absl::OkStatus();
-  for (int i = 0; i < kImagePixels; ++i) {
+absl::Status CheckFinite(int index, const std::byte* pixels, int count) {
+  if (AllFinite(pixels, count)) return absl::OkStatus();
+  for (int i = 0; i < count; ++i) {
     float value;
     std::memcpy(&value, pixels + i * sizeof value, sizeof value);
     if (!std::isfinite(value)) {
@@ -79,18 +95,19 @@ absl::Status CheckFinite(int index, const std::byte* pixels) {
 }
 
 absl::Status Check(int index, const Pixels& pixels) {
-  if (!pixels.format.has_value()) {
+  if (!pixels.kind.has_value()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("images[", index, "] has no pixels; wanted gray8 or float32"));
+        absl::StrCat("images[", index, "] has no pixels; wanted gray8, float32 or encoded"));
   }
-  const bool floats = *pixels.format == PixelFormat::kFloat32;
+  if (*pixels.kind == Kind::kPicture) return absl::OkStatus();
+  const bool floats = *pixels.kind == Kind::kFloat32;
   if (pixels.data == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("images[", index, "].", floats ? "float32" : "gray8", " has ", pixels.size,
-                     " bytes; wanted ", BytesPerImage(*pixels.format), " (", kImageSide, "x",
-                     kImageSide, floats ? " values of 4 bytes)" : ")"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "images[", index, "].", floats ? "float32" : "gray8", " has ", pixels.size,
+        " bytes; wanted ", BytesPerImage(FormatOf(*pixels.kind)), " (", kImageSide, "x", kImageSide,
+        floats ? " values of 4 bytes)" : ")", ", or those of the image without its border"));
   }
-  return floats ? CheckFinite(index, pixels.data) : absl::OkStatus();
+  return floats ? CheckFinite(index, pixels.data, pixels.side * pixels.side) : absl::OkStatus();
 }
 
 // An enum has 32 bits on the wire, and protobuf ignores what goes beyond.
@@ -119,17 +136,17 @@ constexpr int kMost32BitBytes = 5;
 class Reader {
  public:
   Reader(const RequestBytes& bytes, const Tags& tags, int max_images,
-         google::protobuf::Arena* arena)
+         google::protobuf::Arena* arena, std::vector<ImageContent>* contents)
       : tags_(tags),
         max_images_(max_images),
         arena_(arena),
+        contents_(contents),
         size_(bytes.size),
         input_(bytes.slices) {
-    // The request has too few bytes for more images with all their pixels. So there is room for
-    // every image of a valid request.
-    const std::size_t room =
-        std::min(static_cast<std::size_t>(max_images), size_ / BytesPerImage(PixelFormat::kGray8));
-    views_ = {google::protobuf::Arena::CreateArray<ImageView>(arena, room), room};
+    contents->clear();
+    // Whole images take so much, and others must ask for more room.
+    MakeRoom(
+        std::min(static_cast<std::size_t>(max_images), size_ / BytesPerImage(PixelFormat::kGray8)));
   }
 
   bool Read(Request* request, std::uint64_t* id) {
@@ -168,10 +185,13 @@ class Reader {
         bool read;
         switch (tag) {
           case TagOfBytes(v1::Image::kGray8FieldNumber):
-            read = ReadPixels(PixelFormat::kGray8, &pixels);
+            read = ReadPixels(Kind::kGray8, &pixels);
             break;
           case TagOfBytes(v1::Image::kFloat32FieldNumber):
-            read = ReadPixels(PixelFormat::kFloat32, &pixels);
+            read = ReadPixels(Kind::kFloat32, &pixels);
+            break;
+          case TagOfBytes(v1::Image::kEncodedFieldNumber):
+            read = ReadPixels(Kind::kPicture, &pixels);
             break;
           default:
             read = SkipField(tag);
@@ -184,10 +204,28 @@ class Reader {
 
     const int index = images_++;
     if (first_error_.ok()) first_error_ = Check(index, pixels);
-    if (first_error_.ok() && index < max_images_) {
-      views_[static_cast<std::size_t>(index)] = {*pixels.format, pixels.data};
-    }
+    if (first_error_.ok() && index < max_images_) Add(index, pixels);
     return true;
+  }
+
+  void Add(int index, const Pixels& pixels) {
+    const std::size_t at = static_cast<std::size_t>(index);
+    if (at >= views_.size()) MakeRoom(std::max(2 * views_.size(), kUsualImages));
+    views_[at] = {FormatOf(*pixels.kind), pixels.data};
+    if (pixels.side == kImageSide) return;
+    contents_->push_back({.index = index,
+                          .kind = *pixels.kind,
+                          .side = pixels.side,
+                          .bytes = {reinterpret_cast<const char*>(pixels.data),
+                                    static_cast<std::size_t>(pixels.size)}});
+  }
+
+  // Makes room for `images` images in all.
+  void MakeRoom(std::size_t images) {
+    const std::span<ImageView> room(google::protobuf::Arena::CreateArray<ImageView>(arena_, images),
+                                    images);
+    std::copy(views_.begin(), views_.end(), room.begin());
+    views_ = room;
   }
 
   // Reads the model that is to respond. If the field is set several times, the parts that are set
@@ -203,18 +241,21 @@ class Reader {
   }
 
   // Reads the pixels of an image. If a oneof is set several times, the last field wins.
-  bool ReadPixels(PixelFormat format, Pixels* pixels) {
-    *pixels = {.format = format};
+  bool ReadPixels(Kind kind, Pixels* pixels) {
+    *pixels = {.kind = kind};
     if (!ReadSize(&pixels->size)) return false;
-    const std::size_t wanted = BytesPerImage(format);
-    if (static_cast<std::size_t>(pixels->size) != wanted) return input_.Skip(pixels->size);
+    if (kind != Kind::kPicture) {
+      pixels->side = SideOf(pixels->size, kind);
+      if (pixels->side == 0) return input_.Skip(pixels->size);
+    }
     const void* here = nullptr;
     int bytes_here = 0;
     if (input_.GetDirectBufferPointer(&here, &bytes_here) && bytes_here >= pixels->size) {
       pixels->data = static_cast<const std::byte*>(here);
       return input_.Skip(pixels->size);
     }
-    auto* const copy = google::protobuf::Arena::CreateArray<std::byte>(arena_, wanted);
+    auto* const copy = google::protobuf::Arena::CreateArray<std::byte>(
+        arena_, static_cast<std::size_t>(pixels->size));
     pixels->data = copy;
     return input_.ReadRaw(copy, pixels->size);
   }
@@ -292,8 +333,11 @@ class Reader {
   const Tags tags_;
   const int max_images_;
   google::protobuf::Arena* const arena_;
+  std::vector<ImageContent>* const contents_;
   const std::size_t size_;
   google::protobuf::io::CodedInputStream input_;
+
+  static constexpr std::size_t kUsualImages = 8;
 
   v1::ModelVersion* model_ = nullptr;  // on the arena, once there is one
   std::span<ImageView> views_;
@@ -318,11 +362,12 @@ constexpr Tags TagsOf(const v1::ClassifyStreamRequest* /*type*/) {
 
 template <typename Proto>
 absl::StatusOr<Request> ReadRequest(const RequestBytes& bytes, int max_images,
-                                    google::protobuf::Arena* arena, std::uint64_t* id) {
+                                    google::protobuf::Arena* arena,
+                                    std::vector<ImageContent>* contents, std::uint64_t* id) {
   constexpr Tags kTags = TagsOf(static_cast<const Proto*>(nullptr));
   Request request;
   std::uint64_t read_id = 0;
-  if (!Reader(bytes, kTags, max_images, arena).Read(&request, &read_id)) {
+  if (!Reader(bytes, kTags, max_images, arena, contents).Read(&request, &read_id)) {
     return NotA<Proto>(bytes.size);
   }
   if (id != nullptr) *id = read_id;
@@ -330,9 +375,11 @@ absl::StatusOr<Request> ReadRequest(const RequestBytes& bytes, int max_images,
 }
 template absl::StatusOr<Request> ReadRequest<v1::ClassifyRequest>(const RequestBytes&, int,
                                                                   google::protobuf::Arena*,
+                                                                  std::vector<ImageContent>*,
                                                                   std::uint64_t*);
 template absl::StatusOr<Request> ReadRequest<v1::ClassifyStreamRequest>(const RequestBytes&, int,
                                                                         google::protobuf::Arena*,
+                                                                        std::vector<ImageContent>*,
                                                                         std::uint64_t*);
 
 }  // namespace hellocnn::server

@@ -8,9 +8,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "hellocnn/v1/classifier_service.pb.h"
+#include "server/rpc/classifier_v1/image_contents.h"
 #include "server/rpc/core/codec.h"
 
 namespace hellocnn::server {
@@ -27,19 +29,23 @@ struct RequestBytes {
 // string.
 //
 // The views are on `arena` and point into the slices. If an image was received in several pieces,
-// its view points to a copy on `arena`. `id` is set to the id of a ClassifyStreamRequest, or to 0.
-// It may be null.
+// its view points to a copy on `arena`. The content of `contents` is replaced with the images that
+// FitContents must still make: their views mean nothing until then. `id` is set to the id of a
+// ClassifyStreamRequest, or to 0. It may be null.
 //
 // Returns NotA<Proto> if the bytes are not a valid message. Thread-safe for different arguments.
 // Does not block.
 template <typename Proto>
 absl::StatusOr<Request> ReadRequest(const RequestBytes& bytes, int max_images,
-                                    google::protobuf::Arena* arena, std::uint64_t* id = nullptr);
+                                    google::protobuf::Arena* arena,
+                                    std::vector<ImageContent>* contents,
+                                    std::uint64_t* id = nullptr);
 extern template absl::StatusOr<Request> ReadRequest<v1::ClassifyRequest>(const RequestBytes&, int,
                                                                          google::protobuf::Arena*,
+                                                                         std::vector<ImageContent>*,
                                                                          std::uint64_t*);
 extern template absl::StatusOr<Request> ReadRequest<v1::ClassifyStreamRequest>(
-    const RequestBytes&, int, google::protobuf::Arena*, std::uint64_t*);
+    const RequestBytes&, int, google::protobuf::Arena*, std::vector<ImageContent>*, std::uint64_t*);
 
 }  // namespace hellocnn::server
 

@@ -13,25 +13,47 @@ namespace {
 
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
+using grpc::health::v1::HealthListRequest;
+using grpc::health::v1::HealthListResponse;
 
-class CheckCall final : public CallHandler {
+constexpr char kModels[] = "models/";
+constexpr char kVersions[] = "/versions/";
+
+absl::StatusOr<HealthCheckResponse> Respond(const HealthService& health,
+                                            const HealthCheckRequest& request) {
+  HealthCheckResponse response;
+  response.set_status(health.StateOf(request.service()));
+  if (response.status() == HealthCheckResponse::SERVICE_UNKNOWN) {
+    return absl::NotFoundError(absl::StrCat("no service '", request.service(), "' here"));
+  }
+  return response;
+}
+
+absl::StatusOr<HealthListResponse> Respond(const HealthService& health,
+                                           const HealthListRequest& /*request*/) {
+  HealthListResponse response;
+  for (const std::string& name : health.ListNames()) {
+    (*response.mutable_statuses())[name].set_status(health.StateOf(name));
+  }
+  return response;
+}
+
+// Responds to a Request at once.
+template <typename Request>
+class DirectHealthCall final : public CallHandler {
  public:
-  CheckCall(const HealthService* health, UnaryRpc* rpc) : health_(health), rpc_(rpc) {}
+  DirectHealthCall(const HealthService* health, UnaryRpc* rpc) : health_(health), rpc_(rpc) {}
 
  private:
   void OnCall() override { rpc_->Finish(Respond()); }
 
   absl::Status Respond() {
-    HealthCheckRequest request;
+    Request request;
     absl::Status parsed = Parse(rpc_->request(), &request);
     if (!parsed.ok()) return parsed;
-    HealthCheckResponse response;
-    response.set_status(health_->StateOf(request.service()));
-    if (response.status() == HealthCheckResponse::SERVICE_UNKNOWN) {
-      return absl::NotFoundError(absl::StrCat("no service '", request.service(), "' here"));
-    }
-    Serialize(response, rpc_->response());
-    return absl::OkStatus();
+    const auto response = hellocnn::server::Respond(*health_, request);
+    if (response.ok()) Serialize(*response, rpc_->response());
+    return response.status();
   }
 
   const HealthService* const health_;
@@ -126,18 +148,20 @@ class WatchCall final : public StreamHandler,
 
 }  // namespace
 
-HealthService::HealthService(std::vector<std::string> services, Lifecycle* lifecycle,
-                             ModelReadiness models)
+HealthService::HealthService(std::vector<std::string> services, Lifecycle* lifecycle, Models models)
     : services_(std::move_iterator(services.begin()), std::move_iterator(services.end())),
       lifecycle_(lifecycle),
       models_(std::move(models)),
       observation_(lifecycle->Observe([this](LifecycleState) { TellWatchers(); })) {}
 
 Service HealthService::Describe() {
+  const auto direct = [this]<typename Request>(const char* name, const Request&) {
+    return UnaryMethod{.name = name, .make_handler = [this](UnaryRpc* rpc) {
+                         return std::make_unique<DirectHealthCall<Request>>(this, rpc);
+                       }};
+  };
   return {.name = "grpc.health.v1.Health",
-          .unary = {{.name = "Check",
-                     .make_handler =
-                         [this](UnaryRpc* rpc) { return std::make_unique<CheckCall>(this, rpc); }}},
+          .unary = {direct("Check", HealthCheckRequest()), direct("List", HealthListRequest())},
           .streams = {{.name = "Watch", .make_handler = [this](StreamRpc* rpc) {
                          return std::make_shared<WatchCall>(this, rpc);
                        }}}};
@@ -153,18 +177,17 @@ void HealthService::TellWatchers() {
 }
 
 std::optional<bool> HealthService::IsModelServed(std::string_view service) const {
-  constexpr std::string_view kModels = "models/";
-  constexpr std::string_view kVersions = "/versions/";
-  if (service.substr(0, kModels.size()) != kModels) return std::nullopt;
-  const std::string_view name = service.substr(kModels.size());
+  if (!service.starts_with(kModels)) return std::nullopt;
+  const std::string_view name = service.substr(std::string_view(kModels).size());
   if (name.empty()) return std::nullopt;
   // A name may have a slash, if it is from a model card.
-  if (const std::optional<bool> served = models_(name, {}); served.has_value()) return served;
+  if (const std::optional<bool> served = models_.is_served(name, {}); served.has_value())
+    return served;
   const std::size_t at = name.rfind(kVersions);
   if (at == std::string_view::npos) return std::nullopt;
-  const std::string_view version = name.substr(at + kVersions.size());
+  const std::string_view version = name.substr(at + std::string_view(kVersions).size());
   if (at == 0 || version.empty()) return std::nullopt;
-  return models_(name.substr(0, at), version);
+  return models_.is_served(name.substr(0, at), version);
 }
 
 HealthService::State HealthService::StateOf(const std::string& service) const {
@@ -175,6 +198,16 @@ HealthService::State HealthService::StateOf(const std::string& service) const {
   }
   return lifecycle_->state() == LifecycleState::kServing ? HealthCheckResponse::SERVING
                                                          : HealthCheckResponse::NOT_SERVING;
+}
+
+std::set<std::string> HealthService::ListNames() const {
+  std::set<std::string> names = services_;
+  names.insert("");
+  for (const auto& [name, version] : models_.list()) {
+    names.insert(absl::StrCat(kModels, name));
+    if (!version.empty()) names.insert(absl::StrCat(kModels, name, kVersions, version));
+  }
+  return names;
 }
 
 void HealthService::AddWatcher(const std::shared_ptr<Watcher>& watcher) {

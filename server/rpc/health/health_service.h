@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -32,10 +33,14 @@ class HealthService {
  public:
   using State = grpc::health::v1::HealthCheckResponse::ServingStatus;
 
-  // Returns whether a version of a model is served, or, if `version` is empty, any version of it.
-  // Returns nothing for what is unknown. Thread-safe, and does not block.
-  using ModelReadiness =
-      std::function<std::optional<bool>(std::string_view name, std::string_view version)>;
+  // What it asks about models. Both functions are thread-safe and do not block.
+  struct Models {
+    // Returns whether a version of a model is served, or, if `version` is empty, any version of it.
+    // Returns nothing for what is unknown.
+    std::function<std::optional<bool>(std::string_view name, std::string_view version)> is_served;
+    // Returns the name and the version of each version that is known.
+    std::function<std::vector<std::pair<std::string, std::string>>()> list;
+  };
 
   // An observer of changes.
   class Watcher {
@@ -48,17 +53,19 @@ class HealthService {
 
   // `services` has the full names of the services. The name "", which is the server as a whole, is
   // always known. `lifecycle` and what `models` uses must outlive this object.
-  HealthService(std::vector<std::string> services, Lifecycle* lifecycle, ModelReadiness models);
+  HealthService(std::vector<std::string> services, Lifecycle* lifecycle, Models models);
 
   // Returns the service for a transport.
   Service Describe();
 
-  // Must be called when the result of ModelReadiness may have changed, with no lock held.
+  // Must be called when what Models returns may have changed, with no lock held.
   void OnModelsChanged() { TellWatchers(); }
 
   // Returns the state of a service or a model, or SERVICE_UNKNOWN if there is none of that
   // name.
   State StateOf(const std::string& service) const;
+  // Returns every name for which StateOf does not return SERVICE_UNKNOWN.
+  std::set<std::string> ListNames() const;
   // Returns true if watches are to end, because the state will not change any more.
   bool is_final() const { return lifecycle_->state() >= LifecycleState::kDraining; }
   // AddWatcher registers `watcher` for changes until RemoveWatcher. A call of OnChange that has
@@ -74,7 +81,7 @@ class HealthService {
 
   const std::set<std::string> services_;
   const Lifecycle* const lifecycle_;
-  const ModelReadiness models_;
+  const Models models_;
   Mutex mutex_;
   std::set<std::shared_ptr<Watcher>> watchers_ ABSL_GUARDED_BY(mutex_);
   const std::unique_ptr<Lifecycle::Observation> observation_;  // last, to be destroyed first

@@ -18,6 +18,7 @@
 #include "absl/strings/str_join.h"
 #include "base/shown.h"
 #include "hellocnn/topology.h"
+#include "server/rpc/core/padding.h"
 #include "server/rpc/transport/messages.h"
 
 namespace hellocnn::server {
@@ -452,24 +453,11 @@ absl::Status InferRequest::Fit(const ModelCard& card, std::span<ImageView> image
                                 kImageSide, "x", kImageSide, ", or ", card.content_size, "x",
                                 card.content_size, ", which the server pads"));
   }
-  const bool floats = format_ == PixelFormat::kFloat32;
-  const std::size_t value = floats ? sizeof(float) : 1;
-  const std::size_t side = static_cast<std::size_t>(side_);
-  const std::size_t padding = static_cast<std::size_t>(card.padding);
   const std::size_t bytes = BytesPerImage(format_);
   const std::span<std::byte> padded = BytesOn(*arena, images.size() * bytes);
-  const float black = card.normalization(0);
   for (std::size_t i = 0; i < images.size(); ++i) {
     std::byte* const to = padded.data() + i * bytes;
-    if (floats) {
-      for (std::size_t p = 0; p < kImagePixels; ++p) std::memcpy(to + p * value, &black, value);
-    } else {
-      std::memset(to, 0, bytes);
-    }
-    for (std::size_t row = 0; row < side; ++row) {
-      std::memcpy(to + ((row + padding) * kImageSide + padding) * value,
-                  images[i].pixels + row * side * value, side * value);
-    }
+    Pad(images[i].pixels, format_, card, to);
     images[i].pixels = to;
   }
   return absl::OkStatus();

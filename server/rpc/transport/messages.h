@@ -3,6 +3,8 @@
 #define HELLOCNN_SERVER_RPC_TRANSPORT_MESSAGES_H_
 
 #include <cstddef>
+#include <span>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -16,6 +18,10 @@ absl::Status NotA(std::size_t bytes) {
   return absl::InvalidArgumentError(absl::StrCat("the request has ", bytes, " bytes that are no ",
                                                  Proto::descriptor()->full_name()));
 }
+
+// Returns UNIMPLEMENTED for a path such as "/pkg.Service/Method" that is none of a method of
+// `services`. It names what there is instead: the methods of that service or else the services.
+absl::Status NoSuchMethod(std::string_view path, std::span<const Service> services);
 
 // Replaces the content of `message` with the bytes of `proto`, which must have less than 2 GiB.
 template <typename Proto>

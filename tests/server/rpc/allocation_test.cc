@@ -89,7 +89,8 @@ std::span<const ImageView> ImagesOf(grpc::ByteBuffer* bytes, google::protobuf::A
                                     std::uint64_t* id = nullptr) {
   const std::size_t size = bytes->Length();
   grpc::ProtoBufferReader pieces(bytes);
-  return *ReadRequest<Proto>({&pieces, size}, kMaxImages, arena, id)->images;
+  std::vector<ImageContent> contents;
+  return *ReadRequest<Proto>({&pieces, size}, kMaxImages, arena, &contents, id)->images;
 }
 template <typename Proto>
 grpc::ByteBuffer Serialized(const Proto& proto) {

@@ -62,11 +62,15 @@ bool IsPictureFormat(std::string_view bytes);
 // Takes at most 48 MiB beside `bytes`, whatever the size of the picture, and 256 MiB more for
 // interlaced PNG, progressive JPEG and WebP, which cannot be decoded row by row.
 //
+// A program that decodes what others send may want less: with `max_pixels`, larger pictures are
+// rejected as those above kMaxPicturePixels are.
+//
 // INVALID_ARGUMENT: the bytes are not a picture, or are damaged or cut off; or the picture is
-// larger than kMaxPicturePixels allows, or needs more memory than that. UNIMPLEMENTED: the bytes
+// larger than these numbers allow, or needs more memory than that. UNIMPLEMENTED: the bytes
 // are a picture that is not read, such as HEIC, TIFF or an animation; the message names the format
 // and the command that converts it. RESOURCE_EXHAUSTED: libpng got no memory for its state.
-absl::StatusOr<Picture> DecodePicture(const std::string& name, std::string_view bytes);
+absl::StatusOr<Picture> DecodePicture(const std::string& name, std::string_view bytes,
+                                      std::int64_t max_pixels = kMaxPicturePixels);
 
 // How a picture becomes the content of the network's input.
 enum class Fit {

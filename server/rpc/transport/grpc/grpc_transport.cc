@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,6 +20,8 @@
 #include "server/rpc/transport/grpc/completion_events.h"
 #include "server/rpc/transport/grpc/connections.h"
 #include "server/rpc/transport/grpc/grpc_service.h"
+#include "server/rpc/transport/grpc/unknown_methods.h"
+#include "server/rpc/transport/messages.h"
 
 namespace hellocnn::server {
 namespace {
@@ -46,8 +49,10 @@ void Log(gpr_log_func_args* message) {
 
 class GrpcTransport final : public Transport {
  public:
-  explicit GrpcTransport(std::vector<Service> services) {
-    for (Service& service : services) services_.emplace_back(std::move(service));
+  explicit GrpcTransport(const std::vector<Service>& services)
+      : unknown_methods_(
+            [services](std::string_view path) { return NoSuchMethod(path, services); }) {
+    for (const Service& service : services) services_.emplace_back(service);
   }
 
   absl::Status Start(const GrpcOptions& options) {
@@ -74,9 +79,11 @@ class GrpcTransport final : public Transport {
     builder.SetResourceQuota(
         memory.Resize(kMemoryBytes + 8 * static_cast<std::size_t>(options.max_message_bytes)));
     for (GrpcService& service : services_) builder.RegisterService(&service);
+    builder.RegisterAsyncGenericService(unknown_methods_.service());
     absl::Status status = Listen(options.listen, &builder);
     if (status.ok()) {
       for (GrpcService& service : services_) service.Listen(events_.get());
+      unknown_methods_.Listen(events_.get());
     }
     return status;
   }
@@ -131,6 +138,7 @@ class GrpcTransport final : public Transport {
 
   // In the order of construction. ~CompletionEvents says why it is destroyed before the server.
   std::deque<GrpcService> services_;
+  UnknownMethods unknown_methods_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<CompletionEvents> events_;
   std::string address_;
@@ -140,7 +148,7 @@ class GrpcTransport final : public Transport {
 
 absl::StatusOr<std::unique_ptr<Transport>> StartGrpcTransport(const GrpcOptions& options,
                                                               std::vector<Service> services) {
-  auto transport = std::make_unique<GrpcTransport>(std::move(services));
+  auto transport = std::make_unique<GrpcTransport>(services);
   if (absl::Status status = transport->Start(options); !status.ok()) return status;
   return transport;
 }

@@ -53,6 +53,7 @@ class Http2Core {
   MemoryBudget* memory() { return &memory_; }
   // Returns null if there is none.
   Method* FindMethod(std::string_view path);
+  const std::vector<Service>& services() const { return services_; }
   void OnLimit(Limit limit) const { on_limit_(limit); }
 
   // Counts a stream, unless a connection that has `own` streams already may have no more now.

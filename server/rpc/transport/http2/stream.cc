@@ -10,6 +10,7 @@
 #include "server/rpc/transport/http2/compression.h"
 #include "server/rpc/transport/http2/http2_core.h"
 #include "server/rpc/transport/http2/session.h"
+#include "server/rpc/transport/messages.h"
 
 namespace hellocnn::server {
 namespace {
@@ -60,8 +61,7 @@ void Stream::OnHeadersEnd() {
   if (!headers_.wrong().ok() && is_call()) return Refuse(headers_.wrong());
   method_ = is_call() ? core->FindMethod(headers_.path()) : nullptr;
   if (method_ == nullptr && is_call()) {
-    return Refuse(
-        absl::UnimplementedError(absl::StrCat("there is no method ", Shown(headers_.path()))));
+    return Refuse(NoSuchMethod(headers_.path(), core->services()));
   }
   const bool is_stream = is_call() && !is_unary();
   const std::size_t bytes = header_bytes_ + (is_stream ? kStreamCallBytes : 0);

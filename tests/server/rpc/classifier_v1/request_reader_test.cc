@@ -35,13 +35,15 @@ struct Read {
   explicit Read(const std::string& message, int max_images = 8,
                 std::size_t piece = std::string::npos)
       : pieces(Pieces::CutEvery(message, piece)),
-        request(ReadRequest<Message>({pieces.Stream(), pieces.size()}, max_images, &arena, &id)) {}
+        request(ReadRequest<Message>({pieces.Stream(), pieces.size()}, max_images, &arena,
+                                     &contents, &id)) {}
   explicit Read(const Message& message, int max_images = 8)
       : Read(message.SerializeAsString(), max_images) {}
 
   google::protobuf::Arena arena;
   Pieces pieces;
   std::uint64_t id = 0;
+  std::vector<ImageContent> contents;
   absl::StatusOr<Request> request;
 };
 using ReadClassify = Read<v1::ClassifyRequest>;
@@ -112,22 +114,25 @@ TEST(ReadRequestTest, UnsetPixelsAreInvalid) {
   v1::ClassifyRequest request;
   request.add_images()->set_gray8(Gray());
   request.add_images();
-  ExpectInvalid(request, "images[1] has no pixels; wanted gray8 or float32");
+  ExpectInvalid(request, "images[1] has no pixels; wanted gray8, float32 or encoded");
 }
 
 TEST(ReadRequestTest, WrongSizesAreInvalid) {
-  for (std::size_t bytes : {0U, 784U, 1023U, 1025U, 4096U}) {
+  for (std::size_t bytes : {0U, 783U, 1023U, 1025U, 4096U}) {
     v1::ClassifyRequest request;
     for (int i = 0; i < 3; ++i) request.add_images()->set_gray8(Gray());
     request.add_images()->set_gray8(Gray(bytes));
     ExpectInvalid(request,
-                  "images[3].gray8 has " + std::to_string(bytes) + " bytes; wanted 1024 (32x32)");
+                  "images[3].gray8 has " + std::to_string(bytes) +
+                      " bytes; wanted 1024 (32x32), or those of the image without its border");
   }
-  for (std::size_t bytes : {0U, 1024U, 4095U, 4097U}) {
+  for (std::size_t bytes : {0U, 788U, 4095U, 4097U}) {
     v1::ClassifyRequest request;
     request.add_images()->set_float32(std::string(bytes, '\0'));
-    ExpectInvalid(request, "images[0].float32 has " + std::to_string(bytes) +
-                               " bytes; wanted 4096 (32x32 values of 4 bytes)");
+    ExpectInvalid(request,
+                  "images[0].float32 has " + std::to_string(bytes) +
+                      " bytes; wanted 4096 (32x32 values of 4 bytes), or those of the image "
+                      "without its border");
   }
 }
 
@@ -154,6 +159,49 @@ TEST(ReadRequestTest, ExtremeFiniteValuesAreValid) {
     request.add_images()->set_float32(Floats(9, value));
     EXPECT_TRUE(ReadClassify(request, 1).request->images.ok()) << value;
   }
+}
+
+TEST(ReadRequestTest, ImagesThatMustBeMadeAreListed) {
+  v1::ClassifyRequest request;
+  request.add_images()->set_gray8(Gray());
+  request.add_images()->set_gray8(Gray(784));
+  request.add_images()->set_float32(Floats().substr(0, 4 * 784));
+  request.add_images()->set_encoded("not read here");
+  request.add_images()->set_float32(Floats());
+  for (const std::size_t piece : {std::string::npos, std::size_t{100}}) {
+    const ReadClassify read(request.SerializeAsString(), 8, piece);
+    ASSERT_TRUE(read.request->images.ok()) << read.request->images.status();
+    EXPECT_EQ(read.request->images->size(), 5U);
+    EXPECT_EQ(PixelsOf(read.request->images->front()), Gray());
+    EXPECT_EQ(PixelsOf(read.request->images->back()), Floats());
+    ASSERT_EQ(read.contents.size(), 3U);
+    EXPECT_EQ(read.contents[0].index, 1);
+    EXPECT_EQ(read.contents[0].kind, ImageContent::Kind::kGray8);
+    EXPECT_EQ(read.contents[0].side, 28);
+    EXPECT_EQ(read.contents[0].bytes, Gray(784));
+    EXPECT_EQ(read.contents[1].kind, ImageContent::Kind::kFloat32);
+    EXPECT_EQ(read.contents[1].side, 28);
+    EXPECT_EQ(read.contents[1].bytes, Floats().substr(0, 4 * 784));
+    EXPECT_EQ(read.contents[2].index, 3);
+    EXPECT_EQ(read.contents[2].kind, ImageContent::Kind::kPicture);
+    EXPECT_EQ(read.contents[2].bytes, "not read here");
+  }
+}
+
+TEST(ReadRequestTest, SmallImagesFindRoomUpToTheLimit) {
+  v1::ClassifyRequest request;
+  for (int i = 0; i < 100; ++i) request.add_images()->set_encoded("x");
+  const ReadClassify read(request, 100);
+  ASSERT_TRUE(read.request->images.ok()) << read.request->images.status();
+  EXPECT_EQ(read.request->images->size(), 100U);
+  EXPECT_EQ(read.contents.size(), 100U);
+  ExpectInvalid(request, "images has 100 images; wanted 1 to 99", 99);
+}
+
+TEST(ReadRequestTest, ValuesWithoutABorderMustBeFiniteToo) {
+  v1::ClassifyRequest request;
+  request.add_images()->set_float32(Floats(7, NAN).substr(0, 4 * 784));
+  ExpectInvalid(request, "images[0].float32 value 7 is nan; wanted a finite number");
 }
 
 TEST(ReadRequestTest, LastPixelsOfAnImageCount) {
@@ -298,6 +346,7 @@ class AgreementTest : public ::testing::Test {
       if (kind < 10) image->set_gray8(std::string(1024, static_cast<char>(Below(256))));
       if (kind >= 10 && kind < 18) image->set_float32(Floats(Below(1024), Below(100)));
       if (kind == 18) image->set_gray8(Gray(static_cast<std::size_t>(Below(2000))));
+      if (kind == 19 && Below(2) == 0) image->set_encoded(Gray(static_cast<std::size_t>(Below(9))));
     }
     if (Below(3) == 0) message.set_priority(static_cast<v1::Priority>(Below(4) - 1));
     if (Below(3) == 0) message.mutable_model()->set_name(std::string(Below(200), 'm'));
@@ -366,22 +415,36 @@ class AgreementTest : public ::testing::Test {
   std::mt19937_64 random_{20'261'128};
 };
 
+bool IsSquare(std::size_t values) {
+  for (std::size_t side = 1; side <= 32; ++side) {
+    if (side * side == values) return true;
+  }
+  return false;
+}
+
 bool HasRightPixels(const v1::Image& image) {
   switch (image.pixels_case()) {
     case v1::Image::kGray8:
-      return image.gray8().size() == 1024;
+      return IsSquare(image.gray8().size());
     case v1::Image::kFloat32: {
-      if (image.float32().size() != 4096) return false;
-      for (std::size_t i = 0; i < 1024; ++i) {
+      if (image.float32().size() % 4 != 0 || !IsSquare(image.float32().size() / 4)) return false;
+      for (std::size_t i = 0; i < image.float32().size() / 4; ++i) {
         float value;
         std::memcpy(&value, image.float32().data() + i * sizeof value, sizeof value);
         if (!std::isfinite(value)) return false;
       }
       return true;
     }
+    case v1::Image::kEncoded:
+      return true;
     default:
       return false;
   }
+}
+
+std::string WantedPixels(const v1::Image& image) {
+  if (image.has_encoded()) return image.encoded();
+  return image.has_gray8() ? image.gray8() : image.float32();
 }
 
 using Messages = ::testing::Types<v1::ClassifyRequest, v1::ClassifyStreamRequest>;
@@ -412,9 +475,11 @@ TYPED_TEST(AgreementTest, WithProtobufsParser) {
       ++answerable;
       ASSERT_EQ(static_cast<int>(images->size()), wanted.images_size());
       for (int i = 0; i < wanted.images_size(); ++i) {
-        const v1::Image& image = wanted.images(i);
-        ASSERT_EQ(PixelsOf((*images)[static_cast<std::size_t>(i)]),
-                  image.has_gray8() ? image.gray8() : image.float32());
+        const auto content = std::find_if(read.contents.begin(), read.contents.end(),
+                                          [i](const ImageContent& one) { return one.index == i; });
+        ASSERT_EQ(content == read.contents.end() ? PixelsOf((*images)[static_cast<std::size_t>(i)])
+                                                 : content->bytes,
+                  WantedPixels(wanted.images(i)));
       }
     }
     if constexpr (std::is_same_v<TypeParam, v1::ClassifyStreamRequest>) {

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -82,13 +84,18 @@ class HealthServiceTest : public ::testing::TestWithParam<std::string> {
   HealthService health_{
       {"pkg.Service"},
       &lifecycle_,
-      [this](std::string_view name, std::string_view version) -> std::optional<bool> {
-        if (name == "mnist" && (version.empty() || version == "2")) {
-          return mnist_served_.load();
-        }
-        if (name == "a/versions/b" && version.empty()) return true;
-        return std::nullopt;
-      }};
+      {.is_served = [this](std::string_view name, std::string_view version) -> std::optional<bool> {
+         if (name == "mnist" && (version.empty() || version == "2")) {
+           return mnist_served_.load();
+         }
+         if (name == "a/versions/b" && version.empty()) return true;
+         return std::nullopt;
+       },
+       .list =
+           [] {
+             return std::vector<std::pair<std::string, std::string>>{{"mnist", "2"},
+                                                                     {"a/versions/b", ""}};
+           }}};
   const std::unique_ptr<Transport> transport_ =
       testing::StartTransport(GetParam(), {health_.Describe()});
   std::thread threads_[2];
@@ -109,6 +116,23 @@ TEST_P(HealthServiceTest, CheckFollowsTheState) {
 TEST_P(HealthServiceTest, UnknownServiceIsNotFound) {
   ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kServing).ok());
   EXPECT_EQ(Check("pkg.Other"), HealthCheckResponse::SERVICE_UNKNOWN);
+}
+
+TEST_P(HealthServiceTest, ListHasTheStateOfAllThatThereIs) {
+  ASSERT_TRUE(lifecycle_.Enter(LifecycleState::kServing).ok());
+  mnist_served_ = false;
+  grpc::ClientContext context;
+  grpc::health::v1::HealthListResponse response;
+  const grpc::Status status = stub_->List(&context, {}, &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  std::map<std::string, int> states;
+  for (const auto& [name, state] : response.statuses()) states[name] = state.status();
+  EXPECT_EQ(states, (std::map<std::string, int>{
+                        {"", HealthCheckResponse::SERVING},
+                        {"pkg.Service", HealthCheckResponse::SERVING},
+                        {"models/mnist", HealthCheckResponse::NOT_SERVING},
+                        {"models/mnist/versions/2", HealthCheckResponse::NOT_SERVING},
+                        {"models/a/versions/b", HealthCheckResponse::SERVING}}));
 }
 
 TEST_P(HealthServiceTest, ModelsAndTheirVersionsHaveStates) {

@@ -1,0 +1,74 @@
+#include "server/rpc/classifier_v1/image_contents.h"
+
+#include <cstring>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "hellocnn/client/picture.h"
+#include "hellocnn/topology.h"
+#include "server/rpc/core/padding.h"
+
+namespace hellocnn::server {
+namespace {
+
+absl::Status PadContent(const ImageContent& content, const ModelCard& card, std::byte* image) {
+  const bool floats = content.kind == ImageContent::Kind::kFloat32;
+  if (content.side != card.content_size) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "images[", content.index, "].", floats ? "float32" : "gray8", " has ", content.side, "x",
+        content.side, " pixels; wanted ", kImageSide, "x", kImageSide, ", or ", card.content_size,
+        "x", card.content_size, ", which the server pads"));
+  }
+  Pad(reinterpret_cast<const std::byte*>(content.bytes.data()),
+      floats ? PixelFormat::kFloat32 : PixelFormat::kGray8, card, image);
+  return absl::OkStatus();
+}
+
+// Takes the pixels of the picture from those that are left.
+absl::Status Decode(const ImageContent& content, const ModelCard& card, std::int64_t* pixels_left,
+                    std::byte* image) {
+  const std::string name = absl::StrCat("images[", content.index, "].encoded");
+  const auto invalid = [](absl::string_view message) {
+    return absl::InvalidArgumentError(message);
+  };
+  const absl::StatusOr<client::Picture> picture =
+      client::DecodePicture(name, content.bytes, *pixels_left);
+  if (!picture.ok()) return invalid(picture.status().message());
+  const client::Preprocessing preprocessing{
+      .content_size = card.content_size,
+      .padding = card.padding,
+      .mean = card.normalization.mean,
+      .standard_deviation = card.normalization.standard_deviation};
+  const absl::StatusOr<client::PreparedPicture> prepared = client::Prepare(*picture, preprocessing);
+  if (!prepared.ok()) return invalid(absl::StrCat(name, ": ", prepared.status().message()));
+  if (prepared->finding != client::Finding::kDigit) {
+    return invalid(absl::StrCat(name, ": ", prepared->explanation));
+  }
+  const double rows = picture->height * picture->scale;
+  const double columns = picture->width * picture->scale;
+  *pixels_left -= static_cast<std::int64_t>(rows * columns);
+  std::memcpy(image, prepared->grey.data(), prepared->grey.size());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status FitContents(const ModelCard& card, std::span<const ImageContent> contents,
+                         std::span<ImageView> images, google::protobuf::Arena* arena) {
+  std::int64_t pixels_left = kMostEncodedPixels;
+  for (const ImageContent& content : contents) {
+    const PixelFormat format =
+        content.kind == ImageContent::Kind::kFloat32 ? PixelFormat::kFloat32 : PixelFormat::kGray8;
+    auto* const image =
+        google::protobuf::Arena::CreateArray<std::byte>(arena, BytesPerImage(format));
+    absl::Status status = content.kind == ImageContent::Kind::kPicture
+                              ? Decode(content, card, &pixels_left, image)
+                              : PadContent(content, card, image);
+    if (!status.ok()) return status;
+    images[static_cast<std::size_t>(content.index)] = {format, image};
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace hellocnn::server
