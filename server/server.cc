@@ -16,6 +16,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/version.h"
+#include "hellocnn/topology.h"
+#include "server/http/http_server.h"
 #include "server/observability/admin_http/admin_server.h"
 #include "server/observability/events.h"
 #include "server/observability/logging/request_log.h"
@@ -27,9 +29,11 @@
 #include "server/rpc/health/health_service.h"
 #include "server/rpc/open_inference/open_inference_service.h"
 #include "server/rpc/reflection/reflection_service.h"
+#include "server/rpc/rest/rest_service.h"
 #include "server/rpc/transport/grpc/grpc_transport.h"
 #include "server/rpc/transport/http2/http2_transport.h"
 #include "server/rpc/transport/http2/limits.h"
+#include "server/rpc/transport/local/local_calls.h"
 #include "server/rpc/transport/transport.h"
 #include "server/serving/batch_dispatcher.h"
 #include "server/serving/lifecycle.h"
@@ -53,6 +57,13 @@ constexpr absl::Duration kRejectTime = absl::Seconds(1);
 // An image takes 4,096 bytes, its tags and lengths 7; the rest is for fields that are yet to come.
 constexpr int kBytesPerImage = 4096 + 64;
 constexpr int kBytesPerRequest = 4096;
+
+// A pixel as JSON may take so many bytes, such as "-0.42421296, ".
+constexpr std::size_t kHttpBytesPerImage = std::size_t{16} * kImagePixels;
+// A request to /classify is one picture.
+constexpr std::size_t kHttpBytesPerRequest = std::size_t{16} << 20;
+constexpr std::size_t kHttpConnections = 1024;
+constexpr absl::Duration kHttpSilence = absl::Seconds(60);
 
 // The range of --max-images-per-request keeps a message below 2 GiB.
 RequestLimits MakeLimits(const Options& options) {
@@ -142,6 +153,7 @@ class Server::Parts {
 
   const std::string& grpc_address() const { return grpc_address_; }
   const std::string& metrics_address() const { return metrics_address_; }
+  const std::string& http_address() const { return http_address_; }
 
  private:
   Events* events() { return metrics_ == nullptr ? NoEvents() : metrics_.get(); }
@@ -158,6 +170,8 @@ class Server::Parts {
   absl::StatusOr<std::unique_ptr<Transport>> StartTransport(const RequestLimits& limits);
   // Listens. Calls wait until the workers get the events of the transport.
   absl::Status StartGrpc(const RequestLimits& limits);
+  // Listens. Calls come at once.
+  absl::Status StartHttp();
 
   const Options options_;
   const Clock* const clock_ = Clock::Monotonic();
@@ -167,6 +181,7 @@ class Server::Parts {
   Lifecycle lifecycle_;
   std::string grpc_address_;
   std::string metrics_address_ = "off";
+  std::string http_address_ = "off";
   std::unique_ptr<PrometheusMetrics> metrics_;           // null if metrics are off
   std::unique_ptr<Lifecycle::Observation> ready_gauge_;  // ends before metrics_ goes
   ModelRegistry registry_{options_.default_model == "auto" ? "" : options_.default_model};
@@ -184,6 +199,10 @@ class Server::Parts {
   std::unique_ptr<OpenInferenceService> open_inference_;
   std::function<void(Limit)> on_limit_;
   std::unique_ptr<Transport> transport_;
+  // Null without a port for HTTP.
+  std::unique_ptr<LocalCalls> local_calls_;
+  std::unique_ptr<RestService> rest_;
+  std::unique_ptr<HttpServer> http_;
   std::unique_ptr<BatchDispatcher> dispatcher_;
   std::atomic<bool> stop_loading_{false};
   std::unique_ptr<ModelLoader> loader_;
@@ -241,6 +260,7 @@ absl::Status Server::Parts::Start(const Notification* stop) {
   // Calls that have come in the meantime have waited for this.
   dispatcher_->pool().Attach(transport_->events());
   if (!status.ok()) return status;
+  if (status = StartHttp(); !status.ok()) return status;
   if (status = models_->Watch(); !status.ok()) return status;
   spdlog::info("ready, listening on {}", grpc_address_);
   return absl::OkStatus();
@@ -369,6 +389,34 @@ absl::Status Server::Parts::StartGrpc(const RequestLimits& limits) {
   return absl::OkStatus();
 }
 
+absl::Status Server::Parts::StartHttp() {
+  if (options_.http_listen == "off") return absl::OkStatus();
+  local_calls_ = std::make_unique<LocalCalls>(
+      std::vector<Service>{classifier_->Describe(), open_inference_->Describe()});
+  rest_ = std::make_unique<RestService>(
+      local_calls_.get(), &registry_,
+      options_.http_cors_origin == "off" ? "" : options_.http_cors_origin);
+  absl::StatusOr<std::unique_ptr<HttpServer>> http = HttpServer::Start(
+      {.address = options_.http_listen,
+       .methods = {"GET", "HEAD", "POST", "OPTIONS"},
+       .threads = options_.threads,
+       .connections = kHttpConnections,
+       .silence = kHttpSilence,
+       .body_bytes = kHttpBytesPerRequest +
+                     kHttpBytesPerImage * static_cast<std::size_t>(options_.max_images_per_request),
+       .memory_bytes = static_cast<std::size_t>(options_.buffer_memory) << 20,
+       .error = [this](unsigned status,
+                       const std::string& what) { return rest_->Error(status, what); }},
+      [this](const HttpRequest& request, HttpServer::Responder respond) {
+        rest_->Handle(request, std::move(respond));
+      });
+  if (!http.ok()) return http.status();
+  http_ = *std::move(http);
+  http_address_ = WithPort(options_.http_listen, http_->port());
+  spdlog::info("HTTP on {}", http_address_);
+  return absl::OkStatus();
+}
+
 void Server::Parts::Leave() {
   // Load balancers look away from here on. Health is first: clients that are asked to go may look
   // there whether to come back.
@@ -392,10 +440,12 @@ void Server::Parts::Drain() {
     const bool idle = admission_.WaitUntilIdle(deadline);
     if (!idle) spdlog::warn("the drain timeout has passed: what is left is cancelled");
     admission_.WaitUntilQuiet(kQuietTime, std::min(deadline, clock_->Now() + kRejectTime));
+    if (local_calls_ != nullptr) local_calls_->CancelAll();
     // There is nothing left to wait for. While gRPC waits, it responds to new calls with CANCELLED.
     // Idle clients make such calls, because they notice that the server has said goodbye only with
     // their next call. A closed connection is UNAVAILABLE to them.
     transport_->Stop(absl::ZeroDuration());
+    http_ = nullptr;
   }
   // Only now: calls that were accepted may have had to be queued until their last one was answered.
   if (metrics_ != nullptr) metrics_->SetGauges({});
@@ -424,5 +474,6 @@ void Server::Drain() { parts_->Drain(); }
 void Server::LookForModels() { parts_->LookForModels(); }
 const std::string& Server::grpc_address() const { return parts_->grpc_address(); }
 const std::string& Server::metrics_address() const { return parts_->metrics_address(); }
+const std::string& Server::http_address() const { return parts_->http_address(); }
 
 }  // namespace hellocnn::server

@@ -44,6 +44,7 @@ class Server {
   const std::string& grpc_address() const;
   // As grpc_address, or "off".
   const std::string& metrics_address() const;
+  const std::string& http_address() const;
 
  private:
   class Parts;

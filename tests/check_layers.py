@@ -52,7 +52,8 @@ LAYERS = {
     # Everything may report to it, and it knows nobody: it is told ids and numbers.
     "server/observability/events.h": ["base/"],
     "server/observability/logging/": ["base/"],
-    "server/observability/": ["base/", "server/observability/events.h", "server/observability/logging/"],
+    "server/observability/": ["base/", "server/http/", "server/observability/events.h", "server/observability/logging/"],
+    "server/http/": ["base/"],
     # The transport interface, and what carries it: they know no call.
     "server/rpc/transport/": ["base/", "server/runtime/"],
     "server/rpc/transport/grpc/": ["base/", "server/runtime/", "server/rpc/transport/"],
@@ -90,7 +91,20 @@ LAYERS = {
         "server/rpc/core/",
         "protos/",
     ],
-    "server/rpc/reflection/": ["base/", "server/rpc/transport/"],
+    "server/rpc/reflection/": ["base/", "server/rpc/transport/", "protos/"],
+    # Methods of the server as calls from within.
+    "server/rpc/transport/local/": ["base/", "server/rpc/transport/"],
+    "server/rpc/rest/": [
+        "base/",
+        "hellocnn/",
+        "server/http/",
+        "server/serving/",
+        "server/rpc/transport/",
+        "server/rpc/transport/local/",
+        "server/rpc/errors/",
+        "client/",  # the header that decodes and prepares pictures
+        "protos/",
+    ],
     "server/rpc/health/": ["base/", "server/serving/", "server/rpc/transport/", "protos/"],
     # Composition root and main: what is directly in server/ may include everything below.
     "server/": [
@@ -111,6 +125,9 @@ LAYERS = {
         "server/rpc/health/",
         "server/rpc/open_inference/",
         "server/rpc/reflection/",
+        "server/rpc/rest/",
+        "server/rpc/transport/local/",
+        "server/http/",
         "protos/",
     ],
     "client/": ["base/", "protos/"],
@@ -161,7 +178,7 @@ LIBRARIES = [
     (r"(torch|ATen|c10)/", "LibTorch", r"hellocnn/(torch|train)/", "hellocnn/torch/ and hellocnn/train/"),
     (r"prometheus/", "prometheus-cpp", r"server/observability/prometheus/\w+\.cc|server/observability/prometheus/(metric_series|sharded_metrics)\.h|loadgen/\w+/\w+\.cc", "the .cc files of server/observability/prometheus/ and loadgen/, and the headers between the former"),
     (r"httplib\.h", "cpp-httplib", r"loadgen/run/http_get\.cc", "loadgen/run/http_get.cc"),
-    (r"microhttpd\.h", "libmicrohttpd", r"server/observability/admin_http/http_server\.cc", "server/observability/admin_http/http_server.cc"),
+    (r"microhttpd\.h", "libmicrohttpd", r"server/http/http_server\.cc", "server/http/http_server.cc"),
     (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/transport/grpc/|client/|loadgen/", "server/rpc/transport/grpc/, client/ and loadgen/"),
     (r"nghttp2/", "libnghttp2", r"server/rpc/transport/http2/", "server/rpc/transport/http2/"),
     (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/|loadgen/|fuzz/(infer_)?request_fuzzer\.cc", "server/rpc/, client/, loadgen/ and the fuzz targets of requests"),

@@ -112,16 +112,18 @@ class ReferenceEngine : public Engine {
     if (!CheckBatch(classes(), kAnyNumber, images, log_probabilities, statuses)) return;
     float* row = log_probabilities.data();
     for (const ImageView& image : images) {
-      std::vector<float> pixels(kImagePixels);
-      NormalizeImage(image, normalization_, pixels.data());
-      const Activation output = Run(Activation(pixels.begin(), pixels.end()));
+      const Activation output = Run(image, [](const PlacedLayer&, const Activation&) {});
       row = std::copy(output.begin(), output.end(), row);
     }
     CheckRows(log_probabilities, statuses);
   }
 
- private:
-  Activation Run(Activation values) const {
+  // Returns the output of the last layer, and shows `visit` that of each.
+  template <typename Visit>
+  Activation Run(const ImageView& image, Visit visit) const {
+    std::vector<float> pixels(kImagePixels);
+    NormalizeImage(image, normalization_, pixels.data());
+    Activation values(pixels.begin(), pixels.end());
     for (const PlacedLayer& placed : PlaceLayers(classes())) {
       switch (placed.layer.kind) {
         case Layer::Kind::kConv2d:
@@ -141,10 +143,12 @@ class ReferenceEngine : public Engine {
           break;
       }
       for (double& value : values) value = static_cast<float>(value);
+      visit(placed, values);
     }
     return values;
   }
 
+ private:
   Parameters ParametersOf(const Layer& layer) const {
     const std::string name(layer.name);
     return {(*weights_)[name + ".weight"], (*weights_)[name + ".bias"]};
@@ -155,6 +159,18 @@ class ReferenceEngine : public Engine {
 };
 
 }  // namespace
+
+std::vector<LayerOutput> ReferenceOutputs(const std::shared_ptr<const Weights>& weights,
+                                          const Normalization& normalization,
+                                          const ImageView& image) {
+  std::vector<LayerOutput> outputs;
+  ReferenceEngine(weights, normalization)
+      .Run(image, [&outputs](const PlacedLayer& placed, const Activation& values) {
+        outputs.push_back(
+            {placed.layer.name, placed.output, std::vector<float>(values.begin(), values.end())});
+      });
+  return outputs;
+}
 
 EngineFactory ReferenceEngineFactory(const Weights& weights, const Normalization& normalization) {
   const auto shared = std::make_shared<const Weights>(weights);

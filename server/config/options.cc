@@ -33,7 +33,20 @@ std::string DefaultModel() {
   return !has_card(here) && has_card(installed) ? installed : here;
 }
 
+constexpr char kOriginCharacters[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
+
 absl::Status CheckPolicy(const std::string& text) { return VersionPolicy::Parse(text).status(); }
+
+absl::Status CheckOrigin(const std::string& text) {
+  if (text == "off" || text == "*") return absl::OkStatus();
+  const std::size_t host = text.find("://") + 3;
+  const bool is_origin = (text.starts_with("http://") || text.starts_with("https://")) &&
+                         host < text.size() &&
+                         text.find_first_not_of(kOriginCharacters, host) == std::string::npos;
+  return is_origin ? absl::OkStatus()
+                   : absl::InvalidArgumentError("wanted a scheme and a host, without a path");
+}
 
 absl::Status CheckName(const std::string& text) {
   return text.empty() ? absl::InvalidArgumentError("wanted a name") : absl::OkStatus();
@@ -54,6 +67,16 @@ OptionRows Table() {
       OptionRow{"Addresses", "reflection", Choice{&Options::reflection, {"on", "off"}},
                 "Whether clients may ask for the services and their messages.",
                 "Tools such as grpcurl and ghz then need no proto files."},
+      OptionRow{"Addresses", "http-listen", Address{&Options::http_listen, /*or_off=*/true},
+                "The address for HTTP: JSON, pictures, and a page to draw digits on.",
+                "The address is understood as in --listen. The port has no TLS."},
+      OptionRow{"Addresses", "http-cors-origin",
+                Text{.member = &Options::http_cors_origin,
+                     .check = CheckOrigin,
+                     .range = "an origin such as https://example.org, * or off",
+                     .placeholder = "ORIGIN"},
+                "Whose pages in browsers may use the HTTP port.",
+                "With off, only the server's own page may. The value * is everybody's."},
       OptionRow{"Addresses", "metrics-listen", Address{&Options::metrics_listen, /*or_off=*/true},
                 "The HTTP address for Prometheus, probes and the status page.",
                 "The address is understood as in --listen. With off there is no such port, and "

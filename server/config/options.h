@@ -23,6 +23,8 @@ struct Options {
   std::string listen = "127.0.0.1:8500";
   std::string transport = "http2";
   std::string reflection = "on";
+  std::string http_listen = "off";
+  std::string http_cors_origin = "off";
   std::string metrics_listen = "127.0.0.1:9464";
   std::string metrics = "on";
   std::string model = "models/mnist/2";

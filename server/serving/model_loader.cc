@@ -148,8 +148,9 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
   }
   const std::string path = folder.is_weight_file ? folder.path : WeightsOf(folder, *card);
   std::vector<std::string> notes;
-  const absl::StatusOr<Weights> weights = LoadWeightFile(path, &notes);
-  if (!weights.ok()) return weights.status();
+  absl::StatusOr<Weights> loaded = LoadWeightFile(path, &notes);
+  if (!loaded.ok()) return loaded.status();
+  const auto weights = std::make_shared<const Weights>(*std::move(loaded));
   const absl::StatusOr<std::string> sha256 = Sha256OfFile(path);
   if (!sha256.ok()) return sha256.status();
   std::vector<std::uint8_t> golden;
@@ -209,7 +210,8 @@ absl::StatusOr<VerifiedModel> ModelLoader::Verify(const VersionFolder& folder) {
                                               .card_of_other_weights = card->of_other_weights,
                                               .class_labels = card->class_labels});
   const BatchReporter registers_reasons({.events = events_, .model = model_id});
-  return VerifiedModel{*std::move(card), *std::move(engines), model_id, *std::move(content), began};
+  return VerifiedModel{*std::move(card), *std::move(engines), model_id, *std::move(content), began,
+                       weights};
 }
 
 bool ModelLoader::RunOnWorker(const std::function<bool()>& step) {
@@ -268,7 +270,7 @@ absl::StatusOr<ServableHandle> ModelLoader::Prepare(const VerifiedModel& model) 
     return status;
   }
   return std::make_shared<Servable>(card, model.engines.name, model.id, dispatcher_, *queue,
-                                    model.content);
+                                    model.content, model.weights);
 }
 
 }  // namespace hellocnn::server

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "hellocnn/model_card.h"
 #include "hellocnn/repository/model_repository.h"
+#include "hellocnn/weights.h"
 #include "server/observability/events.h"
 #include "server/scheduling/batch_queue.h"
 #include "server/serving/batch_dispatcher.h"
@@ -26,6 +28,7 @@ struct VerifiedModel {
   ModelId id{};         // what events know it by
   std::string content;  // of the files: see ContentOf
   Instant load_began;
+  std::shared_ptr<const Weights> weights;
 };
 
 // Returns what tells the content of two versions apart: the SHA-256 of the card, if there is one,

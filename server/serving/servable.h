@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "hellocnn/model_card.h"
+#include "hellocnn/weights.h"
 #include "server/observability/events.h"
 #include "server/scheduling/job.h"
 #include "server/serving/batch_dispatcher.h"
@@ -23,11 +24,13 @@ class Servable {
   // `queue` is a queue of `dispatcher`, whose workers have engines for it. Both outlive
   // every Submit.
   Servable(ModelCard card, std::string engine, ModelId id, BatchDispatcher* dispatcher,
-           BatchQueue* queue, std::string content = "")
+           BatchQueue* queue, std::string content = "",
+           std::shared_ptr<const Weights> weights = nullptr)
       : card_(std::move(card)),
         engine_(std::move(engine)),
         id_(id),
         content_(std::move(content)),
+        weights_(std::move(weights)),
         dispatcher_(dispatcher),
         queue_(queue) {}
   Servable(const Servable&) = delete;
@@ -44,6 +47,8 @@ class Servable {
   ModelId id() const { return id_; }
   // Returns what ContentOf has said of its files when they were loaded.
   const std::string& content() const { return content_; }
+  // Returns the weights, to show what the layers make of an image. May be null.
+  const std::shared_ptr<const Weights>& weights() const { return weights_; }
 
   // Queues the job, which has room for classes() log-probabilities an image. See
   // BatchDispatcher::Submit. The caller must hold a handle until the job has finished.
@@ -60,6 +65,7 @@ class Servable {
   const std::string engine_;
   const ModelId id_;
   const std::string content_;
+  const std::shared_ptr<const Weights> weights_;
   BatchDispatcher* const dispatcher_;
   BatchQueue* const queue_;
 };

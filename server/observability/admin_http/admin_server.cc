@@ -37,15 +37,17 @@ HttpResponse PageForPeople(const AdminServer::Options& options, absl::Duration u
 
 absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(Options options) {
   const std::string address = options.address;
-  const auto respond = [options = std::move(options),
-                        start = Clock::Monotonic()->Now()](std::string_view path) -> HttpResponse {
+  const auto respond = [options = std::move(options), start = Clock::Monotonic()->Now()](
+                           const HttpRequest& request) -> HttpResponse {
+    const std::string& path = request.path;
     if (path == "/livez") return {.body = "ok\n"};
     if (path == "/readyz") return ReadinessPage(options.readiness());
     if (path == "/metrics") return MetricsPage(options.metrics);
     if (path == "/") return PageForPeople(options, Clock::Monotonic()->Now() - start);
     return {.status = 404, .body = "known are /, /metrics, /livez and /readyz\n"};
   };
-  absl::StatusOr<std::unique_ptr<HttpServer>> http = HttpServer::Start(address, respond);
+  absl::StatusOr<std::unique_ptr<HttpServer>> http =
+      HttpServer::Start({.address = address}, RespondAtOnce(respond));
   if (!http.ok()) return http.status();
   return std::unique_ptr<AdminServer>(new AdminServer(*std::move(http)));
 }

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "server/observability/admin_http/http_server.h"
+#include "server/http/http_server.h"
 #include "server/observability/prometheus/prometheus_metrics.h"
 #include "server/observability/server_info.h"
 
@@ -28,7 +28,7 @@ class AdminServer {
   };
 
   struct Options {
-    std::string address;  // as HttpServer::Start takes it
+    std::string address;  // as HttpServer takes it
     ServerInfo info;
     // Called on the server's thread. It must be thread-safe and not block.
     std::function<Readiness()> readiness;

@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/observability/admin_http/status_page.h"
-#include "tests/server/observability/http_get.h"
+#include "tests/server/http/http_get.h"
 
 namespace hellocnn::server {
 namespace {

@@ -1,6 +1,6 @@
 // A connection to an HTTP server on loopback, for tests that look at the bytes.
-#ifndef HELLOCNN_TESTS_SERVER_OBSERVABILITY_HTTP_GET_H_
-#define HELLOCNN_TESTS_SERVER_OBSERVABILITY_HTTP_GET_H_
+#ifndef HELLOCNN_TESTS_SERVER_HTTP_HTTP_GET_H_
+#define HELLOCNN_TESTS_SERVER_HTTP_HTTP_GET_H_
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -57,4 +57,4 @@ inline std::string Request(int port, const std::string& method, const std::strin
 
 }  // namespace hellocnn::server
 
-#endif  // HELLOCNN_TESTS_SERVER_OBSERVABILITY_HTTP_GET_H_
+#endif  // HELLOCNN_TESTS_SERVER_HTTP_HTTP_GET_H_

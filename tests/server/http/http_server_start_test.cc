@@ -13,7 +13,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/observability/admin_http/http_server.h"
+#include "server/http/http_server.h"
 
 namespace {
 
@@ -47,12 +47,12 @@ std::ptrdiff_t OpenFiles() {
   return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
 }
 
-HttpResponse Nothing(std::string_view /*path*/) { return {}; }
+HttpResponse Nothing(const HttpRequest& /*request*/) { return {}; }
 
 TEST(HttpServerStartTest, WithoutAThreadTheSocketIsClosedOnceAndNothingIsLeftOpen) {
   const std::ptrdiff_t before = OpenFiles();
   threads_fail = true;
-  const auto server = HttpServer::Start("127.0.0.1:0", &Nothing);
+  const auto server = HttpServer::Start({.address = "127.0.0.1:0"}, RespondAtOnce(&Nothing));
   threads_fail = false;
   ASSERT_EQ(failed_threads, 1) << "the library did not call this program's pthread_create";
   EXPECT_EQ(server.status().code(), absl::StatusCode::kUnavailable);
@@ -63,7 +63,8 @@ TEST(HttpServerStartTest, WithoutAThreadTheSocketIsClosedOnceAndNothingIsLeftOpe
 
 TEST(HttpServerStartTest, WhatHasStartedClosesEachOfItsFilesOnce) {
   const std::ptrdiff_t before = OpenFiles();
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(HttpServer::Start("127.0.0.1:0", &Nothing).ok());
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(HttpServer::Start({.address = "127.0.0.1:0"}, RespondAtOnce(&Nothing)).ok());
   EXPECT_EQ(closes_of_nothing, 0);
   EXPECT_EQ(OpenFiles(), before);
 }

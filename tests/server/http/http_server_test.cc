@@ -1,4 +1,4 @@
-#include "server/observability/admin_http/http_server.h"
+#include "server/http/http_server.h"
 
 #include <memory>
 #include <stdexcept>
@@ -7,7 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/server/observability/http_get.h"
+#include "tests/server/http/http_get.h"
 
 namespace hellocnn::server {
 namespace {
@@ -18,9 +18,11 @@ using ::testing::Not;
 using ::testing::StartsWith;
 
 std::unique_ptr<HttpServer> StartAt(const std::string& address) {
-  auto server = HttpServer::Start(address, [](std::string_view path) -> HttpResponse {
-    return {.status = path == "/" ? 200U : 404U, .body = "you asked for " + std::string(path)};
-  });
+  auto server = HttpServer::Start({.address = address},
+                                  RespondAtOnce([](const HttpRequest& request) -> HttpResponse {
+                                    return {.status = request.path == "/" ? 200U : 404U,
+                                            .body = "you asked for " + request.path};
+                                  }));
   EXPECT_TRUE(server.ok()) << server.status();
   return server.ok() ? *std::move(server) : nullptr;
 }
@@ -71,11 +73,12 @@ TEST(HttpServerTest, OtherMethodsAreNotAllowed) {
 
 // The library is written in C: an exception that runs through it ends the process or its thread.
 TEST(HttpServerTest, HandlerThatThrowsIsAnErrorForThatRequestOnly) {
-  const auto server = HttpServer::Start("127.0.0.1:0", [](std::string_view path) -> HttpResponse {
-    if (path == "/error") throw std::runtime_error("the page is torn");
-    if (path == "/other") throw 42;
-    return {.body = "fine"};
-  });
+  const auto server = HttpServer::Start(
+      {.address = "127.0.0.1:0"}, RespondAtOnce([](const HttpRequest& request) -> HttpResponse {
+        if (request.path == "/error") throw std::runtime_error("the page is torn");
+        if (request.path == "/other") throw 42;
+        return {.body = "fine"};
+      }));
   ASSERT_TRUE(server.ok()) << server.status();
   for (const char* path : {"/error", "/other"}) {
     const std::string answer = Request((*server)->port(), "GET", path);
@@ -95,7 +98,8 @@ TEST(HttpServerTest, AddressThatCannotBeListenedOnIsAnErrorThatNamesIt) {
   const auto first = StartAt("127.0.0.1:0");
   const std::string taken = "127.0.0.1:" + std::to_string(first->port());
   for (const std::string& address : {taken, std::string("no-such-host.invalid:1")}) {
-    const auto second = HttpServer::Start(address, [](std::string_view) { return HttpResponse{}; });
+    const auto second = HttpServer::Start(
+        {.address = address}, RespondAtOnce([](const HttpRequest&) { return HttpResponse{}; }));
     EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
     EXPECT_THAT(std::string(second.status().message()), HasSubstr(address));
   }

@@ -1,0 +1,132 @@
+// A small HTTP server, on a port that anyone may connect to.
+#ifndef HELLOCNN_SERVER_HTTP_HTTP_SERVER_H_
+#define HELLOCNN_SERVER_HTTP_HTTP_SERVER_H_
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/mutex.h"
+
+struct MHD_Daemon;
+
+namespace hellocnn::server {
+
+struct HttpRequest {
+  std::string method;  // "GET"
+  // Without the query and without slashes at the end. It is "/" or begins with it, also if the
+  // client asked for a whole URL. Escapes (%20) are decoded.
+  std::string path;
+  std::map<std::string, std::string> query;    // decoded
+  std::map<std::string, std::string> headers;  // by name in lower case; of several, the last
+  std::string body;
+  std::string peer;  // the address of the client, without the port: "10.0.0.1"
+
+  // Returns the value, or nothing if there is none.
+  std::optional<std::string_view> Header(const std::string& name) const;
+};
+
+struct HttpResponse {
+  unsigned status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers = {};  // further ones
+};
+
+// Makes the response, on a thread of the server.
+using MakeHttpResponse = std::function<HttpResponse()>;
+
+// Threads serve all connections and never wait for one of them. So a client that is slow, silent or
+// gone costs a socket and a little memory until it has been silent for too long. While too many
+// connections are open, a new one closes the oldest one whose request is not being handled. A
+// client that sends a request and reads thus gets its response, however many others keep their
+// connections open.
+class HttpServer {
+ public:
+  struct Options {
+    std::string address;  // host:port, with the meaning of base/listen.h; port 0 picks a free port
+    std::vector<std::string> methods = {"GET", "HEAD"};
+    int threads = 1;
+    std::size_t connections = 64;
+    // 0 is no bound of its own.
+    unsigned connections_per_address = 0;
+    absl::Duration silence = absl::Seconds(10);  // after which a connection ends
+    std::size_t header_bytes = 16384;
+    // The largest body, and how much all bodies together may take at a moment.
+    std::size_t body_bytes = 0;
+    std::size_t memory_bytes = 0;
+    // A body must have arrived within this time.
+    absl::Duration receive_timeout = absl::Seconds(30);
+    // Makes the response to a request that never reaches the handler, because of its method or its
+    // size, or because the handler throws. `what` is a sentence.
+    std::function<HttpResponse(unsigned status, const std::string& what)> error;
+  };
+
+  // `respond` must be called exactly once, now or later, on any thread. The request is valid until
+  // then.
+  using Responder = std::function<void(MakeHttpResponse)>;
+  // Called on a thread of the server, with a method of the options. It must not block for long.
+  // If it throws, which it may only do before it has called the responder, the client gets 500 and
+  // the exception is logged. It is not called for other methods, which get 405, nor for headers
+  // that are too large, which get 431, nor for bodies that are, which get 413, or 503 if all bodies
+  // together are.
+  using Handler = std::function<void(const HttpRequest& request, Responder respond)>;
+
+  // UNAVAILABLE names the address and says why the server cannot listen on it.
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(Options options, Handler handler);
+  // Accepts no more, waits until the handler's requests have their responses, closes all
+  // connections and ends the threads.
+  ~HttpServer();
+
+  int port() const { return port_; }
+
+ private:
+  class Exchange;    // a request and its response
+  struct Callbacks;  // what the library calls
+  struct Connection {
+    int socket;
+    bool is_busy = false;  // a request of it is being handled
+  };
+
+  HttpServer(Options options, Handler handler);
+
+  HttpResponse Error(unsigned status, const std::string& what) const;
+  // Takes memory for bodies, if there is enough.
+  bool TakeMemory(std::size_t bytes);
+  void GiveBack(std::size_t bytes) { memory_ -= bytes; }
+
+  Connection* AddConnection(int socket) ABSL_LOCKS_EXCLUDED(mutex_);
+  void RemoveConnection(const Connection* connection) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Begin returns false, and changes nothing, if the server stops. Otherwise End must follow.
+  bool Begin(Connection* connection) ABSL_LOCKS_EXCLUDED(mutex_);
+  void End(Connection* connection) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const Options options_;
+  const Handler handler_;
+  std::atomic<std::size_t> memory_{0};  // that bodies have taken
+  Mutex mutex_;
+  CondVar idle_;
+  bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  int busy_ ABSL_GUARDED_BY(mutex_) = 0;                       // connections
+  std::list<Connection> connections_ ABSL_GUARDED_BY(mutex_);  // the oldest first
+  MHD_Daemon* daemon_ = nullptr;
+  int port_ = 0;
+};
+
+// Returns a handler of a function that makes the response at once.
+HttpServer::Handler RespondAtOnce(std::function<HttpResponse(const HttpRequest&)> respond);
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_HTTP_HTTP_SERVER_H_

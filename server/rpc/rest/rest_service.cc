@@ -1,0 +1,445 @@
+#include "server/rpc/rest/rest_service.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "base/shown.h"
+#include "hellocnn/client/picture.h"
+#include "hellocnn/reference/reference_engine.h"
+#include "hellocnn/v1/classifier_service.pb.h"
+#include "inference/open_inference.pb.h"
+#include "server/rpc/errors/error_trailers.h"
+#include "server/rpc/rest/infer_json.h"
+#include "server/rpc/rest/message_json.h"
+#include "server/rpc/rest/page.h"
+#include "server/rpc/transport/caller.h"
+
+namespace hellocnn::server {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr char kJson[] = "application/json";
+constexpr char kInference[] = "/inference.GRPCInferenceService/";
+constexpr char kClassify[] = "/hellocnn.v1.ClassifierService/Classify";
+// A picture of a request to /classify may have so many pixels: what the cameras of phones take.
+constexpr std::int64_t kMostPicturePixels = std::int64_t{1} << 26;
+
+HttpResponse Page(const char* type, std::string_view content) {
+  return {.content_type = type,
+          .body = std::string(content),
+          .headers = {{"Content-Security-Policy",
+                       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' "
+                       "data:; connect-src 'self'; base-uri 'none'; form-action 'none'"},
+                      {"X-Content-Type-Options", "nosniff"},
+                      {"Referrer-Policy", "no-referrer"}}};
+}
+
+std::string Text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+HttpResponse JsonResponse(const Json& json, unsigned status = 200) {
+  return {.status = status, .content_type = kJson, .body = Text(json)};
+}
+
+// Returns the call that the request becomes.
+LocalCalls::Request CallOf(const HttpRequest& http, std::string path,
+                           const google::protobuf::Message& message) {
+  LocalCalls::Request call{.path = std::move(path),
+                           .bytes = message.SerializeAsString(),
+                           .peer = http.peer,
+                           .caller = CallerOf("", http.peer),
+                           .metadata = {}};
+  for (const char* name : {"x-request-id", "traceparent"}) {
+    if (const auto value = http.Header(name); value.has_value()) {
+      call.metadata[name] = std::string(*value);
+    }
+  }
+  return call;
+}
+
+bool IsRead(const HttpRequest& http) { return http.method == "GET" || http.method == "HEAD"; }
+
+absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
+
+std::string QueryOf(const HttpRequest& http, const char* name) {
+  const auto found = http.query.find(name);
+  return found == http.query.end() ? "" : found->second;
+}
+
+// A picture that is prepared for a model.
+struct Prepared {
+  ServableHandle model;
+  std::vector<std::uint8_t> grey;
+};
+
+absl::StatusOr<Prepared> Prepare(const HttpRequest& http, const ModelRegistry& models) {
+  if (http.Header("content-type").value_or("").starts_with("multipart/")) {
+    return absl::InvalidArgumentError(
+        "the body is a form; wanted the bytes of a picture alone: curl --data-binary @seven.png");
+  }
+  absl::StatusOr<ServableHandle> model =
+      models.Find(QueryOf(http, "model"), QueryOf(http, "version"));
+  if (!model.ok()) return model.status();
+  const absl::StatusOr<client::Picture> picture =
+      client::DecodePicture("the body", http.body, kMostPicturePixels);
+  if (!picture.ok()) return absl::InvalidArgumentError(picture.status().message());
+  const ModelCard& card = (*model)->card();
+  absl::StatusOr<client::PreparedPicture> prepared =
+      client::Prepare(*picture, {.content_size = card.content_size,
+                                 .padding = card.padding,
+                                 .mean = card.normalization.mean,
+                                 .standard_deviation = card.normalization.standard_deviation});
+  if (!prepared.ok()) return prepared.status();
+  if (prepared->finding != client::Finding::kDigit) {
+    return absl::InvalidArgumentError(absl::StrCat("the body: ", prepared->explanation));
+  }
+  return Prepared{*std::move(model), std::move(prepared->grey)};
+}
+
+double Milliseconds(const google::protobuf::Duration& duration) {
+  return static_cast<double>(duration.seconds()) * 1e3 +
+         static_cast<double>(duration.nanos()) / 1e6;
+}
+
+// What the network sees, and what its two convolutions make of it, each as bytes in Base64 from 0,
+// black, to 255, the greatest value of the layer.
+void AddDetails(const Prepared& prepared, Json* json) {
+  const auto base64 = [](const std::vector<std::uint8_t>& bytes) {
+    return absl::Base64Escape(
+        absl::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  };
+  (*json)["image"] = {{"shape", {kImageSide, kImageSide}}, {"bytes", base64(prepared.grey)}};
+  if (prepared.model->weights() == nullptr) return;
+  Json layers = Json::array();
+  const ImageView image{PixelFormat::kGray8,
+                        reinterpret_cast<const std::byte*>(prepared.grey.data())};
+  for (const LayerOutput& layer :
+       ReferenceOutputs(prepared.model->weights(), prepared.model->card().normalization, image)) {
+    // What follows each of the two convolutions that leave a picture.
+    if (layer.name != "conv.1" && layer.name != "conv.4") continue;
+    const float greatest = *std::max_element(layer.values.begin(), layer.values.end());
+    std::vector<std::uint8_t> bytes(layer.values.size());
+    std::transform(
+        layer.values.begin(), layer.values.end(), bytes.begin(), [greatest](float value) {
+          return greatest > 0 ? static_cast<std::uint8_t>(std::lround(255 * value / greatest)) : 0;
+        });
+    layers.push_back({{"name", layer.name},
+                      {"shape", {layer.shape.channels, layer.shape.height, layer.shape.width}},
+                      {"greatest", greatest},
+                      {"bytes", base64(bytes)}});
+  }
+  (*json)["layers"] = std::move(layers);
+}
+
+Json ClassificationOf(const v1::ClassifyResponse& response, const ModelCard& card) {
+  const v1::Prediction& prediction = response.predictions(0);
+  const auto probability = [&prediction](int index) {
+    return std::exp(prediction.log_probabilities(index));
+  };
+  Json probabilities = Json::array();
+  for (int i = 0; i < prediction.log_probabilities_size(); ++i) {
+    const std::size_t at = static_cast<std::size_t>(i);
+    probabilities.push_back(
+        {{"label", at < card.class_labels.size() ? card.class_labels[at] : absl::StrCat(i)},
+         {"probability", probability(i)}});
+  }
+  return {{"label", prediction.label()},
+          {"class_index", prediction.class_index()},
+          {"probability", probability(prediction.class_index())},
+          {"model", {{"name", response.model().name()}, {"version", response.model().version()}}},
+          {"queue_ms", Milliseconds(response.timing().queue_duration())},
+          {"compute_ms", Milliseconds(response.timing().compute_duration())},
+          {"probabilities", std::move(probabilities)}};
+}
+
+}  // namespace
+
+unsigned HttpStatusOf(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kOk:
+      return 200;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kOutOfRange:
+      return 400;
+    case absl::StatusCode::kUnauthenticated:
+      return 401;
+    case absl::StatusCode::kPermissionDenied:
+      return 403;
+    case absl::StatusCode::kNotFound:
+      return 404;
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kAborted:
+      return 409;
+    case absl::StatusCode::kResourceExhausted:
+      return 429;
+    case absl::StatusCode::kCancelled:
+      return 499;
+    case absl::StatusCode::kUnimplemented:
+      return 501;
+    case absl::StatusCode::kUnavailable:
+      return 503;
+    case absl::StatusCode::kDeadlineExceeded:
+      return 504;
+    default:
+      return 500;
+  }
+}
+
+RestService::RestService(LocalCalls* calls, const ModelRegistry* models, std::string cors_origin)
+    : calls_(calls), models_(models), cors_origin_(std::move(cors_origin)) {}
+
+HttpResponse RestService::WithCors(HttpResponse response) const {
+  if (cors_origin_.empty()) return response;
+  response.headers.emplace_back("Access-Control-Allow-Origin", cors_origin_);
+  response.headers.emplace_back("Access-Control-Expose-Headers",
+                                "Inference-Header-Content-Length, Retry-After");
+  if (cors_origin_ != "*") response.headers.emplace_back("Vary", "Origin");
+  return response;
+}
+
+HttpResponse RestService::Error(unsigned status, const std::string& what) const {
+  return WithCors(
+      {.status = status, .content_type = kJson, .body = Text(Json{{"error", Printable(what)}})});
+}
+
+HttpResponse RestService::ErrorOf(const absl::Status& status) const {
+  HttpResponse response = Error(HttpStatusOf(status.code()), std::string(status.message()));
+  if (const std::optional<absl::Duration> delay = RetryDelay(status); delay.has_value()) {
+    response.headers.emplace_back(
+        "Retry-After", absl::StrCat(absl::ToInt64Seconds(absl::Ceil(*delay, absl::Seconds(1)))));
+  }
+  return response;
+}
+
+void RestService::Handle(const HttpRequest& http, HttpServer::Responder respond) const {
+  const auto answer = [this, respond](MakeHttpResponse make) {
+    respond([this, make = std::move(make)] { return WithCors(make()); });
+  };
+  const auto page = [&](const char* type, std::string_view content) {
+    respond([type, content] { return Page(type, content); });
+  };
+  if (http.method == "OPTIONS") {
+    return answer([] {
+      return HttpResponse{.status = 204,
+                          .headers = {{"Allow", "GET, HEAD, POST, OPTIONS"},
+                                      {"Access-Control-Allow-Methods", "GET, POST"},
+                                      {"Access-Control-Allow-Headers",
+                                       "Content-Type, Inference-Header-Content-Length"},
+                                      {"Access-Control-Max-Age", "600"}}};
+    });
+  }
+  if (http.path == "/v2" || http.path.starts_with("/v2/")) return HandleV2(http, answer);
+  if (http.path == "/classify") return Classify(http, answer);
+  if (IsRead(http)) {
+    if (http.path == "/") return page("text/html; charset=utf-8", kDrawHtml);
+    if (http.path == "/draw.css") return page("text/css; charset=utf-8", kDrawCss);
+    if (http.path == "/draw.js") return page("text/javascript; charset=utf-8", kDrawJs);
+  }
+  NotFound(http, respond);
+}
+
+template <typename Response>
+HttpResponse RestService::WholeMessage(const Response& response) {
+  return JsonResponse(ToJson(response));
+}
+
+template <typename Response>
+void RestService::Call(const HttpRequest& http, const char* method,
+                       const google::protobuf::Message& request,
+                       const HttpServer::Responder& respond,
+                       HttpResponse (*make)(const Response&)) const {
+  calls_->Call(CallOf(http, absl::StrCat(kInference, method), request),
+               [this, respond, make](LocalCalls::Response result) {
+                 respond([this, result = std::move(result), make] {
+                   if (!result.status.ok()) return ErrorOf(result.status);
+                   Response response;
+                   response.ParseFromString(result.bytes);
+                   return make(response);
+                 });
+               });
+}
+
+void RestService::HandleV2(const HttpRequest& http, const HttpServer::Responder& respond) const {
+  const std::string& path = http.path;
+  const bool is_read = IsRead(http);
+  if (is_read && path == "/v2") {
+    return Call<inference::ServerMetadataResponse>(http, "ServerMetadata",
+                                                   inference::ServerMetadataRequest(), respond);
+  }
+  if (is_read && path == "/v2/health/live") {
+    return Call<inference::ServerLiveResponse>(http, "ServerLive", inference::ServerLiveRequest(),
+                                               respond);
+  }
+  if (is_read && path == "/v2/health/ready") {
+    return Call<inference::ServerReadyResponse>(
+        http, "ServerReady", inference::ServerReadyRequest(), respond,
+        [](const inference::ServerReadyResponse& response) {
+          return JsonResponse(ToJson(response), response.ready() ? 200 : 503);
+        });
+  }
+  if (is_read && path == "/v2/models/stats") {
+    return Call<inference::ModelStatisticsResponse>(http, "ModelStatistics",
+                                                    inference::ModelStatisticsRequest(), respond);
+  }
+  const std::vector<std::string> parts = absl::StrSplit(ToAbsl(path), '/');
+  // "", "v2", "models", the model, and perhaps "versions", the version, and an action
+  if (parts.size() >= 4 && parts[2] == "models") {
+    const bool has_version = parts.size() >= 6 && parts[4] == "versions";
+    const std::size_t after = has_version ? 6 : 4;
+    if (parts.size() <= after + 1) {
+      return HandleModel(http,
+                         {.model = parts[3],
+                          .version = has_version ? parts[5] : "",
+                          .action = parts.size() > after ? parts[after] : ""},
+                         respond);
+    }
+  }
+  if (http.method == "POST" && parts.size() >= 4 && parts[2] == "repository") {
+    return HandleRepository(http, parts, respond);
+  }
+  NotFound(http, respond);
+}
+
+void RestService::HandleModel(const HttpRequest& http, const ModelPath& path,
+                              const HttpServer::Responder& respond) const {
+  const auto naming = [&path](auto request) {
+    request.set_name(path.model);
+    request.set_version(path.version);
+    return request;
+  };
+  if (path.action == "infer" && http.method == "POST") return Infer(http, path, respond);
+  if (!IsRead(http)) return NotFound(http, respond);
+  if (path.action.empty()) {
+    return Call<inference::ModelMetadataResponse>(
+        http, "ModelMetadata", naming(inference::ModelMetadataRequest()), respond);
+  }
+  if (path.action == "config") {
+    return Call<inference::ModelConfigResponse>(http, "ModelConfig",
+                                                naming(inference::ModelConfigRequest()), respond,
+                                                [](const inference::ModelConfigResponse& response) {
+                                                  return JsonResponse(ToJson(response.config()));
+                                                });
+  }
+  if (path.action == "stats") {
+    return Call<inference::ModelStatisticsResponse>(
+        http, "ModelStatistics", naming(inference::ModelStatisticsRequest()), respond);
+  }
+  if (path.action != "ready") return NotFound(http, respond);
+  // With its name, as the specification has it, which the method over gRPC does not return.
+  calls_->Call(
+      CallOf(http, absl::StrCat(kInference, "ModelReady"), naming(inference::ModelReadyRequest())),
+      [this, respond, name = path.model](LocalCalls::Response result) {
+        respond([this, result = std::move(result), name] {
+          if (!result.status.ok()) return ErrorOf(result.status);
+          inference::ModelReadyResponse response;
+          response.ParseFromString(result.bytes);
+          return JsonResponse({{"name", name}, {"ready", response.ready()}},
+                              response.ready() ? 200 : 503);
+        });
+      });
+}
+
+// "", "v2", "repository", and "index" or "models", the model, and "load" or "unload".
+void RestService::HandleRepository(const HttpRequest& http, const std::vector<std::string>& parts,
+                                   const HttpServer::Responder& respond) const {
+  if (parts[3] == "index" && parts.size() == 4) {
+    inference::RepositoryIndexRequest request;
+    const Json body = Json::parse(http.body, nullptr, /*allow_exceptions=*/false);
+    request.set_ready(body.is_object() && body.value("ready", Json()) == true);
+    return Call<inference::RepositoryIndexResponse>(
+        http, "RepositoryIndex", request, respond,
+        [](const inference::RepositoryIndexResponse& response) {
+          return JsonResponse(ToJson(response)["models"]);
+        });
+  }
+  if (parts[3] == "models" && parts.size() == 6 && parts[5] == "load") {
+    inference::RepositoryModelLoadRequest request;
+    request.set_model_name(parts[4]);
+    return Call<inference::RepositoryModelLoadResponse>(http, "RepositoryModelLoad", request,
+                                                        respond);
+  }
+  if (parts[3] == "models" && parts.size() == 6 && parts[5] == "unload") {
+    inference::RepositoryModelUnloadRequest request;
+    request.set_model_name(parts[4]);
+    return Call<inference::RepositoryModelUnloadResponse>(http, "RepositoryModelUnload", request,
+                                                          respond);
+  }
+  NotFound(http, respond);
+}
+
+void RestService::Infer(const HttpRequest& http, const ModelPath& path,
+                        const HttpServer::Responder& respond) const {
+  absl::StatusOr<InferCall> read = ReadInferCall(http);
+  if (!read.ok()) {
+    return respond([this, status = read.status()] { return ErrorOf(status); });
+  }
+  const auto call = std::make_shared<InferCall>(*std::move(read));
+  call->request.set_model_name(path.model);
+  call->request.set_model_version(path.version);
+  LocalCalls::Request request = CallOf(http, absl::StrCat(kInference, "ModelInfer"), call->request);
+  call->request.clear_raw_input_contents();
+  calls_->Call(std::move(request), [this, respond, call](LocalCalls::Response result) {
+    respond([this, call, result = std::move(result)] {
+      if (!result.status.ok()) return ErrorOf(result.status);
+      inference::ModelInferResponse response;
+      response.ParseFromString(result.bytes);
+      return WriteInferResponse(response, *call);
+    });
+  });
+}
+
+void RestService::Classify(const HttpRequest& http, const HttpServer::Responder& respond) const {
+  if (http.method != "POST") {
+    return respond([this] {
+      HttpResponse response =
+          Error(405, "wanted POST with a picture: curl --data-binary @seven.png URL/classify");
+      response.headers.emplace_back("Allow", "POST");
+      return response;
+    });
+  }
+  absl::StatusOr<Prepared> prepared = Prepare(http, *models_);
+  if (!prepared.ok()) {
+    return respond([this, status = prepared.status()] { return ErrorOf(status); });
+  }
+  v1::ClassifyRequest request;
+  request.add_images()->set_gray8(prepared->grey.data(), prepared->grey.size());
+  request.mutable_model()->set_name(QueryOf(http, "model"));
+  request.mutable_model()->set_version(QueryOf(http, "version"));
+  const bool details = QueryOf(http, "details") == "true";
+  const auto shared = std::make_shared<const Prepared>(*std::move(prepared));
+  calls_->Call(CallOf(http, kClassify, request),
+               [this, respond, shared, details](LocalCalls::Response result) {
+                 respond([this, shared, details, result = std::move(result)] {
+                   if (!result.status.ok()) return ErrorOf(result.status);
+                   v1::ClassifyResponse response;
+                   response.ParseFromString(result.bytes);
+                   Json json = ClassificationOf(response, shared->model->card());
+                   if (details) AddDetails(*shared, &json);
+                   return JsonResponse(json);
+                 });
+               });
+}
+
+void RestService::NotFound(const HttpRequest& http, const HttpServer::Responder& respond) const {
+  respond([this, what = absl::StrCat("there is no ", http.method, " of ", Shown(http.path),
+                                     "; docs/open-inference.md lists what there is, and / is a "
+                                     "page for people")] { return Error(404, what); });
+}
+
+}  // namespace hellocnn::server

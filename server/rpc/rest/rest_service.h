@@ -1,0 +1,77 @@
+// The server's methods over HTTP: the Open Inference Protocol in JSON, pictures as they are, and a
+// page to try them.
+#ifndef HELLOCNN_SERVER_RPC_REST_REST_SERVICE_H_
+#define HELLOCNN_SERVER_RPC_REST_REST_SERVICE_H_
+
+#include <google/protobuf/message.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/http/http_server.h"
+#include "server/rpc/transport/local/local_calls.h"
+#include "server/serving/model_registry.h"
+
+namespace hellocnn::server {
+
+// Returns the status of HTTP for one of gRPC, as google/rpc/code.proto pairs them.
+unsigned HttpStatusOf(absl::StatusCode code);
+
+// Serves these paths:
+//   /v2…       the Open Inference Protocol: docs/open-inference.md lists them
+//   /classify  takes a picture file, which is decoded on the thread of the HTTP server
+//   /          a page on which a digit can be drawn
+// Every other path gets 404, and every error is JSON: {"error": "…"}.
+//
+// Thread-safe. Must outlive the HTTP server that calls it.
+class RestService {
+ public:
+  // Requests become calls of the methods of `calls`. Pictures are prepared for a model of `models`.
+  // `cors_origin` is who may use the service from pages of others: an origin, "*" for all, or ""
+  // for nobody. The pointers must outlive the service.
+  RestService(LocalCalls* calls, const ModelRegistry* models, std::string cors_origin);
+
+  // The handler of an HTTP server.
+  void Handle(const HttpRequest& http, HttpServer::Responder respond) const;
+
+  // Makes the response for what is wrong with a request.
+  HttpResponse Error(unsigned status, const std::string& what) const;
+
+ private:
+  // What a path below /v2/models/ names.
+  struct ModelPath {
+    std::string model;
+    std::string version;  // "" for the current one
+    std::string action;   // "infer", or "" for the model itself
+  };
+
+  void HandleV2(const HttpRequest& http, const HttpServer::Responder& respond) const;
+  void HandleModel(const HttpRequest& http, const ModelPath& path,
+                   const HttpServer::Responder& respond) const;
+  void HandleRepository(const HttpRequest& http, const std::vector<std::string>& parts,
+                        const HttpServer::Responder& respond) const;
+  // Calls a method of the Open Inference Protocol. `make` makes the response of its message: by
+  // default, all of it as JSON.
+  template <typename Response>
+  void Call(const HttpRequest& http, const char* method, const google::protobuf::Message& request,
+            const HttpServer::Responder& respond,
+            HttpResponse (*make)(const Response&) = &WholeMessage<Response>) const;
+  template <typename Response>
+  static HttpResponse WholeMessage(const Response& response);
+  void Infer(const HttpRequest& http, const ModelPath& path,
+             const HttpServer::Responder& respond) const;
+  void NotFound(const HttpRequest& http, const HttpServer::Responder& respond) const;
+  void Classify(const HttpRequest& http, const HttpServer::Responder& respond) const;
+  HttpResponse ErrorOf(const absl::Status& status) const;
+  // Adds what browsers want to know.
+  HttpResponse WithCors(HttpResponse response) const;
+
+  LocalCalls* const calls_;
+  const ModelRegistry* const models_;
+  const std::string cors_origin_;
+};
+
+}  // namespace hellocnn::server
+
+#endif  // HELLOCNN_SERVER_RPC_REST_REST_SERVICE_H_
