@@ -128,8 +128,10 @@ absl::Status Serve(const Options& options, Stop* stop) try {
     // To be told to stop before it was ready is an orderly end, too.
     return stop->told.HasBeenNotified() ? absl::OkStatus() : server.status();
   }
-  const std::string ready = absl::StrCat("hellocnn-server ready grpc=", (*server)->grpc_address(),
-                                         " metrics=", (*server)->metrics_address(), "\n");
+  const std::string ready = absl::StrCat(
+      "hellocnn-server ready grpc=", (*server)->grpc_address(),
+      " metrics=", (*server)->metrics_address(), options.http_listen == "off" ? "" : " http=",
+      options.http_listen == "off" ? "" : (*server)->http_address(), "\n");
   // If nobody reads what is printed, nobody waits for the line either.
   if (hellocnn::WriteLine(STDOUT_FILENO, ready, absl::ZeroDuration()) != hellocnn::Written::kAll) {
     spdlog::warn("the ready line could not be printed, because nobody reads standard output");

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/listen.h"
 #include "base/shown.h"
+#include "server/http/compression.h"
 
 namespace hellocnn::server {
 namespace {
@@ -72,6 +73,7 @@ MHD_Result Queue(MHD_Connection* connection, const HttpResponse& response) {
   if (queued == nullptr) return MHD_NO;
   MHD_add_response_header(queued, MHD_HTTP_HEADER_CONTENT_TYPE, response.content_type.c_str());
   MHD_add_response_header(queued, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+  MHD_add_response_header(queued, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
   for (const auto& [name, value] : response.headers) {
     MHD_add_response_header(queued, name.c_str(), value.c_str());
   }
@@ -164,6 +166,17 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
       bytes = std::min(bytes * 10 + static_cast<std::size_t>(digit - '0'), kManyBytes);
     }
     if (bytes > options.body_bytes) return TooLarge(bytes);
+    const std::string encoding = absl::AsciiStrToLower(
+        std::string(request_.Header("content-encoding").value_or("identity")));
+    if (encoding == "gzip" || encoding == "x-gzip" || encoding == "deflate") {
+      inflater_ = std::make_unique<Inflater>();
+    } else if (encoding != "identity") {
+      HttpResponse response = server_->Error(
+          MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+          absl::StrCat("the content encoding is ", Shown(encoding), "; wanted gzip or deflate"));
+      response.headers.emplace_back(MHD_HTTP_HEADER_ACCEPT_ENCODING, "gzip, deflate");
+      return response;
+    }
     return std::nullopt;
   }
 
@@ -171,27 +184,43 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
   bool Receive(std::string_view part) {
     if (Clock::Monotonic()->Now() > receive_by_) return false;
     received_ += part.size();
-    if (received_ > 2 * server_->options_.body_bytes) return false;
-    if (received_ > server_->options_.body_bytes || lacks_memory_) return true;
-    if (!server_->TakeMemory(part.size())) {
-      lacks_memory_ = true;
+    const std::size_t most = server_->options_.body_bytes;
+    if (received_ > 2 * most) return false;
+    if (wrong_.has_value()) return true;  // what is read is thrown away
+    if (received_ > most) {
+      wrong_ = TooLarge(received_);
       return true;
     }
-    taken_ += part.size();
-    request_.body.append(part);
+    const std::size_t before = request_.body.size();
+    if (inflater_ == nullptr) {
+      request_.body.append(part);
+    } else if (const Inflater::Result result = inflater_->Add(part, most, &request_.body);
+               result == Inflater::Result::kTooLarge) {
+      wrong_ = server_->Error(
+          MHD_HTTP_CONTENT_TOO_LARGE,
+          absl::StrCat("the body inflates to more than ", most, " bytes, the most that is wanted"));
+    } else if (result == Inflater::Result::kDamaged) {
+      wrong_ = Damaged();
+    }
+    const std::size_t more = request_.body.size() - before;
+    if (server_->TakeMemory(more)) {
+      taken_ += more;
+    } else {
+      wrong_ = server_->Error(MHD_HTTP_SERVICE_UNAVAILABLE,
+                              "the bodies of all requests take too much memory; try again later");
+    }
+    if (wrong_.has_value()) std::string().swap(request_.body);
     return true;
   }
 
   // Called when the request is complete, and again when the connection goes on.
   MHD_Result Proceed() {
     if (!std::exchange(is_complete_, true)) {
-      if (received_ > server_->options_.body_bytes) {
-        Respond([this] { return TooLarge(received_); });
-      } else if (lacks_memory_) {
-        Respond([this] {
-          return server_->Error(MHD_HTTP_SERVICE_UNAVAILABLE,
-                                "the bodies of all requests take too much memory; try again later");
-        });
+      if (inflater_ != nullptr && !inflater_->is_complete() && !wrong_.has_value()) {
+        wrong_ = Damaged();
+      }
+      if (wrong_.has_value()) {
+        Respond([this] { return *wrong_; });
       } else if (!server_->Begin(entry_)) {
         Respond([this] {
           return server_->Error(MHD_HTTP_SERVICE_UNAVAILABLE, "the server is going away");
@@ -212,10 +241,14 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
       }
     }
     if (std::exchange(is_busy_, false)) server_->End(entry_);
-    return Queue(connection_, Made(make));
+    HttpResponse response = Made(make);
+    Compress(&response);
+    return Queue(connection_, response);
   }
 
  private:
+  // The smallest body that is compressed.
+  static constexpr std::size_t kLeastCompressed = 1024;
   // So large that it is too large.
   static constexpr std::size_t kManyBytes = std::size_t{1} << 50;
 
@@ -223,6 +256,23 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
     return server_->Error(MHD_HTTP_CONTENT_TOO_LARGE,
                           absl::StrCat("the body has ", bytes, " bytes or more; wanted at most ",
                                        server_->options_.body_bytes));
+  }
+
+  HttpResponse Damaged() const {
+    return server_->Error(MHD_HTTP_BAD_REQUEST,
+                          "the body is damaged or cut off, or not compressed as its headers say");
+  }
+
+  // Compresses the body, if that is worth it and the client can take it.
+  void Compress(HttpResponse* response) const {
+    if (response->body.size() < kLeastCompressed ||
+        !AcceptsGzip(request_.Header("accept-encoding").value_or(""))) {
+      return;
+    }
+    std::string compressed = Gzip(response->body);
+    if (compressed.empty()) return;
+    response->body = std::move(compressed);
+    response->headers.emplace_back(MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
   }
 
   void Respond(MakeHttpResponse make) ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -263,9 +313,10 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
   Connection* const entry_;
   const Instant receive_by_;
   HttpRequest request_;
-  std::size_t received_ = 0;  // bytes of the body
-  std::size_t taken_ = 0;     // of the server's memory
-  bool lacks_memory_ = false;
+  std::size_t received_ = 0;            // bytes of the body
+  std::size_t taken_ = 0;               // of the server's memory
+  std::unique_ptr<Inflater> inflater_;  // null unless the body is compressed
+  std::optional<HttpResponse> wrong_;   // the response to a body that is not handled
   bool is_complete_ = false;
   bool is_busy_ = false;
   Mutex mutex_;

@@ -23,6 +23,8 @@ struct MHD_Daemon;
 
 namespace hellocnn::server {
 
+// A body that is compressed with gzip or deflate has been inflated. Responses are compressed for
+// clients that accept it.
 struct HttpRequest {
   std::string method;  // "GET"
   // Without the query and without slashes at the end. It is "/" or begins with it, also if the
@@ -80,7 +82,7 @@ class HttpServer {
   // If it throws, which it may only do before it has called the responder, the client gets 500 and
   // the exception is logged. It is not called for other methods, which get 405, nor for headers
   // that are too large, which get 431, nor for bodies that are, which get 413, or 503 if all bodies
-  // together are.
+  // together are, nor for bodies that cannot be inflated, which get 400 or 415.
   using Handler = std::function<void(const HttpRequest& request, Responder respond)>;
 
   // UNAVAILABLE names the address and says why the server cannot listen on it.

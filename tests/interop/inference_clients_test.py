@@ -24,9 +24,9 @@ class ClientTest:
 
     def check(self, transport, *flags):
         model = os.path.join(SOURCE, "models/mnist")
-        with Server(f"--transport={transport}", "--model-versions=all", model=model) as server:
+        with Server(f"--transport={transport}", "--model-versions=all", "--http-listen=127.0.0.1:0", model=model) as server:
             run = subprocess.run(
-                [self.program, "--server", server.address, "--data", TEST_DATA, *flags],
+                [self.program, "--server", server.address, "--rest", server.http_address, "--data", TEST_DATA, *flags],
                 capture_output=True,
                 text=True,
                 timeout=240,
@@ -44,12 +44,16 @@ class ClientTest:
 class TritonTest(ClientTest, unittest.TestCase):
     name = "triton"
     flags = ("--compress",)  # gRPC's transport takes no compressed requests
-    cases = ["health", "metadata", "each_shape_and_type", "outputs", "parameters", "errors", "statistics", "asynchronous", "stream"]
+    cases = ["health", "metadata", "each_shape_and_type", "outputs", "parameters", "errors", "statistics", "asynchronous", "stream"] + [
+        f"http_{case}" for case in ("asynchronous", "errors", "health", "infer", "metadata", "statistics")
+    ]
 
 
 class KserveTest(ClientTest, unittest.TestCase):
     name = "kserve"
-    cases = ["health", "UINT8 raw", "UINT8 typed", "FP32 raw", "FP32 typed", "error"]
+    cases = ["health", "UINT8 raw", "UINT8 typed", "FP32 raw", "FP32 typed", "error"] + [
+        f"HTTP {case}" for case in ("health", "UINT8 binary", "UINT8 JSON", "FP32 binary", "FP32 JSON")
+    ]
 
 
 if __name__ == "__main__":

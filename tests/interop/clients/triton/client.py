@@ -1,6 +1,6 @@
 """Triton's Python client against the server, unchanged. Prints "ok CASE" for each case, and stops at the first that fails.
 
-    client.py --server HOST:PORT --data FOLDER [--compress]
+    client.py --server HOST:PORT --data FOLDER [--compress] [--rest HOST:PORT]
 
 FOLDER has MNIST's test set. The server has the model mnist, with the versions 1 and 2.
 """
@@ -12,6 +12,7 @@ import queue
 
 import numpy as np
 import tritonclient.grpc as triton
+from http_cases import HttpCases
 from tritonclient.utils import InferenceServerException
 
 
@@ -158,6 +159,7 @@ def main():
     parser.add_argument("--server", required=True)
     parser.add_argument("--data", required=True)
     parser.add_argument("--compress", action="store_true", help="send a compressed request, too")
+    parser.add_argument("--rest", help="HOST:PORT of the server's HTTP port, for more cases")
     arguments = parser.parse_args()
     cases = Cases(arguments.server, arguments.data, arguments.compress)
     for name in (
@@ -173,6 +175,12 @@ def main():
     ):
         getattr(cases, f"case_{name}")()
         print(f"ok {name}", flush=True)
+    if arguments.rest is None:
+        return
+    http = HttpCases(arguments.rest, cases.images, cases.labels)
+    for name in (name for name in dir(http) if name.startswith("case_")):
+        getattr(http, name)()
+        print(f"ok {name.removeprefix('case_')}", flush=True)
 
 
 if __name__ == "__main__":
