@@ -149,6 +149,7 @@ LAYERS = {
         "server/rpc/core/",
         "server/rpc/classifier_v1/",
         "server/rpc/open_inference/",
+        "server/rpc/rest/",
         "server/rpc/transport/",
         "server/rpc/transport/http2/",
         "server/runtime/",
