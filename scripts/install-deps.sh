@@ -29,6 +29,7 @@ test_packages=(
   python3 python3-grpcio python3-protobuf python3-numpy python3-torch
   python3-venv                                                  # clients of others, from PyPI
   util-linux
+  curl                                                          # as a client of the HTTP port
   chromium chromium-driver python3-selenium                     # looks at the load generator's page
   zsh fish mandoc                                               # completions and manual pages
   faketime                                                      # programs whose wall clock is set while they run

@@ -2,16 +2,19 @@
 # From a fresh checkout to classified digits: installs what is missing, builds, starts the real server with the
 # shipped model, classifies handwritten digits from MNIST's test set through the real command line, and stops the server.
 #
-#   scripts/quickstart.sh
+#   scripts/quickstart.sh          leaves nothing running
+#   scripts/quickstart.sh --keep   leaves the server running until Ctrl-C, with a page to draw digits on
 #
-# Leaves nothing running. A second run only rebuilds what has changed.
+# A second run only rebuilds what has changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+keep=
 case ${1:-} in
   '') ;;
-  -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
-  *) echo "quickstart.sh: takes no argument, not '$1'" >&2; exit 2 ;;
+  --keep) keep=yes ;;
+  -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  *) echo "quickstart.sh: unknown argument '$1'; wanted nothing, --keep or --help" >&2; exit 2 ;;
 esac
 
 say() { printf '\n== %s\n' "$*"; }
@@ -37,9 +40,9 @@ cleanup() {
 trap cleanup EXIT
 
 say "Starting the server on free ports"
-echo '$ hellocnn-server --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 --model models/mnist/2'
-hellocnn-server --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 --model models/mnist/2 \
-  >"$scratch/stdout" 2>"$scratch/stderr" &
+command=(hellocnn-server --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0 --http-listen 127.0.0.1:0 --model models/mnist/2)
+echo "\$ ${command[*]}"
+"${command[@]}" >"$scratch/stdout" 2>"$scratch/stderr" &
 server_pid=$!
 for ((i = 0; i < 600; ++i)); do
   ready=$(grep -m1 '^hellocnn-server ready' "$scratch/stdout" || true)
@@ -69,6 +72,22 @@ show hellocnn classify data/mnist-test/t10k-images-idx3-ubyte.gz --limit 3
 
 say "All 10,000 test digits"
 show hellocnn evaluate --data data/mnist-test
+
+if [[ -n $keep ]]; then
+  http=$(sed -E 's/.* http=([^ ]+).*/\1/' <<<"$ready")
+  say "The server runs on, until Ctrl-C"
+  cat <<MESSAGE
+Draw a digit:  http://$http/
+Metrics:       http://$(sed -E 's/.* metrics=([^ ]+).*/\1/' <<<"$ready")/
+
+Try in another terminal:
+  curl --data-binary @data/pictures/two-on-paper.jpg http://$http/classify
+  build/release/bin/hellocnn classify data/pictures/two-on-paper.jpg --server $HELLOCNN_SERVER
+  build/release/bin/hellocnn load --data data/mnist-test --server $HELLOCNN_SERVER
+MESSAGE
+  trap 'trap - INT' INT
+  wait "$server_pid" || true
+fi
 
 say "Stopping, as Ctrl-C does"
 kill -INT "$server_pid"

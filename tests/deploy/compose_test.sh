@@ -19,7 +19,7 @@ fi
 
 export COMPOSE_PROJECT_NAME=hellocnn-test-$$
 export SERVER_IMAGE=hellocnn-server:test-$$ LOADTEST_IMAGE=hellocnn-loadtest:test-$$
-export SERVER_PORT='' SERVER_METRICS_PORT='' PROMETHEUS_PORT='' GRAFANA_PORT='' BALANCER_PORT=''
+export SERVER_PORT='' SERVER_METRICS_PORT='' SERVER_HTTP_PORT='' PROMETHEUS_PORT='' GRAFANA_PORT='' BALANCER_PORT=''
 export SERVER_CPUS
 SERVER_CPUS=$(docker info --format '{{.NCPU}}')
 client_image=hellocnn-client:test-$$

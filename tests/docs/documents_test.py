@@ -8,6 +8,7 @@ import glob
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ RUN_ELSEWHERE = {
     "cp": "tests/integration/models_test.py",
     "ctest": "scripts/test.sh",
     "docker": "tests/deploy/compose_test.sh",
+    "grpcurl": "tests/interop/tools_test.py",
     "kubectl": "tests/deploy/kubernetes_test.py",  # renders and checks; nothing here is a cluster
     "mv": "tests/integration/models_test.py",
     "sudo": "scripts/install-deps.sh",
@@ -65,7 +67,7 @@ class CommandTest(unittest.TestCase):
 
     def test_commands_run(self):
         # Both versions, so that there is one to roll back to.
-        several = Server("--model-control=on", "--model-versions=all", model=os.path.join(SOURCE, "models/mnist"))
+        several = Server("--model-control=on", "--model-versions=all", "--http-listen=127.0.0.1:0", model=os.path.join(SOURCE, "models/mnist"))
         with several as server, tempfile.TemporaryDirectory() as scratch:
             for name in ("data", "models", "protos"):
                 os.symlink(os.path.join(SOURCE, name), os.path.join(scratch, name))
@@ -88,6 +90,10 @@ class CommandTest(unittest.TestCase):
         program = words[0].removeprefix("build/release/bin/")
         if program in ("hellocnn", "hellocnn-convert", "classify_digits") or "| hellocnn " in command:
             self.run_client(command, server, scratch)
+        elif "curl --" in command or "curl http" in command:
+            self.assertIsNotNone(shutil.which("curl"), "scripts/install-deps.sh --test installs curl")
+            run = self.run_shell(command.replace("127.0.0.1:8080", server.http_address).replace("curl ", "curl -fsS "), scratch)
+            self.assertIn('"label"', run.stdout)
         elif program == "hellocnn-server":
             self.start_server(words[1:])
         elif program == "hellocnn-train":  # trains for hours; train_test.py runs it on less
@@ -133,6 +139,7 @@ class CommandTest(unittest.TestCase):
         )
         self.assertIn(run.returncode, wanted, run.stderr)
         self.ran += 1
+        return run
 
     @staticmethod
     def with_ports(text, server):
@@ -140,7 +147,7 @@ class CommandTest(unittest.TestCase):
 
     def start_server(self, arguments):
         """Starts with the documented flags, but on free ports, and stops it. What ends by itself just runs."""
-        arguments = [re.sub(r":(8500|9464)\b", ":0", word) for word in arguments]
+        arguments = [re.sub(r":(8500|9464|8080)\b", ":0", word) for word in arguments]
         if {"--help", "--print-config", "--version"} & set(arguments):
             run = run_server(*arguments)
             self.assertEqual(run.returncode, 0, run.stderr)
