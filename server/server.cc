@@ -391,6 +391,7 @@ absl::Status Server::Parts::StartGrpc(const RequestLimits& limits) {
 
 absl::Status Server::Parts::StartHttp() {
   if (options_.http_listen == "off") return absl::OkStatus();
+  const std::size_t memory = static_cast<std::size_t>(options_.buffer_memory) << 20;
   local_calls_ = std::make_unique<LocalCalls>(
       std::vector<Service>{classifier_->Describe(), open_inference_->Describe()});
   rest_ = std::make_unique<RestService>(
@@ -402,11 +403,13 @@ absl::Status Server::Parts::StartHttp() {
        .threads = options_.threads,
        .connections = kHttpConnections,
        .silence = kHttpSilence,
-       .body_bytes = kHttpBytesPerRequest +
-                     kHttpBytesPerImage * static_cast<std::size_t>(options_.max_images_per_request),
-       .memory_bytes = static_cast<std::size_t>(options_.buffer_memory) << 20,
+       .body_bytes =
+           std::min(memory, kHttpBytesPerRequest +
+                                kHttpBytesPerImage *
+                                    static_cast<std::size_t>(options_.max_images_per_request)),
+       .memory_bytes = memory,
        .error = [this](unsigned status,
-                       const std::string& what) { return rest_->Error(status, what); }},
+                       const std::string& what) { return rest_->Reject(status, what); }},
       [this](const HttpRequest& request, HttpServer::Responder respond) {
         rest_->Handle(request, std::move(respond));
       });

@@ -24,8 +24,11 @@ namespace {
 // A progressive picture is kept as a whole while it is decoded, with 2 bytes for each coefficient.
 // libjpeg may use a little more for everything else.
 constexpr long kMaxMemory = 256 << 20;
-// Each scan costs a pass over the whole picture, and a scan may take a few bytes only.
+// Each scan costs a pass over the whole picture, and a scan may take a few bytes only. So there may
+// be this many scans, and in all scans together this many times the most pixels of a picture. Usual
+// pictures have about ten.
 constexpr int kMaxScans = 200;
+constexpr std::int64_t kMaxPasses = 16;
 constexpr int kExif = JPEG_APP0 + 1;
 
 // As in png.cc, all that owns memory is here, because libjpeg jumps out of functions.
@@ -90,9 +93,13 @@ void OnMessage(j_common_ptr jpeg, int level) {
 
 void OnProgress(j_common_ptr jpeg) {
   if (!jpeg->is_decompressor) return;
-  if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number <= kMaxScans) return;
+  const auto& header = *reinterpret_cast<j_decompress_ptr>(jpeg);
   auto& decoding = *static_cast<Decoding*>(jpeg->client_data);
-  decoding.error = absl::StrCat("it has more than ", kMaxScans, " scans");
+  const std::int64_t pixels = std::int64_t{header.image_width} * header.image_height;
+  const std::int64_t most =
+      std::min<std::int64_t>(kMaxScans, kMaxPasses * decoding.max_pixels / pixels);
+  if (header.input_scan_number <= most) return;
+  decoding.error = absl::StrCat("it has more than ", most, " scans");
   std::longjmp(decoding.on_error, 1);
 }
 

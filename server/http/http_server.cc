@@ -30,6 +30,9 @@
 namespace hellocnn::server {
 namespace {
 
+// How long the end of a server waits until clients have read their responses.
+constexpr absl::Duration kSendTime = absl::Seconds(1);
+
 std::string ErrnoText() { return std::generic_category().message(errno); }
 
 // A duplicate of a socket, to tell whether a file descriptor still is that socket.
@@ -63,7 +66,7 @@ std::string_view PathOf(std::string_view target) {
     target.remove_prefix(std::min(target.find('/', scheme_end + 3), target.size()));
   }
   while (target.ends_with('/')) target.remove_suffix(1);
-  return target.empty() ? "/" : target;
+  return target.starts_with('/') ? target : "/";
 }
 
 MHD_Result Queue(MHD_Connection* connection, const HttpResponse& response) {
@@ -140,7 +143,6 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
                 ->socket_context)),
         receive_by_(Clock::Monotonic()->Now() + server->options_.receive_timeout) {}
-  ~Exchange() { server_->GiveBack(taken_); }
 
   // Returns an error to send at once, if the headers show one.
   std::optional<HttpResponse> CheckHead(const char* path, const char* method) {
@@ -165,7 +167,14 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
       if (digit < '0' || digit > '9') break;  // the library rejects what is no number
       bytes = std::min(bytes * 10 + static_cast<std::size_t>(digit - '0'), kManyBytes);
     }
-    if (bytes > options.body_bytes) return TooLarge(bytes);
+    if (bytes > options.body_bytes) {
+      // A client that is not told before it sends would see no response, but a connection that
+      // breaks. So what is not much too large is read and thrown away.
+      if (bytes > kDiscarded * options.body_bytes || request_.Header("expect").has_value()) {
+        return TooLarge(bytes);
+      }
+      wrong_ = TooLarge(bytes);
+    }
     const std::string encoding = absl::AsciiStrToLower(
         std::string(request_.Header("content-encoding").value_or("identity")));
     if (encoding == "gzip" || encoding == "x-gzip" || encoding == "deflate") {
@@ -185,7 +194,7 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
     if (Clock::Monotonic()->Now() > receive_by_) return false;
     received_ += part.size();
     const std::size_t most = server_->options_.body_bytes;
-    if (received_ > 2 * most) return false;
+    if (received_ > kDiscarded * most) return false;
     if (wrong_.has_value()) return true;  // what is read is thrown away
     if (received_ > most) {
       wrong_ = TooLarge(received_);
@@ -203,13 +212,11 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
       wrong_ = Damaged();
     }
     const std::size_t more = request_.body.size() - before;
-    if (server_->TakeMemory(more)) {
-      taken_ += more;
-    } else {
-      wrong_ = server_->Error(MHD_HTTP_SERVICE_UNAVAILABLE,
-                              "the bodies of all requests take too much memory; try again later");
+    if (!wrong_.has_value() && !Take(more)) wrong_ = NoMemory();
+    if (wrong_.has_value()) {
+      std::string().swap(request_.body);
+      GiveBack();
     }
-    if (wrong_.has_value()) std::string().swap(request_.body);
     return true;
   }
 
@@ -226,7 +233,7 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
           return server_->Error(MHD_HTTP_SERVICE_UNAVAILABLE, "the server is going away");
         });
       } else {
-        is_busy_ = true;
+        is_handled_ = true;
         Handle();
       }
     }
@@ -240,15 +247,30 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
         return MHD_YES;
       }
     }
-    if (std::exchange(is_busy_, false)) server_->End(entry_);
     HttpResponse response = Made(make);
     Compress(&response);
-    return Queue(connection_, response);
+    // A client that does not read keeps it for long.
+    if (response.body.size() > kLargeResponse && !Take(response.body.size())) response = NoMemory();
+    const MHD_Result queued = Queue(connection_, response);
+    if (std::exchange(is_handled_, false)) server_->EndHandling();
+    return queued;
+  }
+
+  // Called on a thread of the server when the response is sent, or will not be. Others may still
+  // have the object, but no longer use the server.
+  void Complete() {
+    if (std::exchange(is_handled_, false)) server_->EndHandling();
+    server_->EndReplying(entry_);
+    GiveBack();
   }
 
  private:
   // The smallest body that is compressed.
   static constexpr std::size_t kLeastCompressed = 1024;
+  // The smallest body of a response that counts as memory.
+  static constexpr std::size_t kLargeResponse = 65536;
+  // Bodies of up to so many times the most bytes are read and thrown away.
+  static constexpr std::size_t kDiscarded = 4;
   // So large that it is too large.
   static constexpr std::size_t kManyBytes = std::size_t{1} << 50;
 
@@ -257,6 +279,17 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
                           absl::StrCat("the body has ", bytes, " bytes or more; wanted at most ",
                                        server_->options_.body_bytes));
   }
+
+  HttpResponse NoMemory() const {
+    return server_->Error(MHD_HTTP_SERVICE_UNAVAILABLE,
+                          "all requests together take too much memory; try again later");
+  }
+  bool Take(std::size_t bytes) {
+    if (!server_->TakeMemory(request_.peer, bytes)) return false;
+    taken_ += bytes;
+    return true;
+  }
+  void GiveBack() { server_->GiveBack(request_.peer, std::exchange(taken_, 0)); }
 
   HttpResponse Damaged() const {
     return server_->Error(MHD_HTTP_BAD_REQUEST,
@@ -318,7 +351,7 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
   std::unique_ptr<Inflater> inflater_;  // null unless the body is compressed
   std::optional<HttpResponse> wrong_;   // the response to a body that is not handled
   bool is_complete_ = false;
-  bool is_busy_ = false;
+  bool is_handled_ = false;  // from Begin to EndHandling
   Mutex mutex_;
   MakeHttpResponse make_response_ ABSL_GUARDED_BY(mutex_);  // null until there is a response
   bool is_suspended_ ABSL_GUARDED_BY(mutex_) = false;
@@ -352,8 +385,10 @@ struct HttpServer::Callbacks {
 
   static void OnCompleted(void* /*self*/, MHD_Connection* /*connection*/, void** context,
                           MHD_RequestTerminationCode /*how*/) noexcept {
-    delete static_cast<Owned*>(*context);
-    *context = nullptr;
+    auto* const owned = static_cast<Owned*>(std::exchange(*context, nullptr));
+    if (owned == nullptr) return;
+    (*owned)->Complete();
+    delete owned;
   }
 
   static void OnConnection(void* self, MHD_Connection* connection, void** context,
@@ -365,7 +400,8 @@ struct HttpServer::Callbacks {
     }
     try {
       *context = server->AddConnection(
-          MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+          MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+          PeerOf(connection));
     } catch (...) {
       std::abort();  // there is no memory for a few bytes
     }
@@ -380,47 +416,82 @@ HttpResponse HttpServer::Error(unsigned status, const std::string& what) const {
   return {.status = status, .body = absl::StrCat(what, "\n")};
 }
 
-bool HttpServer::TakeMemory(std::size_t bytes) {
-  if (memory_.fetch_add(bytes) + bytes <= options_.memory_bytes) return true;
-  memory_ -= bytes;
-  return false;
+// So that one address cannot take it from all others, it gets no more than half.
+bool HttpServer::TakeMemory(const std::string& address, std::size_t bytes) {
+  if (bytes == 0 || options_.memory_bytes == 0) return true;
+  MutexLock lock(&mutex_);
+  std::size_t& own = memory_by_address_[address];
+  const bool has_room = bytes <= options_.memory_bytes - std::min(options_.memory_bytes, memory_) &&
+                        own + bytes <= std::max(options_.memory_bytes / 2, options_.body_bytes);
+  if (has_room) {
+    memory_ += bytes;
+    own += bytes;
+  } else if (own == 0) {
+    memory_by_address_.erase(address);
+  }
+  return has_room;
 }
 
-HttpServer::Connection* HttpServer::AddConnection(int socket) {
+void HttpServer::GiveBack(const std::string& address, std::size_t bytes) {
+  if (bytes == 0 || options_.memory_bytes == 0) return;
   MutexLock lock(&mutex_);
-  if (connections_.size() >= options_.connections) {
-    const auto oldest = std::find_if(
-        connections_.begin(), connections_.end(),
-        [](const Connection& connection) { return !connection.is_busy && connection.socket >= 0; });
-    if (oldest != connections_.end()) {
-      // The library sees the end of the stream and closes the connection.
-      shutdown(oldest->socket, SHUT_RDWR);
-      oldest->socket = -1;
-    }
+  memory_ -= bytes;
+  const auto own = memory_by_address_.find(address);
+  own->second -= bytes;
+  if (own->second == 0) memory_by_address_.erase(own);
+}
+
+HttpServer::Connection* HttpServer::AddConnection(int socket, const std::string& address) {
+  MutexLock lock(&mutex_);
+  if (connections_.size() >= options_.connections) EndOldest();
+  return &connections_.emplace_back(Connection{.socket = socket, .address = address});
+}
+
+// Whoever has the most connections is the first who can do with fewer.
+void HttpServer::EndOldest() {
+  std::map<std::string_view, std::size_t> idle;
+  for (const Connection& connection : connections_) {
+    if (!connection.is_busy && connection.socket >= 0) ++idle[connection.address];
   }
-  return &connections_.emplace_back(Connection{.socket = socket});
+  const auto greediest = std::max_element(
+      idle.begin(), idle.end(),
+      [](const auto& one, const auto& other) { return one.second < other.second; });
+  if (greediest == idle.end()) return;
+  const auto oldest = std::find_if(connections_.begin(), connections_.end(),
+                                   [&greediest](const Connection& connection) {
+                                     return !connection.is_busy && connection.socket >= 0 &&
+                                            connection.address == greediest->first;
+                                   });
+  // The library sees the end of the stream and closes the connection.
+  shutdown(oldest->socket, SHUT_RDWR);
+  oldest->socket = -1;
 }
 
 void HttpServer::RemoveConnection(const Connection* connection) {
   MutexLock lock(&mutex_);
-  if (connection->is_busy) --busy_;
   connections_.remove_if([connection](const Connection& one) { return &one == connection; });
-  idle_.SignalAll();
 }
 
 bool HttpServer::Begin(Connection* connection) {
   MutexLock lock(&mutex_);
   if (is_stopping_) return false;
   connection->is_busy = true;
-  ++busy_;
+  ++handling_;
+  ++replying_;
   return true;
 }
 
-void HttpServer::End(Connection* connection) {
+void HttpServer::EndHandling() {
   MutexLock lock(&mutex_);
-  connection->is_busy = false;
-  --busy_;
-  idle_.SignalAll();
+  --handling_;
+  ended_.SignalAll();
+}
+
+void HttpServer::EndReplying(Connection* connection) {
+  MutexLock lock(&mutex_);
+  if (!std::exchange(connection->is_busy, false)) return;
+  --replying_;
+  ended_.SignalAll();
 }
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(Options options, Handler handler) {
@@ -447,10 +518,6 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(Options options, H
   if (chosen.threads > 1) {
     items.push_back({MHD_OPTION_THREAD_POOL_SIZE, chosen.threads, nullptr});
   }
-  if (chosen.connections_per_address > 0) {
-    items.push_back({MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-                     static_cast<std::intptr_t>(chosen.connections_per_address), nullptr});
-  }
   items.push_back({MHD_OPTION_END, 0, nullptr});
   server->daemon_ = MHD_start_daemon(
       MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr,
@@ -469,15 +536,16 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(Options options, H
 
 HttpServer::~HttpServer() {
   if (daemon_ == nullptr) return;
-  const MHD_socket listening = MHD_quiesce_daemon(daemon_);
   {
-    // The library must not stop while a connection waits for its response.
     MutexLock lock(&mutex_);
     is_stopping_ = true;
-    while (busy_ > 0) idle_.Wait(&mutex_);
+    // The library must not stop while a connection waits for its response.
+    while (handling_ > 0) ended_.Wait(&mutex_);
+    const Instant patience = Clock::Monotonic()->Now() + kSendTime;
+    while (replying_ > 0 && !ended_.WaitUntil(&mutex_, patience)) {
+    }
   }
   MHD_stop_daemon(daemon_);
-  if (listening != MHD_INVALID_SOCKET) close(listening);
 }
 
 HttpServer::Handler RespondAtOnce(std::function<HttpResponse(const HttpRequest&)> respond) {

@@ -2,7 +2,6 @@
 #ifndef HELLOCNN_SERVER_HTTP_HTTP_SERVER_H_
 #define HELLOCNN_SERVER_HTTP_HTTP_SERVER_H_
 
-#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <list>
@@ -51,9 +50,9 @@ using MakeHttpResponse = std::function<HttpResponse()>;
 
 // Threads serve all connections and never wait for one of them. So a client that is slow, silent or
 // gone costs a socket and a little memory until it has been silent for too long. While too many
-// connections are open, a new one closes the oldest one whose request is not being handled. A
-// client that sends a request and reads thus gets its response, however many others keep their
-// connections open.
+// connections are open, a new one closes the oldest of the address that has the most, unless its
+// request is being handled or its response sent. A client that sends a small request and reads thus
+// gets its response, however many others keep their connections open.
 class HttpServer {
  public:
   struct Options {
@@ -61,17 +60,17 @@ class HttpServer {
     std::vector<std::string> methods = {"GET", "HEAD"};
     int threads = 1;
     std::size_t connections = 64;
-    // 0 is no bound of its own.
-    unsigned connections_per_address = 0;
     absl::Duration silence = absl::Seconds(10);  // after which a connection ends
     std::size_t header_bytes = 16384;
-    // The largest body, and how much all bodies together may take at a moment.
+    // The largest body, and how much all bodies and large responses together may take at a moment,
+    // of which one address gets half, or one body. 0 is no bound of memory.
     std::size_t body_bytes = 0;
     std::size_t memory_bytes = 0;
-    // A body must have arrived within this time.
+    // No byte of a body may come later than this after its request.
     absl::Duration receive_timeout = absl::Seconds(30);
-    // Makes the response to a request that never reaches the handler, because of its method or its
-    // size, or because the handler throws. `what` is a sentence.
+    // Makes the response to a request that does not reach the handler, because of its method or its
+    // body, or because the handler throws. `what` is a sentence. The library itself rejects headers
+    // that are too large or malformed, with a page of its own.
     std::function<HttpResponse(unsigned status, const std::string& what)> error;
   };
 
@@ -87,8 +86,8 @@ class HttpServer {
 
   // UNAVAILABLE names the address and says why the server cannot listen on it.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(Options options, Handler handler);
-  // Accepts no more, waits until the handler's requests have their responses, closes all
-  // connections and ends the threads.
+  // Rejects further requests with 503, waits until the handler's requests have their responses, and
+  // up to a second until clients have read them, closes all connections and ends the threads.
   ~HttpServer();
 
   int port() const { return port_; }
@@ -97,31 +96,37 @@ class HttpServer {
   class Exchange;    // a request and its response
   struct Callbacks;  // what the library calls
   struct Connection {
-    int socket;
-    bool is_busy = false;  // a request of it is being handled
+    int socket;  // -1 once it was ended
+    std::string address;
+    bool is_busy = false;  // a request of it is being handled, or its response is being sent
   };
 
   HttpServer(Options options, Handler handler);
 
   HttpResponse Error(unsigned status, const std::string& what) const;
-  // Takes memory for bodies, if there is enough.
-  bool TakeMemory(std::size_t bytes);
-  void GiveBack(std::size_t bytes) { memory_ -= bytes; }
+  // Takes memory for what an address sends or gets, if there is enough.
+  bool TakeMemory(const std::string& address, std::size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  void GiveBack(const std::string& address, std::size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  Connection* AddConnection(int socket) ABSL_LOCKS_EXCLUDED(mutex_);
+  Connection* AddConnection(int socket, const std::string& address) ABSL_LOCKS_EXCLUDED(mutex_);
   void RemoveConnection(const Connection* connection) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Begin returns false, and changes nothing, if the server stops. Otherwise End must follow.
+  void EndOldest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Begin returns false, and changes nothing, if the server stops. Otherwise EndHandling must
+  // follow when the response is there, and EndReplying when it is sent.
   bool Begin(Connection* connection) ABSL_LOCKS_EXCLUDED(mutex_);
-  void End(Connection* connection) ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndHandling() ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndReplying(Connection* connection) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Options options_;
   const Handler handler_;
-  std::atomic<std::size_t> memory_{0};  // that bodies have taken
   Mutex mutex_;
-  CondVar idle_;
+  CondVar ended_;
   bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  int busy_ ABSL_GUARDED_BY(mutex_) = 0;                       // connections
+  int handling_ ABSL_GUARDED_BY(mutex_) = 0;  // requests without a response
+  int replying_ ABSL_GUARDED_BY(mutex_) = 0;  // these, and those whose responses are being sent
   std::list<Connection> connections_ ABSL_GUARDED_BY(mutex_);  // the oldest first
+  std::size_t memory_ ABSL_GUARDED_BY(mutex_) = 0;             // that was taken
+  std::map<std::string, std::size_t> memory_by_address_ ABSL_GUARDED_BY(mutex_);
   MHD_Daemon* daemon_ = nullptr;
   int port_ = 0;
 };

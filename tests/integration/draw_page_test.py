@@ -122,6 +122,7 @@ class DrawPageTest(unittest.TestCase):
         keys.send_keys(Keys.SPACE).perform()
         self.assertEqual(self.browser.switch_to.active_element, field)
         self.wait_for("1")
+        self.assertTrue(self.find("#pen").is_displayed())
         ActionChains(self.browser).send_keys(Keys.DELETE).perform()
         self.assertEqual(self.says(), "Nothing is drawn yet.")
 
@@ -132,7 +133,8 @@ class DrawPageTest(unittest.TestCase):
         for selector in ("#drawing", "#image", "#clear", "#model", "progress", ".maps canvas"):
             for element in self.browser.find_elements(By.CSS_SELECTOR, selector):
                 self.assertTrue(element.accessible_name, selector)
-        self.assertEqual(self.find("#says").get_attribute("aria-live"), "polite")
+        self.assertEqual(self.find("#told").get_attribute("aria-live"), "polite")
+        wait_until(lambda: self.find("#told").get_attribute("textContent") == self.says(), "what a screen reader says")
 
     def test_a_version_can_be_chosen_and_what_is_no_digit_is_said(self):
         self.open()

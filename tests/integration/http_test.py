@@ -104,6 +104,8 @@ class HttpTest(unittest.TestCase):
         self.assertEqual([(m["name"], m["version"], m["state"]) for m in index], [("mnist", "1", "READY"), ("mnist", "2", "READY")])
         self.assertEqual(self.http.post("/v2/repository/models/mnist/load", b"").status, 403)
         self.assertEqual(self.http.post("/v2/repository/models/mnist/unload", b"").status, 501)
+        for body in (b"[", b"{" * 5000, b'{"a":' * 20):
+            self.assertEqual(self.http.post("/v2/repository/index", body).status, 400)
         for path in ("/", "/draw.js", "/draw.css"):
             page = get(path)
             self.assertEqual(page.status, 200)
@@ -117,7 +119,11 @@ class HttpTest(unittest.TestCase):
             ("GET", "/v2/models/nosuch", 404),
             ("GET", "/v2/models/mnist/versions/9", 404),
             ("GET", "/v2/models/mnist/nonsense", 404),
-            ("GET", "/v2/models/mnist/infer", 404),
+            ("GET", "/v2/models/mnist/infer", 405),
+            ("POST", "/v2/models/mnist", 405),
+            ("GET", "/v2/repository/index", 405),
+            ("GET", "/v2/models/%FF/ready", 400),
+            ("GET", "/v2/models/mnist/ready?model=%FF", 400),
             ("GET", "/v2/models/mnist/versions/1/ready/more", 404),
             ("GET", "/v2/models//", 404),
             ("POST", "/v2/health/live", 404),
@@ -201,7 +207,7 @@ class HttpTest(unittest.TestCase):
             (infer_json(shape=(65, 1), data=[0] * 65), "inputs[0].shape has 65 images; wanted 1 to 64"),
             (infer_json(id=7), "id is 7; wanted a text"),
             (infer_json(outputs=[{"name": "x"}]), 'outputs has "x"'),
-            (b"[" * 100_000, "not JSON"),
+            (b"[" * 100_000, "nested more than 16 deep"),
             (b'{"a": ' + b"[" * 1000 + b"]" * 1000 + b"}", "nested more than 16 deep"),
             (b'{"outputs": [' + b"{}," * 20_000 + b"{}]}", "more than 10000 values"),
             (json.dumps(infer_json()).encode() + b"xx", "not JSON"),
@@ -233,6 +239,7 @@ class HttpTest(unittest.TestCase):
             ("/classify", b"text", 400, "this is not a picture"),
             ("/classify", photo[:1000], 400, "damaged"),
             ("/classify", large, 400, "the body: "),
+            ("/classify", png(bytes(4100 * 4100), 4100), 400, "at most 16777216 pixels"),
             ("/classify?model=nosuch", photo, 404, "model nosuch is not served"),
             ("/classify?model=mnist&version=7", photo, 404, "version 7"),
         ]:
@@ -260,7 +267,7 @@ class HttpTest(unittest.TestCase):
         most = (16 << 20) + 64 * 16 * 1024
         connection = self.http.connect()
         connection.putrequest("POST", "/v2/models/mnist/infer")
-        connection.putheader("Content-Length", str(most + 1))
+        connection.putheader("Content-Length", str(4 * most + 1))
         connection.endheaders()
         response = Response(connection.getresponse())  # before a byte of the body
         self.assertEqual((response.status, "wanted at most" in response.json()["error"]), (413, True))
@@ -277,6 +284,22 @@ class HttpTest(unittest.TestCase):
                 for _ in range(100_000):
                     sock.sendall(chunk)
         self.assertEqual(self.http.get("/v2/health/live").status, 200)
+        # A client that does not wait for leave gets its response, too.
+        response = self.http.post("/classify", bytes(most + 1))
+        self.assertEqual((response.status, "wanted at most" in response.json()["error"]), (413, True))
+
+    def test_json_that_is_made_to_take_long_is_rejected_soon(self):
+        keys = b",".join(b'"k%d":0' % i for i in range(200_000))
+        for body in (
+            b'{"inputs":[{"data":[{' + keys + b"}]}]}",
+            b"{" + keys + b"}",
+            b'{"x":[' + b"0," * 9000 + b"{}," * 200_000 + b"0]}",
+            b'{"inputs":[' + b"{}," * 200_000 + b"{}]}",
+            b'{"inputs":[{"data":' + b"[" * 400_000,
+        ):
+            began = time.monotonic()
+            self.assertEqual(self.http.infer(body).status, 400)
+            self.assertLess(time.monotonic() - began, 10)
 
     def test_connections_that_hold_on_give_way(self):
         held = []
@@ -311,7 +334,11 @@ class HttpServerTest(unittest.TestCase):
             preflight = http.request("OPTIONS", "/classify", headers={"Origin": "https://example.org"})
             self.assertEqual((preflight.status, preflight.headers["Access-Control-Allow-Methods"]), (204, "GET, POST"))
             for response in (preflight, http.get("/v2"), http.get("/nonsense"), http.post("/classify", b"x")):
-                self.assertEqual(response.headers["Access-Control-Allow-Origin"], "https://example.org")
+                self.assertEqual(response.headers.get_all("Access-Control-Allow-Origin"), ["https://example.org"])
+            load = http.post("/v2/repository/models/mnist/load", b"", {"Origin": "https://elsewhere.org"})
+            self.assertEqual((load.status, "another origin" in load.json()["error"]), (403, True))
+            self.assertEqual(http.post("/v2/repository/index", b"", {"Origin": "https://example.org"}).status, 200)
+            self.assertEqual(http.post("/v2/repository/index", b"", {"Origin": f"http://{server.http_address}"}).status, 200)
 
     def test_overload_is_429_with_the_time_to_come_back(self):
         with Server(
@@ -328,25 +355,26 @@ class HttpServerTest(unittest.TestCase):
                     self.assertEqual(outputs(response)["class"]["data"], LABELS)
 
     def test_a_timeout_is_504(self):
-        with Server("--http-listen=127.0.0.1:0", SLOW_ENGINE, "--threads=1", "--max-batch-size=8") as server:
+        with Server("--http-listen=127.0.0.1:0", SLOW_ENGINE, "--threads=1", "--max-batch-size=1") as server:
             http = Http(server)
             with concurrent.futures.ThreadPoolExecutor(16) as pool:
                 waiting = [pool.submit(http.infer, infer_json()) for _ in range(16)]
-                wait_until(lambda: metric_sum(server.metrics(), "hellocnn_queue_images") > 32, "a queue")
+                wait_until(lambda: metric_sum(server.metrics(), "hellocnn_queue_images") > 16, "a queue")
                 response = http.infer(infer_json(parameters={"timeout": 1000}))
                 self.assertIn(response.status, (504, 429), response.body)
                 self.assertEqual({one.result().status for one in waiting}, {200})
 
     def test_requests_in_flight_are_answered_at_the_end(self):
-        with Server("--http-listen=127.0.0.1:0", SLOW_ENGINE, "--threads=1", "--max-batch-size=8") as server:
+        with Server("--http-listen=127.0.0.1:0", SLOW_ENGINE, "--threads=1", "--max-batch-size=1") as server:
             http = Http(server)
             with concurrent.futures.ThreadPoolExecutor(16) as pool:
                 waiting = [pool.submit(http.infer, infer_json()) for _ in range(16)]
-                wait_until(lambda: metric_sum(server.metrics(), "hellocnn_queue_images") > 32, "a queue")
+                wait_until(lambda: metric_sum(server.metrics(), "hellocnn_queue_images") > 16, "a queue")
                 idle = http.connect()
                 idle.request("GET", "/v2/health/ready")
                 self.assertEqual(Response(idle.getresponse()).status, 200)
                 server.terminate()
+                idle.close()
                 for one in waiting:
                     self.assertEqual(outputs(one.result())["class"]["data"], LABELS)
             self.assertEqual(server.wait(), 0)
@@ -358,7 +386,7 @@ class HttpServerTest(unittest.TestCase):
             http = Http(server)
             with concurrent.futures.ThreadPoolExecutor(32) as pool:
                 waiting = [pool.submit(http.infer, infer_json()) for _ in range(32)]
-                wait_until(lambda: metric_sum(server.metrics(), "hellocnn_queue_images") > 32, "a queue")
+                wait_until(lambda: metric_sum(server.metrics(), "hellocnn_queue_images") > 16, "a queue")
                 began = time.monotonic()
                 server.terminate()
                 self.assertEqual(server.wait(), 0)
@@ -372,14 +400,18 @@ class HttpServerTest(unittest.TestCase):
                 self.assertLessEqual(statuses, {200, 499, 503, "closed"})
 
     def test_bodies_together_are_bounded(self):
-        with Server("--http-listen=127.0.0.1:0", "--buffer-memory=24") as server:
+        with Server("--http-listen=127.0.0.1:0", "--buffer-memory=24", "--max-images-per-request=64") as server:
             http = Http(server)
-            held = [http.socket() for _ in range(3)]
+            held = [http.socket() for _ in range(2)]
             for sock in held:  # 8 MiB each, and the last byte is missing
                 sock.sendall(b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (8 << 20))
                 sock.sendall(bytes((8 << 20) - 1))
-            response = http.post("/classify", bytes(4 << 20))
-            self.assertEqual((response.status, "too much memory" in response.json()["error"]), (503, True))
+
+            def is_full():  # once the server has read what was sent
+                response = http.post("/classify", bytes(4 << 20))
+                return response.status == 503 and "too much memory" in response.json()["error"]
+
+            wait_until(is_full, "the memory to be taken")
             for sock in held:
                 sock.close()
 

@@ -1,5 +1,6 @@
 #include "server/rpc/classifier_v1/image_contents.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -56,6 +57,14 @@ absl::Status Decode(const ImageContent& content, const ModelCard& card, std::int
 
 absl::Status FitContents(const ModelCard& card, std::span<const ImageContent> contents,
                          std::span<ImageView> images, google::protobuf::Arena* arena) {
+  const auto pictures = std::count_if(
+      contents.begin(), contents.end(),
+      [](const ImageContent& content) { return content.kind == ImageContent::Kind::kPicture; });
+  if (pictures > kMostEncodedPictures) {
+    return absl::InvalidArgumentError(absl::StrCat("images has ", pictures,
+                                                   " encoded pictures; wanted at most ",
+                                                   kMostEncodedPictures, ", or gray8"));
+  }
   std::int64_t pixels_left = kMostEncodedPixels;
   for (const ImageContent& content : contents) {
     const PixelFormat format =

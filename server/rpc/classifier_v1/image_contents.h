@@ -15,8 +15,9 @@
 
 namespace hellocnn::server {
 
-// The encoded pictures of one request have at most as many pixels together as this, so that a
-// worker decodes for some tens of milliseconds at most.
+// A request may have so many encoded pictures, and they so many pixels together. To decode and
+// prepare one takes a worker some milliseconds, up to some tens.
+inline constexpr int kMostEncodedPictures = 8;
 inline constexpr std::int64_t kMostEncodedPixels = std::int64_t{1} << 20;
 
 struct ImageContent {
@@ -32,7 +33,7 @@ struct ImageContent {
 // the request. Images get a black border, as the card says it. Pictures are decoded and prepared as
 // `hellocnn classify` does it: the digit is found, scaled and centred. INVALID_ARGUMENT names the
 // image: its sides are not those of the model's content, or it is no picture that can be decoded,
-// or one with too many pixels, or one without exactly one digit.
+// or one too many, or one with too many pixels, or one without exactly one digit.
 absl::Status FitContents(const ModelCard& card, std::span<const ImageContent> contents,
                          std::span<ImageView> images, google::protobuf::Arena* arena);
 

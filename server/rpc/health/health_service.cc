@@ -33,7 +33,10 @@ absl::StatusOr<HealthListResponse> Respond(const HealthService& health,
                                            const HealthListRequest& /*request*/) {
   HealthListResponse response;
   for (const std::string& name : health.ListNames()) {
-    (*response.mutable_statuses())[name].set_status(health.StateOf(name));
+    const HealthService::State state = health.StateOf(name);
+    // A model may have gone since it was listed.
+    if (state == HealthCheckResponse::SERVICE_UNKNOWN) continue;
+    (*response.mutable_statuses())[name].set_status(state);
   }
   return response;
 }

@@ -34,12 +34,6 @@ constexpr int kMostValues = 10'000;
 
 absl::Status Invalid(const std::string& message) { return absl::InvalidArgumentError(message); }
 
-// The elements of a tensor as they come.
-struct Elements {
-  std::vector<float> numbers;
-  bool others = false;  // there were values that are no numbers
-};
-
 // A number that no float has becomes infinite, and the reader of the request says so.
 float ToFloat(double number) {
   constexpr double kMost = std::numeric_limits<float>::max();
@@ -48,17 +42,29 @@ float ToFloat(double number) {
                        static_cast<float>(number > 0) - 0.5F);
 }
 
+// What ends the parsing, since a callback that discards values would not.
+struct Enough {
+  absl::Status status;
+};
+
 // Takes the elements of tensors out of the JSON while it is parsed. They are many, and as parsed
-// JSON each would take sixteen bytes.
+// JSON each would take sixteen bytes. Throws Enough if there is too much else.
 class TensorCatcher {
  public:
   bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
     using Event = Json::parse_event_t;
-    const bool is_element = in_data_ && depth > kInInput;
+    if (depth > kMostDepth) {
+      throw Enough{Invalid(absl::StrCat("the JSON is nested more than ", kMostDepth, " deep"))};
+    }
+    if (in_inputs_ && in_data_ && depth > kInInput) return OnElement(event, parsed);
+    if (++values_ > kMostValues) {
+      throw Enough{Invalid(absl::StrCat("the JSON has more than ", kMostValues,
+                                        " values beside the elements of tensors"))};
+    }
     switch (event) {
       case Event::key:
         if (depth == 1) in_inputs_ = parsed == "inputs";
-        if (depth == kInInput) in_data_ = in_inputs_ && parsed == "data" && !tensors_.empty();
+        in_data_ = in_inputs_ && depth == kInInput && parsed == "data" && !tensors_.empty();
         break;
       case Event::object_start:
         if (in_inputs_ && depth == kInInput - 1) {
@@ -66,48 +72,38 @@ class TensorCatcher {
           in_data_ = false;
         }
         break;
-      case Event::value:
-        if (!is_element) break;
-        if (parsed.is_number()) {
-          tensors_.back().numbers.push_back(ToFloat(parsed.get<double>()));
-        } else {
-          tensors_.back().others = true;
-        }
-        return false;
-      case Event::array_end:
       case Event::object_end:
-        if (is_element && event == Event::object_end) tensors_.back().others = true;
-        if (is_element) return false;
+        if (depth < kInInput) in_data_ = false;
         break;
-      case Event::array_start:
+      default:
         break;
     }
-    is_too_deep_ |= depth > kMostDepth;
-    if (!is_element) is_too_much_ |= ++values_ > kMostValues;
-    return !is_too_deep_ && !is_too_much_;
+    return true;
   }
 
-  absl::Status status() const {
-    if (is_too_deep_)
-      return Invalid(absl::StrCat("the JSON is nested more than ", kMostDepth, " deep"));
-    if (is_too_much_) {
-      return Invalid(absl::StrCat("the JSON has more than ", kMostValues,
-                                  " values beside the elements of tensors"));
-    }
-    return absl::OkStatus();
-  }
-  const std::vector<Elements>& tensors() const { return tensors_; }
+  const std::vector<std::vector<float>>& tensors() const { return tensors_; }
 
  private:
   // The depth of the members of an input: in the request, the list of inputs, and the input.
   static constexpr int kInInput = 3;
 
+  bool OnElement(Json::parse_event_t event, const Json& parsed) {
+    using Event = Json::parse_event_t;
+    // A list within the list is dropped at its end: the parser shows nothing of one that is dropped
+    // at its start.
+    if (event == Event::array_start) return true;
+    if (event == Event::array_end) return false;
+    if (event != Event::value || !parsed.is_number()) {
+      throw Enough{Invalid("inputs[0].data has values that are no numbers")};
+    }
+    tensors_.back().push_back(ToFloat(parsed.get<double>()));
+    return false;
+  }
+
   bool in_inputs_ = false;
   bool in_data_ = false;
-  bool is_too_deep_ = false;
-  bool is_too_much_ = false;
   int values_ = 0;
-  std::vector<Elements> tensors_;
+  std::vector<std::vector<float>> tensors_;  // the elements of each input
 };
 
 // Sets `parameters` from the member of that name, if there is one. `where` names it in messages.
@@ -161,17 +157,15 @@ absl::StatusOr<std::vector<Json>> ObjectsOf(const Json& request, const char* nam
 }
 
 // Returns the elements as they are on the wire of gRPC.
-absl::StatusOr<std::string> RawOf(const Elements& elements, const std::string& datatype) {
-  if (elements.others) return Invalid("inputs[0].data has values that are no numbers");
+absl::StatusOr<std::string> RawOf(const std::vector<float>& elements, const std::string& datatype) {
   std::string raw;
   if (datatype == "FP32") {
-    raw.assign(reinterpret_cast<const char*>(elements.numbers.data()),
-               elements.numbers.size() * sizeof(float));
+    raw.assign(reinterpret_cast<const char*>(elements.data()), elements.size() * sizeof(float));
     return raw;
   }
-  raw.reserve(elements.numbers.size());
-  for (std::size_t i = 0; i < elements.numbers.size(); ++i) {
-    const float value = elements.numbers[i];
+  raw.reserve(elements.size());
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    const float value = elements[i];
     if (!(value >= 0 && value <= 255 && value == std::floor(value))) {
       return Invalid(absl::StrCat("inputs[0].data[", i, "] is ", value,
                                   "; wanted a whole number from 0 to 255, for UINT8"));
@@ -181,8 +175,8 @@ absl::StatusOr<std::string> RawOf(const Elements& elements, const std::string& d
   return raw;
 }
 
-absl::Status ReadInput(const Json& input, const Elements& elements, std::string_view binary,
-                       ModelInferRequest* request) {
+absl::Status ReadInput(const Json& input, const std::vector<float>& elements,
+                       std::string_view binary, ModelInferRequest* request) {
   ModelInferRequest::InferInputTensor& tensor = *request->add_inputs();
   const absl::StatusOr<std::string> name = TextOf(input, "name", "inputs[0].");
   if (!name.ok()) return name.status();
@@ -227,9 +221,9 @@ absl::Status ReadInput(const Json& input, const Elements& elements, std::string_
                                 " bytes follow the JSON; wanted inputs[0].parameters."
                                 "binary_data_size, which says so"));
   }
-  if (!elements.others && static_cast<std::int64_t>(elements.numbers.size()) != wanted) {
-    return Invalid(absl::StrCat("inputs[0].data has ", elements.numbers.size(),
-                                " elements; wanted ", wanted, ", as the shape says"));
+  if (static_cast<std::int64_t>(elements.size()) != wanted) {
+    return Invalid(absl::StrCat("inputs[0].data has ", elements.size(), " elements; wanted ",
+                                wanted, ", as the shape says"));
   }
   absl::StatusOr<std::string> raw = RawOf(elements, tensor.datatype());
   if (!raw.ok()) return raw.status();
@@ -286,10 +280,11 @@ absl::StatusOr<InferCall> ReadInferCall(const HttpRequest& http) {
   Json json;
   try {
     json = Json::parse(text, std::ref(catcher));
+  } catch (const Enough& enough) {
+    return enough.status;
   } catch (const Json::exception& error) {
     return Invalid(absl::StrCat("the body is not JSON: ", Shown(error.what(), 256)));
   }
-  if (absl::Status status = catcher.status(); !status.ok()) return status;
   if (!json.is_object()) return Invalid("the body is not a JSON object");
 
   InferCall call;

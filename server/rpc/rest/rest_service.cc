@@ -1,6 +1,7 @@
 #include "server/rpc/rest/rest_service.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include "base/shown.h"
 #include "hellocnn/client/picture.h"
 #include "hellocnn/reference/reference_engine.h"
+#include "hellocnn/strict_json.h"
 #include "hellocnn/v1/classifier_service.pb.h"
 #include "inference/open_inference.pb.h"
 #include "server/rpc/errors/error_trailers.h"
@@ -36,7 +38,9 @@ constexpr char kJson[] = "application/json";
 constexpr char kInference[] = "/inference.GRPCInferenceService/";
 constexpr char kClassify[] = "/hellocnn.v1.ClassifierService/Classify";
 // A picture of a request to /classify may have so many pixels: what the cameras of phones take.
-constexpr std::int64_t kMostPicturePixels = std::int64_t{1} << 26;
+constexpr std::int64_t kMostPicturePixels = std::int64_t{1} << 24;
+// JSON that is no inference may have so many bytes.
+constexpr std::size_t kMostSmallJson = 4096;
 
 HttpResponse Page(const char* type, std::string_view content) {
   return {.content_type = type,
@@ -75,6 +79,14 @@ LocalCalls::Request CallOf(const HttpRequest& http, std::string path,
 bool IsRead(const HttpRequest& http) { return http.method == "GET" || http.method == "HEAD"; }
 
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
+
+bool IsText(const std::string& text) {
+  try {
+    return !Json(text).dump().empty();
+  } catch (const Json::exception&) {  // not UTF-8
+    return false;
+  }
+}
 
 std::string QueryOf(const HttpRequest& http, const char* name) {
   const auto found = http.query.find(name);
@@ -214,8 +226,7 @@ HttpResponse RestService::WithCors(HttpResponse response) const {
 }
 
 HttpResponse RestService::Error(unsigned status, const std::string& what) const {
-  return WithCors(
-      {.status = status, .content_type = kJson, .body = Text(Json{{"error", Printable(what)}})});
+  return {.status = status, .content_type = kJson, .body = Text(Json{{"error", Printable(what)}})};
 }
 
 HttpResponse RestService::ErrorOf(const absl::Status& status) const {
@@ -234,6 +245,14 @@ void RestService::Handle(const HttpRequest& http, HttpServer::Responder respond)
   const auto page = [&](const char* type, std::string_view content) {
     respond([type, content] { return Page(type, content); });
   };
+  if (!IsText(http.path) || !IsText(QueryOf(http, "model")) || !IsText(QueryOf(http, "version"))) {
+    return answer([this] { return Error(400, "the path or the query is not UTF-8"); });
+  }
+  if (http.method == "POST" && !MayPost(http)) {
+    return answer([this] {
+      return Error(403, "a page of another origin sent this; wanted the option --http-cors-origin");
+    });
+  }
   if (http.method == "OPTIONS") {
     return answer([] {
       return HttpResponse{.status = 204,
@@ -251,7 +270,16 @@ void RestService::Handle(const HttpRequest& http, HttpServer::Responder respond)
     if (http.path == "/draw.css") return page("text/css; charset=utf-8", kDrawCss);
     if (http.path == "/draw.js") return page("text/javascript; charset=utf-8", kDrawJs);
   }
-  NotFound(http, respond);
+  NotFound(http, answer);
+}
+
+// Browsers say which page makes them post. To post needs nobody's leave, unlike to read.
+bool RestService::MayPost(const HttpRequest& http) const {
+  const std::string_view origin = http.Header("origin").value_or("");
+  if (origin.empty() || cors_origin_ == "*" || origin == cors_origin_) return true;
+  const std::size_t scheme = origin.find("://");
+  return scheme != std::string_view::npos &&
+         origin.substr(scheme + 3) == http.Header("host").value_or("");
 }
 
 template <typename Response>
@@ -310,7 +338,8 @@ void RestService::HandleV2(const HttpRequest& http, const HttpServer::Responder&
                          respond);
     }
   }
-  if (http.method == "POST" && parts.size() >= 4 && parts[2] == "repository") {
+  if (parts.size() >= 4 && parts[2] == "repository") {
+    if (http.method != "POST") return NotAllowed(http, "POST", respond);
     return HandleRepository(http, parts, respond);
   }
   NotFound(http, respond);
@@ -323,8 +352,15 @@ void RestService::HandleModel(const HttpRequest& http, const ModelPath& path,
     request.set_version(path.version);
     return request;
   };
-  if (path.action == "infer" && http.method == "POST") return Infer(http, path, respond);
-  if (!IsRead(http)) return NotFound(http, respond);
+  constexpr std::array kActions = {"", "config", "stats", "ready", "infer"};
+  if (std::find(kActions.begin(), kActions.end(), path.action) == kActions.end()) {
+    return NotFound(http, respond);
+  }
+  if (path.action == "infer") {
+    if (http.method != "POST") return NotAllowed(http, "POST", respond);
+    return Infer(http, path, respond);
+  }
+  if (!IsRead(http)) return NotAllowed(http, "GET, HEAD", respond);
   if (path.action.empty()) {
     return Call<inference::ModelMetadataResponse>(
         http, "ModelMetadata", naming(inference::ModelMetadataRequest()), respond);
@@ -340,7 +376,6 @@ void RestService::HandleModel(const HttpRequest& http, const ModelPath& path,
     return Call<inference::ModelStatisticsResponse>(
         http, "ModelStatistics", naming(inference::ModelStatisticsRequest()), respond);
   }
-  if (path.action != "ready") return NotFound(http, respond);
   // With its name, as the specification has it, which the method over gRPC does not return.
   calls_->Call(
       CallOf(http, absl::StrCat(kInference, "ModelReady"), naming(inference::ModelReadyRequest())),
@@ -358,10 +393,21 @@ void RestService::HandleModel(const HttpRequest& http, const ModelPath& path,
 // "", "v2", "repository", and "index" or "models", the model, and "load" or "unload".
 void RestService::HandleRepository(const HttpRequest& http, const std::vector<std::string>& parts,
                                    const HttpServer::Responder& respond) const {
+  nlohmann::json body = nlohmann::json::object();
+  if (!http.body.empty()) {
+    absl::StatusOr<nlohmann::json> read = absl::InvalidArgumentError(
+        absl::StrCat("has ", http.body.size(), " bytes; wanted at most ", kMostSmallJson));
+    if (http.body.size() <= kMostSmallJson) read = ParseStrictJson(http.body, 8);
+    if (!read.ok()) {
+      return respond([this, what = absl::StrCat("the body ", read.status().message())] {
+        return Error(400, what);
+      });
+    }
+    body = *std::move(read);
+  }
   if (parts[3] == "index" && parts.size() == 4) {
     inference::RepositoryIndexRequest request;
-    const Json body = Json::parse(http.body, nullptr, /*allow_exceptions=*/false);
-    request.set_ready(body.is_object() && body.value("ready", Json()) == true);
+    request.set_ready(body.value("ready", nlohmann::json()) == true);
     return Call<inference::RepositoryIndexResponse>(
         http, "RepositoryIndex", request, respond,
         [](const inference::RepositoryIndexResponse& response) {
@@ -371,6 +417,11 @@ void RestService::HandleRepository(const HttpRequest& http, const std::vector<st
   if (parts[3] == "models" && parts.size() == 6 && parts[5] == "load") {
     inference::RepositoryModelLoadRequest request;
     request.set_model_name(parts[4]);
+    // The method says that it takes none.
+    const nlohmann::json parameters = body.value("parameters", nlohmann::json::object());
+    for (const auto& [name, value] : parameters.items()) {
+      (*request.mutable_parameters())[name].set_string_param(value.dump());
+    }
     return Call<inference::RepositoryModelLoadResponse>(http, "RepositoryModelLoad", request,
                                                         respond);
   }
@@ -405,14 +456,7 @@ void RestService::Infer(const HttpRequest& http, const ModelPath& path,
 }
 
 void RestService::Classify(const HttpRequest& http, const HttpServer::Responder& respond) const {
-  if (http.method != "POST") {
-    return respond([this] {
-      HttpResponse response =
-          Error(405, "wanted POST with a picture: curl --data-binary @seven.png URL/classify");
-      response.headers.emplace_back("Allow", "POST");
-      return response;
-    });
-  }
+  if (http.method != "POST") return NotAllowed(http, "POST", respond);
   absl::StatusOr<Prepared> prepared = Prepare(http, *models_);
   if (!prepared.ok()) {
     return respond([this, status = prepared.status()] { return ErrorOf(status); });
@@ -429,11 +473,27 @@ void RestService::Classify(const HttpRequest& http, const HttpServer::Responder&
                    if (!result.status.ok()) return ErrorOf(result.status);
                    v1::ClassifyResponse response;
                    response.ParseFromString(result.bytes);
-                   Json json = ClassificationOf(response, shared->model->card());
-                   if (details) AddDetails(*shared, &json);
+                   // Another version may have taken over, or a candidate has responded.
+                   Prepared used = *shared;
+                   const absl::StatusOr<ServableHandle> model =
+                       models_->Find(response.model().name(), response.model().version());
+                   if (model.ok()) used.model = *model;
+                   Json json = ClassificationOf(response, used.model->card());
+                   if (details) AddDetails(used, &json);
                    return JsonResponse(json);
                  });
                });
+}
+
+void RestService::NotAllowed(const HttpRequest& http, const char* wanted,
+                             const HttpServer::Responder& respond) const {
+  respond([this, wanted,
+           what = absl::StrCat("the method ", http.method, " is not allowed for ", Shown(http.path),
+                               "; wanted ", wanted)] {
+    HttpResponse response = Error(405, what);
+    response.headers.emplace_back("Allow", wanted);
+    return response;
+  });
 }
 
 void RestService::NotFound(const HttpRequest& http, const HttpServer::Responder& respond) const {

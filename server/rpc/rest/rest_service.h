@@ -22,7 +22,8 @@ unsigned HttpStatusOf(absl::StatusCode code);
 //   /v2…       the Open Inference Protocol: docs/open-inference.md lists them
 //   /classify  takes a picture file, which is decoded on the thread of the HTTP server
 //   /          a page on which a digit can be drawn
-// Every other path gets 404, and every error is JSON: {"error": "…"}.
+// Every other path gets 404. Every error is JSON, {"error": "…"}, but for those of headers that are
+// malformed or too large.
 //
 // Thread-safe. Must outlive the HTTP server that calls it.
 class RestService {
@@ -35,10 +36,13 @@ class RestService {
   // The handler of an HTTP server.
   void Handle(const HttpRequest& http, HttpServer::Responder respond) const;
 
-  // Makes the response for what is wrong with a request.
-  HttpResponse Error(unsigned status, const std::string& what) const;
+  // Makes the response to a request that does not reach Handle.
+  HttpResponse Reject(unsigned status, const std::string& what) const {
+    return WithCors(Error(status, what));
+  }
 
  private:
+  HttpResponse Error(unsigned status, const std::string& what) const;
   // What a path below /v2/models/ names.
   struct ModelPath {
     std::string model;
@@ -62,6 +66,10 @@ class RestService {
   void Infer(const HttpRequest& http, const ModelPath& path,
              const HttpServer::Responder& respond) const;
   void NotFound(const HttpRequest& http, const HttpServer::Responder& respond) const;
+  void NotAllowed(const HttpRequest& http, const char* wanted,
+                  const HttpServer::Responder& respond) const;
+  // Returns false if the page of another origin makes a browser post this.
+  bool MayPost(const HttpRequest& http) const;
   void Classify(const HttpRequest& http, const HttpServer::Responder& respond) const;
   HttpResponse ErrorOf(const absl::Status& status) const;
   // Adds what browsers want to know.

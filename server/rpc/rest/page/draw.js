@@ -4,6 +4,8 @@
 const drawing = document.getElementById("drawing");
 const ink = drawing.getContext("2d", { willReadFrequently: false });
 const says = document.getElementById("says");
+const told = document.getElementById("told"); // what screen readers say, after a pause
+const shownPen = document.getElementById("pen");
 const chosen = document.getElementById("model");
 const kPen = 20;
 const kStep = 10; // of an arrow key
@@ -13,13 +15,20 @@ let isSending = false;
 let mustSend = false; // the drawing has changed since it was sent
 let drawn = 0; // how often the field was cleared: answers to an older drawing are not shown
 
+let pause = 0;
+function say(text) {
+  says.textContent = text;
+  clearTimeout(pause);
+  pause = setTimeout(() => (told.textContent = text), 700);
+}
+
 function clearField() {
   ink.fillStyle = "#000";
   ink.fillRect(0, 0, drawing.width, drawing.height);
   isEmpty = true;
   mustSend = false;
   ++drawn;
-  says.textContent = "Nothing is drawn yet.";
+  say("Nothing is drawn yet.");
   show({ probabilities: [], layers: [] });
 }
 
@@ -47,6 +56,7 @@ function place(event) {
 }
 
 drawing.addEventListener("pointerdown", (event) => {
+  if (event.button !== 0) return;
   drawing.setPointerCapture(event.pointerId);
   Object.assign(pen, place(event), { isDown: true });
   line(pen, { x: pen.x + 0.01, y: pen.y });
@@ -67,6 +77,7 @@ for (const end of ["pointerup", "pointercancel"]) {
 
 const kMoves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 drawing.addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey) return;
   const move = kMoves[event.key];
   if (move) {
     const within = (value, side) => Math.min(Math.max(value, kPen / 2), side - kPen / 2);
@@ -85,7 +96,18 @@ drawing.addEventListener("keydown", (event) => {
     return;
   }
   event.preventDefault();
+  showPen();
 });
+drawing.addEventListener("blur", () => (shownPen.hidden = true));
+
+// Where the pen is, for who moves it by keyboard.
+function showPen() {
+  shownPen.hidden = false;
+  shownPen.classList.toggle("down", pen.isDown);
+  shownPen.style.left = `${(100 * pen.x) / drawing.width}%`;
+  shownPen.style.top = `${(100 * pen.y) / drawing.height}%`;
+}
+
 document.getElementById("clear").addEventListener("click", () => {
   clearField();
   drawing.focus();
@@ -116,12 +138,12 @@ async function send() {
       if (response.ok) {
         show(answer);
         const percent = (100 * answer.probability).toFixed(1);
-        says.textContent = `This looks like ${answer.label}, with a probability of ${percent}%.`;
+        say(`This looks like ${answer.label}, with a probability of ${percent}%.`);
       } else {
-        says.textContent = answer.error.replace(/^the body: /, "");
+        say(answer.error.replace(/^the body: /, ""));
       }
     } catch (error) {
-      says.textContent = `The server does not answer: ${error.message}`;
+      say(`The server does not answer: ${error.message}`);
       break;
     }
   }

@@ -127,6 +127,13 @@ TEST_F(ImageContentsTest, WhatIsNoPictureOfOneDigitIsNamed) {
   }
 }
 
+TEST_F(ImageContentsTest, TooManyPicturesAreInvalid) {
+  const std::string picture = Picture(64);
+  const std::vector<ImageContent> nine(9, {.index = 0, .kind = Kind::kPicture, .bytes = picture});
+  EXPECT_EQ(Fit(nine).message(), "images has 9 encoded pictures; wanted at most 8, or gray8");
+  EXPECT_TRUE(Fit({nine.begin() + 1, nine.end()}).ok());
+}
+
 TEST_F(ImageContentsTest, ThePicturesOfARequestAreBoundedTogether) {
   const std::string picture = Picture(800);  // 640,000 pixels
   ASSERT_TRUE(Fit({{.index = 0, .kind = Kind::kPicture, .bytes = picture}}).ok());
