@@ -105,7 +105,7 @@ inference::ModelStatistics StatisticsOf(const ModelStatus& status, const ModelTo
   Set(requests, totals.queue_time, times.mutable_queue());
   // The images are read in place, and the results are written as they are.
   Set(requests, absl::ZeroDuration(), times.mutable_compute_input());
-  // A batch is computed once for all of its requests. perf_analyzer wants the same count everywhere.
+  // A batch is computed once for all of its requests. perf_analyzer wants one count everywhere.
   Set(requests, totals.compute_time, times.mutable_compute_infer());
   Set(requests, absl::ZeroDuration(), times.mutable_compute_output());
   return statistics;
