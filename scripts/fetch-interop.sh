@@ -19,17 +19,18 @@
 #   hellocnn-client-go         Go's module proxy     go, protoc
 #   hellocnn-client-rust       crates.io             cargo, protoc
 #   hellocnn-client-java       Maven Central         java, mvn
+#   hellocnn-client-package    PyPI, for clients/python  python3-venv
 #   hellocnn-client-triton     PyPI                  python3-venv
 #   hellocnn-client-kserve     PyPI                  python3-venv
 #
-# The last are the programs in tests/interop/clients, and are built again when those have changed.
+# The last are the programs in tests/interop/clients and the package in clients/python, and are built again when those have changed.
 # Leaves alone what else is there. What cannot be had is named, and its tests are skipped. Exit status 0 if all is there.
 set -uo pipefail
 
 programs=(grpc-go-interop-client go-load h2spec grpcurl ghz perf_analyzer grpc-java-interop-client envoy haproxy nginx nghttpd
-  hellocnn-client-{python,python-debian,node,go,rust,java,triton,kserve})
+  hellocnn-client-{python,python-debian,node,go,rust,java,package,triton,kserve})
 case ${1:-} in
-  -h | --help) sed -n '2,24s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  -h | --help) sed -n '2,25s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
 for name in "$@"; do
   if [[ " ${programs[*]} " != *" $name "* ]]; then
@@ -207,6 +208,14 @@ client_java() {
     starts hellocnn-client-java "exec java -cp '$folder/build/target/classes:$folder/build/lib/*' hellocnn.client.Client"
 }
 
+# The package of this tree as a wheel, in an environment of its own; the program is its Python.
+client_package() {
+  python3 -m venv --clear "$folder/venv" && "$folder/venv/bin/pip" install -q pillow mypy types-grpcio types-protobuf &&
+    HELLOCNN_PROTOS=$folder/protos "$folder/venv/bin/pip" wheel -q --no-deps -w "$folder/build/wheels" "$folder/build" &&
+    "$folder/venv/bin/pip" install -q "$folder"/build/wheels/hellocnn-*.whl &&
+    starts hellocnn-client-package "exec '$folder/venv/bin/python' -E -B"
+}
+
 # Clients of others, which need no stubs of ours.
 client_triton() { client_from_pypi triton; }
 client_kserve() { client_from_pypi kserve; }
@@ -221,6 +230,7 @@ for name in "${wanted[@]}"; do
     grpc-go-interop-client) fetch "$name" fetch_grpc_go ;;
     grpc-java-interop-client) fetch "$name" fetch_grpc_java ;;
     hellocnn-client-python-debian) client python-debian python ;;
+    hellocnn-client-package) client package ../../../clients/python ;;
     hellocnn-client-*) client "${name#hellocnn-client-}" ;;
     *) fetch "$name" "fetch_${name//-/_}" ;;
   esac

@@ -156,7 +156,7 @@ format_stage() {
 
 release_stage() {
   # Clients that everybody has; their tests are skipped if they cannot be had.
-  timeout 300 scripts/fetch-interop.sh hellocnn-client-triton hellocnn-client-kserve &
+  timeout 300 scripts/fetch-interop.sh hellocnn-client-triton hellocnn-client-kserve hellocnn-client-package &
   local fetching=$!
   build release || return
   wait $fetching
