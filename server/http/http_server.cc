@@ -529,7 +529,8 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(Options options, H
   if (server->daemon_ == nullptr) {
     if (identity.IsStill(bound->descriptor)) close(bound->descriptor);
     return absl::UnavailableError(
-        absl::StrCat("cannot serve HTTP on ", address, ": no thread or no memory for it"));
+        absl::StrCat("cannot serve HTTP on ", address,
+                     ": no thread can be started, or the machine is out of memory"));
   }
   return server;
 }

@@ -26,6 +26,11 @@ absl::Status PadContent(const ImageContent& content, const ModelCard& card, std:
   return absl::OkStatus();
 }
 
+// A reference, because without an arena the memory would be the caller's.
+std::byte* ImageOn(google::protobuf::Arena& arena, PixelFormat format) {
+  return google::protobuf::Arena::CreateArray<std::byte>(&arena, BytesPerImage(format));
+}
+
 // Takes the pixels of the picture from those that are left.
 absl::Status Decode(const ImageContent& content, const ModelCard& card, std::int64_t* pixels_left,
                     std::byte* image) {
@@ -69,8 +74,7 @@ absl::Status FitContents(const ModelCard& card, std::span<const ImageContent> co
   for (const ImageContent& content : contents) {
     const PixelFormat format =
         content.kind == ImageContent::Kind::kFloat32 ? PixelFormat::kFloat32 : PixelFormat::kGray8;
-    auto* const image =
-        google::protobuf::Arena::CreateArray<std::byte>(arena, BytesPerImage(format));
+    std::byte* const image = ImageOn(*arena, format);
     absl::Status status = content.kind == ImageContent::Kind::kPicture
                               ? Decode(content, card, &pixels_left, image)
                               : PadContent(content, card, image);

@@ -63,8 +63,9 @@ PixelFormat FormatOf(Kind kind) {
 // Returns the side of the square of `size` bytes, or 0 if there is none of at most 32x32 pixels.
 int SideOf(int size, Kind kind) {
   const int value = kind == Kind::kFloat32 ? static_cast<int>(sizeof(float)) : 1;
-  if (size % value != 0 || size / value > kImagePixels) return 0;
-  const int side = static_cast<int>(std::lround(std::sqrt(static_cast<double>(size / value))));
+  const int pixels = size / value;
+  if (pixels > kImagePixels) return 0;
+  const int side = static_cast<int>(std::lround(std::sqrt(static_cast<double>(pixels))));
   return side * side * value == size ? side : 0;
 }
 

@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
 #include "server/rpc/transport/messages.h"
