@@ -10,12 +10,11 @@ namespace hellocnn::server {
 namespace {
 
 using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
 using google::protobuf::Reflection;
 using Json = nlohmann::ordered_json;
 
 // Returns the value of a field, or one of them if `index` is not negative.
-Json ValueOf(const Message& message, const FieldDescriptor& field, int index) {
+Json ValueOf(const google::protobuf::Message& message, const FieldDescriptor& field, int index) {
   const Reflection& has = *message.GetReflection();
   const auto get = [&](auto single, auto repeated) {
     return Json(index < 0 ? (has.*single)(message, &field)
@@ -51,11 +50,11 @@ Json ValueOf(const Message& message, const FieldDescriptor& field, int index) {
   return nullptr;
 }
 
-Json MapOf(const Message& message, const FieldDescriptor& field) {
+Json MapOf(const google::protobuf::Message& message, const FieldDescriptor& field) {
   Json map = Json::object();
   const Reflection& has = *message.GetReflection();
   for (int i = 0; i < has.FieldSize(message, &field); ++i) {
-    const Message& entry = has.GetRepeatedMessage(message, &field, i);
+    const google::protobuf::Message& entry = has.GetRepeatedMessage(message, &field, i);
     const google::protobuf::Descriptor& type = *entry.GetDescriptor();
     const Json key = ValueOf(entry, *type.map_key(), -1);
     map[key.is_string() ? key.get<std::string>() : key.dump()] =
@@ -66,7 +65,7 @@ Json MapOf(const Message& message, const FieldDescriptor& field) {
 
 }  // namespace
 
-Json ToJson(const Message& message) {
+Json ToJson(const google::protobuf::Message& message) {
   Json json = Json::object();
   const google::protobuf::Descriptor& type = *message.GetDescriptor();
   for (int i = 0; i < type.field_count(); ++i) {

@@ -146,8 +146,8 @@ class GrpcTransport final : public Transport {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Transport>> StartGrpcTransport(const GrpcOptions& options,
-                                                              std::vector<Service> services) {
+absl::StatusOr<std::unique_ptr<Transport>> StartGrpcTransport(
+    const GrpcOptions& options, const std::vector<Service>& services) {
   auto transport = std::make_unique<GrpcTransport>(services);
   if (absl::Status status = transport->Start(options); !status.ok()) return status;
   return transport;

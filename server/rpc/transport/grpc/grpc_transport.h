@@ -28,7 +28,7 @@ struct GrpcOptions {
 //     that, calls end with RESOURCE_EXHAUSTED.
 //   - Compressed requests end with UNIMPLEMENTED.
 absl::StatusOr<std::unique_ptr<Transport>> StartGrpcTransport(const GrpcOptions& options,
-                                                              std::vector<Service> services);
+                                                              const std::vector<Service>& services);
 
 // Returns the version of gRPC.
 std::string GrpcVersion();
