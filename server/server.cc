@@ -363,7 +363,7 @@ absl::StatusOr<std::unique_ptr<Transport>> Server::Parts::StartTransport(
     return StartGrpcTransport({.listen = options_.listen,
                                .max_message_bytes = limits.max_message_bytes,
                                .max_connection_age = options_.max_connection_age},
-                              std::move(services));
+                              services);
   }
   const absl::StatusOr<Http2Limits> http2_limits = MakeHttp2Limits(options_, limits);
   if (!http2_limits.ok()) return http2_limits.status();

@@ -23,8 +23,7 @@ inline std::unique_ptr<server::Transport> StartTransport(const std::string& name
                                                          const server::Http2Limits& limits = {}) {
   if (name == "grpc") {
     return server::StartGrpcTransport(
-               {.listen = "127.0.0.1:0", .max_message_bytes = kMaxMessageBytes},
-               std::move(services))
+               {.listen = "127.0.0.1:0", .max_message_bytes = kMaxMessageBytes}, services)
         .value();
   }
   server::Http2Options options{.listen = "127.0.0.1:0", .limits = limits};
