@@ -355,6 +355,7 @@ absl::StatusOr<std::unique_ptr<Transport>> Server::Parts::StartTransport(
                                    open_inference_->Describe(), health_.Describe()};
   if (options_.reflection == "on") {
     std::vector<std::string> names;
+    names.reserve(services.size());
     for (const Service& service : services) names.push_back(service.name);
     reflection_ = std::make_unique<ReflectionService>(std::move(names));
     for (Service& service : reflection_->Describe()) services.push_back(std::move(service));
