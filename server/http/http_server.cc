@@ -252,14 +252,14 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
     // A client that does not read keeps it for long.
     if (response.body.size() > kLargeResponse && !Take(response.body.size())) response = NoMemory();
     const MHD_Result queued = Queue(connection_, response);
-    if (std::exchange(is_handled_, false)) server_->EndHandling();
+    if (std::exchange(is_handled_, false)) server_->EndHandling(entry_);
     return queued;
   }
 
   // Called on a thread of the server when the response is sent, or will not be. Others may still
   // have the object, but no longer use the server.
   void Complete() {
-    if (std::exchange(is_handled_, false)) server_->EndHandling();
+    if (std::exchange(is_handled_, false)) server_->EndHandling(entry_);
     server_->EndReplying(entry_);
     GiveBack();
   }
@@ -449,19 +449,27 @@ HttpServer::Connection* HttpServer::AddConnection(int socket, const std::string&
 
 // Whoever has the most connections is the first who can do with fewer.
 void HttpServer::EndOldest() {
-  std::map<std::string_view, std::size_t> idle;
+  using State = Connection::State;
+  const auto can_end = [](const Connection& connection) {
+    return connection.socket >= 0 && connection.state != State::kHandled;
+  };
+  std::map<std::string_view, std::size_t> counts;
   for (const Connection& connection : connections_) {
-    if (!connection.is_busy && connection.socket >= 0) ++idle[connection.address];
+    if (can_end(connection)) ++counts[connection.address];
   }
   const auto greediest = std::max_element(
-      idle.begin(), idle.end(),
+      counts.begin(), counts.end(),
       [](const auto& one, const auto& other) { return one.second < other.second; });
-  if (greediest == idle.end()) return;
-  const auto oldest = std::find_if(connections_.begin(), connections_.end(),
-                                   [&greediest](const Connection& connection) {
-                                     return !connection.is_busy && connection.socket >= 0 &&
-                                            connection.address == greediest->first;
-                                   });
+  if (greediest == counts.end()) return;
+  Connection* oldest = nullptr;
+  for (Connection& connection : connections_) {
+    if (!can_end(connection) || connection.address != greediest->first) continue;
+    if (oldest == nullptr) oldest = &connection;
+    if (connection.state == State::kIdle) {
+      oldest = &connection;
+      break;
+    }
+  }
   // The library sees the end of the stream and closes the connection.
   shutdown(oldest->socket, SHUT_RDWR);
   oldest->socket = -1;
@@ -475,21 +483,24 @@ void HttpServer::RemoveConnection(const Connection* connection) {
 bool HttpServer::Begin(Connection* connection) {
   MutexLock lock(&mutex_);
   if (is_stopping_) return false;
-  connection->is_busy = true;
+  connection->state = Connection::State::kHandled;
   ++handling_;
   ++replying_;
   return true;
 }
 
-void HttpServer::EndHandling() {
+void HttpServer::EndHandling(Connection* connection) {
   MutexLock lock(&mutex_);
+  connection->state = Connection::State::kReplying;
   --handling_;
   ended_.SignalAll();
 }
 
 void HttpServer::EndReplying(Connection* connection) {
   MutexLock lock(&mutex_);
-  if (!std::exchange(connection->is_busy, false)) return;
+  if (std::exchange(connection->state, Connection::State::kIdle) == Connection::State::kIdle) {
+    return;
+  }
   --replying_;
   ended_.SignalAll();
 }

@@ -50,9 +50,10 @@ using MakeHttpResponse = std::function<HttpResponse()>;
 
 // Threads serve all connections and never wait for one of them. So a client that is slow, silent or
 // gone costs a socket and a little memory until it has been silent for too long. While too many
-// connections are open, a new one closes the oldest of the address that has the most, unless its
-// request is being handled or its response sent. A client that sends a small request and reads thus
-// gets its response, however many others keep their connections open.
+// connections are open, a new one closes one of the address that has the most, but none whose
+// request is being handled: the oldest without a request, or else the oldest that has not read its
+// response. A client that sends a small request and reads thus gets its response, however many
+// others keep their connections open.
 class HttpServer {
  public:
   struct Options {
@@ -98,7 +99,7 @@ class HttpServer {
   struct Connection {
     int socket;  // -1 once it was ended
     std::string address;
-    bool is_busy = false;  // a request of it is being handled, or its response is being sent
+    enum class State { kIdle, kHandled, kReplying } state = State::kIdle;
   };
 
   HttpServer(Options options, Handler handler);
@@ -114,7 +115,7 @@ class HttpServer {
   // Begin returns false, and changes nothing, if the server stops. Otherwise EndHandling must
   // follow when the response is there, and EndReplying when it is sent.
   bool Begin(Connection* connection) ABSL_LOCKS_EXCLUDED(mutex_);
-  void EndHandling() ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndHandling(Connection* connection) ABSL_LOCKS_EXCLUDED(mutex_);
   void EndReplying(Connection* connection) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Options options_;

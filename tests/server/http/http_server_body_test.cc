@@ -161,6 +161,24 @@ TEST(HttpServerBodyTest, AClientThatIsGoneHarmsNobody) {
   EXPECT_THAT(answer.get(), EndsWith("fine"));
 }
 
+TEST(HttpServerBodyTest, ClientsThatDoNotReadGiveWay) {
+  constexpr std::size_t kPage = std::size_t{20} << 20;  // more than the buffers of sockets
+  HttpServer::Options options = TakesBodies();
+  options.connections = 4;
+  options.silence = absl::Minutes(10);
+  options.memory_bytes = 0;
+  const auto server = HttpServer::Start(options, RespondAtOnce([](const HttpRequest&) {
+                                          return HttpResponse{.body = std::string(kPage, 'x')};
+                                        }));
+  ASSERT_TRUE(server.ok());
+  std::vector<std::unique_ptr<HttpConnection>> greedy;
+  for (int i = 0; i < 20; ++i) {
+    greedy.push_back(std::make_unique<HttpConnection>((*server)->port()));
+    greedy.back()->Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  EXPECT_GE(Post((*server)->port(), "").size(), kPage);
+}
+
 TEST(HttpServerBodyTest, LongPagesAreCompressedForWhoAcceptsIt) {
   const auto server = HttpServer::Start(TakesBodies(), RespondAtOnce([](const HttpRequest&) {
                                           return HttpResponse{.body = std::string(5000, 'x')};
