@@ -342,7 +342,7 @@ class HttpServerTest(unittest.TestCase):
 
     def test_overload_is_429_with_the_time_to_come_back(self):
         with Server(
-            "--http-listen=127.0.0.1:0", SLOW_ENGINE, "--threads=1", "--max-batch-size=8", "--queue-capacity=64"
+            "--http-listen=127.0.0.1:0", SLOW_ENGINE, "--threads=1", "--max-batch-size=1", "--queue-capacity=8"
         ) as server, concurrent.futures.ThreadPoolExecutor(64) as pool:
             http = Http(server)
             responses = list(pool.map(lambda _: http.infer(infer_json()), range(64)))
@@ -369,7 +369,7 @@ class HttpServerTest(unittest.TestCase):
             http = Http(server)
             with concurrent.futures.ThreadPoolExecutor(16) as pool:
                 waiting = [pool.submit(http.infer, infer_json()) for _ in range(16)]
-                wait_until(lambda: metric_sum(server.metrics(), "hellocnn_queue_images") > 16, "a queue")
+                wait_until(lambda: metric_sum(server.metrics(), "hellocnn_images_accepted_total") == 128, "all requests")
                 idle = http.connect()
                 idle.request("GET", "/v2/health/ready")
                 self.assertEqual(Response(idle.getresponse()).status, 200)
