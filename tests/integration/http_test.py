@@ -402,12 +402,17 @@ class HttpServerTest(unittest.TestCase):
     def test_bodies_together_are_bounded(self):
         with Server("--http-listen=127.0.0.1:0", "--buffer-memory=24", "--max-images-per-request=64") as server:
             http = Http(server)
-            held = [http.socket() for _ in range(2)]
-            for sock in held:  # 8 MiB each, and the last byte is missing
-                sock.sendall(b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (8 << 20))
-                sock.sendall(bytes((8 << 20) - 1))
+            held = []
 
-            def is_full():  # once the server has read what was sent
+            def is_full():
+                """Holds 8 MiB twice, of which the last byte is missing, and asks for more. The server may still be reading."""
+                for sock in held:
+                    sock.close()
+                held[:] = [http.socket() for _ in range(2)]
+                for sock in held:
+                    sock.sendall(b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (8 << 20))
+                    sock.sendall(bytes((8 << 20) - 1))
+                time.sleep(0.5)
                 response = http.post("/classify", bytes(4 << 20))
                 return response.status == 503 and "too much memory" in response.json()["error"]
 
