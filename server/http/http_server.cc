@@ -443,7 +443,10 @@ void HttpServer::GiveBack(const std::string& address, std::size_t bytes) {
 
 HttpServer::Connection* HttpServer::AddConnection(int socket, const std::string& address) {
   MutexLock lock(&mutex_);
-  if (connections_.size() >= options_.connections) EndOldest();
+  // Those that were ended are about to go.
+  const auto open = std::count_if(connections_.begin(), connections_.end(),
+                                  [](const Connection& one) { return one.socket >= 0; });
+  if (static_cast<std::size_t>(open) >= options_.connections) EndOldest();
   return &connections_.emplace_back(Connection{.socket = socket, .address = address});
 }
 
@@ -461,15 +464,10 @@ void HttpServer::EndOldest() {
       counts.begin(), counts.end(),
       [](const auto& one, const auto& other) { return one.second < other.second; });
   if (greediest == counts.end()) return;
-  Connection* oldest = nullptr;
-  for (Connection& connection : connections_) {
-    if (!can_end(connection) || connection.address != greediest->first) continue;
-    if (oldest == nullptr) oldest = &connection;
-    if (connection.state == State::kIdle) {
-      oldest = &connection;
-      break;
-    }
-  }
+  const auto oldest =
+      std::find_if(connections_.begin(), connections_.end(), [&](const Connection& connection) {
+        return can_end(connection) && connection.address == greediest->first;
+      });
   // The library sees the end of the stream and closes the connection.
   shutdown(oldest->socket, SHUT_RDWR);
   oldest->socket = -1;

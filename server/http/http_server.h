@@ -50,10 +50,9 @@ using MakeHttpResponse = std::function<HttpResponse()>;
 
 // Threads serve all connections and never wait for one of them. So a client that is slow, silent or
 // gone costs a socket and a little memory until it has been silent for too long. While too many
-// connections are open, a new one closes one of the address that has the most, but none whose
-// request is being handled: the oldest without a request, or else the oldest that has not read its
-// response. A client that sends a small request and reads thus gets its response, however many
-// others keep their connections open.
+// connections are open, a new one closes the oldest of the address that has the most, unless its
+// request is being handled. A client that sends a small request and reads thus gets its response,
+// however many others keep their connections open.
 class HttpServer {
  public:
   struct Options {
