@@ -404,6 +404,7 @@ absl::Status Server::Parts::StartHttp() {
        .threads = options_.threads,
        .connections = kHttpConnections,
        .silence = kHttpSilence,
+       .keep_alive = true,
        .body_bytes =
            std::min(memory, kHttpBytesPerRequest +
                                 kHttpBytesPerImage *

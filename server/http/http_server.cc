@@ -69,7 +69,7 @@ std::string_view PathOf(std::string_view target) {
   return target.starts_with('/') ? target : "/";
 }
 
-MHD_Result Queue(MHD_Connection* connection, const HttpResponse& response) {
+MHD_Result Queue(MHD_Connection* connection, const HttpResponse& response, bool keep_alive) {
   // The library copies the body and does not write to it.
   MHD_Response* queued = MHD_create_response_from_buffer(
       response.body.size(), const_cast<char*>(response.body.data()), MHD_RESPMEM_MUST_COPY);
@@ -80,6 +80,7 @@ MHD_Result Queue(MHD_Connection* connection, const HttpResponse& response) {
   for (const auto& [name, value] : response.headers) {
     MHD_add_response_header(queued, name.c_str(), value.c_str());
   }
+  if (!keep_alive) MHD_add_response_header(queued, MHD_HTTP_HEADER_CONNECTION, "close");
   const MHD_Result result = MHD_queue_response(connection, response.status, queued);
   MHD_destroy_response(queued);
   return result;
@@ -251,7 +252,7 @@ class HttpServer::Exchange : public std::enable_shared_from_this<HttpServer::Exc
     Compress(&response);
     // A client that does not read keeps it for long.
     if (response.body.size() > kLargeResponse && !Take(response.body.size())) response = NoMemory();
-    const MHD_Result queued = Queue(connection_, response);
+    const MHD_Result queued = Queue(connection_, response, server_->options_.keep_alive);
     if (std::exchange(is_handled_, false)) server_->EndHandling(entry_);
     return queued;
   }
@@ -371,7 +372,9 @@ struct HttpServer::Callbacks {
         Exchange& begun = **exchange;
         *context = exchange.release();  // until OnCompleted
         const std::optional<HttpResponse> error = begun.CheckHead(path, method);
-        return error.has_value() ? Queue(connection, *error) : MHD_YES;
+        return error.has_value()
+                   ? Queue(connection, *error, static_cast<HttpServer*>(self)->options_.keep_alive)
+                   : MHD_YES;
       }
       Exchange& exchange = **static_cast<Owned*>(*context);
       if (*body_size == 0) return exchange.Proceed();

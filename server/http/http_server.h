@@ -62,6 +62,9 @@ class HttpServer {
     std::size_t connections = 64;
     absl::Duration silence = absl::Seconds(10);  // after which a connection ends
     std::size_t header_bytes = 16384;
+    // Whether a connection may have several requests, one after the other. If not, nobody can line
+    // up many on one.
+    bool keep_alive = false;
     // The largest body, and how much all bodies and large responses together may take at a moment,
     // of which one address gets half, or one body. 0 is no bound of memory.
     std::size_t body_bytes = 0;
