@@ -32,6 +32,11 @@ def infer_json(data=None, shape=(8, 28, 28), datatype="UINT8", **more):
     return {"inputs": [tensor], **more}
 
 
+def long_request():
+    """64 images, so that a few of these make a queue that lasts for seconds with an engine that is slow."""
+    return json.dumps(infer_json(numbers() * 8, shape=(64, 28, 28))).encode()
+
+
 class Response:
     def __init__(self, response):
         self.status = response.status
@@ -358,7 +363,8 @@ class HttpServerTest(unittest.TestCase):
         with Server("--http-listen=127.0.0.1:0", SLOW_ENGINE, "--threads=1", "--max-batch-size=1") as server:
             http = Http(server)
             with concurrent.futures.ThreadPoolExecutor(16) as pool:
-                waiting = [pool.submit(http.infer, infer_json()) for _ in range(16)]
+                long = long_request()
+                waiting = [pool.submit(http.infer, long) for _ in range(16)]
                 wait_until(lambda: metric_sum(server.metrics(), "hellocnn_queue_images") > 16, "a queue")
                 response = http.infer(infer_json(parameters={"timeout": 1000}))
                 self.assertIn(response.status, (504, 429), response.body)
@@ -385,7 +391,8 @@ class HttpServerTest(unittest.TestCase):
         with Server("--http-listen=127.0.0.1:0", SLOW_ENGINE, "--threads=1", "--max-batch-size=1", "--drain-timeout=0s") as server:
             http = Http(server)
             with concurrent.futures.ThreadPoolExecutor(32) as pool:
-                waiting = [pool.submit(http.infer, infer_json()) for _ in range(32)]
+                long = long_request()
+                waiting = [pool.submit(http.infer, long) for _ in range(32)]
                 wait_until(lambda: metric_sum(server.metrics(), "hellocnn_queue_images") > 16, "a queue")
                 began = time.monotonic()
                 server.terminate()
