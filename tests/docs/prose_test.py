@@ -28,7 +28,7 @@ ABBREVIATION = r"(?:e\.g|i\.e|vs|etc|approx)\."
 
 
 def documents():
-    names = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**/*.md"]
+    names = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**/*.md", "clients/**/*.md"]
     return sorted(path for name in names for path in glob.glob(name, root_dir=SOURCE, recursive=True))
 
 

@@ -1,18 +1,13 @@
-"""The page to draw digits on, in a real browser: Chromium, by its driver.
-
-HELLOCNN_TEST_SCREENSHOTS names a folder for pictures of what it saw.
-"""
+"""The page to draw digits on, in a real browser."""
 
 import json
 import os
 import unittest
 
-from html_report_test import CHROMIUM, DRIVER, SCREENSHOTS, contrast, luminance, webdriver
+from browser import SCREENSHOTS, contrast, luminance, needs_browser, set_scheme, start, webdriver
 from testbed import SOURCE, Server, wait_until
 
 if webdriver:
-    from selenium.webdriver.chrome.options import Options
-    from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -36,23 +31,17 @@ return pixels.filter((value, i) => i % 4 === 0 && value > 128).length;
 """
 
 
-@unittest.skipUnless(webdriver and CHROMIUM and DRIVER, "there is no chromium, chromium-driver and python3-selenium")
+@needs_browser
 class DrawPageTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        options = Options()
-        options.binary_location = CHROMIUM
-        # Root's Chromium has no sandbox, and containers have a small /dev/shm.
-        for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars"):
-            options.add_argument(argument)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        cls.browser = webdriver.Chrome(service=Service(DRIVER), options=options)
+        cls.browser = start()
         cls.addClassCleanup(cls.browser.quit)
         cls.server = Server("--http-listen=127.0.0.1:0", "--model-versions=all", model=os.path.join(SOURCE, "models/mnist"))
         cls.addClassCleanup(cls.server.stop)
 
     def open(self, width=1280, scheme="light"):
-        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        set_scheme(self.browser, scheme)
         self.browser.set_window_size(width, 1000)
         self.browser.get(f"http://{self.server.http_address}/")
         wait_until(lambda: len(Select(self.find("#model")).options) == 3, "the list of models")

@@ -1,27 +1,13 @@
-"""The page of `hellocnn load --html`, looked at in a real browser: Chromium, by its driver.
-
-HELLOCNN_TEST_SCREENSHOTS names a folder for pictures of what it saw.
-"""
+"""The page of `hellocnn load --html`, looked at in a real browser."""
 
 import os
 import pathlib
 import json
-import shutil
 import tempfile
 import unittest
 
+from browser import SCREENSHOTS, contrast, luminance, needs_browser, set_scheme, start
 from testbed import Server
-
-try:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.options import Options
-    from selenium.webdriver.chrome.service import Service
-except ImportError:
-    webdriver = None
-
-CHROMIUM = shutil.which("chromium")
-DRIVER = shutil.which("chromedriver")
-SCREENSHOTS = os.environ.get("HELLOCNN_TEST_SCREENSHOTS")
 
 WIDTHS = (1280, 700)
 
@@ -47,34 +33,16 @@ return {
 """
 
 
-def luminance(colour):
-    """Of 'rgb(1, 2, 3)', as the WCAG define it."""
-    parts = [int(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one, other):
-    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (bright + 0.05) / (dark + 0.05)
-
-
 def overlap(a, b):
     """Whether two boxes share more than a pixel each way."""
     return min(a[2], b[2]) - max(a[0], b[0]) > 1 and min(a[3], b[3]) - max(a[1], b[1]) > 1
 
 
-@unittest.skipUnless(webdriver and CHROMIUM and DRIVER, "there is no chromium, chromium-driver and python3-selenium")
+@needs_browser
 class HtmlReportTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        options = Options()
-        options.binary_location = CHROMIUM
-        # Root's Chromium has no sandbox, and containers have a small /dev/shm.
-        for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars"):
-            options.add_argument(argument)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        cls.browser = webdriver.Chrome(service=Service(DRIVER), options=options)
+        cls.browser = start()
         cls.addClassCleanup(cls.browser.quit)
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
@@ -90,8 +58,7 @@ class HtmlReportTest(unittest.TestCase):
 
     def look(self, url, name, scheme):
         """Opens the page at each width and gives what was laid out."""
-        self.browser.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        set_scheme(self.browser, scheme)
         for width in WIDTHS:
             self.browser.set_window_size(width, 1000)
             self.browser.get(url)

@@ -62,6 +62,13 @@ def _credentials(tls_ca: Any, tls_cert: Any, tls_key: Any) -> Optional[grpc.Chan
     return grpc.ssl_channel_credentials(_read(tls_ca), _read(tls_key), _read(tls_cert))
 
 
+def _channel(library: Any, target: str, retry: bool, credentials: Optional[grpc.ChannelCredentials]) -> Any:
+    """Opens a channel of grpc or of grpc.aio."""
+    if credentials is None:
+        return library.insecure_channel(target, options=_options(retry))
+    return library.secure_channel(target, credentials, options=_options(retry))
+
+
 def _version(model: Optional[str], version: Optional[str]) -> Optional[pb.ModelVersion]:
     if model is None and version is None:
         return None
@@ -131,11 +138,7 @@ class Client:
         tls_cert: Union[None, str, "os.PathLike[str]"] = None,
         tls_key: Union[None, str, "os.PathLike[str]"] = None,
     ) -> None:
-        credentials = _credentials(tls_ca, tls_cert, tls_key)
-        if credentials is None:
-            self._channel = grpc.insecure_channel(target, options=_options(retry))
-        else:
-            self._channel = grpc.secure_channel(target, credentials, options=_options(retry))
+        self._channel = _channel(grpc, target, retry, _credentials(tls_ca, tls_cert, tls_key))
         self._timeout = timeout
         self._unary, self._stream = _calls(self._channel)
 
@@ -226,11 +229,7 @@ class AsyncClient:
         tls_cert: Union[None, str, "os.PathLike[str]"] = None,
         tls_key: Union[None, str, "os.PathLike[str]"] = None,
     ) -> None:
-        credentials = _credentials(tls_ca, tls_cert, tls_key)
-        if credentials is None:
-            self._channel = grpc.aio.insecure_channel(target, options=_options(retry))
-        else:
-            self._channel = grpc.aio.secure_channel(target, credentials, options=_options(retry))
+        self._channel = _channel(grpc.aio, target, retry, _credentials(tls_ca, tls_cert, tls_key))
         self._timeout = timeout
         self._unary, self._stream = _calls(self._channel)
 
