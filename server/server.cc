@@ -419,6 +419,9 @@ absl::Status Server::Parts::StartHttp() {
   http_ = *std::move(http);
   http_address_ = WithPort(options_.http_listen, http_->port());
   spdlog::info("HTTP on {}", http_address_);
+  if (options_.tls_cert != "off") {
+    spdlog::warn("the HTTP port {} has no TLS: certificates hold for gRPC alone", http_address_);
+  }
   return absl::OkStatus();
 }
 

@@ -70,6 +70,7 @@ LAYERS = {
         "server/observability/logging/",
         "server/rpc/transport/",
         "server/rpc/errors/",
+        "client/",  # the header that decodes and prepares pictures
     ],
     "server/rpc/classifier_v1/": [
         "base/",
@@ -79,7 +80,6 @@ LAYERS = {
         "server/rpc/transport/",
         "server/rpc/core/",
         "server/rpc/errors/",
-        "client/",  # the header that decodes and prepares pictures
         "protos/",
     ],
     "server/rpc/open_inference/": [
@@ -101,8 +101,8 @@ LAYERS = {
         "server/serving/",
         "server/rpc/transport/",
         "server/rpc/transport/local/",
+        "server/rpc/core/",
         "server/rpc/errors/",
-        "client/",  # the header that decodes and prepares pictures
         "protos/",
     ],
     "server/rpc/health/": ["base/", "server/serving/", "server/rpc/transport/", "protos/"],

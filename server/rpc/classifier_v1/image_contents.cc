@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "hellocnn/client/picture.h"
 #include "hellocnn/topology.h"
 #include "server/rpc/core/padding.h"
+#include "server/rpc/core/prepared_picture.h"
 
 namespace hellocnn::server {
 namespace {
@@ -34,26 +33,10 @@ std::byte* ImageOn(google::protobuf::Arena& arena, PixelFormat format) {
 // Takes the pixels of the picture from those that are left.
 absl::Status Decode(const ImageContent& content, const ModelCard& card, std::int64_t* pixels_left,
                     std::byte* image) {
-  const std::string name = absl::StrCat("images[", content.index, "].encoded");
-  const auto invalid = [](absl::string_view message) {
-    return absl::InvalidArgumentError(message);
-  };
-  const absl::StatusOr<client::Picture> picture =
-      client::DecodePicture(name, content.bytes, *pixels_left);
-  if (!picture.ok()) return invalid(picture.status().message());
-  const client::Preprocessing preprocessing{
-      .content_size = card.content_size,
-      .padding = card.padding,
-      .mean = card.normalization.mean,
-      .standard_deviation = card.normalization.standard_deviation};
-  const absl::StatusOr<client::PreparedPicture> prepared = client::Prepare(*picture, preprocessing);
-  if (!prepared.ok()) return invalid(absl::StrCat(name, ": ", prepared.status().message()));
-  if (prepared->finding != client::Finding::kDigit) {
-    return invalid(absl::StrCat(name, ": ", prepared->explanation));
-  }
-  const double rows = picture->height * picture->scale;
-  const double columns = picture->width * picture->scale;
-  *pixels_left -= static_cast<std::int64_t>(rows * columns);
+  const absl::StatusOr<PreparedPicture> prepared = PreparePicture(
+      absl::StrCat("images[", content.index, "].encoded"), content.bytes, *pixels_left, card);
+  if (!prepared.ok()) return prepared.status();
+  *pixels_left -= prepared->pixels;
   std::memcpy(image, prepared->grey.data(), prepared->grey.size());
   return absl::OkStatus();
 }

@@ -18,11 +18,11 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "base/shown.h"
-#include "hellocnn/client/picture.h"
 #include "hellocnn/reference/reference_engine.h"
 #include "hellocnn/strict_json.h"
 #include "hellocnn/v1/classifier_service.pb.h"
 #include "inference/open_inference.pb.h"
+#include "server/rpc/core/prepared_picture.h"
 #include "server/rpc/errors/error_trailers.h"
 #include "server/rpc/rest/infer_json.h"
 #include "server/rpc/rest/message_json.h"
@@ -58,6 +58,14 @@ std::string Text(const Json& json) {
 
 HttpResponse JsonResponse(const Json& json, unsigned status = 200) {
   return {.status = status, .content_type = kJson, .body = Text(json)};
+}
+
+// Returns the message that a method has responded with.
+template <typename Response>
+Response Parsed(const std::string& bytes) {
+  Response response;
+  response.ParseFromString(bytes);
+  return response;
 }
 
 // Returns the call that the request becomes.
@@ -107,19 +115,9 @@ absl::StatusOr<Prepared> Prepare(const HttpRequest& http, const ModelRegistry& m
   absl::StatusOr<ServableHandle> model =
       models.Find(QueryOf(http, "model"), QueryOf(http, "version"));
   if (!model.ok()) return model.status();
-  const absl::StatusOr<client::Picture> picture =
-      client::DecodePicture("the body", http.body, kMostPicturePixels);
-  if (!picture.ok()) return absl::InvalidArgumentError(picture.status().message());
-  const ModelCard& card = (*model)->card();
-  absl::StatusOr<client::PreparedPicture> prepared =
-      client::Prepare(*picture, {.content_size = card.content_size,
-                                 .padding = card.padding,
-                                 .mean = card.normalization.mean,
-                                 .standard_deviation = card.normalization.standard_deviation});
+  absl::StatusOr<PreparedPicture> prepared =
+      PreparePicture("the body", http.body, kMostPicturePixels, (*model)->card());
   if (!prepared.ok()) return prepared.status();
-  if (prepared->finding != client::Finding::kDigit) {
-    return absl::InvalidArgumentError(absl::StrCat("the body: ", prepared->explanation));
-  }
   return Prepared{*std::move(model), std::move(prepared->grey)};
 }
 
@@ -287,20 +285,24 @@ HttpResponse RestService::WholeMessage(const Response& response) {
   return JsonResponse(ToJson(response));
 }
 
+void RestService::CallThen(LocalCalls::Request request, const HttpServer::Responder& respond,
+                           std::function<HttpResponse(const std::string&)> make) const {
+  calls_->Call(std::move(request),
+               [this, respond, make = std::move(make)](LocalCalls::Response result) mutable {
+                 respond([this, make = std::move(make), result = std::move(result)] {
+                   return result.status.ok() ? make(result.bytes) : ErrorOf(result.status);
+                 });
+               });
+}
+
 template <typename Response>
 void RestService::Call(const HttpRequest& http, const char* method,
                        const google::protobuf::Message& request,
                        const HttpServer::Responder& respond,
-                       HttpResponse (*make)(const Response&)) const {
-  calls_->Call(CallOf(http, absl::StrCat(kInference, method), request),
-               [this, respond, make](LocalCalls::Response result) {
-                 respond([this, result = std::move(result), make] {
-                   if (!result.status.ok()) return ErrorOf(result.status);
-                   Response response;
-                   response.ParseFromString(result.bytes);
-                   return make(response);
-                 });
-               });
+                       std::function<HttpResponse(const Response&)> make) const {
+  CallThen(
+      CallOf(http, absl::StrCat(kInference, method), request), respond,
+      [make = std::move(make)](const std::string& bytes) { return make(Parsed<Response>(bytes)); });
 }
 
 void RestService::HandleV2(const HttpRequest& http, const HttpServer::Responder& respond) const {
@@ -377,16 +379,11 @@ void RestService::HandleModel(const HttpRequest& http, const ModelPath& path,
         http, "ModelStatistics", naming(inference::ModelStatisticsRequest()), respond);
   }
   // With its name, as the specification has it, which the method over gRPC does not return.
-  calls_->Call(
-      CallOf(http, absl::StrCat(kInference, "ModelReady"), naming(inference::ModelReadyRequest())),
-      [this, respond, name = path.model](LocalCalls::Response result) {
-        respond([this, result = std::move(result), name] {
-          if (!result.status.ok()) return ErrorOf(result.status);
-          inference::ModelReadyResponse response;
-          response.ParseFromString(result.bytes);
-          return JsonResponse({{"name", name}, {"ready", response.ready()}},
-                              response.ready() ? 200 : 503);
-        });
+  Call<inference::ModelReadyResponse>(
+      http, "ModelReady", naming(inference::ModelReadyRequest()), respond,
+      [name = path.model](const inference::ModelReadyResponse& response) {
+        return JsonResponse({{"name", name}, {"ready", response.ready()}},
+                            response.ready() ? 200 : 503);
       });
 }
 
@@ -445,13 +442,8 @@ void RestService::Infer(const HttpRequest& http, const ModelPath& path,
   call->request.set_model_version(path.version);
   LocalCalls::Request request = CallOf(http, absl::StrCat(kInference, "ModelInfer"), call->request);
   call->request.clear_raw_input_contents();
-  calls_->Call(std::move(request), [this, respond, call](LocalCalls::Response result) {
-    respond([this, call, result = std::move(result)] {
-      if (!result.status.ok()) return ErrorOf(result.status);
-      inference::ModelInferResponse response;
-      response.ParseFromString(result.bytes);
-      return WriteInferResponse(response, *call);
-    });
+  CallThen(std::move(request), respond, [call](const std::string& bytes) {
+    return WriteInferResponse(Parsed<inference::ModelInferResponse>(bytes), *call);
   });
 }
 
@@ -467,22 +459,18 @@ void RestService::Classify(const HttpRequest& http, const HttpServer::Responder&
   request.mutable_model()->set_version(QueryOf(http, "version"));
   const bool details = QueryOf(http, "details") == "true";
   const auto shared = std::make_shared<const Prepared>(*std::move(prepared));
-  calls_->Call(CallOf(http, kClassify, request),
-               [this, respond, shared, details](LocalCalls::Response result) {
-                 respond([this, shared, details, result = std::move(result)] {
-                   if (!result.status.ok()) return ErrorOf(result.status);
-                   v1::ClassifyResponse response;
-                   response.ParseFromString(result.bytes);
-                   // Another version may have taken over, or a candidate has responded.
-                   Prepared used = *shared;
-                   const absl::StatusOr<ServableHandle> model =
-                       models_->Find(response.model().name(), response.model().version());
-                   if (model.ok()) used.model = *model;
-                   Json json = ClassificationOf(response, used.model->card());
-                   if (details) AddDetails(used, &json);
-                   return JsonResponse(json);
-                 });
-               });
+  CallThen(CallOf(http, kClassify, request), respond,
+           [this, shared, details](const std::string& bytes) {
+             const auto response = Parsed<v1::ClassifyResponse>(bytes);
+             // Another version may have taken over, or a candidate has responded.
+             Prepared used = *shared;
+             const absl::StatusOr<ServableHandle> model =
+                 models_->Find(response.model().name(), response.model().version());
+             if (model.ok()) used.model = *model;
+             Json json = ClassificationOf(response, used.model->card());
+             if (details) AddDetails(used, &json);
+             return JsonResponse(json);
+           });
 }
 
 void RestService::NotAllowed(const HttpRequest& http, const char* wanted,

@@ -5,6 +5,7 @@
 
 #include <google/protobuf/message.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -55,12 +56,16 @@ class RestService {
                    const HttpServer::Responder& respond) const;
   void HandleRepository(const HttpRequest& http, const std::vector<std::string>& parts,
                         const HttpServer::Responder& respond) const;
-  // Calls a method of the Open Inference Protocol. `make` makes the response of its message: by
-  // default, all of it as JSON.
+  // Calls a method. `make` makes the response of the bytes of its message, on a thread of the HTTP
+  // server; an error of the method becomes one of HTTP.
+  void CallThen(LocalCalls::Request request, const HttpServer::Responder& respond,
+                std::function<HttpResponse(const std::string& bytes)> make) const;
+  // Calls a method of the Open Inference Protocol. By default, all of its message is the response,
+  // as JSON.
   template <typename Response>
   void Call(const HttpRequest& http, const char* method, const google::protobuf::Message& request,
             const HttpServer::Responder& respond,
-            HttpResponse (*make)(const Response&) = &WholeMessage<Response>) const;
+            std::function<HttpResponse(const Response&)> make = &WholeMessage<Response>) const;
   template <typename Response>
   static HttpResponse WholeMessage(const Response& response);
   void Infer(const HttpRequest& http, const ModelPath& path,
