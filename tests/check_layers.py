@@ -55,11 +55,11 @@ LAYERS = {
     "server/observability/": ["base/", "server/http/", "server/observability/events.h", "server/observability/logging/"],
     "server/http/": ["base/"],
     # The transport interface, and what carries it: they know no call.
-    "server/rpc/transport/": ["base/", "server/runtime/"],
-    "server/rpc/transport/grpc/": ["base/", "server/runtime/", "server/rpc/transport/"],
-    "server/rpc/transport/http2/": ["base/", "server/runtime/", "server/rpc/transport/"],
+    "server/rpc/transport/": ["base/", "server/runtime/", "server/rpc/errors/"],
+    "server/rpc/transport/grpc/": ["base/", "server/runtime/", "server/rpc/transport/", "server/rpc/errors/"],
+    "server/rpc/transport/http2/": ["base/", "server/runtime/", "server/rpc/transport/", "server/rpc/errors/"],
     # What comes with an error, in the forms that gRPC's clients know.
-    "server/rpc/errors/": ["base/", "server/scheduling/", "server/serving/", "server/rpc/transport/", "protos/"],
+    "server/rpc/errors/": ["base/", "protos/"],
     # What calls do, whatever their protocol and transport.
     "server/rpc/core/": [
         "base/",

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "server/scheduling/fair_order.h"
 #include "server/scheduling/fifo_order.h"
-#include "server/scheduling/retry_after.h"
+#include "base/error_details.h"
 
 namespace hellocnn::server {
 namespace {

@@ -7,9 +7,8 @@
 #include <iterator>
 #include <utility>
 
-#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
-#include "absl/types/optional.h"
+#include "base/error_details.h"
 #include "base/shown.h"
 
 namespace hellocnn::server {
@@ -19,15 +18,6 @@ namespace {
 constexpr std::size_t kMostListed = 8;
 
 constexpr std::int64_t kMillion = 1'000'000;
-
-// The payload of a status.
-constexpr char kMissing[] = "hellocnn/missing-model";
-
-absl::Status Missing(std::string missing, const std::string& message) {
-  absl::Status status = absl::NotFoundError(message);
-  status.SetPayload(kMissing, absl::Cord(std::move(missing)));
-  return status;
-}
 
 // Lists the keys of a map for people: "mnist, letters".
 template <typename Map>
@@ -43,12 +33,6 @@ std::string Keys(const Map& map) {
 }
 
 }  // namespace
-
-std::optional<std::string> MissingModel(const absl::Status& status) {
-  const absl::optional<absl::Cord> missing = status.GetPayload(kMissing);
-  if (!missing.has_value()) return std::nullopt;
-  return std::string(*missing);
-}
 
 absl::Status ModelRegistry::Publish(ServableHandle servable) {
   MutexLock lock(&mutex_);
@@ -91,15 +75,17 @@ absl::StatusOr<ServableHandle> ModelRegistry::FindLocked(std::string_view name,
   if (name.empty()) name = default_name_;
   const Model* const model = FindModel(name);
   if (model == nullptr) {
-    return Missing(Shown(name),
-                   absl::StrCat("model ", Shown(name), " is not served; wanted ", Keys(models_)));
+    return WithMissingModel(absl::NotFoundError(absl::StrCat(
+                                "model ", Shown(name), " is not served; wanted ", Keys(models_))),
+                            Shown(name));
   }
   if (version.empty()) return model->current;
   const auto found = model->versions.find(version);
   if (found == model->versions.end()) {
-    return Missing(absl::StrCat(Shown(name), "/", Shown(version)),
-                   absl::StrCat("model ", Shown(name), ", version ", Shown(version),
-                                " is not served; wanted version ", Keys(model->versions)));
+    return WithMissingModel(
+        absl::NotFoundError(absl::StrCat("model ", Shown(name), ", version ", Shown(version),
+                                         " is not served; wanted version ", Keys(model->versions))),
+        absl::StrCat(Shown(name), "/", Shown(version)));
   }
   return found->second;
 }

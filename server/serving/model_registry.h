@@ -21,10 +21,6 @@
 
 namespace hellocnn::server {
 
-// Returns what ModelRegistry::Find did not find, "mnist" or "mnist/7", if that is what `status`
-// says.
-std::optional<std::string> MissingModel(const absl::Status& status);
-
 // Which versions compute a request.
 struct Route {
   ServableHandle responds;

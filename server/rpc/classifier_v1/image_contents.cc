@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/error_details.h"
 #include "hellocnn/topology.h"
 #include "server/rpc/core/padding.h"
 #include "server/rpc/core/prepared_picture.h"
@@ -15,10 +16,10 @@ namespace {
 absl::Status PadContent(const ImageContent& content, const ModelCard& card, std::byte* image) {
   const bool floats = content.kind == ImageContent::Kind::kFloat32;
   if (content.side != card.content_size) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "images[", content.index, "].", floats ? "float32" : "gray8", " has ", content.side, "x",
-        content.side, " pixels; wanted ", kImageSide, "x", kImageSide, ", or ", card.content_size,
-        "x", card.content_size, ", which the server pads"));
+    return InvalidField(absl::StrCat("images[", content.index, "].", floats ? "float32" : "gray8"),
+                        absl::StrCat(" has ", content.side, "x", content.side, " pixels; wanted ",
+                                     kImageSide, "x", kImageSide, ", or ", card.content_size, "x",
+                                     card.content_size, ", which the server pads"));
   }
   Pad(reinterpret_cast<const std::byte*>(content.bytes.data()),
       floats ? PixelFormat::kFloat32 : PixelFormat::kGray8, card, image);
@@ -49,9 +50,9 @@ absl::Status FitContents(const ModelCard& card, std::span<const ImageContent> co
       contents.begin(), contents.end(),
       [](const ImageContent& content) { return content.kind == ImageContent::Kind::kPicture; });
   if (pictures > kMostEncodedPictures) {
-    return absl::InvalidArgumentError(absl::StrCat("images has ", pictures,
-                                                   " encoded pictures; wanted at most ",
-                                                   kMostEncodedPictures, ", or gray8"));
+    return InvalidField("images",
+                        absl::StrCat(" has ", pictures, " encoded pictures; wanted at most ",
+                                     kMostEncodedPictures, ", or gray8"));
   }
   std::int64_t pixels_left = kMostEncodedPixels;
   for (const ImageContent& content : contents) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_details.h"
 #include "hellocnn/topology.h"
 #include "server/rpc/transport/messages.h"
 
@@ -88,8 +89,8 @@ absl::Status CheckFinite(int index, const std::byte* pixels, int count) {
     float value;
     std::memcpy(&value, pixels + i * sizeof value, sizeof value);
     if (!std::isfinite(value)) {
-      return absl::InvalidArgumentError(absl::StrCat("images[", index, "].float32 value ", i,
-                                                     " is ", value, "; wanted a finite number"));
+      return InvalidField(absl::StrCat("images[", index, "].float32"),
+                          absl::StrCat(" value ", i, " is ", value, "; wanted a finite number"));
     }
   }
   return absl::InternalError("CheckFinite disagrees with AllFinite");
@@ -97,16 +98,17 @@ absl::Status CheckFinite(int index, const std::byte* pixels, int count) {
 
 absl::Status Check(int index, const Pixels& pixels) {
   if (!pixels.kind.has_value()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("images[", index, "] has no pixels; wanted gray8, float32 or encoded"));
+    return InvalidField(absl::StrCat("images[", index, "]"),
+                        " has no pixels; wanted gray8, float32 or encoded");
   }
   if (*pixels.kind == Kind::kPicture) return absl::OkStatus();
   const bool floats = *pixels.kind == Kind::kFloat32;
   if (pixels.data == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "images[", index, "].", floats ? "float32" : "gray8", " has ", pixels.size,
-        " bytes; wanted ", BytesPerImage(FormatOf(*pixels.kind)), " (", kImageSide, "x", kImageSide,
-        floats ? " values of 4 bytes)" : ")", ", or those of the image without its border"));
+    return InvalidField(
+        absl::StrCat("images[", index, "].", floats ? "float32" : "gray8"),
+        absl::StrCat(" has ", pixels.size, " bytes; wanted ", BytesPerImage(FormatOf(*pixels.kind)),
+                     " (", kImageSide, "x", kImageSide, floats ? " values of 4 bytes)" : ")",
+                     ", or those of the image without its border"));
   }
   return floats ? CheckFinite(index, pixels.data, pixels.side * pixels.side) : absl::OkStatus();
 }
@@ -123,9 +125,10 @@ absl::StatusOr<absl::Duration> DecodeTimeout(const google::protobuf::Duration& t
   const bool valid = seconds >= 0 && seconds <= kMaxDurationSeconds && nanos >= 0 &&
                      nanos < kNanosPerSecond && (seconds > 0 || nanos > 0);
   if (!valid) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "timeout is ", seconds, " s and ", nanos, " ns; wanted more than 0 s, at most ",
-        kMaxDurationSeconds, " s, with nanos from 0 to 999999999"));
+    return InvalidField(
+        "timeout",
+        absl::StrCat(" is ", seconds, " s and ", nanos, " ns; wanted more than 0 s, at most ",
+                     kMaxDurationSeconds, " s, with nanos from 0 to 999999999"));
   }
   return absl::Seconds(seconds) + absl::Nanoseconds(nanos);
 }
@@ -324,8 +327,8 @@ class Reader {
 
   absl::StatusOr<std::span<ImageView>> Images() const {
     if (images_ == 0 || images_ > max_images_) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("images has ", images_, " images; wanted 1 to ", max_images_));
+      return InvalidField("images",
+                          absl::StrCat(" has ", images_, " images; wanted 1 to ", max_images_));
     }
     if (!first_error_.ok()) return first_error_;
     return views_.first(static_cast<std::size_t>(images_));

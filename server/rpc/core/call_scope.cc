@@ -69,7 +69,7 @@ void CallScope::Log(const RequestLog::Line& line, const absl::Status& status,
                                  .images = images_,
                                  .duration = duration_,
                                  .peer = peer,
-                                 .request_id = rpc.Metadata("x-request-id").value_or(""),
+                                 .request_id = rpc.Metadata(kRequestIdKey).value_or(""),
                                  .traceparent = rpc.Metadata("traceparent").value_or("")};
   if (rejected_.has_value()) {
     request.rejected = kRejectionLabels[static_cast<std::size_t>(*rejected_)];

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "server/rpc/core/call_scope.h"
 #include "server/rpc/core/rejection.h"
-#include "server/rpc/errors/error_trailers.h"
 #include "server/rpc/transport/messages.h"
 #include "server/rpc/transport/transport.h"
 
@@ -33,7 +32,7 @@ class DirectCall final : public CallHandler {
     const absl::Status status = rejection.has_value() ? rejection->status : absl::OkStatus();
     scope_.OnReady(status, *rpc_);
     scope_.End(rpc_->response()->size());
-    rpc_->Finish(status, ErrorTrailers(status).get());
+    rpc_->Finish(status);
   }
 
   std::optional<Rejection> Respond() {

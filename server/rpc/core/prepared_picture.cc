@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/error_details.h"
 #include "hellocnn/client/picture.h"
 
 namespace hellocnn::server {
@@ -11,17 +12,19 @@ namespace hellocnn::server {
 absl::StatusOr<PreparedPicture> PreparePicture(const std::string& name, std::string_view bytes,
                                                std::int64_t max_pixels, const ModelCard& card) {
   const absl::StatusOr<client::Picture> picture = client::DecodePicture(name, bytes, max_pixels);
-  if (!picture.ok()) return absl::InvalidArgumentError(picture.status().message());
+  if (!picture.ok()) {
+    return WithField(absl::InvalidArgumentError(picture.status().message()), name);
+  }
   absl::StatusOr<client::PreparedPicture> prepared =
       client::Prepare(*picture, {.content_size = card.content_size,
                                  .padding = card.padding,
                                  .mean = card.normalization.mean,
                                  .standard_deviation = card.normalization.standard_deviation});
   if (!prepared.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(name, ": ", prepared.status().message()));
+    return InvalidField(name, absl::StrCat(": ", prepared.status().message()));
   }
   if (prepared->finding != client::Finding::kDigit) {
-    return absl::InvalidArgumentError(absl::StrCat(name, ": ", prepared->explanation));
+    return InvalidField(name, absl::StrCat(": ", prepared->explanation));
   }
   const double rows = picture->height * picture->scale;
   const double columns = picture->width * picture->scale;

@@ -1,5 +1,10 @@
 #include "server/rpc/core/rejection.h"
 
+#include <cstddef>
+#include <utility>
+
+#include "base/error_details.h"
+
 namespace hellocnn::server {
 namespace {
 
@@ -18,20 +23,29 @@ RejectionReason ReasonOfSubmit(absl::StatusCode code) {
   }
 }
 
+Rejection Make(absl::Status status, RejectionReason reason) {
+  return {WithReason(std::move(status), kRejectionLabels[static_cast<std::size_t>(reason)]),
+          reason};
+}
+
 }  // namespace
 
 Rejection Rejection::Loading() {
-  return {absl::UnavailableError("the model is loading"), RejectionReason::kLoading};
+  return Make(absl::UnavailableError("the model is loading"), RejectionReason::kLoading);
 }
 
 Rejection Rejection::Draining() {
-  return {absl::UnavailableError("server is draining"), RejectionReason::kDraining};
+  return Make(absl::UnavailableError("server is draining"), RejectionReason::kDraining);
+}
+
+Rejection Rejection::Invalid(absl::Status status) {
+  return Make(std::move(status), RejectionReason::kInvalid);
 }
 
 Rejection Rejection::OfFind(absl::Status status) {
   const bool is_missing = absl::IsNotFound(status);
-  return {std::move(status),
-          is_missing ? RejectionReason::kMissingModel : RejectionReason::kLoading};
+  return Make(std::move(status),
+              is_missing ? RejectionReason::kMissingModel : RejectionReason::kLoading);
 }
 
 Rejection Rejection::OfDirect(absl::Status status) {
@@ -41,7 +55,7 @@ Rejection Rejection::OfDirect(absl::Status status) {
 
 Rejection Rejection::OfSubmit(absl::Status status) {
   const RejectionReason reason = ReasonOfSubmit(status.code());
-  return {std::move(status), reason};
+  return Make(std::move(status), reason);
 }
 
 }  // namespace hellocnn::server

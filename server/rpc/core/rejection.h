@@ -3,8 +3,6 @@
 #define HELLOCNN_SERVER_RPC_CORE_REJECTION_H_
 
 #include <array>
-#include <cstddef>
-#include <utility>
 
 #include "absl/status/status.h"
 
@@ -27,16 +25,14 @@ inline constexpr std::array kRejectionLabels = {"queue_full", "draining", "loadi
 // The status for the caller, and the reason for metrics. The code that rejects a request knows the
 // reason, so no other code needs to derive it from the status.
 struct Rejection {
-  absl::Status status;  // not OK
+  absl::Status status;  // not OK; its ErrorReason is the label of the reason
   RejectionReason reason;
 
   // Both return UNAVAILABLE, because the server does not accept requests yet, or no longer does.
   static Rejection Loading();
   static Rejection Draining();
   // Returns a rejection of an invalid request. `status` says what is wrong.
-  static Rejection Invalid(absl::Status status) {
-    return {std::move(status), RejectionReason::kInvalid};
-  }
+  static Rejection Invalid(absl::Status status);
   // Returns the rejection for the error that ModelRegistry::Find returned.
   static Rejection OfFind(absl::Status status);
   // Returns the rejection for an error of a call that needs no queue: that of ModelRegistry::Find,

@@ -14,8 +14,9 @@ namespace {
 
 constexpr absl::Duration kMaxMargin = absl::Milliseconds(50);
 
-// Clients take 8 kB of trailers, in which each byte of a message may need three.
-constexpr std::size_t kMostMessageBytes = 2048;
+// Clients take 8 kB of trailers, in which each byte of a message may need three, and one and a
+// third once more in the details.
+constexpr std::size_t kMostMessageBytes = 1024;
 
 // Cuts a message between two characters.
 absl::Status Shortened(const absl::Status& status) {

@@ -9,7 +9,7 @@ namespace hellocnn::server {
 
 // Returns the status as the protocol allows it. A code that classifier_service.proto does not list
 // becomes INTERNAL, and the message then starts with the name of that code. OK stays OK. A message
-// of more than 2,048 bytes is cut.
+// of more than 1,024 bytes is cut.
 absl::Status ToProtocol(const absl::Status& status);
 
 // Returns the code that the caller of an ended call has seen: DEADLINE_EXCEEDED or CANCELLED. The

@@ -16,7 +16,6 @@
 #include "server/rpc/core/codec.h"
 #include "server/rpc/core/rejection.h"
 #include "server/rpc/core/status.h"
-#include "server/rpc/errors/error_trailers.h"
 #include "server/rpc/transport/transport.h"
 #include "server/scheduling/job.h"
 
@@ -86,7 +85,7 @@ class UnaryCall final : public CallHandler, private Job {
     } else {
       codec_.Clear();
     }
-    rpc_->Finish(protocol, ErrorTrailers(protocol).get());
+    rpc_->Finish(protocol);
   }
 
   void OnCancel() override {

@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/error_details.h"
 #include "base/shown.h"
 #include "hellocnn/topology.h"
 #include "server/rpc/core/padding.h"
@@ -47,8 +48,6 @@ constexpr char kWantedShape[] =
     "[N, 1, 32, 32], [N, 32, 32] or [N, 1024], or the same without the border of the images, such "
     "as [N, 28, 28]";
 
-absl::Status Invalid(const std::string& message) { return absl::InvalidArgumentError(message); }
-
 // A reference, because without an arena the memory would be the caller's.
 std::span<std::byte> BytesOn(Arena& arena, std::size_t bytes) {
   return {Arena::CreateArray<std::byte>(&arena, bytes), bytes};
@@ -64,9 +63,10 @@ absl::StatusOr<Shape> ReadShape(const ModelInferRequest::InferInputTensor& input
   const auto& shape = input.shape();
   const auto wrong = [&] {
     const int shown = std::min(shape.size(), kMostExtents + 1);
-    return Invalid(absl::StrCat("inputs[0].shape is [",
-                                absl::StrJoin(shape.begin(), shape.begin() + shown, ", "),
-                                shown < shape.size() ? ", …" : "", "]; wanted ", kWantedShape));
+    return InvalidField(
+        "inputs[0].shape",
+        absl::StrCat(" is [", absl::StrJoin(shape.begin(), shape.begin() + shown, ", "),
+                     shown < shape.size() ? ", …" : "", "]; wanted ", kWantedShape));
   };
   if (shape.size() < 2 || shape.size() > kMostExtents) return wrong();
   std::int64_t height = shape[shape.size() - 2];
@@ -102,8 +102,9 @@ absl::StatusOr<absl::Duration> TimeoutOf(const ModelInferRequest& request) {
   const std::optional<std::int64_t> timeout = IntegerOf(request.parameters(), "timeout");
   if (!timeout.has_value() || *timeout == 0) return absl::InfiniteDuration();
   if (*timeout < 0) {
-    return Invalid(
-        absl::StrCat("parameter timeout is ", *timeout, "; wanted 0 or more microseconds"));
+    return WithField(absl::InvalidArgumentError(absl::StrCat("parameter timeout is ", *timeout,
+                                                             "; wanted 0 or more microseconds")),
+                     "parameters[timeout]");
   }
   return absl::Microseconds(*timeout);
 }
@@ -281,8 +282,10 @@ absl::Status CheckFinite(const std::byte* pixels, std::size_t values, std::size_
     float value;
     std::memcpy(&value, pixels + i * sizeof value, sizeof value);
     if (std::isfinite(value)) continue;
-    return Invalid(absl::StrCat("image ", i / per_image, " of inputs[0]: value ", i % per_image,
-                                " is ", value, "; wanted a finite number"));
+    return WithField(absl::InvalidArgumentError(
+                         absl::StrCat("image ", i / per_image, " of inputs[0]: value ",
+                                      i % per_image, " is ", value, "; wanted a finite number")),
+                     "inputs[0]");
   }
   return absl::OkStatus();
 }
@@ -303,9 +306,9 @@ absl::Status CheckResponse(const ModelCard& card, std::size_t images,
     bytes += elements * (is_text ? kTextBytes + label : sizeof(std::int64_t));
   }
   if (bytes <= kMostResponseBytes / images) return absl::OkStatus();
-  return Invalid(absl::StrCat("the outputs for ", images, " images may have ", bytes,
-                              " bytes each; wanted at most ", kMostResponseBytes,
-                              " bytes in all: ask for fewer images or outputs"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the outputs for ", images, " images may have ", bytes, " bytes each; wanted at most ",
+      kMostResponseBytes, " bytes in all: ask for fewer images or outputs"));
 }
 
 }  // namespace
@@ -340,24 +343,25 @@ absl::StatusOr<Request> InferRequest::Read(Message* message, int max_images, Are
 
 absl::StatusOr<std::span<ImageView>> InferRequest::ReadImages(int max_images, Arena* arena) {
   if (is_too_large_) {
-    return Invalid(absl::StrCat("the request has more than ", kMostHeadBytes,
-                                " bytes beside its tensor; wanted fewer names and parameters"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the request has more than ", kMostHeadBytes,
+                     " bytes beside its tensor; wanted fewer names and parameters"));
   }
   if (head_->inputs_size() != 1) {
-    return Invalid(absl::StrCat("inputs has ", head_->inputs_size(), " tensors; wanted 1, named ",
-                                kInputName));
+    return InvalidField("inputs", absl::StrCat(" has ", head_->inputs_size(),
+                                               " tensors; wanted 1, named ", kInputName));
   }
   const ModelInferRequest::InferInputTensor& input = head_->inputs(0);
   if (input.datatype() != "UINT8" && input.datatype() != "FP32") {
-    return Invalid(absl::StrCat("inputs[0].datatype is \"", Shown(input.datatype()),
-                                "\"; wanted UINT8 or FP32"));
+    return InvalidField("inputs[0].datatype", absl::StrCat(" is \"", Shown(input.datatype()),
+                                                           "\"; wanted UINT8 or FP32"));
   }
   format_ = input.datatype() == "UINT8" ? PixelFormat::kGray8 : PixelFormat::kFloat32;
   const absl::StatusOr<Shape> shape = ReadShape(input);
   if (!shape.ok()) return shape.status();
   if (shape->images < 1 || shape->images > max_images) {
-    return Invalid(
-        absl::StrCat("inputs[0].shape has ", shape->images, " images; wanted 1 to ", max_images));
+    return InvalidField("inputs[0].shape",
+                        absl::StrCat(" has ", shape->images, " images; wanted 1 to ", max_images));
   }
   side_ = shape->side;
   const std::size_t images = static_cast<std::size_t>(shape->images);
@@ -378,12 +382,15 @@ absl::StatusOr<std::span<ImageView>> InferRequest::ReadImages(int max_images, Ar
 
 absl::StatusOr<const std::byte*> InferRequest::RawPixels(std::size_t bytes) const {
   if (head_->inputs(0).has_contents()) {
-    return Invalid("inputs[0] has contents, and there are raw_input_contents; wanted one of them");
+    return InvalidField("inputs[0]",
+                        " has contents, and there are raw_input_contents; wanted one of them");
   }
   if (raw_count_ != 1 || raw_.size() != bytes) {
-    return Invalid(absl::StrCat("raw_input_contents has ", raw_count_, " entries",
-                                raw_count_ == 1 ? absl::StrCat(" of ", raw_.size(), " bytes") : "",
-                                "; wanted 1 of ", bytes, " bytes, as the shape says"));
+    return InvalidField(
+        "raw_input_contents",
+        absl::StrCat(" has ", raw_count_, " entries",
+                     raw_count_ == 1 ? absl::StrCat(" of ", raw_.size(), " bytes") : "",
+                     "; wanted 1 of ", bytes, " bytes, as the shape says"));
   }
   return raw_.data();
 }
@@ -393,16 +400,17 @@ absl::StatusOr<const std::byte*> InferRequest::TypedPixels(std::size_t pixels, A
   const bool floats = format_ == PixelFormat::kFloat32;
   const int found = floats ? contents.fp32_contents_size() : contents.uint_contents_size();
   if (static_cast<std::size_t>(found) != pixels) {
-    return Invalid(absl::StrCat("inputs[0].contents.", floats ? "fp32" : "uint", "_contents has ",
-                                found, " elements; wanted ", pixels, ", as the shape says"));
+    return InvalidField(
+        absl::StrCat("inputs[0].contents.", floats ? "fp32" : "uint", "_contents"),
+        absl::StrCat(" has ", found, " elements; wanted ", pixels, ", as the shape says"));
   }
   if (floats) return reinterpret_cast<const std::byte*>(contents.fp32_contents().data());
   const std::span<std::byte> bytes = BytesOn(*arena, pixels);
   for (std::size_t i = 0; i < pixels; ++i) {
     const std::uint32_t value = contents.uint_contents(static_cast<int>(i));
     if (value > std::numeric_limits<std::uint8_t>::max()) {
-      return Invalid(absl::StrCat("inputs[0].contents.uint_contents[", i, "] is ", value,
-                                  "; wanted 0 to 255, for UINT8"));
+      return InvalidField(absl::StrCat("inputs[0].contents.uint_contents[", i, "]"),
+                          absl::StrCat(" is ", value, "; wanted 0 to 255, for UINT8"));
     }
     bytes[i] = static_cast<std::byte>(value);
   }
@@ -419,21 +427,24 @@ absl::Status InferRequest::ReadOutputs() {
         std::find_if(kTypes.begin(), kTypes.end(),
                      [&asked](const InferOutputType& one) { return asked.name() == one.name; });
     if (type == kTypes.end()) {
-      return Invalid(absl::StrCat("outputs has \"", Shown(asked.name()),
+      return InvalidField(
+          "outputs", absl::StrCat(" has \"", Shown(asked.name()),
                                   "\"; wanted log_probabilities, probabilities, class or label"));
     }
     AskedOutput output{.output = static_cast<InferOutput>(type - kTypes.begin())};
     if (std::any_of(outputs_.begin(), outputs_.end(), [&output](const AskedOutput& other) {
           return other.output == output.output;
         })) {
-      return Invalid(absl::StrCat("outputs has ", type->name, " twice; wanted it once"));
+      return InvalidField("outputs", absl::StrCat(" has ", type->name, " twice; wanted it once"));
     }
     if (asked.parameters().contains("classification")) {
       const std::int64_t most = IntegerOf(asked.parameters(), "classification").value_or(0);
       if (most < 1 || !type->has_classes) {
-        return Invalid(absl::StrCat(
-            "parameter classification of output ", type->name,
-            "; wanted an integer of at least 1, for log_probabilities or probabilities"));
+        return WithField(
+            absl::InvalidArgumentError(absl::StrCat(
+                "parameter classification of output ", type->name,
+                "; wanted an integer of at least 1, for log_probabilities or probabilities")),
+            "outputs");
       }
       output.most_likely = static_cast<int>(std::min<std::int64_t>(most, kMaxClasses));
     }
@@ -449,9 +460,10 @@ absl::Status InferRequest::Fit(const ModelCard& card, std::span<ImageView> image
   }
   if (side_ == kImageSide) return absl::OkStatus();
   if (side_ != card.content_size) {
-    return Invalid(absl::StrCat("inputs[0].shape has images of ", side_, "x", side_, "; wanted ",
-                                kImageSide, "x", kImageSide, ", or ", card.content_size, "x",
-                                card.content_size, ", which the server pads"));
+    return InvalidField("inputs[0].shape",
+                        absl::StrCat(" has images of ", side_, "x", side_, "; wanted ", kImageSide,
+                                     "x", kImageSide, ", or ", card.content_size, "x",
+                                     card.content_size, ", which the server pads"));
   }
   const std::size_t bytes = BytesPerImage(format_);
   const std::span<std::byte> padded = BytesOn(*arena, images.size() * bytes);

@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "server/rpc/errors/error_trailers.h"
 #include "server/runtime/event_queue.h"
 
 namespace hellocnn::server {
@@ -37,13 +38,6 @@ class Message {
   virtual std::span<std::uint8_t> Allocate(std::size_t size) = 0;
   // Frees the memory.
   virtual void Clear() = 0;
-};
-
-// Metadata that follows the status of a call. The key is in lower case. If it ends with "-bin", the
-// value may have any bytes, and else it has printable ASCII.
-struct Trailer {
-  std::string_view key;
-  std::string_view value;
 };
 
 // The transport's side of one call. Its functions do not block. They may be called on any thread,
@@ -69,7 +63,8 @@ class Rpc {
   // Adds metadata that the caller gets before the first response. Must be called before Finish, and
   // before Write. Key and value are those of a Trailer.
   virtual void AddInitialMetadata(std::string_view key, std::string_view value) = 0;
-  // Ends the call with a status. Must be called exactly once. Any code is sent as it is. When the
+  // Ends the call with a status. Must be called exactly once. Any code is sent as it is, with the
+  // details of ErrorTrailers before `trailers`. When the
   // function returns, the call and its handler may be gone, unless an On… function is running or
   // Hold was called.
   virtual void Finish(const absl::Status& status, std::span<const Trailer> trailers) = 0;

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/scheduling/retry_after.h"
+#include "base/error_details.h"
 #include "tests/server/scheduling/batch_queue_fixture.h"
 
 namespace hellocnn::server {

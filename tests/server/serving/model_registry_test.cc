@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/error_details.h"
 #include "tests/testing/model_card.h"
 
 namespace hellocnn::server {

@@ -23,7 +23,7 @@ void GrpcUnaryRpc::OnArrival() { service_->ListenUnary(method_); }
 
 void GrpcUnaryRpc::Finish(const absl::Status& status, std::span<const Trailer> trailers) {
   request_.Clear();
-  Add(trailers);
+  Add(status, trailers);
   if (!status.ok()) return writer_->FinishWithError(ToGrpc(status), finished_tag());
   grpc::ByteBuffer response;  // another call may use the object before Finish returns
   response.Swap(response_.bytes());
@@ -62,7 +62,7 @@ void GrpcStreamRpc::Write(Message* response) {
 }
 
 void GrpcStreamRpc::Finish(const absl::Status& status, std::span<const Trailer> trailers) {
-  Add(trailers);
+  Add(status, trailers);
   stream_->Finish(ToGrpc(status), finished_tag());
 }
 

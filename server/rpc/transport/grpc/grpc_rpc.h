@@ -36,6 +36,12 @@ namespace hellocnn::server {
 
 class GrpcService;
 
+inline void AddTrailers(std::span<const Trailer> trailers, grpc::ServerContextBase* context) {
+  for (const Trailer& trailer : trailers) {
+    context->AddTrailingMetadata(std::string(trailer.key), std::string(trailer.value));
+  }
+}
+
 // The common part of both kinds of calls. `Interface` is UnaryRpc or StreamRpc.
 //
 // An object is made before its call exists: it is handed to gRPC, which fills it with the next call
@@ -92,10 +98,9 @@ class GrpcRpc : public Interface {
   grpc::ServerCompletionQueue* queue() const { return events_->queue(); }
   void* arrived_tag() { return arrived_.tag(); }
   void* finished_tag() { return finished_.tag(); }
-  void Add(std::span<const Trailer> trailers) {
-    for (const Trailer& trailer : trailers) {
-      context_->AddTrailingMetadata(std::string(trailer.key), std::string(trailer.value));
-    }
+  void Add(const absl::Status& status, std::span<const Trailer> trailers) {
+    AddTrailers(ErrorTrailers(status, Metadata(kRequestIdKey).value_or("")).get(), &*context_);
+    AddTrailers(trailers, &*context_);
   }
 
  private:

@@ -3,7 +3,11 @@
 #include <grpcpp/support/status.h>
 
 #include <string>
+#include <string_view>
 #include <utility>
+
+#include "server/rpc/errors/error_trailers.h"
+#include "server/rpc/transport/grpc/grpc_rpc.h"
 
 namespace hellocnn::server {
 
@@ -22,6 +26,13 @@ class UnknownMethods::Call {
     if (!ok) return End();  // the server shuts down
     methods_->Listen(events_);
     const absl::Status status = methods_->status_of_(context_.method());
+    const auto id = context_.client_metadata().find(
+        grpc::string_ref(kRequestIdKey.data(), kRequestIdKey.size()));
+    const std::string_view request_id =
+        id == context_.client_metadata().end()
+            ? std::string_view()
+            : std::string_view(id->second.data(), id->second.size());
+    AddTrailers(ErrorTrailers(status, request_id).get(), &context_);
     stream_.Finish(grpc::Status(static_cast<grpc::StatusCode>(status.raw_code()),
                                 std::string(status.message())),
                    finished_.tag());

@@ -84,6 +84,10 @@ std::string EncodeBinary(std::string_view value) {
   return encoded;
 }
 
+std::string ValueToSend(std::string_view key, std::string_view value) {
+  return key.ends_with("-bin") ? EncodeBinary(value) : std::string(value);
+}
+
 bool IsGrpcContentType(std::string_view text) {
   constexpr std::string_view kType = "application/grpc";
   if (!text.starts_with(kType)) return false;

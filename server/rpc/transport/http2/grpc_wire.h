@@ -28,6 +28,8 @@ void AppendPercentEncoded(std::string_view text, std::string* to);
 bool AppendBinary(std::string_view text, std::string* to);
 // Returns binary metadata as Base64 without padding.
 std::string EncodeBinary(std::string_view value);
+// Returns the value of metadata as it is sent: EncodeBinary if the key ends with "-bin".
+std::string ValueToSend(std::string_view key, std::string_view value);
 
 // Returns true if `text` is the content-type of gRPC: "application/grpc", alone or with a suffix
 // such as "+proto".

@@ -10,14 +10,6 @@
 
 namespace hellocnn::server {
 
-namespace {
-
-std::string ValueToSend(std::string_view key, std::string_view value) {
-  return key.ends_with("-bin") ? EncodeBinary(value) : std::string(value);
-}
-
-}  // namespace
-
 template <typename Function>
 void Http2Call::Invoke(const Function& function) {
   HoldCall();  // the function may finish the call

@@ -55,6 +55,8 @@ class Http2Call {
   void OnWritten();
   // The caller is gone or its time is up. Tells the handler, once.
   void Cancel();
+  // Returns the metadata kRequestIdKey, or nothing. Valid until the call ends.
+  std::string_view RequestId() const { return metadata_.Find(kRequestIdKey).value_or(""); }
   // The stream is closed. `complete` says whether the status was sent.
   void OnStreamClosed(bool complete);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_details.h"
 #include "base/shown.h"
 #include "server/rpc/transport/http2/compression.h"
 #include "server/rpc/transport/http2/http2_core.h"
@@ -235,6 +236,12 @@ void Stream::StartCall() {
   call_->Start(std::move(session), this, deadline_, headers_.metadata());
 }
 
+std::string_view Stream::RequestId() {
+  // A call takes the metadata when it starts.
+  if (call_ != nullptr) return call_->RequestId();
+  return headers_.metadata()->Find(kRequestIdKey).value_or("");
+}
+
 bool Stream::is_unary() const { return method_->unary != nullptr; }
 
 void Stream::OnTimer() {
@@ -360,7 +367,7 @@ void Stream::Refuse(const absl::Status& status) {
 
 void Stream::RefuseFor(Limit limit, const absl::Status& status) {
   if (!ended_) session_->core()->OnLimit(limit);
-  Refuse(status);
+  Refuse(WithReason(status, kLimitLabels[static_cast<std::size_t>(limit)]));
 }
 
 }  // namespace hellocnn::server

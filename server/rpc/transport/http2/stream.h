@@ -107,6 +107,8 @@ class Stream : public Timer {
   // Sends the status: as trailers, or alone if there are no data.
   void SendStatus(const absl::Status& status, const OwnedMetadata& trailers);
   void SubmitStatus(const OwnedMetadata& trailers, bool alone);
+  // The id of the request, as the caller says, or nothing.
+  std::string_view RequestId();
   bool is_unary() const;
   // Returns whether the time of the call is up, at least by the clock of a caller whose request has
   // waited to be received for half of it.

@@ -2,13 +2,16 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "server/rpc/errors/error_trailers.h"
 #include "server/rpc/transport/http2/compression.h"
+#include "server/rpc/transport/http2/grpc_wire.h"
 #include "server/rpc/transport/http2/http2_core.h"
 #include "server/rpc/transport/http2/session.h"
 #include "server/rpc/transport/http2/stream.h"
@@ -138,7 +141,13 @@ void Stream::SubmitStatus(const OwnedMetadata& trailers, bool alone) {
   }
   headers.push_back(Header("grpc-status", CodeText(status_.raw_code()), kConstant));
   if (!message.empty()) headers.push_back(Header("grpc-message", message, kConstantName | kOnce));
-  for (const auto& [key, value] : trailers) headers.push_back(Header(key, value, kOnce));
+  OwnedMetadata details;
+  for (const auto& [key, value] : ErrorTrailers(status_, RequestId()).get()) {
+    details.emplace_back(key, ValueToSend(key, value));
+  }
+  for (const OwnedMetadata& all : {std::cref(details), std::cref(trailers)}) {
+    for (const auto& [key, value] : all) headers.push_back(Header(key, value, kOnce));
+  }
   if (alone) {
     nghttp2_submit_response(session_->h2(), id_, headers.data(), headers.size(), nullptr);
   } else {

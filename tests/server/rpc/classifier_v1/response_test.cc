@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "server/scheduling/retry_after.h"
+#include "base/error_details.h"
 
 namespace hellocnn::server {
 namespace {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/error_details.h"
+
 namespace hellocnn::server {
 namespace {
 
@@ -15,7 +17,10 @@ TEST(RejectionTest, LoadingAndDrainingHaveTheSameCodeAndReasonsOfTheirOwn) {
 TEST(RejectionTest, EveryCodeOfSubmitHasAReason) {
   const auto reason = [](const absl::Status& status) {
     const Rejection rejection = Rejection::OfSubmit(status);
-    EXPECT_EQ(rejection.status, status);
+    EXPECT_EQ(rejection.status.code(), status.code());
+    EXPECT_EQ(rejection.status.message(), status.message());
+    EXPECT_EQ(ErrorReason(rejection.status),
+              kRejectionLabels[static_cast<std::size_t>(rejection.reason)]);
     return rejection.reason;
   };
   EXPECT_EQ(reason(absl::ResourceExhaustedError("full")), RejectionReason::kQueueFull);

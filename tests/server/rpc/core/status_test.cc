@@ -52,10 +52,10 @@ TEST(StatusTest, CallerWhoGoesAtTheDeadlineHasSeenDeadlineExceeded) {
 }
 
 TEST(ToProtocolTest, LongMessagesAreCutBetweenCharacters) {
-  EXPECT_EQ(ToProtocol(absl::NotFoundError(std::string(2048, 'x'))).message(),
-            std::string(2048, 'x'));
+  EXPECT_EQ(ToProtocol(absl::NotFoundError(std::string(1024, 'x'))).message(),
+            std::string(1024, 'x'));
   EXPECT_EQ(ToProtocol(absl::NotFoundError(std::string(5000, 'x'))).message(),
-            std::string(2048, 'x') + "…");
+            std::string(1024, 'x') + "…");
   EXPECT_EQ(ToProtocol(absl::NotFoundError("x" + std::string(2046, 'y') + "äz")).message(),
             "x" + std::string(2046, 'y') + "…");
   absl::Status status = absl::ResourceExhaustedError(std::string(5000, 'x'));

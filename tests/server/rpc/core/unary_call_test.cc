@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/error_details.h"
+#include "server/rpc/errors/error_trailers.h"
 #include "tests/server/rpc/core/call_fixture.h"
 
 namespace hellocnn::server {
@@ -95,9 +97,8 @@ TEST_F(UnaryCallTest, AFullQueueGivesABackoff) {
   second->Call(Request({1, 2, 3}));
   const FakeUnaryRpc::End end = second->WaitUntilOver();
   EXPECT_EQ(end.status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(end.trailers,
-              ElementsAre(Pair("grpc-retry-pushback-ms", "100"),
-                          Pair("grpc-status-details-bin", HasSubstr("google.rpc.RetryInfo"))));
+  EXPECT_EQ(ErrorReason(end.status), "queue_full");
+  EXPECT_EQ(RetryDelay(end.status), absl::Milliseconds(100));
   engines_.Release();
   EXPECT_TRUE(first->WaitUntilOver().status.ok());
   EXPECT_TRUE(computed->WaitUntilOver().status.ok());
@@ -119,7 +120,7 @@ TEST_F(UnaryCallTest, ACallMayBeDisplacedByThatOfAnotherCaller) {
   engines_.Release();
   const FakeUnaryRpc::End end = newer->WaitUntilOver();
   EXPECT_EQ(end.status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(end.trailers, ::testing::Contains(Pair("grpc-retry-pushback-ms", "100")));
+  EXPECT_EQ(RetryDelay(end.status), absl::Milliseconds(100));
   EXPECT_TRUE(older->WaitUntilOver().status.ok());
   EXPECT_TRUE(other->WaitUntilOver().status.ok());
   EXPECT_EQ(metrics_.dropped("displaced"), 3);

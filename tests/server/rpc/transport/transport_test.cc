@@ -23,6 +23,7 @@
 #include "absl/base/thread_annotations.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "server/rpc/errors/error_details.pb.h"
 #include "server/rpc/transport/caller.h"
 #include "server/runtime/event_queue.h"
 #include "tests/testing/transports.h"
@@ -291,9 +292,18 @@ TEST_P(TransportTest, AStatusReachesTheCallerWithItsTrailers) {
     return handler;
   });
   grpc::ClientContext context;
+  context.AddMetadata("x-request-id", "order 7");
   const End end = CallUnary(context, "");
   EXPECT_EQ(end.status.error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_EQ(end.status.error_message(), "no such thing");
+  StatusDetails details;
+  ASSERT_TRUE(details.ParseFromString(end.status.error_details()));
+  EXPECT_EQ(details.code(), 5);
+  EXPECT_EQ(details.message(), "no such thing");
+  ASSERT_EQ(details.details_size(), 2);
+  RequestInfo request;
+  ASSERT_TRUE(request.ParseFromString(details.details(1).value()));
+  EXPECT_EQ(request.request_id(), "order 7");
   EXPECT_THAT(end.trailers, Contains(Pair(grpc::string_ref("x-first"), grpc::string_ref("1"))));
   EXPECT_THAT(end.trailers, Contains(Pair(grpc::string_ref("x-second"), grpc::string_ref("two"))));
 }
