@@ -54,10 +54,12 @@ LAYERS = {
     "server/observability/logging/": ["base/"],
     "server/observability/": ["base/", "server/http/", "server/observability/events.h", "server/observability/logging/"],
     "server/http/": ["base/"],
+    # Certificates, for all ports.
+    "server/tls/": ["base/"],
     # The transport interface, and what carries it: they know no call.
     "server/rpc/transport/": ["base/", "server/runtime/", "server/rpc/errors/"],
     "server/rpc/transport/grpc/": ["base/", "server/runtime/", "server/rpc/transport/", "server/rpc/errors/"],
-    "server/rpc/transport/http2/": ["base/", "server/runtime/", "server/rpc/transport/", "server/rpc/errors/"],
+    "server/rpc/transport/http2/": ["base/", "server/runtime/", "server/rpc/transport/", "server/rpc/errors/", "server/tls/"],
     # What comes with an error, in the forms that gRPC's clients know.
     "server/rpc/errors/": ["base/", "protos/"],
     # What calls do, whatever their protocol and transport.
@@ -186,7 +188,7 @@ LIBRARIES = [
     (r"CLI/", "CLI11", r"base/command_line/|server/config/sources\.cc|benchmarks/(main|echo_server|pictures/main)\.cc|cli/|hellocnn/(train/train|formats/convert)_main\.cc", "command lines"),
     (r"zip\.h", "libzip", r"hellocnn/formats/pytorch/|datasets/npz_file\.cc", "hellocnn/formats/pytorch/ and datasets/npz_file.cc"),
     (r"(png\.h|jpeglib\.h|jerror\.h|webp/|libexif/)", "decoders of pictures", r"client/picture/\w+\.cc|benchmarks/pictures/jpeg\.cc", "the .cc files of client/picture/, and the benchmark's JPEG"),
-    (r"openssl/", "OpenSSL", r"hellocnn/formats/checksum\.cc|server/rpc/transport/http2/tls_", "hellocnn/formats/checksum.cc and server/rpc/transport/http2/tls_*"),
+    (r"openssl/", "OpenSSL", r"hellocnn/formats/checksum\.cc|server/rpc/transport/http2/tls_|server/tls/", "hellocnn/formats/checksum.cc, server/rpc/transport/http2/tls_* and server/tls/"),
     (r"hwy/", "Highway", r"hellocnn/simd/|hellocnn/torch/sliding_max\.cc|benchmarks/", "hellocnn/simd/, hellocnn/torch/sliding_max.cc and benchmarks/"),
     (r"benchmark/", "Google Benchmark", r"benchmarks/", "benchmarks/"),
     (r"spdlog/", "spdlog", r"server/", "server/"),

@@ -33,6 +33,10 @@ struct HttpRequest {
   std::map<std::string, std::string> headers;  // by name in lower case; of several, the last
   std::string body;
   std::string peer;  // the address of the client, without the port: "10.0.0.1"
+  // The subject alternative names of the client's certificate, each with its kind, such as
+  // "DNS:shop.example" or "URI:spiffe://example.org/shop"; see server/tls/certificate_names.h.
+  // Empty without a certificate.
+  std::vector<std::string> certificate_names;
 
   // Returns the value, or nothing if there is none.
   std::optional<std::string_view> Header(const std::string& name) const;

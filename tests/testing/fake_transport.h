@@ -60,6 +60,7 @@ class FakeRpc : public Interface {
     return found->second;
   }
   std::string Peer() const override { return "10.0.0.1"; }
+  std::vector<std::string> CertificateNames() const override { return certificate_names_; }
   // The services of the server send none.
   void AddInitialMetadata(std::string_view key, std::string_view /*value*/) override {
     ADD_FAILURE() << "unexpected metadata " << key;
@@ -72,6 +73,9 @@ class FakeRpc : public Interface {
   // Before the call.
   void set_deadline(Instant deadline) { deadline_ = deadline; }
   void set_caller(std::uint64_t caller) { caller_ = caller; }
+  void set_certificate_names(std::vector<std::string> names) {
+    certificate_names_ = std::move(names);
+  }
   void set_metadata(std::string key, std::string value) {
     metadata_[std::move(key)] = std::move(value);
   }
@@ -84,6 +88,7 @@ class FakeRpc : public Interface {
  private:
   Instant deadline_ = Instant::InfiniteFuture();
   std::uint64_t caller_ = 0;
+  std::vector<std::string> certificate_names_;
   std::map<std::string, std::string> metadata_;
   std::atomic<int> held_{0};
 };

@@ -75,6 +75,7 @@ LocalCalls::Request CallOf(const HttpRequest& http, std::string path,
                            .bytes = message.SerializeAsString(),
                            .peer = http.peer,
                            .caller = CallerOf("", http.peer),
+                           .certificate_names = http.certificate_names,
                            .metadata = {}};
   for (const char* name : {"x-request-id", "traceparent"}) {
     if (const auto value = http.Header(name); value.has_value()) {

@@ -59,6 +59,10 @@ class Rpc {
   // Returns who calls, for people to read: "10.0.0.1", for example. Thread-safe until
   // OnEnd.
   virtual std::string Peer() const = 0;
+  // Returns the subject alternative names of the certificate that the caller has proved to have,
+  // each with its kind, such as "DNS:shop.example" or "URI:spiffe://example.org/shop"; see
+  // server/tls/certificate_names.h. Empty without a certificate. Thread-safe until OnEnd.
+  virtual std::vector<std::string> CertificateNames() const = 0;
 
   // Adds metadata that the caller gets before the first response. Must be called before Finish, and
   // before Write. Key and value are those of a Trailer.

@@ -62,6 +62,7 @@ class GrpcRpc : public Interface {
     return std::string_view(found->second.data(), found->second.size());
   }
   std::string Peer() const override { return context_->peer(); }
+  std::vector<std::string> CertificateNames() const override { return {}; }  // it has no TLS
   void AddInitialMetadata(std::string_view key, std::string_view value) override {
     context_->AddInitialMetadata(std::string(key), std::string(value));
   }

@@ -45,6 +45,10 @@ void Http2Call::Post(Note note) {
 
 std::string Http2Call::PeerOfSession() const { return session_->peer(); }
 
+std::vector<std::string> Http2Call::CertificateNamesOfSession() const {
+  return session_->certificate_names();
+}
+
 void Http2Call::AddInitial(std::string_view key, std::string_view value) {
   initial_metadata_.emplace_back(key, ValueToSend(key, value));
 }

@@ -78,6 +78,7 @@ class Http2Call {
   void AddInitial(std::string_view key, std::string_view value);
   void SetOutcome(const absl::Status& status, std::span<const Trailer> trailers);
   std::string PeerOfSession() const;
+  std::vector<std::string> CertificateNamesOfSession() const;
   void HoldCall() { holders_.fetch_add(1, std::memory_order_relaxed); }
   void ReleaseCall();
   Session* session() const { return session_.get(); }
@@ -130,6 +131,7 @@ class Http2RpcOf : public Interface, public Http2Call {
     AddInitial(key, value);
   }
   std::string Peer() const override { return PeerOfSession(); }
+  std::vector<std::string> CertificateNames() const override { return CertificateNamesOfSession(); }
   using Rpc::Finish;
   void Finish(const absl::Status& status, std::span<const Trailer> trailers) override {
     SetOutcome(status, trailers);

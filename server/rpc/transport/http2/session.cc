@@ -427,7 +427,10 @@ void Session::Close() {
 }
 
 std::uint64_t Session::caller() {
-  if (!caller_.has_value()) caller_ = CallerOf(socket_->principal(), peer_);
+  if (!caller_.has_value()) {
+    caller_ = CallerOf(socket_->principal(), peer_);
+    certificate_names_ = socket_->certificate_names();
+  }
   return *caller_;
 }
 

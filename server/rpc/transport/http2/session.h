@@ -56,6 +56,8 @@ class Session final : public Task {
   // Ends the connection and all of its calls.
   void Abort();
   const std::string& peer() const { return peer_; }
+  // Returns Rpc::CertificateNames() of all calls. Constant once there is one.
+  const std::vector<std::string>& certificate_names() const { return certificate_names_; }
   // Gives back the memory of calls that wait for the peer. Tells the core when that is done.
   void Shed();
   // Returns the session that the calling thread runs, or null.
@@ -168,6 +170,7 @@ class Session final : public Task {
   Going going_ = Going::kNo;
   bool is_source_ = true;  // the core counts it as one
   std::optional<std::uint64_t> caller_;
+  std::vector<std::string> certificate_names_;  // set with caller_
 
   // InfiniteFuture where nothing is due.
   Instant handshake_deadline_;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace hellocnn::server {
 
@@ -32,6 +33,8 @@ class Socket {
   // Returns who the peer has proved to be; "" if it has not. Constant from the first byte that was
   // received.
   virtual std::string principal() const { return ""; }
+  // Returns the names in the certificate with which it has proved that. Constant like principal().
+  virtual std::vector<std::string> certificate_names() const { return {}; }
   // Receives into `first` and, once that is full, into `second`.
   virtual Result Receive(std::span<std::uint8_t> first, std::span<std::uint8_t> second) = 0;
   virtual Result Send(std::span<const std::uint8_t> bytes) = 0;

@@ -12,8 +12,10 @@
 #include <cstdint>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "server/rpc/transport/http2/tls_context.h"
+#include "server/tls/certificate_names.h"
 
 namespace hellocnn::server {
 namespace {
@@ -62,6 +64,12 @@ class TlsSocket final : public Socket {
                    static_cast<std::size_t>(ASN1_STRING_length(der)));
     }
     return names;
+  }
+
+  std::vector<std::string> certificate_names() const override {
+    const X509* const certificate = SSL_get0_peer_certificate(tls_);
+    if (certificate == nullptr) return {};
+    return CertificateNames(certificate);
   }
 
   // Reads until the buffers are full or the system has no more, because the system tells only once

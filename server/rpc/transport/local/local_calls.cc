@@ -76,6 +76,7 @@ class LocalCalls::LocalRpc final : public UnaryRpc {
     return found->second;
   }
   std::string Peer() const override { return request_.peer; }
+  std::vector<std::string> CertificateNames() const override { return request_.certificate_names; }
   void AddInitialMetadata(std::string_view /*key*/, std::string_view /*value*/) override {}
 
   Message* request() override { return &message_; }

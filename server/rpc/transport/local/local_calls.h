@@ -23,10 +23,11 @@ namespace hellocnn::server {
 class LocalCalls {
  public:
   struct Request {
-    std::string path;          // "/hellocnn.v1.ClassifierService/Classify"
-    std::string bytes;         // the message
-    std::string peer;          // for the log: "10.0.0.1"
-    std::uint64_t caller = 0;  // see Rpc::caller
+    std::string path;                            // "/hellocnn.v1.ClassifierService/Classify"
+    std::string bytes;                           // the message
+    std::string peer;                            // for the log: "10.0.0.1"
+    std::uint64_t caller = 0;                    // see Rpc::caller
+    std::vector<std::string> certificate_names;  // see Rpc::CertificateNames
     std::map<std::string, std::string, std::less<>> metadata;  // by key in lower case
   };
   struct Response {

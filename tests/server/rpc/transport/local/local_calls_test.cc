@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace hellocnn::server {
 namespace {
@@ -28,10 +29,10 @@ class EchoHandler final : public CallHandler {
   EchoHandler(Seen* seen, UnaryRpc* rpc) : seen_(seen), rpc_(rpc) {}
 
   static void Respond(UnaryRpc* rpc) {
-    const std::string response =
-        absl::StrCat(rpc->Peer(), " ", rpc->caller(), " ",
-                     std::string(rpc->Metadata("x-request-id").value_or("none")), " ",
-                     rpc->deadline() == Instant::InfiniteFuture() ? "no deadline" : "a deadline");
+    const std::string response = absl::StrCat(
+        rpc->Peer(), " ", rpc->caller(), " ", absl::StrJoin(rpc->CertificateNames(), ","), " ",
+        std::string(rpc->Metadata("x-request-id").value_or("none")), " ",
+        rpc->deadline() == Instant::InfiniteFuture() ? "no deadline" : "a deadline");
     const std::span<std::uint8_t> bytes = rpc->response()->Allocate(response.size());
     std::copy(response.begin(), response.end(), bytes.begin());
     rpc->Finish(absl::OkStatus());
@@ -69,6 +70,7 @@ class LocalCallsTest : public ::testing::Test {
                  .bytes = bytes,
                  .peer = "10.0.0.1",
                  .caller = 7,
+                 .certificate_names = {"DNS:shop.example", "IP:10.0.0.1"},
                  .metadata = {{"x-request-id", "r-1"}}},
                 [response](LocalCalls::Response result) { *response = std::move(result); });
   }
@@ -89,7 +91,7 @@ TEST_F(LocalCallsTest, AHandlerSeesTheCallAndServesOneAfterAnother) {
     Call("hello", &response);
     ASSERT_TRUE(response.has_value());
     EXPECT_TRUE(response->status.ok());
-    EXPECT_EQ(response->bytes, "10.0.0.1 7 r-1 no deadline");
+    EXPECT_EQ(response->bytes, "10.0.0.1 7 DNS:shop.example,IP:10.0.0.1 r-1 no deadline");
     EXPECT_EQ(seen_.ends, i);
   }
 }
