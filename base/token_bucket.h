@@ -31,6 +31,20 @@ class TokenBucket {
     tokens_ += tokens;
     return false;
   }
+  // Takes `tokens` at the time `now` if there is at least one, or the bucket is full; what there is
+  // too little is owed. Returns zero then, and otherwise takes nothing and returns how long it
+  // takes until there is one: infinitely long if nothing is gained.
+  absl::Duration TakeOrWait(double tokens, Instant now) {
+    Earn(absl::ToDoubleSeconds(now - filled_) * per_second_);
+    filled_ = now;
+    const double enough = std::min(burst_, 1.0);
+    if (tokens_ >= enough) {
+      tokens_ -= tokens;
+      return absl::ZeroDuration();
+    }
+    // A little more, because of rounding.
+    return absl::Seconds((enough - tokens_) / per_second_) + absl::Nanoseconds(2);
+  }
   // Puts tokens in, as far as there is room.
   void Earn(double tokens) { tokens_ = std::min(burst_, tokens_ + tokens); }
 

@@ -14,6 +14,7 @@ build_packages=(
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
   libssl-dev libc-ares-dev libre2-dev                           # gRPC's CMake package looks for them; checksums (libssl)
   libhwy-dev                                                    # SIMD with run-time dispatch
+  libcjose-dev libjansson-dev                                   # signed tokens
   libnghttp2-dev                                                # the server's own transport
   prometheus-cpp-dev libmicrohttpd-dev libcli11-dev libspdlog-dev
   libcpp-httplib-dev nlohmann-json3-dev libzip-dev zlib1g-dev

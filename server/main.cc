@@ -2,6 +2,7 @@
 // Exit status: 0 after an orderly end, 1 if it could not start or was told twice to stop, 2 for bad
 // options.
 #include <spdlog/spdlog.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -97,6 +98,12 @@ void AllowAllFileDescriptors() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Keeps the private key and what else is secret out of core dumps, and from debuggers of others than
+// root.
+void KeepSecrets(const Options& options) {
+  if (options.tls_key != "off" || options.access_file != "off") prctl(PR_SET_DUMPABLE, 0);
+}
+
 // Says so on standard error, as far as somebody reads it.
 int Fail(const absl::Status& status) {
   std::string line =
@@ -159,10 +166,12 @@ int Run(int argc, char** argv) {
   if (parsed.ok() && parsed->action == ParsedOptions::Action::kPrintAndExit) return Print(*parsed);
   if (!parsed.ok()) return RejectOptions(parsed.status());
 
-  // One for signals, the log's, the workers, the admin port's, one for models, and gRPC's.
-  const int threads = 2 + parsed->options.threads + 2 + hellocnn::kGrpcThreads;
+  // One for signals, the log's, the workers, the admin port's, one for models, one for the access
+  // file, and gRPC's.
+  const int threads = 2 + parsed->options.threads + 3 + hellocnn::kGrpcThreads;
   if (absl::Status status = hellocnn::CheckThreads(threads); !status.ok()) return Fail(status);
   AllowAllFileDescriptors();
+  KeepSecrets(parsed->options);
   // Blocked before the first thread starts, so that all inherit it and only the one that waits gets
   // them.
   std::signal(SIGPIPE, SIG_IGN);

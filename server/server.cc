@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/version.h"
 #include "hellocnn/topology.h"
+#include "server/access/access_control.h"
 #include "server/http/http_server.h"
 #include "server/observability/admin_http/admin_server.h"
 #include "server/observability/events.h"
@@ -26,6 +27,7 @@
 #include "server/rpc/classifier_v1/model_control_service.h"
 #include "server/rpc/core/admission.h"
 #include "server/rpc/core/call_scope.h"
+#include "server/rpc/core/guard.h"
 #include "server/rpc/health/health_service.h"
 #include "server/rpc/open_inference/open_inference_service.h"
 #include "server/rpc/reflection/reflection_service.h"
@@ -127,6 +129,19 @@ ServerInfo DescribeBuild(const Options& options) {
           .queue_capacity = options.queue_capacity};
 }
 
+absl::StatusOr<std::unique_ptr<AccessControl>> StartAccess(const Options& options) {
+  if (options.access_file == "off") return nullptr;
+  absl::StatusOr<std::unique_ptr<AccessControl>> access =
+      AccessControl::Start(options.access_file, [](const absl::Status& status) {
+        if (status.ok()) return spdlog::info("the new access file holds from now on");
+        spdlog::error("the old access file still holds, because the new one is bad: {}",
+                      std::string(status.message()));
+      });
+  if (access.ok()) return access;
+  return absl::InvalidArgumentError(
+      absl::StrCat("option access-file: ", access.status().message()));
+}
+
 // Returns a function that tells `events` which limit of the transport was reached.
 std::function<void(Limit)> ReportLimits(Events* events) {
   std::array<ReasonId, kLimitLabels.size()> reasons;
@@ -167,6 +182,8 @@ class Server::Parts {
   // Makes what finds and loads models.
   void MakeModels(const Notification* stop);
   absl::Status StartAdmin();
+  // Returns the services with a guard, if there is an access file.
+  std::vector<Service> Guard(std::vector<Service> services) const;
   absl::StatusOr<std::unique_ptr<Transport>> StartTransport(const RequestLimits& limits);
   // Listens. Calls wait until the workers get the events of the transport.
   absl::Status StartGrpc(const RequestLimits& limits);
@@ -183,6 +200,8 @@ class Server::Parts {
   std::string metrics_address_ = "off";
   std::string http_address_ = "off";
   std::unique_ptr<PrometheusMetrics> metrics_;           // null if metrics are off
+  std::unique_ptr<AccessControl> access_;                // null if everybody may do everything
+  std::unique_ptr<const Accounting> guard_accounting_;   // set with access_
   std::unique_ptr<Lifecycle::Observation> ready_gauge_;  // ends before metrics_ goes
   ModelRegistry registry_{options_.default_model == "auto" ? "" : options_.default_model};
   std::unique_ptr<AdminServer> admin_;  // null if it has no port
@@ -214,6 +233,9 @@ class Server::Parts {
 // at nothing else go to another server until then.
 absl::Status Server::Parts::Start(const Notification* stop) {
   MakeMetrics();
+  absl::StatusOr<std::unique_ptr<AccessControl>> access = StartAccess(options_);
+  if (!access.ok()) return access.status();
+  access_ = *std::move(access);
   absl::StatusOr<std::unique_ptr<BatchDispatcher>> dispatcher =
       BatchDispatcher::Start(options_.threads, options_.max_batch_size, events(), clock_);
   if (!dispatcher.ok()) return dispatcher.status();
@@ -225,6 +247,7 @@ absl::Status Server::Parts::Start(const Notification* stop) {
   const RequestLimits limits = MakeLimits(options_);
   on_limit_ = ReportLimits(events());
   const Accounting accounting(events(), clock_, &request_log_);
+  guard_accounting_ = std::make_unique<const Accounting>(accounting);
   classifier_ = std::make_unique<ClassifierService>(limits, accounting, &admission_, &registry_,
                                                     [this] { return models_->List(); });
   model_control_ = std::make_unique<ModelControlService>(
@@ -338,15 +361,26 @@ absl::Status Server::Parts::StartAdmin() {
                                                ", on ", (*model)->engine())
                                 : std::string(model.status().message())};
   };
-  absl::StatusOr<std::unique_ptr<AdminServer>> admin =
-      AdminServer::Start({.address = options_.metrics_listen,
-                          .info = DescribeBuild(options_),
-                          .readiness = readiness,
-                          .metrics = metrics_.get()});
+  const auto check = [access = access_.get()](const HttpRequest& request) {
+    const auto principal = access->Authenticate({.authorization = request.Header("authorization"),
+                                                 .certificate_names = request.certificate_names});
+    return principal.ok() ? (*principal)->CheckRight(Right::kObserve) : principal.status();
+  };
+  absl::StatusOr<std::unique_ptr<AdminServer>> admin = AdminServer::Start(
+      {.address = options_.metrics_listen,
+       .info = DescribeBuild(options_),
+       .readiness = readiness,
+       .metrics = metrics_.get(),
+       .check = access_ == nullptr ? std::function<absl::Status(const HttpRequest&)>() : check});
   if (!admin.ok()) return admin.status();
   admin_ = *std::move(admin);
   metrics_address_ = WithPort(options_.metrics_listen, admin_->port());
   return absl::OkStatus();
+}
+
+std::vector<Service> Server::Parts::Guard(std::vector<Service> services) const {
+  if (access_ == nullptr) return services;
+  return Guarded(access_.get(), guard_accounting_.get(), std::move(services));
 }
 
 absl::StatusOr<std::unique_ptr<Transport>> Server::Parts::StartTransport(
@@ -360,6 +394,7 @@ absl::StatusOr<std::unique_ptr<Transport>> Server::Parts::StartTransport(
     reflection_ = std::make_unique<ReflectionService>(std::move(names));
     for (Service& service : reflection_->Describe()) services.push_back(std::move(service));
   }
+  services = Guard(std::move(services));
   if (options_.transport == "grpc") {
     return StartGrpcTransport({.listen = options_.listen,
                                .max_message_bytes = limits.max_message_bytes,
@@ -393,11 +428,11 @@ absl::Status Server::Parts::StartGrpc(const RequestLimits& limits) {
 absl::Status Server::Parts::StartHttp() {
   if (options_.http_listen == "off") return absl::OkStatus();
   const std::size_t memory = static_cast<std::size_t>(options_.buffer_memory) << 20;
-  local_calls_ = std::make_unique<LocalCalls>(
-      std::vector<Service>{classifier_->Describe(), open_inference_->Describe()});
+  local_calls_ =
+      std::make_unique<LocalCalls>(Guard({classifier_->Describe(), open_inference_->Describe()}));
   rest_ = std::make_unique<RestService>(
       local_calls_.get(), &registry_,
-      options_.http_cors_origin == "off" ? "" : options_.http_cors_origin);
+      options_.http_cors_origin == "off" ? "" : options_.http_cors_origin, access_.get());
   absl::StatusOr<std::unique_ptr<HttpServer>> http = HttpServer::Start(
       {.address = options_.http_listen,
        .methods = {"GET", "HEAD", "POST", "OPTIONS"},

@@ -56,8 +56,11 @@ LAYERS = {
     "server/http/": ["base/"],
     # Certificates, for all ports.
     "server/tls/": ["base/"],
+    # Who calls, and what they may do.
+    "server/access/": ["base/", "hellocnn/", "server/access/right.h"],
+    "server/access/right.h": [],
     # The transport interface, and what carries it: they know no call.
-    "server/rpc/transport/": ["base/", "server/runtime/", "server/rpc/errors/"],
+    "server/rpc/transport/": ["base/", "server/runtime/", "server/access/right.h", "server/rpc/errors/"],
     "server/rpc/transport/grpc/": ["base/", "server/runtime/", "server/rpc/transport/", "server/rpc/errors/"],
     "server/rpc/transport/http2/": ["base/", "server/runtime/", "server/rpc/transport/", "server/rpc/errors/", "server/tls/"],
     # What comes with an error, in the forms that gRPC's clients know.
@@ -70,6 +73,7 @@ LAYERS = {
         "server/serving/",
         "server/observability/events.h",
         "server/observability/logging/",
+        "server/access/",
         "server/rpc/transport/",
         "server/rpc/errors/",
         "client/",  # the header that decodes and prepares pictures
@@ -99,6 +103,7 @@ LAYERS = {
     "server/rpc/rest/": [
         "base/",
         "hellocnn/",
+        "server/access/",
         "server/http/",
         "server/serving/",
         "server/rpc/transport/",
@@ -112,6 +117,7 @@ LAYERS = {
     "server/": [
         "base/",
         "hellocnn/",
+        "server/access/",
         "server/config/",
         "server/scheduling/",
         "server/runtime/",
@@ -188,7 +194,8 @@ LIBRARIES = [
     (r"CLI/", "CLI11", r"base/command_line/|server/config/sources\.cc|benchmarks/(main|echo_server|pictures/main)\.cc|cli/|hellocnn/(train/train|formats/convert)_main\.cc", "command lines"),
     (r"zip\.h", "libzip", r"hellocnn/formats/pytorch/|datasets/npz_file\.cc", "hellocnn/formats/pytorch/ and datasets/npz_file.cc"),
     (r"(png\.h|jpeglib\.h|jerror\.h|webp/|libexif/)", "decoders of pictures", r"client/picture/\w+\.cc|benchmarks/pictures/jpeg\.cc", "the .cc files of client/picture/, and the benchmark's JPEG"),
-    (r"openssl/", "OpenSSL", r"hellocnn/formats/checksum\.cc|server/rpc/transport/http2/tls_|server/tls/", "hellocnn/formats/checksum.cc, server/rpc/transport/http2/tls_* and server/tls/"),
+    (r"openssl/", "OpenSSL", r"hellocnn/formats/checksum\.cc|server/access/\w+\.cc|server/rpc/transport/http2/tls_|server/tls/", "hellocnn/formats/checksum.cc, server/access/*.cc, server/rpc/transport/http2/tls_* and server/tls/"),
+    (r"cjose/", "cjose", r"server/access/json_web_keys\.cc", "server/access/json_web_keys.cc"),
     (r"hwy/", "Highway", r"hellocnn/simd/|hellocnn/torch/sliding_max\.cc|benchmarks/", "hellocnn/simd/, hellocnn/torch/sliding_max.cc and benchmarks/"),
     (r"benchmark/", "Google Benchmark", r"benchmarks/", "benchmarks/"),
     (r"spdlog/", "spdlog", r"server/", "server/"),

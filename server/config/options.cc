@@ -233,6 +233,12 @@ OptionRows Table() {
                 "Clients without a certificate of one of them are rejected.",
                 /*http2_only=*/true},
 
+      OptionRow{
+          "Access", "access-file", OptionalFile{&Options::access_file},
+          "The file that says who may do what, in JSON.",
+          "With off, everybody may do everything. The server reads the file again when it has "
+          "changed, and keeps what it has if it is bad. docs/access.md explains the file."},
+
       OptionRow{"Limits for clients", "max-connections",
                 WholeNumber{.member = &Options::max_connections,
                             .low = 1,

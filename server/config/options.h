@@ -47,6 +47,7 @@ struct Options {
   std::string tls_cert = "off";
   std::string tls_key = "off";
   std::string tls_client_ca = "off";
+  std::string access_file = "off";
   int max_connections = 4096;
   int max_connections_per_address = 1024;
   absl::Duration idle_timeout = absl::Minutes(30);

@@ -73,5 +73,29 @@ TEST(TokenBucket, AnEmptyBucketGivesOnlyWhatItGains) {
   EXPECT_FALSE(bucket.Take(1, After(100)));
 }
 
+TEST(TokenBucket, WhoeverMayOweTakesWhatIsLeftAndWaits) {
+  TokenBucket bucket(10, 2, kStart);
+  EXPECT_EQ(bucket.TakeOrWait(9, kStart), absl::ZeroDuration());
+  EXPECT_EQ(bucket.TakeOrWait(20, kStart), absl::ZeroDuration());
+  // It owes 19, and one more must be there.
+  const absl::Duration wait = bucket.TakeOrWait(1, kStart);
+  EXPECT_NEAR(absl::ToDoubleSeconds(wait), 10, 1e-6);
+  EXPECT_EQ(bucket.TakeOrWait(1, kStart + wait), absl::ZeroDuration());
+  EXPECT_GT(bucket.TakeOrWait(1, kStart + wait), absl::ZeroDuration());
+}
+
+TEST(TokenBucket, SmallBucketIsEnoughWhenItIsFull) {
+  TokenBucket bucket(0.25, 0.25, kStart);
+  EXPECT_EQ(bucket.TakeOrWait(1, kStart), absl::ZeroDuration());
+  EXPECT_GT(bucket.TakeOrWait(1, After(3.9)), absl::ZeroDuration());
+  EXPECT_EQ(bucket.TakeOrWait(1, After(4.1)), absl::ZeroDuration());
+}
+
+TEST(TokenBucket, WithoutGainTheWaitIsInfinite) {
+  TokenBucket bucket(1, 0, kStart);
+  EXPECT_EQ(bucket.TakeOrWait(1, kStart), absl::ZeroDuration());
+  EXPECT_EQ(bucket.TakeOrWait(1, After(1e6)), absl::InfiniteDuration());
+}
+
 }  // namespace
 }  // namespace hellocnn

@@ -1,7 +1,9 @@
 """The page to draw digits on, in a real browser."""
 
+import hashlib
 import json
 import os
+import tempfile
 import unittest
 
 from browser import SCREENSHOTS, contrast, luminance, needs_browser, set_scheme, start, webdriver
@@ -40,10 +42,12 @@ class DrawPageTest(unittest.TestCase):
         cls.server = Server("--http-listen=127.0.0.1:0", "--model-versions=all", model=os.path.join(SOURCE, "models/mnist"))
         cls.addClassCleanup(cls.server.stop)
 
-    def open(self, width=1280, scheme="light"):
+    def open(self, width=1280, scheme="light", server=None):
         set_scheme(self.browser, scheme)
         self.browser.set_window_size(width, 1000)
-        self.browser.get(f"http://{self.server.http_address}/")
+        self.browser.get(f"http://{(server or self.server).http_address}/")
+        if server:
+            return
         wait_until(lambda: len(Select(self.find("#model")).options) == 3, "the list of models")
 
     def find(self, selector):
@@ -124,6 +128,28 @@ class DrawPageTest(unittest.TestCase):
                 self.assertTrue(element.accessible_name, selector)
         self.assertEqual(self.find("#told").get_attribute("aria-live"), "polite")
         wait_until(lambda: self.find("#told").get_attribute("textContent") == self.says(), "what a screen reader says")
+
+    def test_a_server_that_wants_a_token_gets_one(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "access.json")
+            with open(path, "w", encoding="utf-8") as file:
+                token = hashlib.sha256(b"seven").hexdigest()
+                json.dump({"principals": {"people": {"token_sha256": token, "may": ["classify", "introspect"]}}}, file)
+            with Server("--http-listen=127.0.0.1:0", "--access-file", path) as server:
+                self.open(500, server=server)
+                wait_until(lambda: self.find("#access").is_displayed(), "it asks for a token")
+                self.draw(SEVEN)
+                wait_until(lambda: "wanted a token" in self.says(), f"it says why; it says {self.says()!r}")
+                for wrong_first in ("eight", "seven"):
+                    field = self.find("#token")
+                    wait_until(field.is_displayed, "it asks again")
+                    self.assertEqual(field.accessible_name, "Token")
+                    field.clear()
+                    field.send_keys(wrong_first, Keys.ENTER)
+                self.wait_for("7")
+                self.assertFalse(self.find("#access").is_displayed())
+                wait_until(lambda: len(Select(self.find("#model")).options) == 2, "the list of models")
+                self.browser.get_log("browser")  # its 401s are lines in the console
 
     def test_a_version_can_be_chosen_and_what_is_no_digit_is_said(self):
         self.open()

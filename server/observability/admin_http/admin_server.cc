@@ -33,6 +33,13 @@ HttpResponse PageForPeople(const AdminServer::Options& options, absl::Duration u
                              std::max(uptime, absl::Milliseconds(1)))};
 }
 
+HttpResponse NotAllowed(const absl::Status& why) {
+  HttpResponse response{.status = absl::IsUnauthenticated(why) ? 401U : 403U,
+                        .body = absl::StrCat(why.message(), "\n")};
+  if (absl::IsUnauthenticated(why)) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(Options options) {
@@ -42,6 +49,10 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(Options options)
     const std::string& path = request.path;
     if (path == "/livez") return {.body = "ok\n"};
     if (path == "/readyz") return ReadinessPage(options.readiness());
+    const bool is_guarded = path == "/metrics" || path == "/";
+    if (is_guarded && options.check != nullptr) {
+      if (absl::Status may = options.check(request); !may.ok()) return NotAllowed(may);
+    }
     if (path == "/metrics") return MetricsPage(options.metrics);
     if (path == "/") return PageForPeople(options, Clock::Monotonic()->Now() - start);
     return {.status = 404, .body = "known are /, /metrics, /livez and /readyz\n"};

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/http/http_server.h"
 #include "server/observability/prometheus/prometheus_metrics.h"
@@ -18,6 +19,7 @@ namespace hellocnn::server {
 //   /readyz   200 while the server is ready, otherwise 503; the body is the server's state
 //   /metrics  Prometheus' text format, or 404 if metrics are off
 //   /         a page for people
+// With `check`, the last two get 401 or 403 if it returns UNAUTHENTICATED or another error.
 // Every other path gets 404.
 class AdminServer {
  public:
@@ -34,6 +36,9 @@ class AdminServer {
     std::function<Readiness()> readiness;
     // Null if metrics are off. Otherwise it outlives the server.
     const PrometheusMetrics* metrics = nullptr;
+    // Says whether a request may see the metrics and the page for people. Null if all may. Called
+    // as `readiness` is.
+    std::function<absl::Status(const HttpRequest&)> check = nullptr;
   };
 
   // Errors are those of HttpServer::Start.

@@ -61,6 +61,7 @@ void RequestLog::Write(const Line& line, const Request& request) {
   if (request.queue.has_value()) text.Add("queue", *request.queue);
   if (request.compute.has_value()) text.Add("compute", *request.compute);
   text.Add("images", std::int64_t{request.images}).Add("peer", request.peer);
+  if (!request.principal.empty()) text.Add("principal", request.principal);
   text.Add("request_id",
            request.request_id.empty()
                ? absl::StrFormat("%016x", next_id_.fetch_add(1, std::memory_order_relaxed))

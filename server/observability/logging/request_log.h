@@ -46,6 +46,7 @@ class RequestLog {
     std::string_view peer;                  // "10.0.0.1:50000", or "unix"
     std::string_view request_id;            // of the metadata x-request-id; one is made if it is ""
     std::string_view traceparent;           // of the metadata; "" if there is none
+    std::string_view principal;             // who calls; "" if it is not known
   };
 
   RequestLog(const Options& options, const Clock* clock);

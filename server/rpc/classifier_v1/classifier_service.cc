@@ -65,23 +65,29 @@ Service ClassifierService::Describe() const {
                     [this](UnaryRpc* rpc) {
                       return std::make_unique<UnaryCall<ClassifyCodec>>(&context_, classify_, rpc);
                     },
-                .burst = kBurst},
+                .burst = kBurst,
+                .right = Right::kClassify},
                {.name = "GetModel",
                 .make_handler =
                     [this](UnaryRpc* rpc) {
                       return std::make_unique<DirectCall<ClassifierService, v1::GetModelRequest>>(
                           this, &context_.accounting, get_model_, rpc);
-                    }},
+                    },
+                .right = Right::kClassify},
                {.name = "ListModels",
                 .make_handler =
                     [this](UnaryRpc* rpc) {
                       return std::make_unique<DirectCall<ClassifierService, v1::ListModelsRequest>>(
                           this, &context_.accounting, list_models_, rpc);
-                    }}},
-          .streams = {{.name = "ClassifyStream", .make_handler = [this](StreamRpc* rpc) {
-                         return std::make_shared<StreamCall<ClassifyStreamCodec>>(
-                             &context_, classify_stream_, rpc);
-                       }}}};
+                    },
+                .right = Right::kIntrospect}},
+          .streams = {{.name = "ClassifyStream",
+                       .make_handler =
+                           [this](StreamRpc* rpc) {
+                             return std::make_shared<StreamCall<ClassifyStreamCodec>>(
+                                 &context_, classify_stream_, rpc);
+                           },
+                       .right = Right::kClassify}}};
 }
 
 // A draining server still has its models. Only a server that is loading does not know them yet.

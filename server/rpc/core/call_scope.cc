@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "server/access/principal.h"
 #include "server/rpc/core/codec.h"
 
 namespace hellocnn::server {
@@ -71,6 +72,7 @@ void CallScope::Log(const RequestLog::Line& line, const absl::Status& status,
                                  .peer = peer,
                                  .request_id = rpc.Metadata(kRequestIdKey).value_or(""),
                                  .traceparent = rpc.Metadata("traceparent").value_or("")};
+  if (rpc.principal() != nullptr) request.principal = rpc.principal()->name();
   if (rejected_.has_value()) {
     request.rejected = kRejectionLabels[static_cast<std::size_t>(*rejected_)];
   }

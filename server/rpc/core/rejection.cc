@@ -42,6 +42,18 @@ Rejection Rejection::Invalid(absl::Status status) {
   return Make(std::move(status), RejectionReason::kInvalid);
 }
 
+Rejection Rejection::Unauthenticated(absl::Status status) {
+  return Make(std::move(status), RejectionReason::kUnauthenticated);
+}
+
+Rejection Rejection::Denied(absl::Status status) {
+  return Make(std::move(status), RejectionReason::kDenied);
+}
+
+Rejection Rejection::OverBudget(absl::Status status) {
+  return Make(std::move(status), RejectionReason::kBudget);
+}
+
 Rejection Rejection::OfFind(absl::Status status) {
   const bool is_missing = absl::IsNotFound(status);
   return Make(std::move(status),

@@ -15,12 +15,16 @@ enum class RejectionReason {
   kInvalid,
   kDeadline,
   kMissingModel,
-  kInternal
+  kInternal,
+  kUnauthenticated,
+  kDenied,
+  kBudget
 };
 
 // The names of the reasons in metrics, by RejectionReason.
-inline constexpr std::array kRejectionLabels = {"queue_full", "draining", "loading", "invalid",
-                                                "deadline",   "no_model", "internal"};
+inline constexpr std::array kRejectionLabels = {
+    "queue_full", "draining", "loading",         "invalid",           "deadline",
+    "no_model",   "internal", "unauthenticated", "permission_denied", "budget"};
 
 // The status for the caller, and the reason for metrics. The code that rejects a request knows the
 // reason, so no other code needs to derive it from the status.
@@ -33,6 +37,11 @@ struct Rejection {
   static Rejection Draining();
   // Returns a rejection of an invalid request. `status` says what is wrong.
   static Rejection Invalid(absl::Status status);
+  // Return the rejections for what access control says: who calls is not known, may not do this, or
+  // has used up what they may send.
+  static Rejection Unauthenticated(absl::Status status);
+  static Rejection Denied(absl::Status status);
+  static Rejection OverBudget(absl::Status status);
   // Returns the rejection for the error that ModelRegistry::Find returned.
   static Rejection OfFind(absl::Status status);
   // Returns the rejection for an error of a call that needs no queue: that of ModelRegistry::Find,

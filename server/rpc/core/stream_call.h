@@ -17,10 +17,12 @@
 #include "absl/status/status.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "server/rpc/core/accept_request.h"
 #include "server/rpc/core/admission.h"
 #include "server/rpc/core/call_context.h"
 #include "server/rpc/core/call_scope.h"
 #include "server/rpc/core/codec.h"
+#include "server/rpc/core/guard.h"
 #include "server/rpc/core/rejection.h"
 #include "server/rpc/core/status.h"
 #include "server/rpc/core/stream_session.h"
@@ -75,7 +77,7 @@ class StreamCall final : public StreamHandler,
   void OnCall() override ABSL_LOCKS_EXCLUDED(mutex_) {
     start_ = context_->Now();
     deadline_ = rpc_->deadline();
-    caller_ = rpc_->caller();
+    caller_ = CallerOf(*rpc_);
     Steps first;
     {
       // Drain may be called as soon as the stream is admitted.
@@ -162,16 +164,9 @@ class StreamCall final : public StreamHandler,
   // Queues the job of the request or rejects the request. If the client is gone, only accounts for
   // the request. The caller no longer owns the exchange when the function returns.
   void Submit(const Request& request, Exchange& exchange) ABSL_LOCKS_EXCLUDED(mutex_) {
-    if (!request.timeout.ok()) {
-      return Reject(exchange, Rejection::Invalid(request.timeout.status()));
-    }
-    if (!request.images.ok()) return Reject(exchange, Rejection::Invalid(request.images.status()));
-    absl::StatusOr<Route> route = context_->models->RouteRequest(request.model, request.version);
-    if (!route.ok()) return Reject(exchange, Rejection::OfFind(route.status()));
-    exchange.scope.Use(*std::move(route));
-    absl::Status fits =
-        FitImages(exchange.codec, exchange.scope.servable().card(), *request.images);
-    if (!fits.ok()) return Reject(exchange, Rejection::Invalid(std::move(fits)));
+    const std::optional<Rejection> rejection =
+        AcceptRequest(*rpc_, *context_, request, &exchange.codec, &exchange.scope);
+    if (rejection.has_value()) return Reject(exchange, *rejection);
     const std::span<const ImageView> images = *request.images;
     exchange.Prepare(
         images,
@@ -187,6 +182,7 @@ class StreamCall final : public StreamHandler,
     }
     switch (may_compute) {
       case StreamSession::MayCompute::kDraining:
+        GiveBackBudget(*rpc_, static_cast<int>(images.size()));
         return Reject(exchange, Rejection::Draining());
       case StreamSession::MayCompute::kGone:
         return Respond(exchange, absl::CancelledError("the stream was cancelled"));
@@ -196,6 +192,7 @@ class StreamCall final : public StreamHandler,
     rpc_->Hold();  // until it is computed
     absl::Status status = exchange.scope.servable().Submit(&exchange);
     if (status.ok()) return;
+    GiveBackBudget(*rpc_, static_cast<int>(images.size()));
     rpc_->Release();
     Reject(exchange, Rejection::OfSubmit(std::move(status)));
   }

@@ -11,9 +11,11 @@
 
 #include "absl/status/status.h"
 #include "base/clock.h"
+#include "server/rpc/core/accept_request.h"
 #include "server/rpc/core/call_context.h"
 #include "server/rpc/core/call_scope.h"
 #include "server/rpc/core/codec.h"
+#include "server/rpc/core/guard.h"
 #include "server/rpc/core/rejection.h"
 #include "server/rpc/core/status.h"
 #include "server/rpc/transport/transport.h"
@@ -48,20 +50,17 @@ class UnaryCall final : public CallHandler, private Job {
 
     const auto request = codec_.Read(rpc_->request(), context_->max_images);
     if (!request.ok()) return Rejection::Invalid(request.status());
-    if (!request->timeout.ok()) return Rejection::Invalid(request->timeout.status());
-    if (!request->images.ok()) return Rejection::Invalid(request->images.status());
-    absl::StatusOr<Route> route = context_->models->RouteRequest(request->model, request->version);
-    if (!route.ok()) return Rejection::OfFind(route.status());
-    scope_.Use(*std::move(route));
-    absl::Status fits = FitImages(codec_, scope_.servable().card(), *request->images);
-    if (!fits.ok()) return Rejection::Invalid(std::move(fits));
+    std::optional<Rejection> rejection =
+        AcceptRequest(*rpc_, *context_, *request, &codec_, &scope_);
+    if (rejection.has_value()) return rejection;
     const std::span<const ImageView> images = *request->images;
     Prepare(images, LogProbabilitiesFor(images, scope_.servable().classes(), codec_.arena()),
             std::min(scope_.deadline(), scope_.start() + *request->timeout),
-            {.caller = rpc_->caller(), .priority = request->priority});
+            {.caller = CallerOf(*rpc_), .priority = request->priority});
     absl::Status status = scope_.servable().Submit(this);
-    if (!status.ok()) return Rejection::OfSubmit(std::move(status));
-    return std::nullopt;
+    if (status.ok()) return std::nullopt;
+    GiveBackBudget(*rpc_, static_cast<int>(images.size()));
+    return Rejection::OfSubmit(std::move(status));
   }
 
   // Job's functions.

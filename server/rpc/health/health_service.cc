@@ -160,15 +160,20 @@ HealthService::HealthService(std::vector<std::string> services, Lifecycle* lifec
 
 Service HealthService::Describe() {
   const auto direct = [this]<typename Request>(const char* name, const Request&) {
-    return UnaryMethod{.name = name, .make_handler = [this](UnaryRpc* rpc) {
-                         return std::make_unique<DirectHealthCall<Request>>(this, rpc);
-                       }};
+    return UnaryMethod{.name = name,
+                       .make_handler =
+                           [this](UnaryRpc* rpc) {
+                             return std::make_unique<DirectHealthCall<Request>>(this, rpc);
+                           },
+                       .right = Right::kNone};
   };
-  return {.name = "grpc.health.v1.Health",
-          .unary = {direct("Check", HealthCheckRequest()), direct("List", HealthListRequest())},
-          .streams = {{.name = "Watch", .make_handler = [this](StreamRpc* rpc) {
-                         return std::make_shared<WatchCall>(this, rpc);
-                       }}}};
+  return {
+      .name = "grpc.health.v1.Health",
+      .unary = {direct("Check", HealthCheckRequest()), direct("List", HealthListRequest())},
+      .streams = {{.name = "Watch",
+                   .make_handler =
+                       [this](StreamRpc* rpc) { return std::make_shared<WatchCall>(this, rpc); },
+                   .right = Right::kNone}}};
 }
 
 void HealthService::TellWatchers() {

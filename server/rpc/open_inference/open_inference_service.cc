@@ -54,11 +54,13 @@ constexpr std::array kNotSupportedMethods = {"SystemSharedMemoryStatus",
                                              "TraceSetting",
                                              "LogSettings"};
 
+constexpr char kOther[] = "Other";
+
 std::vector<ServedMethod> AddMethods(Events* events) {
   std::vector<ServedMethod> methods = {AddMethod(events, "ModelInfer", true),
                                        AddMethod(events, "ModelStreamInfer", true)};
   // They are many and rare, so events know them as one, and only the log tells them apart.
-  const MethodId other = AddMethod(events, "Other", false).id;
+  const MethodId other = AddMethod(events, kOther, false).id;
   for (const char* method :
        {"ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelConfig",
         "ModelStatistics", "RepositoryIndex", "RepositoryModelLoad", "RepositoryModelUnload"}) {
@@ -127,13 +129,17 @@ OpenInferenceService::OpenInferenceService(const RequestLimits& limits,
       methods_(AddMethods(accounting.events)) {}
 
 Service OpenInferenceService::Describe() const {
-  const auto method = [this]<typename Request>(std::size_t number, const Request&) {
+  const auto method = [this]<typename Request>(std::size_t number, const Request&,
+                                               Right right = Right::kAdmin) {
     const ServedMethod& served = methods_[number];
     return UnaryMethod{.name = std::string(served.name),
-                       .make_handler = [this, &served](UnaryRpc* rpc) {
-                         return std::make_unique<DirectCall<OpenInferenceService, Request>>(
-                             this, &context_.accounting, served, rpc);
-                       }};
+                       .make_handler =
+                           [this, &served](UnaryRpc* rpc) {
+                             return std::make_unique<DirectCall<OpenInferenceService, Request>>(
+                                 this, &context_.accounting, served, rpc);
+                           },
+                       .right = right,
+                       .counted_as = kOther};
   };
   Service service = {
       .name = kOpenInferenceService,
@@ -143,21 +149,25 @@ Service OpenInferenceService::Describe() const {
                        return std::make_unique<UnaryCall<ModelInferCodec>>(
                            &context_, methods_[kModelInfer], rpc);
                      },
-                 .burst = kBurst},
-                method(kServerLive, inference::ServerLiveRequest()),
-                method(kServerReady, inference::ServerReadyRequest()),
-                method(kModelReady, inference::ModelReadyRequest()),
-                method(kServerMetadata, inference::ServerMetadataRequest()),
-                method(kModelMetadata, inference::ModelMetadataRequest()),
-                method(kModelConfig, inference::ModelConfigRequest()),
-                method(kModelStatistics, inference::ModelStatisticsRequest()),
-                method(kRepositoryIndex, inference::RepositoryIndexRequest()),
+                 .burst = kBurst,
+                 .right = Right::kClassify},
+                method(kServerLive, inference::ServerLiveRequest(), Right::kNone),
+                method(kServerReady, inference::ServerReadyRequest(), Right::kNone),
+                method(kModelReady, inference::ModelReadyRequest(), Right::kClassify),
+                method(kServerMetadata, inference::ServerMetadataRequest(), Right::kClassify),
+                method(kModelMetadata, inference::ModelMetadataRequest(), Right::kClassify),
+                method(kModelConfig, inference::ModelConfigRequest(), Right::kClassify),
+                method(kModelStatistics, inference::ModelStatisticsRequest(), Right::kIntrospect),
+                method(kRepositoryIndex, inference::RepositoryIndexRequest(), Right::kIntrospect),
                 method(kRepositoryModelLoad, inference::RepositoryModelLoadRequest()),
                 method(kRepositoryModelUnload, inference::RepositoryModelUnloadRequest())},
-      .streams = {{.name = "ModelStreamInfer", .make_handler = [this](StreamRpc* rpc) {
-                     return std::make_shared<StreamCall<ModelStreamInferCodec>>(
-                         &context_, methods_[kModelStreamInfer], rpc);
-                   }}}};
+      .streams = {{.name = "ModelStreamInfer",
+                   .make_handler =
+                       [this](StreamRpc* rpc) {
+                         return std::make_shared<StreamCall<ModelStreamInferCodec>>(
+                             &context_, methods_[kModelStreamInfer], rpc);
+                       },
+                   .right = Right::kClassify}}};
   for (std::size_t i = kNotSupported; i < methods_.size(); ++i) {
     service.unary.push_back(method(i, google::protobuf::Empty()));
   }

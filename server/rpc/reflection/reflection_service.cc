@@ -145,7 +145,9 @@ std::vector<Service> ReflectionService::Describe() {
   const auto make = [this](StreamRpc* rpc) { return std::make_shared<ReflectionCall>(this, rpc); };
   std::vector<Service> services;
   for (const char* const name : {kReflectionService, kReflectionServiceAlpha}) {
-    services.push_back({.name = name, .unary = {}, .streams = {{"ServerReflectionInfo", make}}});
+    services.push_back({.name = name,
+                        .unary = {},
+                        .streams = {{"ServerReflectionInfo", make, Right::kIntrospect}}});
   }
   return services;
 }

@@ -1,5 +1,7 @@
 #include "server/rpc/rest/rest_service.h"
 
+#include <google/protobuf/empty.pb.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -77,7 +79,7 @@ LocalCalls::Request CallOf(const HttpRequest& http, std::string path,
                            .caller = CallerOf("", http.peer),
                            .certificate_names = http.certificate_names,
                            .metadata = {}};
-  for (const char* name : {"x-request-id", "traceparent"}) {
+  for (const char* name : {"authorization", "x-request-id", "traceparent"}) {
     if (const auto value = http.Header(name); value.has_value()) {
       call.metadata[name] = std::string(*value);
     }
@@ -212,8 +214,9 @@ unsigned HttpStatusOf(absl::StatusCode code) {
   }
 }
 
-RestService::RestService(LocalCalls* calls, const ModelRegistry* models, std::string cors_origin)
-    : calls_(calls), models_(models), cors_origin_(std::move(cors_origin)) {}
+RestService::RestService(LocalCalls* calls, const ModelRegistry* models, std::string cors_origin,
+                         const AccessControl* access)
+    : calls_(calls), models_(models), cors_origin_(std::move(cors_origin)), access_(access) {}
 
 HttpResponse RestService::WithCors(HttpResponse response) const {
   if (cors_origin_.empty()) return response;
@@ -234,6 +237,7 @@ HttpResponse RestService::ErrorOf(const absl::Status& status) const {
     response.headers.emplace_back(
         "Retry-After", absl::StrCat(absl::ToInt64Seconds(absl::Ceil(*delay, absl::Seconds(1)))));
   }
+  if (absl::IsUnauthenticated(status)) response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
 }
 
@@ -254,12 +258,13 @@ void RestService::Handle(const HttpRequest& http, HttpServer::Responder respond)
   }
   if (http.method == "OPTIONS") {
     return answer([] {
-      return HttpResponse{.status = 204,
-                          .headers = {{"Allow", "GET, HEAD, POST, OPTIONS"},
-                                      {"Access-Control-Allow-Methods", "GET, POST"},
-                                      {"Access-Control-Allow-Headers",
-                                       "Content-Type, Inference-Header-Content-Length"},
-                                      {"Access-Control-Max-Age", "600"}}};
+      return HttpResponse{
+          .status = 204,
+          .headers = {{"Allow", "GET, HEAD, POST, OPTIONS"},
+                      {"Access-Control-Allow-Methods", "GET, POST"},
+                      {"Access-Control-Allow-Headers",
+                       "Authorization, Content-Type, Inference-Header-Content-Length"},
+                      {"Access-Control-Max-Age", "600"}}};
     });
   }
   if (http.path == "/v2" || http.path.starts_with("/v2/")) return HandleV2(http, answer);
@@ -432,8 +437,27 @@ void RestService::HandleRepository(const HttpRequest& http, const std::vector<st
   NotFound(http, respond);
 }
 
+bool RestService::MayCall(const HttpRequest& http, const std::string& method,
+                          const HttpServer::Responder& respond,
+                          std::shared_ptr<const Principal>* caller) const {
+  if (access_ == nullptr) return true;
+  absl::StatusOr<std::shared_ptr<const Principal>> found = access_->Authenticate(
+      {.authorization = http.Header("authorization"), .certificate_names = http.certificate_names});
+  if (found.ok()) *caller = *std::move(found);
+  if (*caller != nullptr && (*caller)->CheckRight(Right::kClassify).ok()) return true;
+  LocalCalls::Request call = CallOf(http, method, google::protobuf::Empty());
+  call.principal = *caller;
+  CallThen(std::move(call), respond, [this](const std::string& /*bytes*/) {
+    return Error(403, "access was given in the meantime; try again");
+  });
+  return false;
+}
+
 void RestService::Infer(const HttpRequest& http, const ModelPath& path,
                         const HttpServer::Responder& respond) const {
+  const std::string method = absl::StrCat(kInference, "ModelInfer");
+  std::shared_ptr<const Principal> caller;
+  if (!MayCall(http, method, respond, &caller)) return;
   absl::StatusOr<InferCall> read = ReadInferCall(http);
   if (!read.ok()) {
     return respond([this, status = read.status()] { return ErrorOf(status); });
@@ -441,7 +465,8 @@ void RestService::Infer(const HttpRequest& http, const ModelPath& path,
   const auto call = std::make_shared<InferCall>(*std::move(read));
   call->request.set_model_name(path.model);
   call->request.set_model_version(path.version);
-  LocalCalls::Request request = CallOf(http, absl::StrCat(kInference, "ModelInfer"), call->request);
+  LocalCalls::Request request = CallOf(http, method, call->request);
+  request.principal = std::move(caller);
   call->request.clear_raw_input_contents();
   CallThen(std::move(request), respond, [call](const std::string& bytes) {
     return WriteInferResponse(Parsed<inference::ModelInferResponse>(bytes), *call);
@@ -450,6 +475,8 @@ void RestService::Infer(const HttpRequest& http, const ModelPath& path,
 
 void RestService::Classify(const HttpRequest& http, const HttpServer::Responder& respond) const {
   if (http.method != "POST") return NotAllowed(http, "POST", respond);
+  std::shared_ptr<const Principal> caller;
+  if (!MayCall(http, kClassify, respond, &caller)) return;
   absl::StatusOr<Prepared> prepared = Prepare(http, *models_);
   if (!prepared.ok()) {
     return respond([this, status = prepared.status()] { return ErrorOf(status); });
@@ -460,18 +487,19 @@ void RestService::Classify(const HttpRequest& http, const HttpServer::Responder&
   request.mutable_model()->set_version(QueryOf(http, "version"));
   const bool details = QueryOf(http, "details") == "true";
   const auto shared = std::make_shared<const Prepared>(*std::move(prepared));
-  CallThen(CallOf(http, kClassify, request), respond,
-           [this, shared, details](const std::string& bytes) {
-             const auto response = Parsed<v1::ClassifyResponse>(bytes);
-             // Another version may have taken over, or a candidate has responded.
-             Prepared used = *shared;
-             const absl::StatusOr<ServableHandle> model =
-                 models_->Find(response.model().name(), response.model().version());
-             if (model.ok()) used.model = *model;
-             Json json = ClassificationOf(response, used.model->card());
-             if (details) AddDetails(used, &json);
-             return JsonResponse(json);
-           });
+  LocalCalls::Request call = CallOf(http, kClassify, request);
+  call.principal = std::move(caller);
+  CallThen(std::move(call), respond, [this, shared, details](const std::string& bytes) {
+    const auto response = Parsed<v1::ClassifyResponse>(bytes);
+    // Another version may have taken over, or a candidate has responded.
+    Prepared used = *shared;
+    const absl::StatusOr<ServableHandle> model =
+        models_->Find(response.model().name(), response.model().version());
+    if (model.ok()) used.model = *model;
+    Json json = ClassificationOf(response, used.model->card());
+    if (details) AddDetails(used, &json);
+    return JsonResponse(json);
+  });
 }
 
 void RestService::NotAllowed(const HttpRequest& http, const char* wanted,

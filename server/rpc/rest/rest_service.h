@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/access/access_control.h"
+#include "server/access/principal.h"
 #include "server/http/http_server.h"
 #include "server/rpc/transport/local/local_calls.h"
 #include "server/serving/model_registry.h"
@@ -31,8 +33,10 @@ class RestService {
  public:
   // Requests become calls of the methods of `calls`. Pictures are prepared for a model of `models`.
   // `cors_origin` is who may use the service from pages of others: an origin, "*" for all, or ""
-  // for nobody. The pointers must outlive the service.
-  RestService(LocalCalls* calls, const ModelRegistry* models, std::string cors_origin);
+  // for nobody. `access` says who calls, before a large request is read; null if everybody may do
+  // everything. The pointers must outlive the service.
+  RestService(LocalCalls* calls, const ModelRegistry* models, std::string cors_origin,
+              const AccessControl* access);
 
   // The handler of an HTTP server.
   void Handle(const HttpRequest& http, HttpServer::Responder respond) const;
@@ -60,6 +64,12 @@ class RestService {
   // server; an error of the method becomes one of HTTP.
   void CallThen(LocalCalls::Request request, const HttpServer::Responder& respond,
                 std::function<HttpResponse(const std::string& bytes)> make) const;
+  // Returns whether the client may call `method`, a path, which is to be known before a request is
+  // read that takes long to read. Sets who it is. If not, calls the method without a request: the
+  // call says why it is rejected, and counts.
+  bool MayCall(const HttpRequest& http, const std::string& method,
+               const HttpServer::Responder& respond,
+               std::shared_ptr<const Principal>* caller) const;
   // Calls a method of the Open Inference Protocol. By default, all of its message is the response,
   // as JSON.
   template <typename Response>
@@ -83,6 +93,7 @@ class RestService {
   LocalCalls* const calls_;
   const ModelRegistry* const models_;
   const std::string cors_origin_;
+  const AccessControl* const access_;
 };
 
 }  // namespace hellocnn::server

@@ -14,15 +14,19 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "server/access/right.h"
 #include "server/rpc/errors/error_trailers.h"
 #include "server/runtime/event_queue.h"
 
 namespace hellocnn::server {
+
+class Principal;
 
 // The bytes of one message, in memory of the transport. Thread-compatible.
 class Message {
@@ -53,6 +57,12 @@ class Rpc {
   // network address. A Unix socket is one address. Different callers have different numbers, unless
   // chance will have it. The numbers mean nothing beyond this process.
   virtual std::uint64_t caller() const = 0;
+  // Returns who calls, once that is known; null if everybody may do everything. The transport or a
+  // guard (core/guard.h) sets it, before the handler is called.
+  const std::shared_ptr<const Principal>& principal() const { return principal_; }
+  void set_principal(std::shared_ptr<const Principal> principal) {
+    principal_ = std::move(principal);
+  }
   // Returns the first value that the caller has sent for `key`, which must be in lower case. The
   // view is valid until OnEnd. Thread-safe until then.
   virtual std::optional<std::string_view> Metadata(std::string_view key) const = 0;
@@ -78,6 +88,9 @@ class Rpc {
   // thread that calls it. Thread-safe.
   virtual void Hold() = 0;
   virtual void Release() = 0;
+
+ private:
+  std::shared_ptr<const Principal> principal_;
 };
 
 // A call with one request and one response.
@@ -141,11 +154,14 @@ struct UnaryMethod {
   std::function<std::unique_ptr<CallHandler>(UnaryRpc* rpc)> make_handler;
   // The number of calls that may arrive before the first is handled without costing extra.
   int burst = 1;
+  Right right = Right::kAdmin;  // that its callers need
+  std::string counted_as = {};  // in metrics, if that is not its name
 };
 struct StreamMethod {
   std::string name;
   // The handler serves one call.
   std::function<std::shared_ptr<StreamHandler>(StreamRpc* rpc)> make_handler;
+  Right right = Right::kAdmin;  // that its callers need
 };
 struct Service {
   std::string name;  // with its package

@@ -26,7 +26,7 @@ TEST_F(OptionsTest, DefaultsAreValidAndThreadsAreTheGrantedCpus) {
   EXPECT_EQ(SourceOf(*parsed, "threads"), "default");
   EXPECT_EQ(parsed->options.engine, "auto");
   EXPECT_EQ(parsed->options.metrics, "on");
-  EXPECT_EQ(parsed->sources.size(), 37);
+  EXPECT_EQ(parsed->sources.size(), 38);
 }
 
 TEST_F(OptionsTest, EveryOptionIsReadFromItsFlag) {

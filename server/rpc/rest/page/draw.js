@@ -116,6 +116,22 @@ chosen.addEventListener("change", () => {
   if (!isEmpty) send();
 });
 
+// The token of the server, if it wants one. It is kept as long as the page is open, and no longer.
+let token = "";
+
+function post(path, body) {
+  return fetch(path, { method: "POST", body, headers: token ? { Authorization: `Bearer ${token}` } : {} });
+}
+
+const access = document.getElementById("access");
+access.addEventListener("submit", (event) => {
+  event.preventDefault();
+  token = document.getElementById("token").value.trim();
+  access.hidden = true;
+  listModels();
+  if (!isEmpty) send();
+});
+
 // One request at a time: while one is under way, the drawing goes on, and is sent again after it.
 async function send() {
   mustSend = true;
@@ -132,7 +148,8 @@ async function send() {
         query.set("model", model);
         query.set("version", version);
       }
-      const response = await fetch(`classify?${query}`, { method: "POST", body: picture });
+      const response = await post(`classify?${query}`, picture);
+      if (response.status === 401) access.hidden = false;
       const answer = await response.json();
       if (asked !== drawn) continue;
       if (response.ok) {
@@ -245,9 +262,12 @@ function showLayers(layers) {
 
 async function listModels() {
   const add = (text, value) => chosen.append(new Option(text, value));
+  chosen.replaceChildren();
   add("the default", "");
   try {
-    const response = await fetch("v2/repository/index", { method: "POST", body: '{"ready": true}' });
+    const response = await post("v2/repository/index", '{"ready": true}');
+    if (response.status === 401) access.hidden = false;
+    if (!response.ok) return;
     for (const model of await response.json()) {
       add(`${model.name}, version ${model.version}`, JSON.stringify([model.name, model.version]));
     }

@@ -141,8 +141,9 @@ void Stream::SubmitStatus(const OwnedMetadata& trailers, bool alone) {
   }
   headers.push_back(Header("grpc-status", CodeText(status_.raw_code()), kConstant));
   if (!message.empty()) headers.push_back(Header("grpc-message", message, kConstantName | kOnce));
+  const ErrorTrailers error(status_, RequestId());
   OwnedMetadata details;
-  for (const auto& [key, value] : ErrorTrailers(status_, RequestId()).get()) {
+  for (const auto& [key, value] : error.get()) {
     details.emplace_back(key, ValueToSend(key, value));
   }
   for (const OwnedMetadata& all : {std::cref(details), std::cref(trailers)}) {

@@ -51,6 +51,7 @@ class LocalCalls::LocalRpc final : public UnaryRpc {
   void Start(Request request, Done done) {
     request_ = std::move(request);
     message_.Set(std::move(request_.bytes));
+    set_principal(request_.principal);
     done_ = std::move(done);
     holders_.store(2, std::memory_order_relaxed);
     is_finished_ = false;

@@ -28,6 +28,7 @@ class LocalCalls {
     std::string peer;                            // for the log: "10.0.0.1"
     std::uint64_t caller = 0;                    // see Rpc::caller
     std::vector<std::string> certificate_names;  // see Rpc::CertificateNames
+    std::shared_ptr<const Principal> principal;  // see Rpc::principal; null if it is not known
     std::map<std::string, std::string, std::less<>> metadata;  // by key in lower case
   };
   struct Response {

@@ -36,7 +36,7 @@ TEST(RejectionTest, EveryReasonHasALabel) {
   EXPECT_STREQ(kRejectionLabels[static_cast<std::size_t>(RejectionReason::kQueueFull)],
                "queue_full");
   EXPECT_STREQ(kRejectionLabels[static_cast<std::size_t>(RejectionReason::kInternal)], "internal");
-  EXPECT_EQ(kRejectionLabels.size(), static_cast<std::size_t>(RejectionReason::kInternal) + 1);
+  EXPECT_EQ(kRejectionLabels.size(), static_cast<std::size_t>(RejectionReason::kBudget) + 1);
 }
 
 }  // namespace

@@ -56,8 +56,8 @@ TEST(ToProtocolTest, LongMessagesAreCutBetweenCharacters) {
             std::string(1024, 'x'));
   EXPECT_EQ(ToProtocol(absl::NotFoundError(std::string(5000, 'x'))).message(),
             std::string(1024, 'x') + "…");
-  EXPECT_EQ(ToProtocol(absl::NotFoundError("x" + std::string(2046, 'y') + "äz")).message(),
-            "x" + std::string(2046, 'y') + "…");
+  EXPECT_EQ(ToProtocol(absl::NotFoundError("x" + std::string(1022, 'y') + "äz")).message(),
+            "x" + std::string(1022, 'y') + "…");
   absl::Status status = absl::ResourceExhaustedError(std::string(5000, 'x'));
   status.SetPayload("kept", absl::Cord("payload"));
   EXPECT_EQ(ToProtocol(status).GetPayload("kept"), absl::Cord("payload"));

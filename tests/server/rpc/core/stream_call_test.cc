@@ -12,11 +12,13 @@
 #include <vector>
 
 #include "tests/server/rpc/core/call_fixture.h"
+#include "tests/testing/plain_status.h"
 
 namespace hellocnn::server {
 namespace {
 
 using ::hellocnn::testing::FakeStreamRpc;
+using ::hellocnn::testing::Plain;
 using Call = StreamCall<ClassifyStreamCodec>;
 
 class StreamCallTest : public CallTest {
@@ -182,7 +184,7 @@ TEST_F(StreamCallTest, ADrainMeetsStreamsAtAnyMoment) {
   EXPECT_TRUE(lifecycle_.Enter(LifecycleState::kDraining).ok());
   for (std::thread& thread : threads) thread.join();
   for (const auto& rpc : rpcs) {
-    EXPECT_EQ(rpc->WaitUntilOver(), absl::UnavailableError("server is draining"));
+    EXPECT_EQ(Plain(rpc->WaitUntilOver()), absl::UnavailableError("server is draining"));
   }
   EXPECT_TRUE(admission_.WaitUntilIdle(Instant::InfiniteFuture()));
   EXPECT_EQ(metrics_.requests().size(), sent);

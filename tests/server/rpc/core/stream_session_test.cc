@@ -4,9 +4,12 @@
 
 #include <optional>
 
+#include "tests/testing/plain_status.h"
+
 namespace hellocnn::server {
 namespace {
 
+using ::hellocnn::testing::Plain;
 using Steps = StreamSession::Steps;
 
 // A session whose first read is outstanding.
@@ -33,7 +36,7 @@ TEST_F(StreamSessionTest, FinishesWithOkAfterHalfCloseWhenAllIsWritten) {
   Compute(0);
   EXPECT_FALSE(session_.OnReadEnded().finish.has_value());
   EXPECT_EQ(session_.OnReady(0).write, 0);
-  EXPECT_EQ(session_.OnWritten(true).finish, absl::OkStatus());
+  EXPECT_EQ(Plain(session_.OnWritten(true).finish), absl::OkStatus());
 }
 
 TEST_F(StreamSessionTest, WritesOneResponseAtATimeInTheOrderInWhichTheyAreReady) {
@@ -57,7 +60,7 @@ TEST_F(StreamSessionTest, StopsReadingAtTheBoundUntilAResponseIsWritten) {
 }
 
 TEST_F(StreamSessionTest, DrainEndsAnIdleStreamAtOnce) {
-  EXPECT_EQ(session_.OnDrain().finish, absl::UnavailableError("server is draining"));
+  EXPECT_EQ(Plain(session_.OnDrain().finish), absl::UnavailableError("server is draining"));
   // The read that is outstanding finds a message that was on its way.
   EXPECT_FALSE(session_.OnRead().accepted);
 }
@@ -74,7 +77,7 @@ TEST_F(StreamSessionTest, DrainingStreamReadsAndRejectsOnlyWhileItComputes) {
   EXPECT_FALSE(session_.OnRead().steps.read.has_value());
   session_.OnReady(2);
   EXPECT_EQ(session_.OnWritten(true).write, 2);
-  EXPECT_EQ(session_.OnWritten(true).finish, absl::UnavailableError("server is draining"));
+  EXPECT_EQ(Plain(session_.OnWritten(true).finish), absl::UnavailableError("server is draining"));
 }
 
 TEST_F(StreamSessionTest, MalformedMessageEndsTheStreamAfterTheResponsesBefore) {
@@ -87,7 +90,7 @@ TEST_F(StreamSessionTest, MalformedMessageEndsTheStreamAfterTheResponsesBefore) 
   EXPECT_FALSE(session_.OnMalformed(2, Rejection::Invalid(absl::InvalidArgumentError("second")))
                    .finish.has_value());
   EXPECT_EQ(session_.OnReady(0).write, 0);
-  EXPECT_EQ(session_.OnWritten(true).finish, absl::InvalidArgumentError("first"));
+  EXPECT_EQ(Plain(session_.OnWritten(true).finish), absl::InvalidArgumentError("first"));
 }
 
 TEST_F(StreamSessionTest, CancellationDiscardsResponsesAndCancelsJobs) {

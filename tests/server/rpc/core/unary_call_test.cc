@@ -11,11 +11,13 @@
 #include "base/error_details.h"
 #include "server/rpc/errors/error_trailers.h"
 #include "tests/server/rpc/core/call_fixture.h"
+#include "tests/testing/plain_status.h"
 
 namespace hellocnn::server {
 namespace {
 
 using ::hellocnn::testing::FakeUnaryRpc;
+using ::hellocnn::testing::Plain;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
@@ -72,14 +74,14 @@ TEST_F(UnaryCallTest, CallsOfManyThreadsGetTheirOwnResponses) {
 TEST_F(UnaryCallTest, ACallThatIsRejectedFinishesInline) {
   const auto rpc = MakeRpc();
   rpc->Call(Request({1}));
-  EXPECT_EQ(rpc->WaitUntilOver().status, absl::UnavailableError("the model is loading"));
+  EXPECT_EQ(Plain(rpc->WaitUntilOver().status), absl::UnavailableError("the model is loading"));
   Serve(1);
   rpc->Call(Request({1}) + std::string(2, '\0'));
   const absl::Status malformed = rpc->WaitUntilOver().status;
   EXPECT_EQ(malformed.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(malformed.message(), HasSubstr("bytes that are no hellocnn.v1.ClassifyRequest"));
   rpc->Call("");
-  EXPECT_EQ(rpc->WaitUntilOver().status,
+  EXPECT_EQ(Plain(rpc->WaitUntilOver().status),
             absl::InvalidArgumentError("images has 0 images; wanted 1 to 6"));
   EXPECT_THAT(metrics_.rejections(), ElementsAre("loading", "invalid", "invalid"));
   EXPECT_THAT(Classes(*rpc, {4}), ElementsAre(4));  // nothing of them is left
