@@ -33,7 +33,7 @@ if(HELLOCNN_BUILD_SERVER)
 endif()
 
 if(HELLOCNN_BUILD_TORCH)
-  find_package(Torch REQUIRED)
+  include(LibTorch)
   # LibTorch's own variable carries include paths and flags as strings; a target keeps them where they are used.
   add_library(hellocnn_libtorch INTERFACE)
   target_link_libraries(hellocnn_libtorch INTERFACE ${TORCH_LIBRARIES})
