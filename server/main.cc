@@ -25,6 +25,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/notify_socket.h"
 #include "base/out_of_memory.h"
 #include "base/patient_write.h"
 #include "base/shown.h"
@@ -33,6 +34,7 @@
 #include "server/config/options.h"
 #include "server/observability/logging/logging.h"
 #include "server/server.h"
+#include "server/service_manager.h"
 #include "server/stop_signals.h"
 
 namespace {
@@ -42,6 +44,7 @@ using hellocnn::server::Logging;
 using hellocnn::server::Options;
 using hellocnn::server::ParsedOptions;
 using hellocnn::server::Server;
+using hellocnn::server::ServiceManager;
 using hellocnn::server::StopSignals;
 
 // What the thread that waits for signals and the main thread tell each other.
@@ -129,8 +132,8 @@ int Print(const ParsedOptions& parsed) {
   return 0;
 }
 
-absl::Status Serve(const Options& options, Stop* stop) try {
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, &stop->told);
+absl::Status Serve(const Options& options, Stop* stop, ServiceManager* manager) try {
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, &stop->told, manager);
   if (!server.ok()) {
     // To be told to stop before it was ready is an orderly end, too.
     return stop->told.HasBeenNotified() ? absl::OkStatus() : server.status();
@@ -166,6 +169,7 @@ int Run(int argc, char** argv) {
   if (parsed.ok() && parsed->action == ParsedOptions::Action::kPrintAndExit) return Print(*parsed);
   if (!parsed.ok()) return RejectOptions(parsed.status());
 
+  const hellocnn::NotifyEnvironment notify = hellocnn::TakeNotifyEnvironment();
   // One for signals, the log's, the workers, the admin port's, one for models, one for the access
   // file, and gRPC's.
   const int threads = 2 + parsed->options.threads + 3 + hellocnn::kGrpcThreads;
@@ -182,9 +186,10 @@ int Run(int argc, char** argv) {
   auto log = Logging::Start(parsed->options.log_level, parsed->options.log_format);
   if (!log.ok()) return RejectOptions(log.status());
   for (const std::string& warning : parsed->warnings) spdlog::warn("{}", warning);
+  ServiceManager manager(notify);
   Stop stop;
   std::thread signal_thread(WaitForSignals, &signals, &stop);
-  const absl::Status served = Serve(parsed->options, &stop);
+  const absl::Status served = Serve(parsed->options, &stop, &manager);
   stop.ended.Notify();
   pthread_kill(signal_thread.native_handle(), SIGUSR1);
   signal_thread.join();

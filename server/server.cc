@@ -43,6 +43,7 @@
 #include "server/serving/model_manager.h"
 #include "server/serving/model_registry.h"
 #include "server/serving/request_limits.h"
+#include "server/watchdog.h"
 
 namespace hellocnn::server {
 namespace {
@@ -55,6 +56,10 @@ constexpr absl::Duration kQuietTime = absl::Milliseconds(500);
 // If clients never stop, calls are rejected for this long after the last accepted call has ended.
 // Such clients look at nothing but the connection, so it should close soon.
 constexpr absl::Duration kRejectTime = absl::Seconds(1);
+
+// What a drain may take beyond its timeout: docs/operations.md tells supervisors of 2.5 s, and a
+// busy machine takes longer.
+constexpr absl::Duration kCloseTime = absl::Seconds(10);
 
 // An image takes 4,096 bytes, its tags and lengths 7; the rest is for fields that are yet to come.
 constexpr int kBytesPerImage = 4096 + 64;
@@ -158,7 +163,7 @@ std::function<void(Limit)> ReportLimits(Events* events) {
 // In the order of construction; destroyed in reverse.
 class Server::Parts {
  public:
-  explicit Parts(const Options& options) : options_(options) {}
+  Parts(const Options& options, ServiceManager* manager) : options_(options), manager_(manager) {}
   ~Parts() { Drain(); }
 
   absl::Status Start(const Notification* stop);
@@ -179,6 +184,8 @@ class Server::Parts {
   std::vector<std::pair<std::string, std::string>> ListVersions() const;
   // See OpenInferenceService::Actions.
   ModelTotals TotalsOf(ModelId model) const;
+  // Tells the service manager from here on that the workers respond, if it wants to hear it.
+  void StartWatchdog();
   // Makes what finds and loads models.
   void MakeModels(const Notification* stop);
   absl::Status StartAdmin();
@@ -191,11 +198,17 @@ class Server::Parts {
   absl::Status StartHttp();
 
   const Options options_;
+  ServiceManager* const manager_;  // may be null
   const Clock* const clock_ = Clock::Monotonic();
   RequestLog request_log_{
       {.slow = OrForever(options_.log_slow_requests), .sample = options_.access_log_sample},
       clock_};
   Lifecycle lifecycle_;
+  ServiceStatus service_status_{
+      manager_,
+      &lifecycle_,
+      {.path = options_.model,
+       .drain_time = options_.drain_delay + options_.drain_timeout + kCloseTime}};
   std::string grpc_address_;
   std::string metrics_address_ = "off";
   std::string http_address_ = "off";
@@ -226,6 +239,7 @@ class Server::Parts {
   std::atomic<bool> stop_loading_{false};
   std::unique_ptr<ModelLoader> loader_;
   std::unique_ptr<ModelManager> models_;
+  std::unique_ptr<Watchdog> watchdog_;  // null if nobody wants to hear of it
 };
 
 // What can be wrong with the model is found before a port is opened: a bad roll-out never looks
@@ -286,7 +300,17 @@ absl::Status Server::Parts::Start(const Notification* stop) {
   if (status = StartHttp(); !status.ok()) return status;
   if (status = models_->Watch(); !status.ok()) return status;
   spdlog::info("ready, listening on {}", grpc_address_);
+  service_status_.OnReady(grpc_address_, models_->List());
+  StartWatchdog();
   return absl::OkStatus();
+}
+
+void Server::Parts::StartWatchdog() {
+  if (manager_ == nullptr || !manager_->watchdog().has_value()) return;
+  watchdog_ = std::make_unique<Watchdog>(
+      *manager_->watchdog(),
+      [this](Instant deadline) { return dispatcher_->pool().AllRespond(deadline); },
+      [this] { manager_->Tell("WATCHDOG=1"); });
 }
 
 void Server::Parts::MakeModels(const Notification* stop) {
@@ -309,7 +333,11 @@ void Server::Parts::MakeModels(const Notification* stop) {
                             .policy = VersionPolicy::Parse(options_.model_versions).value(),
                             .interval = OrForever(options_.model_poll_interval),
                             .rollback_window = options_.rollback_window,
-                            .on_change = [this] { health_.OnModelsChanged(); }},
+                            .on_change =
+                                [this] {
+                                  health_.OnModelsChanged();
+                                  service_status_.OnModels(models_->List());
+                                }},
       loader_.get(), &registry_, dispatcher_.get(), events(), clock_);
 }
 
@@ -494,16 +522,18 @@ void Server::Parts::Drain() {
   if (metrics_ != nullptr) metrics_->SetGauges({});
   // It may wait for a file system, which nobody's request should.
   if (models_ != nullptr) models_->Stop();
+  watchdog_ = nullptr;  // workers that have ended do not respond
   if (dispatcher_ != nullptr) dispatcher_->Stop();
   lifecycle_.Enter(LifecycleState::kStopped).IgnoreError();
   spdlog::info("drained");
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
-                                                      const Notification* stop) {
+                                                      const Notification* stop,
+                                                      ServiceManager* manager) {
   absl::Status status = options.Validate();
   if (!status.ok()) return status;
-  auto parts = std::make_unique<Parts>(options);
+  auto parts = std::make_unique<Parts>(options, manager);
   status = parts->Start(stop);
   if (!status.ok()) return status;
   return std::unique_ptr<Server>(new Server(std::move(parts)));

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
 #include "server/config/options.h"
+#include "server/service_manager.h"
 
 namespace hellocnn::server {
 
@@ -23,8 +24,10 @@ class Server {
   //   NOT_FOUND: the default model is not among the models;
   //   UNAVAILABLE: an address that cannot be listened on, by name;
   //   CANCELLED: `stop`, which may be null and must otherwise outlive the call, was notified.
+  // `manager` is told how the server is. It may be null, and otherwise outlives the server.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options,
-                                                       const Notification* stop = nullptr);
+                                                       const Notification* stop = nullptr,
+                                                       ServiceManager* manager = nullptr);
   // Drains.
   ~Server();
 

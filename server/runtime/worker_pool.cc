@@ -12,7 +12,7 @@
 namespace hellocnn::server {
 namespace {
 
-// How often ForEachWorker wakes the worker that waits for events.
+// How often ForEachWorker and AllRespond wake the worker that waits for events.
 constexpr absl::Duration kWakeAgain = absl::Milliseconds(5);
 
 // The most events that a worker handles between two steps.
@@ -49,7 +49,8 @@ WorkerPool::WorkerPool(int threads, int max_events, Work* work, const Clock* clo
       max_events_(max_events),
       work_(work),
       clock_(clock),
-      steps_(static_cast<std::size_t>(threads)) {}
+      steps_(static_cast<std::size_t>(threads)),
+      asked_(static_cast<std::size_t>(threads)) {}
 
 WorkerPool::~WorkerPool() { Stop(); }
 
@@ -78,6 +79,34 @@ bool WorkerPool::ForEachWorker(const std::function<bool(int worker)>& step) {
     }
     if (stepping_ == 0) return true;
   }
+}
+
+bool WorkerPool::AllRespond(Instant deadline) {
+  {
+    MutexLock lock(&mutex_);
+    // Those that have not responded to the last call have their question still.
+    for (std::atomic<bool>& mine : asked_) {
+      if (!mine.exchange(true, std::memory_order_relaxed)) ++unheard_;
+    }
+    changed_.SignalAll();
+  }
+  // As in ForEachWorker, the wake-up may go to another worker.
+  while (true) {
+    if (EventQueue* const events = events_; events != nullptr) events->Wake();
+    MutexLock lock(&mutex_);
+    const Instant now = clock_->Now();
+    const Instant again = std::min(deadline, now + kWakeAgain);
+    while (unheard_ > 0 && !responded_.WaitUntil(&mutex_, again)) {
+    }
+    if (unheard_ == 0) return true;
+    if (now >= deadline) return false;
+  }
+}
+
+void WorkerPool::Respond(int worker) {
+  MutexLock lock(&mutex_);
+  asked_[static_cast<std::size_t>(worker)].store(false, std::memory_order_relaxed);
+  if (--unheard_ == 0) responded_.SignalAll();
 }
 
 void WorkerPool::WorkAdded() {
@@ -109,6 +138,7 @@ void WorkerPool::Live(int worker) {
   Instant busy_since = clock_->Now();
   absl::Duration event_time = kEventTime;
   while (true) {
+    if (IsAsked(worker)) Respond(worker);
     const EventQueue::Got got = HandleEvents(worker, event_time, &busy_since);
     const bool caught_up = got != EventQueue::Got::kEvent;
     const Work::Taken taken = work_->Take(worker);
@@ -178,9 +208,12 @@ EventQueue::Got WorkerPool::WaitForEvent(int worker, EventQueue::Event* event) {
   {
     MutexLock lock(&mutex_);
     if (ended_) return EventQueue::Got::kEnd;
-    // Asked again under the mutex: whoever adds work or a step now will find this worker idle.
+    // Asked again under the mutex: whoever adds work, a step or a question now will find this
+    // worker idle.
     until = work_->DueTime();
-    if (until == Instant::InfinitePast() || HasStep(worker)) return EventQueue::Got::kNothing;
+    if (until == Instant::InfinitePast() || HasStep(worker) || IsAsked(worker)) {
+      return EventQueue::Got::kNothing;
+    }
     if (waiting_ || events == nullptr) {
       if (events == events_) {
         ++sleeping_;

@@ -4,6 +4,7 @@
 #define HELLOCNN_SERVER_RUNTIME_WORKER_POOL_H_
 
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -62,6 +63,12 @@ class WorkerPool {
   bool ForEachWorker(const std::function<bool(int worker)>& step)
       ABSL_LOCKS_EXCLUDED(mutex_, steps_mutex_);
 
+  // Wakes every worker and blocks until each has come round to look for work, whatever else it does
+  // in between, and returns true; or returns false at `deadline`. A step of ForEachWorker that is
+  // under way elsewhere does not delay it. Must not be called by a worker of this pool, nor by two
+  // threads at once, nor during Stop.
+  bool AllRespond(Instant deadline) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Must be called after work has been added. Wakes a worker unless the caller is one, because that
   // one will take the work itself.
   void WorkAdded() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -89,6 +96,11 @@ class WorkerPool {
   bool HasStep(int worker) const {
     return steps_[static_cast<std::size_t>(worker)].load(std::memory_order_acquire) != nullptr;
   }
+  bool IsAsked(int worker) const {
+    return asked_[static_cast<std::size_t>(worker)].load(std::memory_order_relaxed);
+  }
+  // Responds to AllRespond; IsAsked must be true.
+  void Respond(int worker) ABSL_LOCKS_EXCLUDED(mutex_);
   // Wakes another worker if one is needed while this one runs a piece of work.
   void WakeBeforeRun(const Work::Taken& taken, bool caught_up) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -107,15 +119,18 @@ class WorkerPool {
   const Clock* const clock_;
   std::atomic<EventQueue*> events_{nullptr};     // written once, under mutex_
   std::vector<std::atomic<const Step*>> steps_;  // by worker; null if there is none to do
+  std::vector<std::atomic<bool>> asked_;         // by worker: to respond; written under mutex_
 
   Mutex steps_mutex_;  // held during ForEachWorker, before mutex_
   Mutex mutex_;
   CondVar changed_;                               // for workers that sleep
   CondVar stepped_;                               // for ForEachWorker
+  CondVar responded_;                             // for AllRespond
   bool waiting_ ABSL_GUARDED_BY(mutex_) = false;  // a worker waits for events
   std::atomic<int> sleeping_{0};                  // workers that sleep; written under mutex_
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;    // there will be no events any more
   int stepping_ ABSL_GUARDED_BY(mutex_) = 0;      // workers that have steps to do
+  int unheard_ ABSL_GUARDED_BY(mutex_) = 0;       // workers that have to respond
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;   // a worker has ended, so no step may begin
 
   std::once_flag joined_;  // of two that stop it at once, both return when all is done

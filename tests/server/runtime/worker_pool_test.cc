@@ -263,5 +263,39 @@ TEST(WorkerPoolStartTest, NoThreadsIsAnError) {
             absl::InvalidArgumentError("threads is 0, wanted at least 1"));
 }
 
+TEST_P(WorkerPoolTest, AllWorkersRespondWithOrWithoutEvents) {
+  EXPECT_TRUE(pool_->AllRespond(Instant::InfiniteFuture()));
+  pool_->Attach(&events_);
+  EXPECT_TRUE(pool_->AllRespond(Instant::InfiniteFuture()));
+  EXPECT_TRUE(pool_->AllRespond(Instant::InfiniteFuture()));
+}
+
+TEST_P(WorkerPoolTest, WorkersThatMakeStepsRespond) {
+  pool_->Attach(&events_);
+  Notification asked;
+  std::thread steps([&] {
+    pool_->ForEachWorker([&](int worker) { return worker == 0 && !asked.HasBeenNotified(); });
+  });
+  EXPECT_TRUE(pool_->AllRespond(Instant::InfiniteFuture()));
+  asked.Notify();
+  steps.join();
+}
+
+TEST_P(WorkerPoolTest, AWorkerThatHangsDoesNotRespondUntilItGoesOn) {
+  pool_->Attach(&events_);
+  Notification hangs;
+  Notification go_on;
+  work_.Add([&](int) {
+    hangs.Notify();
+    go_on.Wait();
+  });
+  pool_->WorkAdded();
+  hangs.Wait();
+  EXPECT_FALSE(pool_->AllRespond(Clock::Monotonic()->Now()));
+  EXPECT_FALSE(pool_->AllRespond(Clock::Monotonic()->Now()));
+  go_on.Notify();
+  EXPECT_TRUE(pool_->AllRespond(Instant::InfiniteFuture()));
+}
+
 }  // namespace
 }  // namespace hellocnn::server
