@@ -1,16 +1,18 @@
-# `cmake --install`: programs, protos, the served model, and the client library as a CMake package:
+# `cmake --install`: programs, protos, the served model, and the client library as a CMake package. cmake/Package.cmake puts the
+# component `programs`, and `torch` in a package of its own, into packages for Debian; `development` is the client library.
 #   find_package(hellocnn) ; target_link_libraries(… hellocnn::client)
 # and for pkg-config: pkg-config --cflags --libs hellocnn-client
 # hellocnn::picture and hellocnn-picture prepare pictures for it.
 include(CMakePackageConfigHelpers)
 
-foreach(program hellocnn hellocnn-convert hellocnn-server hellocnn-train)
+foreach(program hellocnn hellocnn-convert hellocnn-server)
   if(TARGET ${program})
-    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
   endif()
 endforeach()
 if(TARGET hellocnn_torch_module)
-  install(TARGETS hellocnn_torch_module LIBRARY DESTINATION lib/hellocnn)
+  install(TARGETS hellocnn-train RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT torch)
+  install(TARGETS hellocnn_torch_module LIBRARY DESTINATION lib/hellocnn COMPONENT torch)
 endif()
 
 # What shells and `man` know of the programs is made by asking them, so that it cannot go stale.
@@ -24,9 +26,9 @@ if(TARGET hellocnn AND NOT CMAKE_CROSSCOMPILING)
     COMMAND hellocnn completion fish > ${_completions}/hellocnn.fish
     DEPENDS hellocnn VERBATIM)
   add_custom_target(hellocnn_completions ALL DEPENDS ${_completions}/hellocnn)
-  install(FILES ${_completions}/hellocnn DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-  install(FILES ${_completions}/_hellocnn DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
-  install(FILES ${_completions}/hellocnn.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+  install(FILES ${_completions}/hellocnn DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT programs)
+  install(FILES ${_completions}/_hellocnn DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT programs)
+  install(FILES ${_completions}/hellocnn.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT programs)
 endif()
 
 # hellocnn_man_page(page program "what it does" [subcommand…]): page(1), out of its --help. Without help2man there is none.
@@ -42,7 +44,11 @@ function(hellocnn_man_page page program name)
     COMMAND ${PROJECT_SOURCE_DIR}/cmake/man_page.sh ${HELP2MAN} $<TARGET_FILE:${program}> ${page} ${PROJECT_VERSION} ${name} ${out} ${ARGN}
     DEPENDS ${program} ${PROJECT_SOURCE_DIR}/cmake/man_page.sh VERBATIM)
   add_custom_target(man_${page} ALL DEPENDS ${out})
-  install(FILES ${out} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  set(component programs)
+  if(program STREQUAL "hellocnn-train")
+    set(component torch)
+  endif()
+  install(FILES ${out} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT ${component})
 endfunction()
 hellocnn_man_page(hellocnn hellocnn "client of a HelloCNN server")
 hellocnn_man_page(hellocnn-classify hellocnn "classify pictures of digits" classify)
@@ -59,6 +65,7 @@ hellocnn_man_page(hellocnn-tune hellocnn "search the flags of a server for the h
 hellocnn_man_page(hellocnn-completion hellocnn "print a script for a shell" completion)
 hellocnn_man_page(hellocnn-server hellocnn-server "serve HelloCNN over gRPC")
 hellocnn_man_page(hellocnn-convert hellocnn-convert "convert weights from one format to another")
+hellocnn_man_page(hellocnn-train hellocnn-train "train weights of one's own")
 
 # The client is static, so whoever links it needs the generated code that it calls, too.
 set_target_properties(hellocnn_client PROPERTIES EXPORT_NAME client)
@@ -67,22 +74,22 @@ set_target_properties(hellocnn_protos PROPERTIES EXPORT_NAME protos)
 set_target_properties(hellocnn_health_protos PROPERTIES EXPORT_NAME health_protos)
 set_target_properties(hellocnn_base PROPERTIES EXPORT_NAME base)
 install(TARGETS hellocnn_client hellocnn_picture hellocnn_base hellocnn_protos hellocnn_health_protos EXPORT hellocnn-targets
-  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY client/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-install(DIRECTORY protos/ DESTINATION ${CMAKE_INSTALL_DATADIR}/hellocnn/protos FILES_MATCHING PATTERN "*.proto")
+install(DIRECTORY client/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY protos/ DESTINATION ${CMAKE_INSTALL_DATADIR}/hellocnn/protos COMPONENT programs FILES_MATCHING PATTERN "*.proto")
 # Absent until it has been trained.
 if(EXISTS ${PROJECT_SOURCE_DIR}/models/mnist/2)
-  install(DIRECTORY models/mnist/2/ DESTINATION ${CMAKE_INSTALL_DATADIR}/hellocnn/models/mnist/2)
+  install(DIRECTORY models/mnist/2/ DESTINATION ${CMAKE_INSTALL_DATADIR}/hellocnn/models/mnist/2 COMPONENT programs)
 endif()
 
 set(_package ${CMAKE_INSTALL_LIBDIR}/cmake/hellocnn)
-install(EXPORT hellocnn-targets NAMESPACE hellocnn:: DESTINATION ${_package})
+install(EXPORT hellocnn-targets NAMESPACE hellocnn:: DESTINATION ${_package} COMPONENT development)
 configure_package_config_file(cmake/hellocnn-config.cmake.in ${PROJECT_BINARY_DIR}/hellocnn-config.cmake
   INSTALL_DESTINATION ${_package})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/hellocnn-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/hellocnn-config.cmake ${PROJECT_BINARY_DIR}/hellocnn-config-version.cmake
-  DESTINATION ${_package})
+  DESTINATION ${_package} COMPONENT development)
 
 # From where the file lies, so that an installed tree may be moved.
 set(_pkgconfig ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
@@ -90,5 +97,5 @@ file(RELATIVE_PATH PC_PREFIX_FROM_HERE /prefix/${_pkgconfig} /prefix)
 string(REGEX REPLACE "/$" "" PC_PREFIX_FROM_HERE "${PC_PREFIX_FROM_HERE}")
 foreach(_library client picture)
   configure_file(cmake/hellocnn-${_library}.pc.in ${PROJECT_BINARY_DIR}/hellocnn-${_library}.pc @ONLY)
-  install(FILES ${PROJECT_BINARY_DIR}/hellocnn-${_library}.pc DESTINATION ${_pkgconfig})
+  install(FILES ${PROJECT_BINARY_DIR}/hellocnn-${_library}.pc DESTINATION ${_pkgconfig} COMPONENT development)
 endforeach()

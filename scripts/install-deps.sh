@@ -21,6 +21,7 @@ build_packages=(
   libjpeg62-turbo-dev libpng-dev libwebp-dev libexif-dev         # pictures
   libgtest-dev libgmock-dev libbenchmark-dev
   help2man                                                      # manual pages out of --help
+  dpkg-dev file                                                 # packages for Debian
 )
 test_packages=(
   clang clang-tidy clang-format
@@ -34,6 +35,7 @@ test_packages=(
   chromium chromium-driver python3-selenium                     # looks at the load generator's page
   zsh fish mandoc                                               # completions and manual pages
   faketime                                                      # programs whose wall clock is set while they run
+  systemd strace lintian                                        # the unit, what it lets the server do, and the packages
   python3-yaml python3-kubernetes                               # the Kubernetes manifests, read and type-checked
 )
 

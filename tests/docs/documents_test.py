@@ -25,9 +25,11 @@ RUN_ELSEWHERE = {
     "ctest": "scripts/test.sh",
     "docker": "tests/deploy/compose_test.sh",
     "grpcurl": "tests/interop/tools_test.py",
+    "journalctl": "tests/deploy/systemd_test.py",  # nothing here is a running systemd
     "kubectl": "tests/deploy/kubernetes_test.py",  # renders and checks; nothing here is a cluster
     "mv": "tests/integration/models_test.py",
     "sudo": "scripts/install-deps.sh",
+    "systemctl": "tests/deploy/systemd_test.py",  # likewise
 }
 
 BIN = os.path.dirname(CLI)
