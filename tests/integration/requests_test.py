@@ -232,5 +232,34 @@ class HealthTest(unittest.TestCase):
             self.assertEqual(server.wait(), 0)
 
 
+class ErrorDetailsTest(unittest.TestCase):
+    def test_every_error_says_why_in_a_form_for_programs(self):
+        with Server() as server, server.channel() as channel:
+
+            def unknown(path):
+                return channel.unary_unary(path, pb.ClassifyRequest.SerializeToString, pb.ClassifyResponse.FromString)
+
+            service = stub(channel)
+            small = pb.ClassifyRequest(images=[*image(), pb.Image(gray8=b"12345")])
+            health = channel.unary_unary("/grpc.health.v1.Health/Check", bytes, bytes)
+            for call, argument, code, wanted in (
+                (service.Classify, small, "INVALID_ARGUMENT", [b"BadRequest", b"images[1].gray8", b"INVALID"]),
+                (service.Classify, pb.ClassifyRequest(), "INVALID_ARGUMENT", [b"BadRequest", b"images"]),
+                (service.Classify, pb.ClassifyRequest(images=image(), model={"name": "no"}), "NOT_FOUND", [b"ResourceInfo", b"NO_MODEL"]),
+                (service.GetModel, pb.GetModelRequest(model={"name": "no"}), "NOT_FOUND", [b"ResourceInfo", b"NO_MODEL"]),
+                (unknown("/hellocnn.v1.ClassifierService/No"), pb.ClassifyRequest(), "UNIMPLEMENTED", [b"UNIMPLEMENTED"]),
+                (unknown("/no.Service/No"), pb.ClassifyRequest(), "UNIMPLEMENTED", [b"UNIMPLEMENTED"]),
+                (health, b"\n\x02no", "NOT_FOUND", [b"NOT_FOUND"]),
+            ):
+                with self.assertRaises(grpc.RpcError) as raised:
+                    call(argument, metadata=[("x-request-id", "order 7")], timeout=60)
+                error = raised.exception
+                self.assertEqual(error.code().name, code)
+                self.assertTrue(error.details())
+                details = dict(error.trailing_metadata())["grpc-status-details-bin"]
+                for part in (b"google.rpc.ErrorInfo", b"google.rpc.RequestInfo", b"order 7", error.details().encode(), *wanted):
+                    self.assertIn(part, details)
+
+
 if __name__ == "__main__":
     unittest.main()
