@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "client/proxy.h"
+#include "client/token.h"
 #include "hellocnn/client/client_options.h"
 
 namespace hellocnn::client {
@@ -17,9 +18,10 @@ namespace hellocnn::client {
 absl::StatusOr<Proxy> ChooseProxy(const ClientOptions& options);
 
 // Returns a new channel to the options' target with `arguments` besides. `options` must be valid.
-// Does not block.
+// Every call over the channel carries `token`, unless that is null. Does not block.
 std::shared_ptr<grpc::Channel> MakeChannel(const ClientOptions& options,
-                                           grpc::ChannelArguments arguments);
+                                           grpc::ChannelArguments arguments,
+                                           std::shared_ptr<TokenSource> token);
 
 }  // namespace hellocnn::client
 

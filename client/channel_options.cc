@@ -49,6 +49,11 @@ absl::Status Validate(const RetryOptions& retry) {
   for (const absl::StatusCode code : retry.codes) {
     if (static_cast<int>(code) < 1 || static_cast<int>(code) > 16)
       return OutOfRange("retry.codes", static_cast<int>(code), "codes of errors, 1 to 16");
+    // Whom a server does not let in today it does not let in 100 ms later.
+    if (code == absl::StatusCode::kUnauthenticated || code == absl::StatusCode::kPermissionDenied) {
+      return OutOfRange("retry.codes", absl::StatusCodeToString(code),
+                        "codes other than UNAUTHENTICATED and PERMISSION_DENIED");
+    }
   }
   if (!IsMilliseconds(retry.initial_backoff))
     return OutOfRange("retry.initial_backoff", retry.initial_backoff, kMilliseconds);

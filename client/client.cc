@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "client/channel_options.h"
 #include "client/connection_pool.h"
@@ -13,6 +14,7 @@
 #include "client/health/health.pb.h"
 #include "client/hedged_call.h"
 #include "client/stream.h"
+#include "client/token.h"
 
 namespace hellocnn::client {
 namespace {
@@ -37,7 +39,10 @@ HealthStatus FromProto(health::HealthCheckResponse::ServingStatus status) {
 
 absl::StatusOr<Client> Client::Create(ClientOptions options) {
   if (absl::Status valid = Validate(options); !valid.ok()) return valid;
-  return Client(std::make_shared<ConnectionPool>(std::move(options)));
+  const absl::StatusOr<std::shared_ptr<TokenSource>> token =
+      TokenSource::Open(options, Clock::Monotonic()->Now());
+  if (!token.ok()) return token.status();
+  return Client(std::make_shared<ConnectionPool>(std::move(options), *token));
 }
 
 Client::Client(std::shared_ptr<ConnectionPool> pool) : pool_(std::move(pool)) {}

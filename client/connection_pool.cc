@@ -22,7 +22,7 @@ constexpr absl::Duration kProbeInterval = absl::Seconds(10);
 
 }  // namespace
 
-ConnectionPool::ConnectionPool(ClientOptions options)
+ConnectionPool::ConnectionPool(ClientOptions options, const std::shared_ptr<TokenSource>& token)
     : options_(std::move(options)),
       addresses_(*ParseTarget(options_.target)),
       proxy_(*ChooseProxy(options_)),
@@ -31,7 +31,8 @@ ConnectionPool::ConnectionPool(ClientOptions options)
     hedge_budget_ = std::make_unique<HedgeBudget>(options_.hedge->max_share);
   Reconnector::Channels channels;
   for (int i = 0; i < options_.connections; ++i) {
-    std::shared_ptr<grpc::Channel> channel = MakeChannel(options_, ChannelArguments(options_));
+    std::shared_ptr<grpc::Channel> channel =
+        MakeChannel(options_, ChannelArguments(options_), token);
     std::unique_ptr<v1::ClassifierService::Stub> stub = v1::ClassifierService::NewStub(channel);
     channels.push_back(channel);
     connections_.push_back({std::move(channel), std::move(stub)});

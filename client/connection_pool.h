@@ -20,6 +20,7 @@
 #include "client/proxy.h"
 #include "client/reconnector.h"
 #include "client/server_probe.h"
+#include "client/token.h"
 #include "hellocnn/client/client_options.h"
 #include "hellocnn/v1/classifier_service.grpc.pb.h"
 
@@ -33,8 +34,8 @@ struct Connection {
 // Thread-safe.
 class ConnectionPool {
  public:
-  // `options` must be valid.
-  explicit ConnectionPool(ClientOptions options);
+  // `options` must be valid. Calls carry `token`, unless that is null.
+  ConnectionPool(ClientOptions options, const std::shared_ptr<TokenSource>& token);
 
   const ClientOptions& options() const { return options_; }
   // Returns the target for messages, with what there is to say about a proxy.

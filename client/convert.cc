@@ -91,6 +91,11 @@ absl::Status FromGrpc(const grpc::Status& status, const std::string& target) {
     return absl::DeadlineExceededError(absl::StrCat("no response from the server at ", target,
                                                     " in time: ", status.error_message()));
   }
+  if (code == absl::StatusCode::kUnauthenticated) {
+    return absl::UnauthenticatedError(absl::StrCat(
+        "the server at ", target, " wants a token that it knows: ", status.error_message(),
+        "; name the file of one with --token-file (ClientOptions::token)"));
+  }
   return absl::Status(code, status.error_message());
 }
 

@@ -18,8 +18,8 @@
 
 namespace hellocnn::client {
 
-// Returns a status with the same code. The message of UNAVAILABLE names `target` and says what to
-// do.
+// Returns a status with the same code. The messages of UNAVAILABLE and UNAUTHENTICATED name
+// `target` and say what to do.
 absl::Status FromGrpc(const grpc::Status& status, const std::string& target);
 
 // Returns `status`, unless it is the one that gRPC itself gives to a cancelled call, which does not

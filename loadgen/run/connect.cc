@@ -5,13 +5,16 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/version.h"
 #include "client/channel.h"
 #include "client/channel_options.h"
+#include "client/token.h"
 
 namespace hellocnn::load {
 namespace {
@@ -44,6 +47,9 @@ absl::StatusOr<Channels> Connect(const client::ClientOptions& options, int count
   // Retries would hide failures, and every failure counts.
   client::ClientOptions without_retries = options;
   without_retries.retry = client::RetryOptions{.max_attempts = 1};
+  const absl::StatusOr<std::shared_ptr<client::TokenSource>> token =
+      client::TokenSource::Open(options, Clock::Monotonic()->Now());
+  if (!token.ok()) return token.status();
   Channels channels;
   for (int i = 0; i < count; ++i) {
     grpc::ChannelArguments arguments = client::ChannelArguments(without_retries);
@@ -54,7 +60,7 @@ absl::StatusOr<Channels> Connect(const client::ClientOptions& options, int count
     arguments.SetInt(GRPC_ARG_ENABLE_DEADLINE_CHECKS, 1);
     arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
     arguments.SetMaxReceiveMessageSize(-1);
-    channels.push_back(client::MakeChannel(options, arguments));
+    channels.push_back(client::MakeChannel(options, arguments, *token));
     channels.back()->GetState(/*try_to_connect=*/true);
   }
   const SteadyClock::time_point until = SteadyClock::now() + patience;

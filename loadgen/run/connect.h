@@ -14,7 +14,7 @@ namespace hellocnn::load {
 // each is one to every address. All options that concern connections hold, but nothing is retried.
 // Blocks.
 // UNAVAILABLE: they were not ready within `patience`. RESOURCE_EXHAUSTED: the process may not open
-// so many files. CANCELLED: `stop` became true.
+// so many files. CANCELLED: `stop` became true. Besides, the errors of TokenSource::Open.
 absl::StatusOr<Channels> Connect(const client::ClientOptions& options, int count, Nanos patience,
                                  const std::atomic<bool>& stop);
 

@@ -2,6 +2,7 @@
 
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_builder.h>
+#include <grpcpp/support/server_interceptor.h>
 
 #include <cmath>
 #include <set>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/mutex.h"
 
 namespace hellocnn::client {
@@ -25,7 +27,45 @@ bool IsNewPort(int port) {
 
 }  // namespace
 
-FakeServer::FakeServer()
+// Records with which metadata a call arrives, whatever its service.
+class FakeServer::Recorder : public grpc::experimental::Interceptor {
+ public:
+  Recorder(FakeServer& server, std::string method) : server_(server), method_(std::move(method)) {}
+
+  void Intercept(grpc::experimental::InterceptorBatchMethods* call) override {
+    if (call->QueryInterceptionHookPoint(
+            grpc::experimental::InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
+      const auto found = call->GetRecvInitialMetadata()->equal_range("authorization");
+      const std::string values =
+          absl::StrJoin(found.first, found.second, ",", [](std::string* out, const auto& pair) {
+            out->append(pair.second.data(), pair.second.size());
+          });
+      const MutexLock lock(&server_.mutex_);
+      server_.authorizations_[method_].insert(values);
+    }
+    call->Proceed();
+  }
+
+ private:
+  FakeServer& server_;
+  const std::string method_;
+};
+
+class FakeServer::Recorders : public grpc::experimental::ServerInterceptorFactoryInterface {
+ public:
+  explicit Recorders(FakeServer& server) : server_(server) {}
+
+  // gRPC owns what it returns.
+  grpc::experimental::Interceptor* CreateServerInterceptor(
+      grpc::experimental::ServerRpcInfo* call) override {
+    return new Recorder(server_, call->method());
+  }
+
+ private:
+  FakeServer& server_;
+};
+
+FakeServer::FakeServer(const std::shared_ptr<grpc::ServerCredentials>& credentials)
     : classify([](grpc::ServerContext&, const v1::ClassifyRequest& request,
                   v1::ClassifyResponse& response) {
         response = Answer(request.images());
@@ -50,8 +90,11 @@ FakeServer::FakeServer()
   std::vector<std::unique_ptr<grpc::Server>> of_used_ports;
   while (true) {
     grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort("127.0.0.1:0", credentials, &port);
     builder.RegisterService(this);
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> recorders;
+    recorders.push_back(std::make_unique<Recorders>(*this));
+    builder.experimental().SetInterceptorCreators(std::move(recorders));
     server_ = builder.BuildAndStart();
     if (IsNewPort(port)) break;
     of_used_ports.push_back(std::move(server_));  // holds the port, so that another is found
@@ -65,6 +108,11 @@ FakeServer::~FakeServer() { Stop(); }
 void FakeServer::Stop() {
   server_->Shutdown(std::chrono::system_clock::now());
   server_->Wait();
+}
+
+std::map<std::string, std::set<std::string>> FakeServer::authorizations() const {
+  const MutexLock lock(&mutex_);
+  return authorizations_;
 }
 
 Client FakeServer::Connect(absl::Duration timeout) const {

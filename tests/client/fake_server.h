@@ -2,10 +2,13 @@
 #ifndef TESTS_CLIENT_FAKE_SERVER_H_
 #define TESTS_CLIENT_FAKE_SERVER_H_
 
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -58,7 +61,8 @@ class FakeServer : public v1::ClassifierService::Service {
   Handler<grpc::Status()> stream_end{
       [] { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "draining"); }};
 
-  FakeServer();
+  explicit FakeServer(const std::shared_ptr<grpc::ServerCredentials>& credentials =
+                          grpc::InsecureServerCredentials());
   ~FakeServer() override;
 
   // Ends all calls and stops listening.
@@ -66,6 +70,10 @@ class FakeServer : public v1::ClassifierService::Service {
 
   const std::string& target() const { return target_; }
   Client Connect(absl::Duration timeout = absl::Seconds(5)) const;
+
+  // Returns the values of the metadata "authorization" that the calls so far have carried, by the
+  // path of the method. It is "" for a call without, and has a comma between several.
+  std::map<std::string, std::set<std::string>> authorizations() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Returns a response that gives each image the class of its first grey level, modulo `classes`,
   // with probability 0.91.
@@ -76,6 +84,9 @@ class FakeServer : public v1::ClassifierService::Service {
   static v1::ListModelsResponse ModelsMessage();
 
  private:
+  class Recorder;
+  class Recorders;
+
   grpc::Status Classify(grpc::ServerContext* context, const v1::ClassifyRequest* request,
                         v1::ClassifyResponse* response) override;
   grpc::Status ClassifyStream(grpc::ServerContext* context,
@@ -87,6 +98,8 @@ class FakeServer : public v1::ClassifierService::Service {
                           v1::ListModelsResponse* response) override;
 
   std::string target_;
+  mutable Mutex mutex_;
+  std::map<std::string, std::set<std::string>> authorizations_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -42,11 +42,13 @@ class ConnectionPool;
 // calls and streams are in flight; these continue. Besides the errors that each function names, any
 // call may fail with DEADLINE_EXCEEDED or, by CallOptions::cancellation, with CANCELLED. It fails
 // with UNAVAILABLE if the server is not reachable, is loading or drains. It fails with INTERNAL if
-// the response breaks the protocol.
+// the response breaks the protocol. Servers with access control may reject any call with
+// UNAUTHENTICATED or PERMISSION_DENIED, which are never retried.
 class Client {
  public:
-  // Returns a client that has not connected yet. Does not block. Fails with INVALID_ARGUMENT if an
-  // option is out of range; the message names the option.
+  // Returns a client that has not connected yet. Fails with INVALID_ARGUMENT if an option is out of
+  // range; the message names the option. Does not block, except to read the file of
+  // ClientOptions::token, and fails if that cannot be read.
   static absl::StatusOr<Client> Create(ClientOptions options);
 
   // Classifies 1 to Limits::max_images_per_request images in one call, and blocks until the

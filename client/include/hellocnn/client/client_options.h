@@ -24,8 +24,9 @@ struct RetryOptions {
   // The largest number of times that a call is sent, including the first: 1 (no retries) to 5,
   // which is the limit of gRPC.
   int max_attempts = 4;
-  // The status codes after which a call is retried: at least one, and not OK. Add
-  // RESOURCE_EXHAUSTED to wait while the queue of the server is full, instead of failing at once.
+  // The status codes after which a call is retried: at least one, and neither OK, UNAUTHENTICATED
+  // nor PERMISSION_DENIED. Add RESOURCE_EXHAUSTED to wait while the queue of the server is full, or
+  // while the caller is over its rate, instead of failing at once.
   std::vector<absl::StatusCode> codes = {absl::StatusCode::kUnavailable};
   // The backoff before attempt n + 1 is random: up to initial_backoff * backoff_multiplier^(n - 1),
   // but no more than max_backoff. Both durations must be finite and at least 1 ms, and the
@@ -76,6 +77,21 @@ struct TlsOptions {
   std::string ca_certificates;
 };
 
+// The token by which a server with access control knows the caller. Each call carries it, in the
+// metadata `authorization: Bearer TOKEN`. A token is 1 to 4,096 printable characters of ASCII
+// without spaces.
+struct TokenOptions {
+  // A regular file with the token in its only line. Client::Create reads it, and fails if it cannot
+  // be read. While calls are made, it is read again once a second, so a token can be replaced in
+  // place. While it cannot be read or has no valid token in it, the former token stays in use.
+  std::string file;
+  // The token itself. Either `file` or `value` must be set, and not both.
+  std::string value;
+  // If false, a client without `tls` is refused unless its target is a Unix socket or an address of
+  // this machine (localhost, 127.x.x.x, ::1): whoever reads a token on its way can use it.
+  bool allow_plaintext = false;
+};
+
 struct ClientOptions {
   // A gRPC target: "host:port", "[ipv6]:port", "unix:/path" or "dns:///name:port".
   std::string target = "127.0.0.1:8500";
@@ -119,6 +135,9 @@ struct ClientOptions {
   // several at once. Must not block, throw or destroy the client. Not called for calls that are
   // rejected before they are sent.
   std::function<void(const CallReport&)> on_call_end;
+  // If unset, calls carry no token. With round_robin and without `tls`, gRPC follows the health of
+  // the addresses without the token.
+  std::optional<TokenOptions> token;
 };
 
 // Ends calls early. A Cancellation is a value: copies cancel the same calls. Thread-safe.
