@@ -49,6 +49,10 @@ class PythonPackageTest(unittest.TestCase):
     def test_grpc(self):
         self.check("grpc")
 
+    def test_tokens(self):
+        run = subprocess.run([self.python, os.path.join(PACKAGE, "tests/token_test.py")], capture_output=True, text=True, timeout=240)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+
     def test_it_is_typed(self):
         program = "import hellocnn\nresult: int = hellocnn.Client().classify(b'')\nhellocnn.Client(7)\n"
         run = subprocess.run(

@@ -17,6 +17,7 @@ from ._errors import (
     NotFound,
     Overloaded,
     PermissionDenied,
+    Unauthenticated,
     Unavailable,
 )
 from ._images import ImageInput
@@ -38,6 +39,7 @@ __all__ = [
     "Preprocessing",
     "Result",
     "Timing",
+    "Unauthenticated",
     "Unavailable",
     "VersionStatus",
 ]

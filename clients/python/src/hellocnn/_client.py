@@ -13,6 +13,7 @@ import grpc
 from ._errors import Error, error_of_call, error_of_number
 from ._images import ImageInput, to_messages
 from ._results import Model, Result, VersionStatus, model_of, result_of, statuses_of
+from ._token import Token, TokenSource
 from .v1 import classifier_service_pb2 as pb
 
 _SERVICE = "hellocnn.v1.ClassifierService"
@@ -125,7 +126,13 @@ class Client:
     """Calls that block. Safe to use from several threads.
 
     `timeout` is in seconds, for each call that does not give its own. `tls_ca`, `tls_cert` and `tls_key` are paths of PEM
-    files; with none of them the connection is not encrypted. Calls raise Error and what derives from it.
+    files; with none of them the connection is not encrypted.
+
+    Each call carries `token`, or the token in `token_file`, for a server with access control. The former may be a
+    function, which each call asks, and which must not block. The file is read again once a second while calls are made.
+    Without TLS, a token is for Unix sockets and this machine only, unless `allow_plaintext_token` is true.
+
+    Calls raise Error and what derives from it.
     """
 
     def __init__(
@@ -137,8 +144,13 @@ class Client:
         tls_ca: Union[None, str, "os.PathLike[str]"] = None,
         tls_cert: Union[None, str, "os.PathLike[str]"] = None,
         tls_key: Union[None, str, "os.PathLike[str]"] = None,
+        token: Optional[Token] = None,
+        token_file: Union[None, str, "os.PathLike[str]"] = None,
+        allow_plaintext_token: bool = False,
     ) -> None:
-        self._channel = _channel(grpc, target, retry, _credentials(tls_ca, tls_cert, tls_key))
+        credentials = _credentials(tls_ca, tls_cert, tls_key)
+        self._token = TokenSource(token, token_file, target, credentials is not None, allow_plaintext_token)
+        self._channel = _channel(grpc, target, retry, credentials)
         self._timeout = timeout
         self._unary, self._stream = _calls(self._channel)
 
@@ -181,7 +193,7 @@ class Client:
                         return
                 yield _stream_request(number, images, model, version, low_priority)
 
-        call = self._stream(messages(), timeout=timeout)
+        call = self._stream(messages(), timeout=timeout, metadata=self._token.metadata())
         try:
             for response in call:
                 room.release()
@@ -211,7 +223,9 @@ class Client:
 
     def _call(self, name: str, request: Any, timeout: Optional[float]) -> Any:
         try:
-            return self._unary[name](request, timeout=self._timeout if timeout is None else timeout)
+            return self._unary[name](
+                request, timeout=self._timeout if timeout is None else timeout, metadata=self._token.metadata()
+            )
         except grpc.RpcError as error:
             raise error_of_call(error) from error
 
@@ -228,8 +242,13 @@ class AsyncClient:
         tls_ca: Union[None, str, "os.PathLike[str]"] = None,
         tls_cert: Union[None, str, "os.PathLike[str]"] = None,
         tls_key: Union[None, str, "os.PathLike[str]"] = None,
+        token: Optional[Token] = None,
+        token_file: Union[None, str, "os.PathLike[str]"] = None,
+        allow_plaintext_token: bool = False,
     ) -> None:
-        self._channel = _channel(grpc.aio, target, retry, _credentials(tls_ca, tls_cert, tls_key))
+        credentials = _credentials(tls_ca, tls_cert, tls_key)
+        self._token = TokenSource(token, token_file, target, credentials is not None, allow_plaintext_token)
+        self._channel = _channel(grpc.aio, target, retry, credentials)
         self._timeout = timeout
         self._unary, self._stream = _calls(self._channel)
 
@@ -267,7 +286,7 @@ class AsyncClient:
                 yield _stream_request(number, images, model, version, low_priority)
                 number += 1
 
-        call = self._stream(messages(), timeout=timeout)
+        call = self._stream(messages(), timeout=timeout, metadata=self._token.metadata())
         try:
             async for response in call:
                 room.release()
@@ -296,6 +315,8 @@ class AsyncClient:
 
     async def _call(self, name: str, request: Any, timeout: Optional[float]) -> Any:
         try:
-            return await self._unary[name](request, timeout=self._timeout if timeout is None else timeout)
+            return await self._unary[name](
+                request, timeout=self._timeout if timeout is None else timeout, metadata=self._token.metadata()
+            )
         except grpc.aio.AioRpcError as error:
             raise error_of_call(error) from error

@@ -28,8 +28,12 @@ class NotFound(Error):
     """The model or the version is not served."""
 
 
+class Unauthenticated(Error):
+    """The server wants a token that it knows: give `token` or `token_file`."""
+
+
 class PermissionDenied(Error):
-    """The server does not let clients do this."""
+    """The server does not let this client do this."""
 
 
 class Overloaded(Error):
@@ -47,6 +51,7 @@ class DeadlineExceeded(Error):
 _KINDS = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
     grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
     grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
