@@ -21,11 +21,9 @@ namespace {
 class File {
  public:
   explicit File(int descriptor) : descriptor_(descriptor) {}
-  File(const std::string& path, int flags)
-      : descriptor_(Retry([&] {
-          constexpr mode_t kMode = 0666;  // less what the umask takes away
-          return open(path.c_str(), flags | O_CLOEXEC, kMode);
-        })) {}
+  // `mode` is that of a new file, less what the umask takes away.
+  File(const std::string& path, int flags, mode_t mode = 0666)
+      : descriptor_(Retry([&] { return open(path.c_str(), flags | O_CLOEXEC, mode); })) {}
   File(const File&) = delete;
   File& operator=(const File&) = delete;
   ~File() {
@@ -67,8 +65,8 @@ class File {
 
 // Writes a file that is not there yet, and waits until its content is on the disk. Returns 0, or
 // errno.
-int WriteNewFile(const std::string& path, std::string_view bytes) {
-  File file(path, O_WRONLY | O_CREAT | O_EXCL);
+int WriteNewFile(const std::string& path, std::string_view bytes, mode_t mode = 0666) {
+  File file(path, O_WRONLY | O_CREAT | O_EXCL, mode);
   if (!file.is_open()) return errno;
   int error = file.Write(bytes);
   if (error == 0) error = file.Sync();
@@ -136,6 +134,16 @@ absl::Status ReplaceFile(const std::string& path, std::string_view bytes) {
   }
   error = SyncFolderOf(path);
   return error == 0 ? absl::OkStatus() : FileError(error, path, "its folder cannot be written");
+}
+
+absl::Status WriteNewPrivateFile(const std::string& path, std::string_view bytes) {
+  constexpr mode_t kOwnerOnly = 0600;
+  int error = WriteNewFile(path, bytes, kOwnerOnly);
+  if (error == EEXIST) return FileError(error, path, "cannot be written");
+  if (error == 0) error = SyncFolderOf(path);
+  if (error == 0) return absl::OkStatus();
+  std::remove(path.c_str());
+  return FileError(error, path, "cannot be written");
 }
 
 absl::Status MakeFolders(const std::string& path) {

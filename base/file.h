@@ -36,6 +36,11 @@ absl::StatusOr<std::string> ReadFileStart(const std::string& path, std::size_t m
 // a regular file. Other errors are the system's; the old content then stays.
 absl::Status ReplaceFile(const std::string& path, std::string_view bytes);
 
+// Writes a new file that only its owner may read and write. When it returns OK, the content is on
+// the disk, and so is its name. ALREADY_EXISTS: there is something of that name, which stays as it
+// is. Other errors are the system's; then there is no new file.
+absl::Status WriteNewPrivateFile(const std::string& path, std::string_view bytes);
+
 // Makes the folder and those above it, as far as they are missing. When it returns OK, their names
 // are on the disk. Errors are the system's: FAILED_PRECONDITION or ALREADY_EXISTS if a file stands
 // where a folder is wanted.

@@ -1,5 +1,7 @@
 #include "cli/app.h"
 
+#include <sys/prctl.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstddef>
@@ -19,6 +21,7 @@
 #include "base/version.h"
 #include "cli/reference.h"
 #include "client/target.h"
+#include "client/token.h"
 
 namespace hellocnn::cli {
 namespace {
@@ -33,9 +36,13 @@ Examples:
   hellocnn models                                the models that the server has
   hellocnn load --rate 500 --duration 30s        rate and latency under load
   hellocnn tune --slo p99=5ms                    which flags serve most?
+  hellocnn token new --output token              for a server with access control
   hellocnn --server infer.example:8500 health    is it ready?
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage. `hellocnn COMMAND --help` says more.)";
+
+constexpr char kTokenFileVariable[] = "HELLOCNN_TOKEN_FILE";
+constexpr char kTokenVariable[] = "HELLOCNN_TOKEN";
 
 std::string CheckTimeout(const std::string& text) {
   absl::Duration duration;
@@ -68,15 +75,50 @@ void AddSharedOptions(CLI::App& app, GlobalOptions& global) {
          "HTTP proxy as http://host:port, or environment for that of https_proxy; not used for "
          "this machine")
       ->type_name("URL");
+  app.add_option("--token-file", global.token_file,
+                 "file with the token for a server with access control; HELLOCNN_TOKEN may have "
+                 "the token itself")
+      ->envname(kTokenFileVariable)
+      ->check(CLI::Validator(CheckNotEmpty, "", "not empty"))
+      ->type_name("FILE");
+  app.add_flag("--allow-plaintext-token", global.allow_plaintext_token,
+               "send the token without TLS even to other machines");
+}
+
+// Takes the token out of the environment, which children would inherit and which others may see.
+// Returns what is wrong with how the token is given, or "".
+std::string TakeToken(GlobalOptions& global) {
+  const char* const token = std::getenv(kTokenVariable);
+  if (token != nullptr) global.token = token;
+  unsetenv(kTokenVariable);
+  if (!global.token.empty() && !global.token_file.empty()) {
+    const char* const file = std::getenv(kTokenFileVariable);
+    if (file != nullptr && global.token_file == file) {
+      return absl::StrCat(kTokenVariable, " and ", kTokenFileVariable,
+                          " are both set; wanted one of them");
+    }
+    global.token.clear();  // the flag is nearer
+  }
+  // Neither a core dump nor another process of the user may show the token.
+  if (!global.token.empty() || !global.token_file.empty()) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  return "";
+}
+
+bool Uses(const Action& action, const std::string& option) {
+  return std::find(action.unused.begin(), action.unused.end(), option) == action.unused.end();
+}
+
+void WarnOfReadableToken(const GlobalOptions& global) {
+  if (!client::OthersMayRead(global.token_file)) return;
+  std::cerr << "hellocnn: warning: " << Printable(global.token_file)
+            << ": other users may read this token; chmod 600 keeps it to its owner\n";
 }
 
 // Returns an option on the command line that the action does not use, or "". The options of a
 // command are not for the commands below it, as those of `load` are not for `load compare`.
 std::string UnusedOption(const CLI::App& app, const Action& action) {
   for (const CLI::Option* option : app.parse_order()) {
-    const std::vector<std::string>& unused = action.unused;
-    if (std::find(unused.begin(), unused.end(), option->get_name()) != unused.end())
-      return option->get_name();
+    if (!Uses(action, option->get_name())) return option->get_name();
   }
   const CLI::App& command = *app.get_subcommands().front();
   if (command.get_subcommands().empty() || command.parse_order().empty()) return "";
@@ -87,9 +129,7 @@ std::string UnusedOption(const CLI::App& app, const Action& action) {
 std::string WrongUsage(const CLI::App& app, const GlobalOptions& global, const Action& action) {
   const std::string unused = UnusedOption(app, action);
   if (!unused.empty()) return absl::StrCat(unused, ": ", action.why_unused);
-  const bool asks_server =
-      std::find(action.unused.begin(), action.unused.end(), "--server") == action.unused.end();
-  if (!asks_server) return "";
+  if (!Uses(action, "--server")) return "";
   const auto target = client::ParseTarget(global.server);
   if (target.ok()) return "";
   const char* const variable = std::getenv("HELLOCNN_SERVER");
@@ -126,6 +166,10 @@ void AddOutputOption(CLI::App& command, bool& json, const std::string& name) {
       ->default_str("text");
 }
 
+std::string CheckNotEmpty(const std::string& text) {
+  return text.empty() ? "is empty; leave the option out, or give it a value" : "";
+}
+
 absl::StatusOr<client::Client> Connect(const GlobalOptions& global) {
   if (absl::Status status = CheckThreads(kGrpcThreads); !status.ok()) return status;
   client::ClientOptions options;
@@ -144,6 +188,15 @@ absl::StatusOr<client::Client> Connect(const GlobalOptions& global) {
                        "-----BEGIN CERTIFICATE-----"));
     }
     options.tls->ca_certificates = *std::move(certificates);
+  }
+  if (!global.token.empty()) {
+    absl::Status good = client::CheckToken(global.token, kTokenVariable);
+    if (!good.ok()) return good;
+  }
+  if (!global.token_file.empty() || !global.token.empty()) {
+    options.token = client::TokenOptions{.file = global.token_file,
+                                         .value = global.token,
+                                         .allow_plaintext = global.allow_plaintext_token};
   }
   if (!absl::ParseDuration(global.timeout, &options.default_timeout)) {
     return absl::InvalidArgumentError("bad --timeout " + global.timeout);
@@ -178,13 +231,18 @@ int Main(int argc, char** argv) {
   AddHealth(app, global, action);
   AddLoad(app, global, action);
   AddTune(app, global, action);
+  AddToken(app, global, action);
   AddCompletion(app, action);
   for (CLI::App* command : app.get_subcommands({})) command->fallthrough();
   if (const std::optional<int> code = ParseCommandLine(app, argc, argv)) return *code;
-  if (const std::string wrong = WrongUsage(app, global, action); !wrong.empty()) {
+  std::string wrong = TakeToken(global);
+  if (!Uses(action, "--token-file")) wrong.clear();  // the variables are for other commands
+  if (wrong.empty()) wrong = WrongUsage(app, global, action);
+  if (!wrong.empty()) {
     std::cerr << "hellocnn: " << Printable(wrong) << "\n";
     return kExitUsage;
   }
+  if (Uses(action, "--token-file")) WarnOfReadableToken(global);
   return FlushOutput(action.run());
 }
 

@@ -29,6 +29,10 @@ struct GlobalOptions {
   bool tls = false;
   std::string tls_ca;  // a file; empty: none
   std::string proxy;   // as ClientOptions::proxy
+  // At most one of these is not empty. The token comes from the environment only.
+  std::string token_file;
+  std::string token;
+  bool allow_plaintext_token = false;
 };
 
 // The action of the subcommand that the command line chose.
@@ -54,6 +58,7 @@ void AddModels(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddHealth(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddLoad(CLI::App& app, const GlobalOptions& global, Action& action);
 void AddTune(CLI::App& app, const GlobalOptions& global, Action& action);
+void AddToken(CLI::App& app, const GlobalOptions& global, Action& action);
 // `load` is the subcommand of that name.
 void AddLoadCompare(CLI::App& load, Action& action);
 
@@ -62,8 +67,13 @@ void AddCompletion(CLI::App& app, Action& action);
 // Adds --output text|json, under another name if the command has another --output.
 void AddOutputOption(CLI::App& command, bool& json, const std::string& name = "--output");
 
-// Returns a client that is configured by the shared options. INVALID_ARGUMENT: --server is invalid.
-// RESOURCE_EXHAUSTED: gRPC would not get its threads.
+// Checks the value of an option: returns what is wrong with an empty one, as that of a variable of
+// the shell that is not set, or "".
+std::string CheckNotEmpty(const std::string& text);
+
+// Returns a client that is configured by the shared options. INVALID_ARGUMENT: --server is invalid,
+// or a file is not what its option wants. RESOURCE_EXHAUSTED: gRPC would not get its threads. Other
+// errors are those of reading the files.
 absl::StatusOr<client::Client> Connect(const GlobalOptions& global);
 
 // Prints "hellocnn: <message>" on standard error, escaped for a terminal, and returns kExitFailed.

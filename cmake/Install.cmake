@@ -62,6 +62,8 @@ hellocnn_man_page(hellocnn-health hellocnn "ask whether the server is ready" hea
 hellocnn_man_page(hellocnn-load hellocnn "measure rate and latency under load" load)
 hellocnn_man_page(hellocnn-load-compare hellocnn "compare two measurements" load compare)
 hellocnn_man_page(hellocnn-tune hellocnn "search the flags of a server for the highest rate" tune)
+hellocnn_man_page(hellocnn-token-new hellocnn "make a token for a server with access control" token new)
+hellocnn_man_page(hellocnn-token-hash hellocnn "print the checksum of a token" token hash)
 hellocnn_man_page(hellocnn-completion hellocnn "print a script for a shell" completion)
 hellocnn_man_page(hellocnn-server hellocnn-server "serve HelloCNN over gRPC")
 hellocnn_man_page(hellocnn-convert hellocnn-convert "convert weights from one format to another")

@@ -27,10 +27,6 @@ Action WithoutServer(const std::string& command, std::function<int()> run) {
           absl::StrCat(command, " does not use it, because it asks no server")};
 }
 
-std::string CheckNotEmpty(const std::string& text) {
-  return text.empty() ? "is empty; leave the option out, or give it a value" : "";
-}
-
 void AddModel(CLI::App& app, const GlobalOptions& global, Action& action) {
   CLI::App* command = app.add_subcommand(
       "model", "Makes, checks, compares, rolls out, lists and rolls back versions of models");

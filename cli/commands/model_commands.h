@@ -23,10 +23,6 @@ void AddModelList(CLI::App& model, const GlobalOptions& global, Action& action);
 // `model` may also be the command `models`. `global` must outlive the action.
 void AddModelRollback(CLI::App& model, const GlobalOptions& global, Action& action);
 
-// Checks the value of an option: returns what is wrong with an empty one, as that of a variable of
-// the shell that is not set, or "".
-std::string CheckNotEmpty(const std::string& text);
-
 // Returns the action of `command`, such as "hellocnn model check", which asks no server.
 Action WithoutServer(const std::string& command, std::function<int()> run);
 

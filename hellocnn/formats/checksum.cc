@@ -20,6 +20,12 @@ struct FreeContext {
   void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
 };
 
+std::string HexOf(const unsigned char* digest, unsigned int length) {
+  std::string hex;
+  for (unsigned int i = 0; i < length; ++i) absl::StrAppendFormat(&hex, "%02x", digest[i]);
+  return hex;
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> Sha256OfFile(const std::string& path) {
@@ -42,9 +48,16 @@ absl::StatusOr<std::string> Sha256OfFile(const std::string& path) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int length = 0;
   if (EVP_DigestFinal_ex(context.get(), digest, &length) != 1) return failed;
-  std::string hex;
-  for (unsigned int i = 0; i < length; ++i) absl::StrAppendFormat(&hex, "%02x", digest[i]);
-  return hex;
+  return HexOf(digest, length);
+}
+
+absl::StatusOr<std::string> Sha256Of(absl::string_view bytes) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr) != 1) {
+    return absl::InternalError("OpenSSL cannot checksum a text");
+  }
+  return HexOf(digest, length);
 }
 
 }  // namespace hellocnn

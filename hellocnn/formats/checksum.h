@@ -1,10 +1,11 @@
-// Checksums of files, by which a model card knows its weights.
+// Checksums of files, by which a model card knows its weights, and of texts.
 #ifndef HELLOCNN_FORMATS_CHECKSUM_H_
 #define HELLOCNN_FORMATS_CHECKSUM_H_
 
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace hellocnn {
 
@@ -12,6 +13,9 @@ namespace hellocnn {
 // it. Takes little memory, whatever the size. Blocks on the disk. Thread-safe. Errors name the
 // path: those of ReadFileStart, and INTERNAL if OpenSSL fails.
 absl::StatusOr<std::string> Sha256OfFile(const std::string& path);
+
+// Returns the SHA-256 of `bytes` in the same form. INTERNAL if OpenSSL fails. Thread-safe.
+absl::StatusOr<std::string> Sha256Of(absl::string_view bytes);
 
 }  // namespace hellocnn
 

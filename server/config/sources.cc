@@ -22,8 +22,11 @@ namespace hellocnn::server {
 namespace {
 
 constexpr absl::string_view kPrefix = "HELLOCNN_";
-// The command line client reads this one.
-constexpr absl::string_view kClientVariable = "HELLOCNN_SERVER";
+
+// Returns true for the variables that the command line client reads.
+bool IsOfClient(absl::string_view name) {
+  return name == "HELLOCNN_SERVER" || name == "HELLOCNN_TOKEN" || name == "HELLOCNN_TOKEN_FILE";
+}
 
 OptionNames WithConfig(OptionNames names) {
   names.emplace_back("config");
@@ -105,7 +108,7 @@ void ReadEnvironment(const OptionNames& names, Sources* sources) {
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string entry = *variable;
     const std::string name = entry.substr(0, entry.find('='));
-    if (!absl::StartsWith(name, kPrefix) || name == kClientVariable) continue;
+    if (!absl::StartsWith(name, kPrefix) || IsOfClient(name)) continue;
     if (const auto option = options.find(name); option != options.end()) {
       const std::string value = entry.substr(name.size() + 1);
       if (value.empty()) continue;  // as compose files set a variable that the user has not

@@ -152,6 +152,18 @@ TEST_F(FileTest, ContentAndThenItsNameAreSynced) {
 #endif
 }
 
+TEST_F(FileTest, PrivateFileIsNewAndForItsOwnerOnly) {
+  const std::string path = directory_.path() + "/secret";
+  ASSERT_TRUE(WriteNewPrivateFile(path, "s3cret").ok());
+  EXPECT_EQ(ReadFile(path), "s3cret");
+  EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms(0600));
+  ExpectError(WriteNewPrivateFile(path, "other"), absl::StatusCode::kAlreadyExists, path,
+              "File exists");
+  EXPECT_EQ(ReadFile(path), "s3cret");
+  ExpectError(WriteNewPrivateFile("/nowhere/f", "x"), absl::StatusCode::kNotFound, "/nowhere/f",
+              "No such file or directory");
+}
+
 TEST_F(FileTest, FoldersAreMadeAsFarAsTheyAreMissing) {
   const std::string folder = Folder() + "/a/b/";
   EXPECT_TRUE(MakeFolders(folder).ok());

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/app.h"
@@ -48,8 +49,14 @@ class CliTest : public ::testing::Test {
     folder_.Write("t10k-labels-idx1-ubyte", header + std::string(labels.begin(), labels.end()));
   }
 
+  // Runs a command that asks the server.
   Outcome Run(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {"hellocnn", "--server", server_.target()});
+    arguments.insert(arguments.begin(), {"--server", server_.target()});
+    return RunAlone(std::move(arguments));
+  }
+
+  Outcome RunAlone(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "hellocnn");
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     ::testing::internal::CaptureStdout();

@@ -9,7 +9,7 @@ import unittest
 
 PROGRAM = sys.argv.pop(1)
 NOWHERE = '127.0.0.1:1'
-COMMANDS = ([], ['classify'], ['evaluate'], ['describe'], ['model'], ['model', 'create'], ['model', 'check'], ['model', 'diff'], ['model', 'list'], ['models'], ['health'], ['load'], ['load', 'compare'], ['tune'], ['completion'])
+COMMANDS = ([], ['classify'], ['evaluate'], ['describe'], ['model'], ['model', 'create'], ['model', 'check'], ['model', 'diff'], ['model', 'list'], ['models'], ['health'], ['load'], ['load', 'compare'], ['tune'], ['token'], ['token', 'new'], ['token', 'hash'], ['completion'])
 
 
 def run(*arguments, **environment):
@@ -84,12 +84,14 @@ class Usage(unittest.TestCase):
         self.assertIn('Run `hellocnn load --help` for more.', run('load', '--nonsense').stderr)
 
     def test_options_that_a_command_does_not_use_are_rejected(self):
-        shared = (['--server', 'h:1'], ['--timeout', '1s'], ['--round-robin'], ['--tls'], ['--tls-ca', 'x'], ['--proxy', 'http://h:1'])
+        shared = (['--server', 'h:1'], ['--timeout', '1s'], ['--round-robin'], ['--tls'], ['--tls-ca', 'x'], ['--proxy', 'http://h:1'], ['--token-file', 'x'], ['--allow-plaintext-token'])
         tune = ['tune', '--slo', 'p99=5ms', '--server-binary', '/nonexistent']
         nowhere = ['a.json', 'b.json']
         for command, name, unused in (
             (tune, 'hellocnn tune', [option for option in shared if option[0] in ('--server', '--round-robin', '--proxy')]),
             (['completion', 'bash'], 'hellocnn completion', shared),
+            (['token', 'new', '--output', '/nonexistent/token'], 'hellocnn token new', shared),
+            (['token', 'hash'], 'hellocnn token hash', [option for option in shared if option[0] != '--token-file']),
             (['describe', '--offline'], 'hellocnn describe --offline', shared),
             (['load', 'compare', *nowhere], 'hellocnn load compare', [*shared, ['--rate', '5'], ['--output', 'json']]),
         ):

@@ -230,6 +230,8 @@ TEST_F(OptionSourcesTest, ErrorsCanBePrintedWhateverTheFileHolds) {
 
 TEST_F(OptionSourcesTest, EnvironmentOfTheClientIsNotRejected) {
   SetEnvironment("HELLOCNN_SERVER", "localhost:8500");
+  SetEnvironment("HELLOCNN_TOKEN", "s3cret");
+  SetEnvironment("HELLOCNN_TOKEN_FILE", "/run/token");
   const auto parsed = Parse({});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_THAT(parsed->warnings, IsEmpty());
