@@ -1,4 +1,4 @@
-"""The code that docs/languages.md shows is that of the programs in tests/interop/clients, which tests run."""
+"""The code that docs/clients.md shows is that of the programs in tests/interop/clients, which tests run."""
 
 import glob
 import os
@@ -8,14 +8,16 @@ import unittest
 
 SOURCE = os.environ["HELLOCNN_TEST_SOURCE"]
 
-# The language of a block: the folder of its program, and the ending of the files.
+# The language of a block: the folders of its programs, and the ending of the files.
 PROGRAMS = {
-    "python": ("python", "py"),
-    "javascript": ("node", "js"),
-    "go": ("go", "go"),
-    "rust": ("rust", "rs"),
-    "java": ("java", "java"),
+    "python": (("python", "triton"), "py"),
+    "javascript": (("node",), "js"),
+    "go": (("go",), "go"),
+    "rust": (("rust",), "rs"),
+    "java": (("java",), "java"),
 }
+# What other tests run: documents_test.py, or what its RUN_ELSEWHERE names.
+COMMANDS = {"sh"}
 # The line that stands for what a block leaves out.
 CUT = re.compile(r"^(?:#|//) …$", re.MULTILINE)
 
@@ -37,12 +39,13 @@ def is_part(piece, program):
 
 class SnippetTest(unittest.TestCase):
     def test_every_block_is_part_of_its_program(self):
-        blocks = re.findall(r"^```(\w+)\n(.*?)^```$", read("docs/languages.md"), re.MULTILINE | re.DOTALL)
+        blocks = re.findall(r"^```(\w+)\n(.*?)^```$", read("docs/clients.md"), re.MULTILINE | re.DOTALL)
+        blocks = [(language, block) for language, block in blocks if language not in COMMANDS]
         self.assertEqual({language for language, _ in blocks}, set(PROGRAMS))
         for language, block in blocks:
-            folder, ending = PROGRAMS[language]
-            paths = glob.glob(f"tests/interop/clients/{folder}/**/*.{ending}", root_dir=SOURCE, recursive=True)
-            programs = [read(path) for path in paths]
+            folders, ending = PROGRAMS[language]
+            places = [f"tests/interop/clients/{folder}/**/*.{ending}" for folder in folders]
+            programs = [read(path) for place in places for path in glob.glob(place, root_dir=SOURCE, recursive=True)]
             for piece in CUT.split(block):
                 with self.subTest(language=language, piece=piece):
                     self.assertTrue(any(is_part(piece, program) for program in programs), "no program has these lines")

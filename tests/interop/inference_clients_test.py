@@ -3,8 +3,10 @@
 import filecmp
 import os
 import subprocess
+import tempfile
 import unittest
 
+from doorkeeper import Doorkeeper
 from interop_bed import TOOLS, find_tool
 from testbed import SOURCE, TEST_DATA, Server
 
@@ -47,6 +49,20 @@ class TritonTest(ClientTest, unittest.TestCase):
     cases = ["health", "metadata", "each_shape_and_type", "outputs", "parameters", "errors", "statistics", "asynchronous", "stream"] + [
         f"http_{case}" for case in ("asynchronous", "errors", "health", "infer", "metadata", "statistics")
     ]
+
+    def test_calls_carry_the_token(self):
+        with tempfile.TemporaryDirectory() as folder, Doorkeeper() as server:
+            token = os.path.join(folder, "token")
+            with open(token, "w", encoding="utf-8") as file:
+                file.write("s3cret\n")
+            run = subprocess.run(
+                [self.program, "--server", server.address, "--data", TEST_DATA, "--token-file", token],
+                capture_output=True,
+                text=True,
+                timeout=240,
+            )
+        self.assertIn("UNAUTHENTICATED", run.stderr)
+        self.assertEqual(server.calls, [("ServerLive", ["Bearer s3cret"])])
 
 
 class KserveTest(ClientTest, unittest.TestCase):

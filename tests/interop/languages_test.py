@@ -13,6 +13,7 @@ import tempfile
 import unittest
 
 from certificates import Authority
+from doorkeeper import Doorkeeper
 from interop_bed import TOOLS, find_tool
 from testbed import SLOW_ENGINE, SOURCE, TEST_DATA, Server
 
@@ -108,6 +109,18 @@ class Language:
             without = self.run_program(server, "--ca", authority.certificate)
         self.assertEqual(without.returncode, 1, without.stdout + without.stderr)
         self.assertEqual([line.partition(":")[0] for line in without.stdout.splitlines()], [f"failed {case}" for case in CASES])
+
+    def test_every_call_carries_the_token(self):
+        token = os.path.join(self.folder, "token")
+        with open(token, "w", encoding="utf-8") as file:
+            file.write("s3cret\n")
+        for flags, wanted in (["--token-file", token], ["Bearer s3cret"]), ([], []):
+            with Doorkeeper() as server:
+                ended = self.run_program(server, *flags)
+            self.assertEqual(ended.returncode, 1, ended.stdout + ended.stderr)
+            self.assertEqual({method for method, _ in server.calls}, {"Check", "Classify", "ClassifyStream", "GetModel", "Watch"})
+            self.assertEqual([said for _, said in server.calls], [wanted] * len(server.calls))
+            self.assertNotIn("s3cret", ended.stdout + ended.stderr)
 
     def test_the_program_notices_what_is_wrong(self):
         """With the labels shifted by one, whatever the server says about a digit is wrong."""

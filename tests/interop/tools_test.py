@@ -3,9 +3,15 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 import unittest
 
+import grpc
+
+from certificates import Authority, read
+from doorkeeper import Doorkeeper
 from interop_bed import find_tool
 from testbed import SOURCE, Server, test_digits
 
@@ -69,6 +75,21 @@ class GrpcurlTest(ToolTest, unittest.TestCase):
             self.assertEqual(response["predictions"][0]["label"], "2")
             run = self.run_tool("-plaintext", "-d", '{"images": [{"gray8": "AAAA"}]}', address, CLASSIFY)
             self.assertIn("images[0].gray8 has 3 bytes; wanted 1024 (32x32)", run.stderr)
+
+    @unittest.skipUnless(shutil.which("openssl"), "makes certificates with openssl")
+    def test_token_over_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            authority = Authority(folder)
+            certificate, key = authority.issue("server")
+            tls = grpc.ssl_server_credentials([(read(key), read(certificate))])
+            service = ["-import-path", os.path.join(SOURCE, "protos"), "-proto", "hellocnn/v1/classifier_service.proto"]
+            with Doorkeeper(tls) as server:
+                run = self.run_tool(
+                    *["-cacert", authority.certificate, "-H", "authorization: Bearer s3cret", *service],
+                    *[server.address, "hellocnn.v1.ClassifierService/ListModels"],
+                )
+        self.assertIn("Unauthenticated", run.stderr)
+        self.assertEqual(server.calls, [("ListModels", ["Bearer s3cret"])])
 
     def test_off(self):
         with Server("--reflection=off") as server:

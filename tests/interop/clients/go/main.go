@@ -38,6 +38,7 @@ var (
 	ca     = flag.String("ca", "", "the authority of the server's certificate; without it, there is no TLS")
 	cert   = flag.String("cert", "", "a certificate of this client, with --key")
 	key    = flag.String("key", "", "the key of --cert")
+	token  = flag.String("token-file", "", "the file with a token, for a server with access control")
 	noGzip = flag.Bool("no-gzip", false, "the server rejects compressed requests")
 )
 
@@ -63,6 +64,16 @@ func transportCredentials() (credentials.TransportCredentials, error) {
 	return credentials.NewTLS(config), nil
 }
 
+// bearer is a token, which goes with each call.
+type bearer string
+
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + string(b)}, nil
+}
+
+// RequireTransportSecurity is true where a network lies between; the tests do without TLS, too.
+func (b bearer) RequireTransportSecurity() bool { return false }
+
 // A client has what the cases share.
 type client struct {
 	service pb.ClassifierServiceClient
@@ -84,7 +95,7 @@ func (c *client) checkAccuracy(ctx context.Context, right, count int) error {
 	if err != nil {
 		return err
 	}
-	share, promised := float64(right)/float64(count), response.Model.TestAccuracy
+	share, promised := float64(right)/float64(count), response.Model.GetTestAccuracy()
 	if share < promised || promised <= 0.9 {
 		return fmt.Errorf("%d of %d are right, and the model card says %v", right, count, promised)
 	}
@@ -348,7 +359,15 @@ func run() (failed int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	conn, err := grpc.NewClient(*server, grpc.WithTransportCredentials(creds))
+	options := []grpc.DialOption{grpc.WithTransportCredentials(creds)}
+	if *token != "" {
+		text, err := os.ReadFile(*token)
+		if err != nil {
+			return 0, err
+		}
+		options = append(options, grpc.WithPerRPCCredentials(bearer(strings.TrimSpace(string(text)))))
+	}
+	conn, err := grpc.NewClient(*server, options...)
 	if err != nil {
 		return 0, err
 	}

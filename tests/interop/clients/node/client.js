@@ -22,6 +22,7 @@ const { values: options } = parseArgs({
     ca: { type: 'string' }, // the authority of the server's certificate; without it, there is no TLS
     cert: { type: 'string' }, // a certificate of this client, with --key
     key: { type: 'string' },
+    'token-file': { type: 'string' }, // the file with a token, for a server with access control
     'no-gzip': { type: 'boolean', default: false }, // the server rejects compressed requests
   },
 });
@@ -41,9 +42,19 @@ function credentials() {
   return grpc.credentials.createSsl(read(options.ca), read(options.key), read(options.cert));
 }
 
+// Sends the token with each call.
+const token = options['token-file'] && readFileSync(options['token-file'], 'utf8').trim();
+const bearer = (callOptions, nextCall) => new grpc.InterceptingCall(nextCall(callOptions), {
+  start: (metadata, listener, next) => {
+    metadata.set('authorization', `Bearer ${token}`);
+    next(metadata, listener);
+  },
+});
+const interceptors = token ? [bearer] : [];
+
 // A client of the service, with methods that return promises: `unary` for the calls with one response.
 function connect(channelOptions = {}) {
-  const client = new ClassifierService(options.server, credentials(), channelOptions);
+  const client = new ClassifierService(options.server, credentials(), { interceptors, ...channelOptions });
   client.unary = {
     classify: promisify(client.classify).bind(client),
     getModel: promisify(client.getModel).bind(client),
@@ -52,7 +63,7 @@ function connect(channelOptions = {}) {
 }
 
 const service = connect();
-const healthClient = new Health(options.server, credentials());
+const healthClient = new Health(options.server, credentials(), { interceptors });
 const checkHealth = promisify(healthClient.check).bind(healthClient);
 const digits = readDigits(options.data, STREAM_LENGTH);
 

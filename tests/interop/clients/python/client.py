@@ -27,11 +27,27 @@ def read(path):
         return file.read()
 
 
+class Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor):
+    """Sends a token with each call."""
+
+    def __init__(self, token):
+        self.metadata = ("authorization", f"Bearer {token}")
+
+    def send(self, call, details, request):
+        return call(details._replace(metadata=[*(details.metadata or ()), self.metadata]), request)
+
+    intercept_unary_unary = intercept_unary_stream = intercept_stream_stream = send
+
+
 def connect(options):
-    if not options.ca:
-        return grpc.insecure_channel(options.server)
-    credentials = grpc.ssl_channel_credentials(read(options.ca), read(options.key), read(options.cert))
-    return grpc.secure_channel(options.server, credentials)
+    if options.ca:
+        credentials = grpc.ssl_channel_credentials(read(options.ca), read(options.key), read(options.cert))
+        channel = grpc.secure_channel(options.server, credentials)
+    else:
+        channel = grpc.insecure_channel(options.server)
+    if options.token_file:
+        channel = grpc.intercept_channel(channel, Bearer(read(options.token_file).decode().strip()))
+    return channel
 
 
 def check(condition, message):
@@ -166,6 +182,7 @@ def main():
     parser.add_argument("--ca", help="the authority of the server's certificate; without it, there is no TLS")
     parser.add_argument("--cert", help="a certificate of this client, with --key")
     parser.add_argument("--key", help="the key of --cert")
+    parser.add_argument("--token-file", help="the file with a token, for a server with access control")
     parser.add_argument("--no-gzip", action="store_true", help="the server rejects compressed requests")
     options = parser.parse_args()
 

@@ -1,6 +1,6 @@
 """Triton's Python client against the server, unchanged. Prints "ok CASE" for each case, and stops at the first that fails.
 
-    client.py --server HOST:PORT --data FOLDER [--compress] [--rest HOST:PORT]
+    client.py --server HOST:PORT --data FOLDER [--compress] [--rest HOST:PORT] [--token-file FILE]
 
 FOLDER has MNIST's test set. The server has the model mnist, with the versions 1 and 2.
 """
@@ -25,10 +25,22 @@ def digits(folder, count):
     return padded, list(labels)
 
 
+class Bearer(triton.InferenceServerClientPlugin):
+    """Sends a token with each call."""
+
+    def __init__(self, token):
+        self.value = f"Bearer {token}"
+
+    def __call__(self, request):
+        request.headers["authorization"] = self.value
+
+
 class Cases:
-    def __init__(self, server, folder, compress):
+    def __init__(self, server, folder, compress, bearer):
         self.compress = compress
         self.client = triton.InferenceServerClient(server)
+        if bearer is not None:
+            self.client.register_plugin(bearer)
         self.images, self.labels = digits(folder, 8)  # the model takes the ninth, a 5, for a 6
         self.floats = ((self.images / 255.0 - 0.1307) / 0.3081).astype(np.float32)
 
@@ -160,8 +172,13 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--compress", action="store_true", help="send a compressed request, too")
     parser.add_argument("--rest", help="HOST:PORT of the server's HTTP port, for more cases")
+    parser.add_argument("--token-file", help="the file with a token, for a server with access control")
     arguments = parser.parse_args()
-    cases = Cases(arguments.server, arguments.data, arguments.compress)
+    bearer = None
+    if arguments.token_file is not None:
+        with open(arguments.token_file, encoding="ascii") as file:
+            bearer = Bearer(file.read().strip())
+    cases = Cases(arguments.server, arguments.data, arguments.compress, bearer)
     for name in (
         "health",
         "metadata",
@@ -178,6 +195,8 @@ def main():
     if arguments.rest is None:
         return
     http = HttpCases(arguments.rest, cases.images, cases.labels)
+    if bearer is not None:
+        http.client.register_plugin(bearer)
     for name in (name for name in dir(http) if name.startswith("case_")):
         getattr(http, name)()
         print(f"ok {name.removeprefix('case_')}", flush=True)

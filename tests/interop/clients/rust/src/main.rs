@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::{
@@ -22,7 +23,7 @@ use tonic_health::pb::{
 };
 
 use digits::Digit;
-use options::Options;
+use options::{Bearer, Options};
 use pb::classifier_service_client::ClassifierServiceClient;
 use pb::classify_stream_response::Outcome;
 use pb::{
@@ -55,8 +56,8 @@ fn expect<T>(code: Code, result: Result<T, Status>) -> Result<Status, Box<dyn Er
 
 /// What the cases share. Clones of the clients use the same connection.
 struct Cases {
-    service: ClassifierServiceClient<Channel>,
-    health: HealthClient<Channel>,
+    service: ClassifierServiceClient<InterceptedService<Channel, Bearer>>,
+    health: HealthClient<InterceptedService<Channel, Bearer>>,
     digits: Vec<Digit>,
     inflates: bool,
 }
@@ -75,7 +76,7 @@ impl Cases {
         Ok(self
             .service
             .clone()
-            .get_model(GetModelRequest {})
+            .get_model(GetModelRequest::default())
             .await?
             .into_inner())
     }
@@ -87,7 +88,7 @@ impl Cases {
             .await?
             .model
             .unwrap_or_default()
-            .test_accuracy;
+            .test_accuracy();
         check(
             promised > 0.9 && right as f64 / count as f64 >= promised,
             format!("{right} of {count} are right, and the model card says {promised}"),
@@ -395,8 +396,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = Options::parse()?;
     let channel = options.endpoint()?.connect_lazy();
     let cases = Cases {
-        service: ClassifierServiceClient::new(channel.clone()),
-        health: HealthClient::new(channel),
+        service: ClassifierServiceClient::with_interceptor(channel.clone(), options.bearer()?),
+        health: HealthClient::with_interceptor(channel, options.bearer()?),
         digits: digits::read(Path::new(&options.data), STREAM_LENGTH)?,
         inflates: !options.no_gzip,
     };

@@ -2,7 +2,10 @@
 
 use std::{error::Error, fs};
 
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Request, Status};
 
 pub struct Options {
     pub server: String,
@@ -10,13 +13,30 @@ pub struct Options {
     pub ca: Option<String>,
     pub cert: Option<String>,
     pub key: Option<String>,
+    pub token_file: Option<String>,
     pub no_gzip: bool,
+}
+
+/// Sends a token with each call, if there is one.
+#[derive(Clone)]
+pub struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(token) = &self.0 {
+            request
+                .metadata_mut()
+                .insert("authorization", token.clone());
+        }
+        Ok(request)
+    }
 }
 
 impl Options {
     /// Reads `--server`, its address; `--data`, the folder with MNIST's test set; `--ca`, the authority
     /// of the server's certificate, without which there is no TLS; `--cert` and `--key`, a certificate
-    /// of this client; `--no-gzip`, if the server rejects compressed requests.
+    /// of this client; `--token-file`, that of a token for a server with access control; `--no-gzip`, if
+    /// the server rejects compressed requests.
     pub fn parse() -> Result<Options, Box<dyn Error>> {
         let mut options = Options {
             server: "127.0.0.1:8500".into(),
@@ -24,6 +44,7 @@ impl Options {
             ca: None,
             cert: None,
             key: None,
+            token_file: None,
             no_gzip: false,
         };
         let mut words = std::env::args().skip(1);
@@ -35,11 +56,20 @@ impl Options {
                 "--ca" => options.ca = Some(value()?),
                 "--cert" => options.cert = Some(value()?),
                 "--key" => options.key = Some(value()?),
+                "--token-file" => options.token_file = Some(value()?),
                 "--no-gzip" => options.no_gzip = true,
                 _ => return Err(format!("unknown option {name}").into()),
             }
         }
         Ok(options)
+    }
+
+    pub fn bearer(&self) -> Result<Bearer, Box<dyn Error>> {
+        let Some(file) = &self.token_file else {
+            return Ok(Bearer(None));
+        };
+        let token = fs::read_to_string(file)?;
+        Ok(Bearer(Some(format!("Bearer {}", token.trim()).parse()?)))
     }
 
     pub fn endpoint(&self) -> Result<Endpoint, Box<dyn Error>> {

@@ -286,7 +286,7 @@ public final class Client {
     ManagedChannel channel = options.connect();
     int status;
     try {
-      status = new Client(channel, digits, !options.has("--no-gzip")).run();
+      status = new Client(options.withToken(channel), digits, !options.has("--no-gzip")).run();
     } finally {
       channel.shutdownNow().awaitTermination(10, SECONDS);
     }

@@ -1,13 +1,19 @@
 package hellocnn.client;
 
+import io.grpc.Channel;
 import io.grpc.ChannelCredentials;
+import io.grpc.ClientInterceptors;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
 import io.grpc.TlsChannelCredentials;
 import io.grpc.okhttp.OkHttpChannelBuilder;
+import io.grpc.stub.MetadataUtils;
 import java.io.File;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -22,7 +28,8 @@ final class Options {
           "--data", // the folder with MNIST's test set
           "--ca", // the authority of the server's certificate; without it, there is no TLS
           "--cert", // a certificate of this client, with --key
-          "--key");
+          "--key",
+          "--token-file"); // a token, for a server with access control
   private static final Set<String> ALONE =
       Set.of(
           "--no-gzip", // the server rejects compressed requests
@@ -56,6 +63,17 @@ final class Options {
     return has("--okhttp")
         ? OkHttpChannelBuilder.forTarget(server, credentials()).build()
         : Grpc.newChannelBuilder(server, credentials()).build(); // Netty's
+  }
+
+  /** Returns the channel with the token in each call, if there is one. */
+  Channel withToken(Channel channel) throws IOException {
+    if (!has("--token-file")) {
+      return channel;
+    }
+    String token = Files.readString(Path.of(given.get("--token-file"))).strip();
+    Metadata metadata = new Metadata();
+    metadata.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer " + token);
+    return ClientInterceptors.intercept(channel, MetadataUtils.newAttachHeadersInterceptor(metadata));
   }
 
   private ChannelCredentials credentials() throws IOException {
