@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import time
 import unittest
@@ -20,7 +21,7 @@ from hellocnn.v1 import classifier_service_pb2_grpc as pb_grpc
 from images_test import png
 from inference import open_inference_pb2 as inference
 from inference import open_inference_pb2_grpc as inference_grpc
-from testbed import MODEL, Server, image, pb, request, run_server, stub, test_digits, wait_until
+from testbed import CLI, MODEL, Server, image, pb, request, run_server, stub, test_digits, wait_until
 
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
 PERMISSION_DENIED = grpc.StatusCode.PERMISSION_DENIED
@@ -180,6 +181,28 @@ class TokenTest(AccessTestCase):
                 except urllib.error.HTTPError as error:
                     found = error.code
                 self.assertEqual(found, status, path)
+
+    def test_the_command_line_makes_a_token_and_sends_it(self):
+        path = os.path.join(self.folder, "shop.token")
+        made = subprocess.run([CLI, "token", "new", "--output", path], capture_output=True, text=True, timeout=60, check=True)
+        principal = json.loads("{" + made.stdout.strip().rstrip(",") + ', "may": ["classify", "introspect"]}')
+        self.write({"shop": principal})
+        picture = os.path.join(self.folder, "seven.png")
+        with open(picture, "wb") as file:
+            file.write(png(test_digits(1)[0][0], 32))
+        with self.server("--model-control=on") as server:
+            for command in (["describe"], ["classify", picture], ["models"], ["load", "--requests=50", "--warm-up=0s"]):
+                done = server.cli(*command)
+                self.assertEqual(done.returncode, 1, (command, done))
+                self.assertRegex(done.stderr, "--token-file", command)
+                done = server.cli(*command, "--token-file", path)
+                self.assertEqual(done.returncode, 0, (command, done))
+            done = server.cli("models", "rollback", "mnist", "--token-file", path)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("may not do this: wanted the right admin", done.stderr)
+            self.assertEqual(server.cli("health").returncode, 0)
+            with open(path, encoding="utf-8") as file:
+                self.assertNotIn(file.read().strip(), server.stderr())
 
     def test_everybody_else_is_anonymous_if_the_file_has_that(self):
         self.write({"anonymous": {"may": ["classify"]}, "lister": {"token_sha256": sha256("list"), "may": "introspect"}})
