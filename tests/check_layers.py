@@ -187,7 +187,7 @@ LIBRARIES = [
     (r"(torch|ATen|c10)/", "LibTorch", r"hellocnn/(torch|train)/", "hellocnn/torch/ and hellocnn/train/"),
     (r"prometheus/", "prometheus-cpp", r"server/observability/prometheus/\w+\.cc|server/observability/prometheus/(metric_series|sharded_metrics)\.h|loadgen/\w+/\w+\.cc", "the .cc files of server/observability/prometheus/ and loadgen/, and the headers between the former"),
     (r"httplib\.h", "cpp-httplib", r"loadgen/run/http_get\.cc", "loadgen/run/http_get.cc"),
-    (r"microhttpd\.h", "libmicrohttpd", r"server/http/http_server\.cc", "server/http/http_server.cc"),
+    (r"microhttpd\.h", "libmicrohttpd", r"server/http/\w+\.cc", "the .cc files of server/http/"),
     (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/transport/grpc/|client/|loadgen/", "server/rpc/transport/grpc/, client/ and loadgen/"),
     (r"nghttp2/", "libnghttp2", r"server/rpc/transport/http2/", "server/rpc/transport/http2/"),
     (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/|loadgen/|fuzz/(infer_)?request_fuzzer\.cc", "server/rpc/, client/, loadgen/ and the fuzz targets of requests"),
