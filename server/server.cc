@@ -43,6 +43,7 @@
 #include "server/serving/model_manager.h"
 #include "server/serving/model_registry.h"
 #include "server/serving/request_limits.h"
+#include "server/tls/tls_credentials.h"
 #include "server/watchdog.h"
 
 namespace hellocnn::server {
@@ -106,22 +107,23 @@ absl::StatusOr<Http2Limits> MakeHttp2Limits(const Options& options, const Reques
   };
 }
 
-std::optional<TlsOptions> MakeTls(const Options& options) {
-  if (options.tls_cert == "off") return std::nullopt;
-  return TlsOptions{
-      .certificate = options.tls_cert,
-      .key = options.tls_key,
-      .client_ca = options.tls_client_ca == "off" ? "" : options.tls_client_ca,
-      .on_reload =
-          [](const absl::Status& status) {
-            if (status.ok()) return spdlog::info("TLS uses the new certificate");
-            spdlog::error("TLS goes on with the old certificate, because the new one is bad: {}",
-                          std::string(status.message()));
-          },
-      .on_failure =
-          [](const std::string& peer, const std::string& reason) {
-            spdlog::debug("no TLS with {}: {}", peer, reason);
-          }};
+// Null if there are no certificates.
+absl::StatusOr<std::unique_ptr<TlsCredentials>> LoadTls(const Options& options) {
+  if (options.tls_cert == "off") return nullptr;
+  return TlsCredentials::Load(
+      {.certificate = options.tls_cert,
+       .key = options.tls_key,
+       .client_ca = options.tls_client_ca == "off" ? "" : options.tls_client_ca,
+       .client_names = {}},
+      [](const absl::Status& status) {
+        if (status.ok()) return spdlog::info("TLS uses the new certificate");
+        spdlog::error("TLS goes on with the old certificate, because the new one is bad: {}",
+                      std::string(status.message()));
+      });
+}
+
+void LogTlsFailure(const std::string& peer, const std::string& reason) {
+  spdlog::debug("no TLS with {}: {}", peer, reason);
 }
 
 // What is known before the model is.
@@ -212,6 +214,7 @@ class Server::Parts {
   std::string grpc_address_;
   std::string metrics_address_ = "off";
   std::string http_address_ = "off";
+  std::unique_ptr<TlsCredentials> tls_;                  // null without certificates
   std::unique_ptr<PrometheusMetrics> metrics_;           // null if metrics are off
   std::unique_ptr<AccessControl> access_;                // null if everybody may do everything
   std::unique_ptr<const Accounting> guard_accounting_;   // set with access_
@@ -246,6 +249,9 @@ class Server::Parts {
 // alive. The port for calls opens only when they can be served, so clients and balancers that look
 // at nothing else go to another server until then.
 absl::Status Server::Parts::Start(const Notification* stop) {
+  absl::StatusOr<std::unique_ptr<TlsCredentials>> tls = LoadTls(options_);
+  if (!tls.ok()) return tls.status();
+  tls_ = *std::move(tls);
   MakeMetrics();
   absl::StatusOr<std::unique_ptr<AccessControl>> access = StartAccess(options_);
   if (!access.ok()) return access.status();
@@ -434,7 +440,8 @@ absl::StatusOr<std::unique_ptr<Transport>> Server::Parts::StartTransport(
   return StartHttp2Transport({.listen = options_.listen,
                               .limits = *http2_limits,
                               .max_connection_age = options_.max_connection_age,
-                              .tls = MakeTls(options_),
+                              .tls = tls_.get(),
+                              .on_tls_failure = LogTlsFailure,
                               .on_limit = on_limit_},
                              std::move(services));
 }

@@ -33,7 +33,7 @@ LAYERS = {
     "hellocnn/train/": ["base/", "datasets/", "hellocnn/", "hellocnn/formats/", "hellocnn/torch/"],
     # Labelled images as people bring them. Of the client it takes the header that decodes and prepares pictures.
     "datasets/": ["base/", "hellocnn/", "client/"],
-    "server/config/": ["base/", "server/config/version_policy.h"],
+    "server/config/": ["base/", "server/config/version_policy.h", "server/tls/client_names.h"],
     "server/config/version_policy.h": ["base/"],
     "server/scheduling/": ["base/", "hellocnn/"],
     "server/runtime/": ["base/"],
@@ -52,10 +52,11 @@ LAYERS = {
     # Everything may report to it, and it knows nobody: it is told ids and numbers.
     "server/observability/events.h": ["base/"],
     "server/observability/logging/": ["base/"],
-    "server/observability/": ["base/", "server/http/", "server/observability/events.h", "server/observability/logging/"],
-    "server/http/": ["base/"],
+    "server/observability/": ["base/", "server/http/", "server/observability/events.h", "server/observability/logging/", "server/tls/"],
+    "server/http/": ["base/", "server/tls/"],
     # Certificates, for all ports.
-    "server/tls/": ["base/"],
+    "server/tls/": ["base/", "server/tls/client_names.h"],
+    "server/tls/client_names.h": ["base/"],
     # Who calls, and what they may do.
     "server/access/": ["base/", "hellocnn/", "server/access/right.h"],
     "server/access/right.h": [],
@@ -136,6 +137,8 @@ LAYERS = {
         "server/rpc/rest/",
         "server/rpc/transport/local/",
         "server/http/",
+        "server/tls/",
+        "server/tls/client_names.h",
         "protos/",
     ],
     "client/": ["base/", "protos/"],
@@ -188,6 +191,7 @@ LIBRARIES = [
     (r"prometheus/", "prometheus-cpp", r"server/observability/prometheus/\w+\.cc|server/observability/prometheus/(metric_series|sharded_metrics)\.h|loadgen/\w+/\w+\.cc", "the .cc files of server/observability/prometheus/ and loadgen/, and the headers between the former"),
     (r"httplib\.h", "cpp-httplib", r"loadgen/run/http_get\.cc", "loadgen/run/http_get.cc"),
     (r"microhttpd\.h", "libmicrohttpd", r"server/http/\w+\.cc", "the .cc files of server/http/"),
+    (r"gnutls/", "GnuTLS", r"server/http/http_tls\.cc", "server/http/http_tls.cc"),
     (r"(grpc|grpcpp|grpc\+\+)/", "gRPC", r"server/rpc/transport/grpc/|client/|loadgen/", "server/rpc/transport/grpc/, client/ and loadgen/"),
     (r"nghttp2/", "libnghttp2", r"server/rpc/transport/http2/", "server/rpc/transport/http2/"),
     (r"google/(protobuf|rpc)/", "protobuf", r"server/rpc/|client/|loadgen/|fuzz/(infer_)?request_fuzzer\.cc", "server/rpc/, client/, loadgen/ and the fuzz targets of requests"),

@@ -65,4 +65,16 @@ std::vector<std::string> CertificateNames(const X509* certificate) {
   return texts;
 }
 
+std::string PrincipalOf(const X509* certificate) {
+  const unsigned char* subject = nullptr;
+  std::size_t size = 0;
+  X509_NAME_get0_der(X509_get_subject_name(certificate), &subject, &size);
+  std::string names(reinterpret_cast<const char*>(subject), size);
+  const int other_names = X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1);
+  if (other_names >= 0) {
+    names += BytesOf(X509_EXTENSION_get_data(X509_get_ext(certificate, other_names)));
+  }
+  return names;
+}
+
 }  // namespace hellocnn::server

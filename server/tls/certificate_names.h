@@ -18,6 +18,10 @@ namespace hellocnn::server {
 // empty if there are none. The subject is no such name.
 std::vector<std::string> CertificateNames(const X509* certificate);
 
+// Returns bytes that stand for whom the certificate is for: its subject and its alternative names,
+// as DER. A renewed certificate has the same.
+std::string PrincipalOf(const X509* certificate);
+
 }  // namespace hellocnn::server
 
 #endif  // HELLOCNN_SERVER_TLS_CERTIFICATE_NAMES_H_

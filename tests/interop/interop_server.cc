@@ -209,11 +209,11 @@ std::vector<server::Service> Services() {
                        Stream<StreamingOutputCall>("FullDuplexCall")}}};
 }
 
-absl::StatusOr<std::unique_ptr<server::Transport>> Start(
-    const std::string& transport, const std::string& listen,
-    const std::optional<server::TlsOptions>& tls) {
+absl::StatusOr<std::unique_ptr<server::Transport>> Start(const std::string& transport,
+                                                         const std::string& listen,
+                                                         const server::TlsCredentials* tls) {
   if (transport == "grpc") {
-    if (tls.has_value()) return absl::InvalidArgumentError("only http2 speaks TLS");
+    if (tls != nullptr) return absl::InvalidArgumentError("only http2 speaks TLS");
     return server::StartGrpcTransport({.listen = listen, .max_message_bytes = kMaxMessageBytes},
                                       Services());
   }
@@ -233,7 +233,7 @@ void HandleEvents(server::EventQueue* events) {
 }
 
 int Serve(const std::string& transport_name, const std::string& port,
-          const std::optional<server::TlsOptions>& tls) {
+          const server::TlsCredentials* tls) {
   std::signal(SIGPIPE, SIG_IGN);  // as TLS needs it
   // Blocked before the first thread starts, so that only this one receives it.
   sigset_t signals;
@@ -265,7 +265,13 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s grpc|http2 PORT [CERTIFICATE KEY]\n", argv[0]);
     return 2;
   }
-  std::optional<hellocnn::server::TlsOptions> tls;
-  if (argc == 5) tls = {.certificate = argv[3], .key = argv[4]};
-  return hellocnn::Serve(argv[1], argv[2], tls);
+  if (argc == 3) return hellocnn::Serve(argv[1], argv[2], nullptr);
+  const auto tls = hellocnn::server::TlsCredentials::Load(
+      {.certificate = argv[3], .key = argv[4], .client_ca = "", .client_names = {}},
+      [](const absl::Status&) {});
+  if (!tls.ok()) {
+    std::fprintf(stderr, "%s\n", tls.status().ToString().c_str());
+    return 1;
+  }
+  return hellocnn::Serve(argv[1], argv[2], tls->get());
 }

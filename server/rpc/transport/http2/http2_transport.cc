@@ -2,8 +2,8 @@
 
 #include <unistd.h>
 
+#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -16,7 +16,6 @@
 #include "server/rpc/transport/http2/listener.h"
 #include "server/rpc/transport/http2/session.h"
 #include "server/rpc/transport/http2/socket.h"
-#include "server/rpc/transport/http2/tls_credentials.h"
 #include "server/rpc/transport/http2/tls_socket.h"
 
 namespace hellocnn::server {
@@ -33,6 +32,7 @@ class Http2Transport final : public Transport {
                  std::unique_ptr<Http2Events> events)
       : max_age_(options.max_connection_age),
         tls_(options.tls),
+        on_tls_failure_(options.on_tls_failure),
         events_(std::move(events)),
         core_(options.limits, std::move(services), events_.get(), options.on_limit) {}
   // The tasks that are left run now, because no worker will run them.
@@ -42,15 +42,12 @@ class Http2Transport final : public Transport {
   }
 
   absl::Status Start(const std::string& listen) {
-    if (absl::Status status = LoadTls(); !status.ok()) return status;
     const absl::StatusOr<int> socket = IsUnixAddress(listen) ? BindPath(listen) : BindPort(listen);
     if (!socket.ok()) return socket.status();
     listener_ = std::make_shared<Listener>(
         &core_, *socket,
         [this](int descriptor, std::string peer) { Accept(descriptor, std::move(peer)); });
-    if (absl::Status status = listener_->Begin(); !status.ok()) return status;
-    if (credentials_ != nullptr) credentials_->Begin();
-    return absl::OkStatus();
+    return listener_->Begin();
   }
 
   const std::string& address() const override { return address_; }
@@ -67,7 +64,6 @@ class Http2Transport final : public Transport {
   void Stop(absl::Duration grace) override {
     if (listener_ == nullptr) return;
     Close();
-    if (credentials_ != nullptr) credentials_->Stop();
     Instant until = Clock::Monotonic()->Now() + grace;
     while (!core_.WaitUntilEmpty(until)) {
       for (const auto& session : core_.sessions()) session->Abort();
@@ -81,17 +77,6 @@ class Http2Transport final : public Transport {
     RemoveSocketFile();
     listener_->Stop();
     GoAway();
-  }
-
-  absl::Status LoadTls() {
-    if (!tls_.has_value()) return absl::OkStatus();
-    absl::StatusOr<std::shared_ptr<TlsCredentials>> loaded = TlsCredentials::Load(
-        events_.get(),
-        {.certificate = tls_->certificate, .key = tls_->key, .client_ca = tls_->client_ca},
-        tls_->on_reload);
-    if (!loaded.ok()) return loaded.status();
-    credentials_ = *std::move(loaded);
-    return absl::OkStatus();
   }
 
   // Set address_, and return a socket that listens.
@@ -129,20 +114,19 @@ class Http2Transport final : public Transport {
     Session::Start(&core_, std::move(socket), std::move(peer), max_age_);
   }
   std::unique_ptr<Socket> MakeSocket(int descriptor, const std::string& peer) {
-    if (credentials_ == nullptr) return MakePlainSocket(descriptor);
-    return MakeTlsSocket(descriptor, credentials_->context().get(),
-                         [this, peer](const std::string& reason) {
-                           core_.OnLimit(Limit::kTlsHandshake);
-                           tls_->on_failure(peer, reason);
-                         });
+    if (tls_ == nullptr) return MakePlainSocket(descriptor);
+    return MakeTlsSocket(descriptor, tls_->context(), [this, peer](const std::string& reason) {
+      core_.OnLimit(Limit::kTlsHandshake);
+      on_tls_failure_(peer, reason);
+    });
   }
 
   const absl::Duration max_age_;
-  const std::optional<TlsOptions> tls_;
+  const TlsCredentials* const tls_;  // null without TLS
+  const std::function<void(const std::string& peer, const std::string& reason)> on_tls_failure_;
   // In the order of construction.
   const std::unique_ptr<Http2Events> events_;
   Http2Core core_;
-  std::shared_ptr<TlsCredentials> credentials_;  // null without TLS
   std::shared_ptr<Listener> listener_;
   std::string address_;
   std::string socket_file_;  // "" if there is none

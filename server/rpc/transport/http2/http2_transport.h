@@ -13,45 +13,34 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/rpc/transport/http2/limits.h"
 #include "server/rpc/transport/transport.h"
+#include "server/tls/tls_credentials.h"
 
 namespace hellocnn::server {
-
-// Paths of files in PEM, which are read again when they have changed. The process must ignore
-// SIGPIPE, which OpenSSL causes when it writes to a peer that is gone.
-struct TlsOptions {
-  std::string certificate;  // of the server, and those that lead from it to the authority
-  std::string key;
-  std::string client_ca;  // authorities of client certificates; "": clients need none
-  // Called when the files were read again, with the reason if they are bad. The certificate then
-  // stays that was in use. Does not block.
-  std::function<void(const absl::Status&)> on_reload = [](const absl::Status&) {};
-  // Called when a connection from `peer` has ended before it was encrypted. Thread-safe, and does
-  // not block.
-  std::function<void(const std::string& peer, const std::string& reason)> on_failure =
-      [](const std::string&, const std::string&) {};
-};
 
 struct Http2Options {
   std::string listen;  // host:port, where port 0 picks a free port, or unix:/path
   Http2Limits limits;
   absl::Duration max_connection_age;  // 0: connections last forever
-  std::optional<TlsOptions> tls;      // without it, nothing is encrypted
+  // If it is null, nothing is encrypted. Otherwise it outlives the transport, and the process must
+  // ignore SIGPIPE, which OpenSSL causes when it writes to a peer that is gone.
+  const TlsCredentials* tls = nullptr;
+  // Called when a connection from `peer` has ended before it was encrypted. Thread-safe, and does
+  // not block.
+  std::function<void(const std::string& peer, const std::string& reason)> on_tls_failure =
+      [](const std::string&, const std::string&) {};
   // Called when a limit has refused a call or closed a connection. Thread-safe, and does not block.
   std::function<void(Limit)> on_limit = [](Limit) {};
 };
 
 // Starts a server of `services`. What their handlers use must outlive it. UNAVAILABLE: the server
-// cannot listen on the address. RESOURCE_EXHAUSTED: no descriptor is left. INVALID_ARGUMENT: the
-// files for TLS cannot be used, by name.
+// cannot listen on the address. RESOURCE_EXHAUSTED: no descriptor is left.
 absl::StatusOr<std::unique_ptr<Transport>> StartHttp2Transport(const Http2Options& options,
                                                                std::vector<Service> services);
 

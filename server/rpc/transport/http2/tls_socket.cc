@@ -2,8 +2,6 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include "server/rpc/transport/http2/tls_context.h"
 #include "server/tls/certificate_names.h"
 
 namespace hellocnn::server {
@@ -28,9 +25,12 @@ constexpr int kMostDrained = 64;
 
 class TlsSocket final : public Socket {
  public:
-  TlsSocket(int descriptor, SSL_CTX* context,
+  TlsSocket(int descriptor, std::shared_ptr<const TlsContext> context,
             std::function<void(const std::string& reason)> on_failure)
-      : descriptor_(descriptor), on_failure_(std::move(on_failure)), tls_(SSL_new(context)) {
+      : descriptor_(descriptor),
+        context_(std::move(context)),
+        on_failure_(std::move(on_failure)),
+        tls_(SSL_new(context_->ssl())) {
     if (tls_ == nullptr || SSL_set_fd(tls_, descriptor) != 1) {
       Fail(TakeTlsError());
       return;
@@ -52,18 +52,7 @@ class TlsSocket final : public Socket {
   std::string principal() const override {
     const X509* const certificate = SSL_get0_peer_certificate(tls_);
     if (certificate == nullptr) return "";
-    const unsigned char* subject = nullptr;
-    std::size_t size = 0;
-    X509_NAME_get0_der(X509_get_subject_name(certificate), &subject, &size);
-    std::string names(reinterpret_cast<const char*>(subject), size);
-    const int other_names = X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1);
-    if (other_names >= 0) {
-      const ASN1_STRING* const der =
-          X509_EXTENSION_get_data(X509_get_ext(certificate, other_names));
-      names.append(reinterpret_cast<const char*>(ASN1_STRING_get0_data(der)),
-                   static_cast<std::size_t>(ASN1_STRING_length(der)));
-    }
-    return names;
+    return PrincipalOf(certificate);
   }
 
   std::vector<std::string> certificate_names() const override {
@@ -138,7 +127,7 @@ class TlsSocket final : public Socket {
     const int error = SSL_get_error(tls_, returned);
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return false;
     if (error == SSL_ERROR_ZERO_RETURN) return End(result);
-    Fail(error == SSL_ERROR_SSL ? TakeTlsError() : "the peer has closed the connection");
+    Fail(error == SSL_ERROR_SSL ? ReasonOfFailure() : "the peer has closed the connection");
     return End(result);
   }
   static bool End(Result* result) {
@@ -157,6 +146,11 @@ class TlsSocket final : public Socket {
     if (size == 0) return Fail("the client does not ask for HTTP/2 (ALPN)");
     secured_ = true;
   }
+  std::string ReasonOfFailure() const {
+    const std::string reason = TakeTlsError();
+    const std::string refusal = secured_ ? "" : TlsContext::RefusalOf(tls_);
+    return refusal.empty() ? reason : refusal;
+  }
   void Fail(const std::string& reason) {
     failed_ = true;
     if (!secured_) on_failure_(reason);
@@ -170,6 +164,7 @@ class TlsSocket final : public Socket {
   }
 
   const int descriptor_;
+  const std::shared_ptr<const TlsContext> context_;
   const std::function<void(const std::string& reason)> on_failure_;
   SSL* const tls_;
   int messages_ = 0;
@@ -179,9 +174,9 @@ class TlsSocket final : public Socket {
 
 }  // namespace
 
-std::unique_ptr<Socket> MakeTlsSocket(int descriptor, SSL_CTX* context,
+std::unique_ptr<Socket> MakeTlsSocket(int descriptor, std::shared_ptr<const TlsContext> context,
                                       std::function<void(const std::string& reason)> on_failure) {
-  return std::make_unique<TlsSocket>(descriptor, context, std::move(on_failure));
+  return std::make_unique<TlsSocket>(descriptor, std::move(context), std::move(on_failure));
 }
 
 }  // namespace hellocnn::server

@@ -2,14 +2,13 @@
 #ifndef HELLOCNN_SERVER_RPC_TRANSPORT_HTTP2_TLS_SOCKET_H_
 #define HELLOCNN_SERVER_RPC_TRANSPORT_HTTP2_TLS_SOCKET_H_
 
-#include <openssl/types.h>
-
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "server/rpc/transport/http2/socket.h"
+#include "server/tls/tls_context.h"
 
 namespace hellocnn::server {
 
@@ -18,11 +17,10 @@ namespace hellocnn::server {
 // are there while it receives or sends only.
 inline constexpr std::size_t kTlsConnectionBytes = 20 << 10;
 
-// Takes over `descriptor`. The principal of a peer with a certificate is its names there, the
-// subject and the alternative ones, as DER. A renewed certificate has the same. Receiving and
-// sending first go on with the handshake, and move no bytes before it is complete. If it fails,
+// Takes over `descriptor`. The principal of a peer with a certificate is PrincipalOf it. Receiving
+// and sending first go on with the handshake, and move no bytes before it is complete. If it fails,
 // `on_failure` is called with the reason, and the socket ends.
-std::unique_ptr<Socket> MakeTlsSocket(int descriptor, SSL_CTX* context,
+std::unique_ptr<Socket> MakeTlsSocket(int descriptor, std::shared_ptr<const TlsContext> context,
                                       std::function<void(const std::string& reason)> on_failure);
 
 }  // namespace hellocnn::server

@@ -1,6 +1,5 @@
 #include "server/rpc/transport/http2/session.h"
 
-#include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "server/rpc/transport/http2/socket.h"
 #include "server/rpc/transport/http2/tls_socket.h"
+#include "server/tls/tls_context.h"
 #include "tests/server/rpc/transport/http2/server_bed.h"
 
 namespace hellocnn::server {
@@ -280,12 +280,11 @@ TEST_F(SessionFlood, ATimeoutOfNothingExcusesNoReset) {
 
 TEST(SessionMemory, TlsIsChargedWhileTheConnectionLives) {
   ServerBed bed;
-  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()),
-                                                                  &SSL_CTX_free);
+  const auto context = std::make_shared<TlsContext>(TlsFiles());
   const auto [server, client] = ConnectedPair();
   Limit limit;
   bed.core.AddConnection("peer", &limit);
-  Session::Start(&bed.core, MakeTlsSocket(server, context.get(), [](const std::string&) {}), "peer",
+  Session::Start(&bed.core, MakeTlsSocket(server, context, [](const std::string&) {}), "peer",
                  absl::ZeroDuration());
   bed.Run();
   EXPECT_EQ(bed.core.memory()->used(), kTlsConnectionBytes);

@@ -1,4 +1,4 @@
-#include "server/rpc/transport/http2/tls_credentials.h"
+#include "server/tls/tls_credentials.h"
 
 #include <sys/stat.h>
 
@@ -14,30 +14,37 @@ constexpr absl::Duration kLookAgain = absl::Seconds(2);
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<TlsCredentials>> TlsCredentials::Load(Http2Events* events,
-                                                                     TlsFiles files,
+absl::StatusOr<std::unique_ptr<TlsCredentials>> TlsCredentials::Load(TlsFiles files,
                                                                      OnReload on_reload) {
-  auto made = std::make_shared<TlsCredentials>(events, std::move(files), std::move(on_reload));
-  made->read_ = made->seen_ = made->Look();
+  auto made = std::make_unique<TlsCredentials>(std::move(files), std::move(on_reload));
+  Stamps read = made->Look();
   if (absl::Status status = made->Reload(); !status.ok()) return status;
+  made->thread_ = std::thread(&TlsCredentials::Follow, made.get(), std::move(read));
   return made;
 }
 
-std::shared_ptr<SSL_CTX> TlsCredentials::context() const {
+TlsCredentials::~TlsCredentials() {
+  stop_.Notify();
+  if (thread_.joinable()) thread_.join();
+}
+
+std::shared_ptr<const TlsContext> TlsCredentials::context() const {
   MutexLock lock(&mutex_);
   return context_;
 }
 
-void TlsCredentials::Run(std::uint32_t /*io*/) {
-  if (stopped_) return events()->SetTimer(this, Instant::InfiniteFuture());
-  Stamps now = Look();
-  const bool calm = now == seen_;
-  seen_ = std::move(now);
-  if (calm && seen_ != read_) {
-    read_ = seen_;
-    on_reload_(Reload());
+// `read` is of the files that were read last, and `seen` of those at the last look.
+void TlsCredentials::Follow(Stamps read) {
+  Stamps seen = read;
+  while (!stop_.WaitUntil(Clock::Monotonic()->Now() + kLookAgain)) {
+    Stamps now = Look();
+    const bool calm = now == seen;
+    seen = std::move(now);
+    if (calm && seen != read) {
+      read = seen;
+      on_reload_(Reload());
+    }
   }
-  events()->SetTimer(this, Clock::Monotonic()->Now() + kLookAgain);
 }
 
 TlsCredentials::Stamps TlsCredentials::Look() const {
@@ -58,7 +65,7 @@ TlsCredentials::Stamps TlsCredentials::Look() const {
 }
 
 absl::Status TlsCredentials::Reload() {
-  absl::StatusOr<std::shared_ptr<SSL_CTX>> made = MakeTlsContext(files_);
+  absl::StatusOr<std::shared_ptr<const TlsContext>> made = TlsContext::Make(files_);
   if (!made.ok()) return made.status();
   MutexLock lock(&mutex_);
   context_ = *std::move(made);
