@@ -29,6 +29,7 @@ if(HELLOCNN_BUILD_SERVER)
   endif()
   pkg_check_modules(libcjose REQUIRED IMPORTED_TARGET cjose)
   pkg_check_modules(libmicrohttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
+  pkg_check_modules(gnutls REQUIRED IMPORTED_TARGET gnutls)
   pkg_check_modules(libnghttp2 REQUIRED IMPORTED_TARGET libnghttp2)
 endif()
 

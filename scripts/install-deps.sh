@@ -16,7 +16,7 @@ build_packages=(
   libhwy-dev                                                    # SIMD with run-time dispatch
   libcjose-dev libjansson-dev                                   # signed tokens
   libnghttp2-dev                                                # the server's own transport
-  prometheus-cpp-dev libmicrohttpd-dev libcli11-dev libspdlog-dev
+  prometheus-cpp-dev libmicrohttpd-dev libgnutls28-dev libcli11-dev libspdlog-dev
   libcpp-httplib-dev nlohmann-json3-dev libzip-dev zlib1g-dev
   libjpeg62-turbo-dev libpng-dev libwebp-dev libexif-dev         # pictures
   libgtest-dev libgmock-dev libbenchmark-dev

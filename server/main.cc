@@ -141,7 +141,9 @@ absl::Status Serve(const Options& options, Stop* stop, ServiceManager* manager) 
   const std::string ready = absl::StrCat(
       "hellocnn-server ready grpc=", (*server)->grpc_address(),
       " metrics=", (*server)->metrics_address(), options.http_listen == "off" ? "" : " http=",
-      options.http_listen == "off" ? "" : (*server)->http_address(), "\n");
+      options.http_listen == "off" ? "" : (*server)->http_address(),
+      options.probe_listen == "off" ? "" : " probe=",
+      options.probe_listen == "off" ? "" : (*server)->probe_address(), "\n");
   // If nobody reads what is printed, nobody waits for the line either.
   if (hellocnn::WriteLine(STDOUT_FILENO, ready, absl::ZeroDuration()) != hellocnn::Written::kAll) {
     spdlog::warn("the ready line could not be printed, because nobody reads standard output");
@@ -170,9 +172,12 @@ int Run(int argc, char** argv) {
   if (!parsed.ok()) return RejectOptions(parsed.status());
 
   const hellocnn::NotifyEnvironment notify = hellocnn::TakeNotifyEnvironment();
-  // One for signals, the log's, the workers, the admin port's, one for models, one for the access
-  // file, and gRPC's.
-  const int threads = 2 + parsed->options.threads + 3 + hellocnn::kGrpcThreads;
+  const Options& options = parsed->options;
+  // One for signals, the log's, the workers, the admin port's, one for models, that of the port for
+  // probes, one for certificates, one for the access file, and gRPC's.
+  const int threads = 2 + options.threads + 2 + (options.probe_listen == "off" ? 0 : 1) +
+                      (options.tls_cert == "off" ? 0 : 1) +
+                      (options.access_file == "off" ? 0 : 1) + hellocnn::kGrpcThreads;
   if (absl::Status status = hellocnn::CheckThreads(threads); !status.ok()) return Fail(status);
   AllowAllFileDescriptors();
   KeepSecrets(parsed->options);

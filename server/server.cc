@@ -43,6 +43,7 @@
 #include "server/serving/model_manager.h"
 #include "server/serving/model_registry.h"
 #include "server/serving/request_limits.h"
+#include "server/tls/client_names.h"
 #include "server/tls/tls_credentials.h"
 #include "server/watchdog.h"
 
@@ -114,7 +115,7 @@ absl::StatusOr<std::unique_ptr<TlsCredentials>> LoadTls(const Options& options) 
       {.certificate = options.tls_cert,
        .key = options.tls_key,
        .client_ca = options.tls_client_ca == "off" ? "" : options.tls_client_ca,
-       .client_names = {}},
+       .client_names = ClientNames::Parse(options.tls_client_names).value()},
       [](const absl::Status& status) {
         if (status.ok()) return spdlog::info("TLS uses the new certificate");
         spdlog::error("TLS goes on with the old certificate, because the new one is bad: {}",
@@ -176,6 +177,7 @@ class Server::Parts {
   const std::string& grpc_address() const { return grpc_address_; }
   const std::string& metrics_address() const { return metrics_address_; }
   const std::string& http_address() const { return http_address_; }
+  const std::string& probe_address() const { return probe_address_; }
 
  private:
   Events* events() { return metrics_ == nullptr ? NoEvents() : metrics_.get(); }
@@ -190,9 +192,16 @@ class Server::Parts {
   void StartWatchdog();
   // Makes what finds and loads models.
   void MakeModels(const Notification* stop);
+  // Opens the admin port and that for probes.
   absl::Status StartAdmin();
   // Returns the services with a guard, if there is an access file.
   std::vector<Service> Guard(std::vector<Service> services) const;
+  absl::StatusOr<std::unique_ptr<AdminServer>> StartAdminOn(const std::string& address,
+                                                            bool only_probes);
+  // Returns the certificates if this port of --tls-ports uses them, or null.
+  const TlsCredentials* TlsOf(absl::string_view port) const;
+  // Returns what counts and logs connections to an HTTP port that end before they are encrypted.
+  std::function<void(const std::string&, const std::string&)> OnTlsFailure() const;
   absl::StatusOr<std::unique_ptr<Transport>> StartTransport(const RequestLimits& limits);
   // Listens. Calls wait until the workers get the events of the transport.
   absl::Status StartGrpc(const RequestLimits& limits);
@@ -214,13 +223,16 @@ class Server::Parts {
   std::string grpc_address_;
   std::string metrics_address_ = "off";
   std::string http_address_ = "off";
+  std::string probe_address_ = "off";
   std::unique_ptr<TlsCredentials> tls_;                  // null without certificates
   std::unique_ptr<PrometheusMetrics> metrics_;           // null if metrics are off
   std::unique_ptr<AccessControl> access_;                // null if everybody may do everything
   std::unique_ptr<const Accounting> guard_accounting_;   // set with access_
   std::unique_ptr<Lifecycle::Observation> ready_gauge_;  // ends before metrics_ goes
   ModelRegistry registry_{options_.default_model == "auto" ? "" : options_.default_model};
-  std::unique_ptr<AdminServer> admin_;  // null if it has no port
+  std::function<void(Limit)> on_limit_;
+  std::unique_ptr<AdminServer> admin_;   // null if it has no port
+  std::unique_ptr<AdminServer> probes_;  // the same
   HealthService health_{
       {kClassifierService, kModelControlService, kOpenInferenceService},
       &lifecycle_,
@@ -232,7 +244,6 @@ class Server::Parts {
   std::unique_ptr<ClassifierService> classifier_;
   std::unique_ptr<ModelControlService> model_control_;
   std::unique_ptr<OpenInferenceService> open_inference_;
-  std::function<void(Limit)> on_limit_;
   std::unique_ptr<Transport> transport_;
   // Null without a port for HTTP.
   std::unique_ptr<LocalCalls> local_calls_;
@@ -384,8 +395,37 @@ void Server::Parts::MakeMetrics() {
   });
 }
 
+const TlsCredentials* Server::Parts::TlsOf(absl::string_view port) const {
+  return UsesTls(options_, port) ? tls_.get() : nullptr;
+}
+
+std::function<void(const std::string&, const std::string&)> Server::Parts::OnTlsFailure() const {
+  return [on_limit = on_limit_](const std::string& peer, const std::string& reason) {
+    on_limit(Limit::kTlsHandshake);
+    LogTlsFailure(peer, reason);
+  };
+}
+
 absl::Status Server::Parts::StartAdmin() {
-  if (options_.metrics_listen == "off") return absl::OkStatus();
+  if (options_.metrics_listen != "off") {
+    absl::StatusOr<std::unique_ptr<AdminServer>> admin =
+        StartAdminOn(options_.metrics_listen, /*only_probes=*/false);
+    if (!admin.ok()) return admin.status();
+    admin_ = *std::move(admin);
+    metrics_address_ = WithPort(options_.metrics_listen, admin_->port());
+  }
+  if (options_.probe_listen != "off") {
+    absl::StatusOr<std::unique_ptr<AdminServer>> probes =
+        StartAdminOn(options_.probe_listen, /*only_probes=*/true);
+    if (!probes.ok()) return probes.status();
+    probes_ = *std::move(probes);
+    probe_address_ = WithPort(options_.probe_listen, probes_->port());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<AdminServer>> Server::Parts::StartAdminOn(const std::string& address,
+                                                                         bool only_probes) {
   const auto readiness = [this]() -> AdminServer::Readiness {
     const LifecycleState state = lifecycle_.state();
     const absl::StatusOr<ServableHandle> model = registry_.Default();
@@ -400,16 +440,15 @@ absl::Status Server::Parts::StartAdmin() {
                                                  .certificate_names = request.certificate_names});
     return principal.ok() ? (*principal)->CheckRight(Right::kObserve) : principal.status();
   };
-  absl::StatusOr<std::unique_ptr<AdminServer>> admin = AdminServer::Start(
-      {.address = options_.metrics_listen,
+  return AdminServer::Start(
+      {.address = address,
+       .only_probes = only_probes,
+       .tls = only_probes ? nullptr : TlsOf("metrics"),
+       .on_tls_failure = OnTlsFailure(),
        .info = DescribeBuild(options_),
        .readiness = readiness,
        .metrics = metrics_.get(),
        .check = access_ == nullptr ? std::function<absl::Status(const HttpRequest&)>() : check});
-  if (!admin.ok()) return admin.status();
-  admin_ = *std::move(admin);
-  metrics_address_ = WithPort(options_.metrics_listen, admin_->port());
-  return absl::OkStatus();
 }
 
 std::vector<Service> Server::Parts::Guard(std::vector<Service> services) const {
@@ -440,7 +479,7 @@ absl::StatusOr<std::unique_ptr<Transport>> Server::Parts::StartTransport(
   return StartHttp2Transport({.listen = options_.listen,
                               .limits = *http2_limits,
                               .max_connection_age = options_.max_connection_age,
-                              .tls = tls_.get(),
+                              .tls = TlsOf("grpc"),
                               .on_tls_failure = LogTlsFailure,
                               .on_limit = on_limit_},
                              std::move(services));
@@ -480,6 +519,8 @@ absl::Status Server::Parts::StartHttp() {
                                 kHttpBytesPerImage *
                                     static_cast<std::size_t>(options_.max_images_per_request)),
        .memory_bytes = memory,
+       .tls = TlsOf("http"),
+       .on_tls_failure = OnTlsFailure(),
        .error = [this](unsigned status,
                        const std::string& what) { return rest_->Reject(status, what); }},
       [this](const HttpRequest& request, HttpServer::Responder respond) {
@@ -489,8 +530,9 @@ absl::Status Server::Parts::StartHttp() {
   http_ = *std::move(http);
   http_address_ = WithPort(options_.http_listen, http_->port());
   spdlog::info("HTTP on {}", http_address_);
-  if (options_.tls_cert != "off") {
-    spdlog::warn("the HTTP port {} has no TLS: certificates hold for gRPC alone", http_address_);
+  if (tls_ != nullptr && TlsOf("http") == nullptr) {
+    spdlog::warn("the HTTP port {} has no TLS: the option tls-ports leaves http out",
+                 http_address_);
   }
   return absl::OkStatus();
 }
@@ -555,5 +597,6 @@ void Server::LookForModels() { parts_->LookForModels(); }
 const std::string& Server::grpc_address() const { return parts_->grpc_address(); }
 const std::string& Server::metrics_address() const { return parts_->metrics_address(); }
 const std::string& Server::http_address() const { return parts_->http_address(); }
+const std::string& Server::probe_address() const { return parts_->probe_address(); }
 
 }  // namespace hellocnn::server

@@ -20,7 +20,7 @@ class Server {
   // metrics and probes is open before. Blocks for as long as that takes. Everything that it started
   // has stopped again when it returns an error:
   //   of BatchDispatcher::Start and of ModelManager::Start;
-  //   INVALID_ARGUMENT: an option;
+  //   INVALID_ARGUMENT: an option, or a file for TLS, by name;
   //   NOT_FOUND: the default model is not among the models;
   //   UNAVAILABLE: an address that cannot be listened on, by name;
   //   CANCELLED: `stop`, which may be null and must otherwise outlive the call, was notified.
@@ -48,6 +48,7 @@ class Server {
   // As grpc_address, or "off".
   const std::string& metrics_address() const;
   const std::string& http_address() const;
+  const std::string& probe_address() const;
 
  private:
   class Parts;

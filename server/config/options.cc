@@ -1,13 +1,16 @@
 #include "server/config/options.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "base/cpu_quota.h"
 #include "base/installed.h"
@@ -18,6 +21,7 @@
 #include "server/config/reference.h"
 #include "server/config/sources.h"
 #include "server/config/version_policy.h"
+#include "server/tls/client_names.h"
 
 namespace hellocnn::server {
 namespace {
@@ -48,6 +52,21 @@ absl::Status CheckOrigin(const std::string& text) {
                    : absl::InvalidArgumentError("wanted a scheme and a host, without a path");
 }
 
+absl::Status CheckClientNames(const std::string& text) { return ClientNames::Parse(text).status(); }
+
+std::vector<std::string> PortsIn(const std::string& text) { return absl::StrSplit(text, ','); }
+
+absl::Status CheckTlsPorts(const std::string& text) {
+  std::set<std::string> seen;
+  for (const std::string& port : PortsIn(text)) {
+    const bool is_known = port == "grpc" || port == "http" || port == "metrics";
+    if (!is_known || !seen.insert(port).second) {
+      return absl::InvalidArgumentError("wanted each of grpc, http and metrics at most once");
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckName(const std::string& text) {
   return text.empty() ? absl::InvalidArgumentError("wanted a name") : absl::OkStatus();
 }
@@ -67,9 +86,11 @@ OptionRows Table() {
       OptionRow{"Addresses", "reflection", Choice{&Options::reflection, {"on", "off"}},
                 "Whether clients may ask for the services and their messages.",
                 "Tools such as grpcurl and ghz then need no proto files."},
-      OptionRow{"Addresses", "http-listen", Address{&Options::http_listen, /*or_off=*/true},
-                "The address for HTTP: JSON, pictures, and a page to draw digits on.",
-                "The address is understood as in --listen. The port has no TLS."},
+      OptionRow{
+          "Addresses", "http-listen", Address{&Options::http_listen, /*or_off=*/true},
+          "The address for HTTP: JSON, pictures, and a page to draw digits on.",
+          "The address is understood as in --listen. The port uses TLS if there is a certificate; "
+          "see --tls-ports."},
       OptionRow{"Addresses", "http-cors-origin",
                 Text{.member = &Options::http_cors_origin,
                      .check = CheckOrigin,
@@ -80,11 +101,16 @@ OptionRows Table() {
       OptionRow{"Addresses", "metrics-listen", Address{&Options::metrics_listen, /*or_off=*/true},
                 "The HTTP address for Prometheus, probes and the status page.",
                 "The address is understood as in --listen. With off there is no such port, and "
-                "nothing is counted."},
+                "nothing is counted. The port uses TLS if --tls-ports names it."},
       OptionRow{"Addresses", "metrics", Choice{&Options::metrics, {"on", "off"}},
                 "Whether the server counts what it does.",
                 "With off, the response of /metrics is 404. The probes and the status page of "
                 "--metrics-listen still work."},
+      OptionRow{
+          "Addresses", "probe-listen", Address{&Options::probe_listen, /*or_off=*/true},
+          "The HTTP address for probes alone: /livez and /readyz, never with TLS.",
+          "The address is understood as in --listen. It is for a kubelet, which has no client "
+          "certificate."},
 
       OptionRow{
           "Model and engine", "model",
@@ -232,6 +258,25 @@ OptionRows Table() {
                 "The authorities of client certificates in PEM.",
                 "Clients without a certificate of one of them are rejected.",
                 /*http2_only=*/true},
+      OptionRow{"Encryption", "tls-client-names",
+                Text{.member = &Options::tls_client_names,
+                     .check = CheckClientNames,
+                     .range = "names such as shop.example, separated by commas, or off",
+                     .placeholder = "NAMES"},
+                "The clients that may connect, by the names in their certificates.",
+                "A name is one of the subject alternative names: a DNS name, a URI such as "
+                "spiffe://example.org/shop, an e-mail address or an IP address. A certificate that "
+                "has none of them is rejected. The option needs --tls-client-ca.",
+                /*http2_only=*/true},
+      OptionRow{"Encryption", "tls-ports",
+                Text{.member = &Options::tls_ports,
+                     .check = CheckTlsPorts,
+                     .range = "some of grpc, http and metrics, separated by commas",
+                     .placeholder = "PORTS"},
+                "The ports that use TLS if there is a certificate.",
+                "They are those of --listen, --http-listen and --metrics-listen. Other ports speak "
+                "plain text.",
+                /*http2_only=*/true},
 
       OptionRow{
           "Access", "access-file", OptionalFile{&Options::access_file},
@@ -351,6 +396,16 @@ absl::Status CheckTogether(const Options& options) {
         absl::StrCat("option tls-client-ca is \"", Shown(options.tls_client_ca),
                      "\" and tls-cert is \"off\", wanted tls-cert and tls-key as well"));
   }
+  if (options.tls_client_names != "off" && options.tls_client_ca == "off") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("option tls-client-names is \"", Shown(options.tls_client_names),
+                     "\" and tls-client-ca is \"off\", wanted tls-client-ca as well"));
+  }
+  if (options.tls_ports != Options().tls_ports && options.tls_cert == "off") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("option tls-ports is \"", Shown(options.tls_ports),
+                     "\" and tls-cert is \"off\", wanted tls-cert and tls-key as well"));
+  }
   return absl::OkStatus();
 }
 
@@ -398,6 +453,11 @@ absl::Status Options::Validate() const {
     if (!HasEffect(row, *this)) return RejectWithoutEffect(row, "", *this);
   }
   return CheckTogether(*this);
+}
+
+bool UsesTls(const Options& options, absl::string_view port) {
+  const std::vector<std::string> ports = PortsIn(options.tls_ports);
+  return std::find(ports.begin(), ports.end(), port) != ports.end();
 }
 
 absl::StatusOr<ParsedOptions> ParseOptions(int argc, const char* const* argv) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace hellocnn::server {
@@ -27,6 +28,7 @@ struct Options {
   std::string http_cors_origin = "off";
   std::string metrics_listen = "127.0.0.1:9464";
   std::string metrics = "on";
+  std::string probe_listen = "off";
   std::string model = "models/mnist/2";
   std::string model_versions = "latest";
   std::string default_model = "auto";
@@ -47,6 +49,8 @@ struct Options {
   std::string tls_cert = "off";
   std::string tls_key = "off";
   std::string tls_client_ca = "off";
+  std::string tls_client_names = "off";
+  std::string tls_ports = "grpc,http";
   std::string access_file = "off";
   int max_connections = 4096;
   int max_connections_per_address = 1024;
@@ -64,6 +68,9 @@ struct Options {
   // INVALID_ARGUMENT: names the option, the value and what was wanted.
   absl::Status Validate() const;
 };
+
+// Returns true if `port`, "grpc", "http" or "metrics", is one of --tls-ports.
+bool UsesTls(const Options& options, absl::string_view port);
 
 // One option's effective value and where it came from.
 struct OptionSource {

@@ -79,6 +79,10 @@ std::optional<HttpResponse> HttpServer::Exchange::CheckHead(const char* path, co
   request_.headers = ValuesOf(connection_, MHD_HEADER_KIND);
   request_.query = ValuesOf(connection_, MHD_GET_ARGUMENT_KIND);
   request_.peer = entry_->address;
+  if (entry_->tls != nullptr) {
+    request_.certificate_names = entry_->tls->names();
+    request_.principal = entry_->tls->principal();
+  }
   if (std::find(options.methods.begin(), options.methods.end(), method) == options.methods.end()) {
     const std::string allowed = absl::StrJoin(options.methods, ", ");
     HttpResponse response = server_->Error(

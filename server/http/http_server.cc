@@ -121,9 +121,13 @@ struct HttpServer::Callbacks {
       return;
     }
     try {
-      *context = server->AddConnection(
+      Connection* const added = server->AddConnection(
           MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
           PeerOf(connection));
+      *context = added;
+      if (server->tls_ == nullptr) return;
+      added->tls = server->tls_->Begin(static_cast<gnutls_session_int*>(
+          MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session));
     } catch (...) {
       std::abort();  // there is no memory for a few bytes
     }
@@ -196,8 +200,22 @@ void HttpServer::EndOldest() {
 }
 
 void HttpServer::RemoveConnection(const Connection* connection) {
-  MutexLock lock(&mutex_);
-  connections_.remove_if([connection](const Connection& one) { return &one == connection; });
+  std::list<Connection> removed;
+  bool was_ended = false;
+  {
+    MutexLock lock(&mutex_);
+    const auto found =
+        std::find_if(connections_.begin(), connections_.end(),
+                     [connection](const Connection& one) { return &one == connection; });
+    was_ended = is_stopping_ || found->socket < 0;
+    removed.splice(removed.begin(), connections_, found);
+  }
+  // A client is not to blame for what the server has ended.
+  if (tls_ == nullptr || was_ended) return;
+  const HttpTls::Connection* const tls = connection->tls.get();
+  if (tls == nullptr || !tls->is_secured()) {
+    options_.on_tls_failure(connection->address, tls == nullptr ? "no memory" : tls->WhyNot());
+  }
 }
 
 bool HttpServer::Begin(Connection* connection) {
@@ -246,17 +264,29 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(Options options, H
   const auto connection_limit = static_cast<unsigned>(2 * chosen.connections);
   const auto silence = static_cast<unsigned>(absl::ToInt64Seconds(chosen.silence));
   std::vector<MHD_OptionItem> items;
+  unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+  if (chosen.tls != nullptr) {
+    absl::StatusOr<std::unique_ptr<HttpTls>> tls = HttpTls::Make(chosen.tls);
+    if (!tls.ok()) {
+      close(bound->descriptor);
+      return tls.status();
+    }
+    server->tls_ = *std::move(tls);
+    flags |= MHD_USE_TLS;
+    items.push_back({MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(HttpTls::Priorities())});
+    items.push_back({MHD_OPTION_HTTPS_CERT_CALLBACK, 0, HttpTls::CertificateCallback()});
+  }
   if (chosen.threads > 1) {
     items.push_back({MHD_OPTION_THREAD_POOL_SIZE, chosen.threads, nullptr});
   }
   items.push_back({MHD_OPTION_END, 0, nullptr});
   server->daemon_ = MHD_start_daemon(
-      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr,
-      &Callbacks::OnRequest, server.get(), MHD_OPTION_LISTEN_SOCKET, bound->descriptor,
-      MHD_OPTION_CONNECTION_LIMIT, connection_limit, MHD_OPTION_CONNECTION_TIMEOUT, silence,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, chosen.header_bytes, MHD_OPTION_NOTIFY_CONNECTION,
-      &Callbacks::OnConnection, server.get(), MHD_OPTION_NOTIFY_COMPLETED, &Callbacks::OnCompleted,
-      nullptr, MHD_OPTION_ARRAY, items.data(), MHD_OPTION_END);
+      flags, 0, nullptr, nullptr, &Callbacks::OnRequest, server.get(), MHD_OPTION_LISTEN_SOCKET,
+      bound->descriptor, MHD_OPTION_CONNECTION_LIMIT, connection_limit,
+      MHD_OPTION_CONNECTION_TIMEOUT, silence, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      chosen.header_bytes, MHD_OPTION_NOTIFY_CONNECTION, &Callbacks::OnConnection, server.get(),
+      MHD_OPTION_NOTIFY_COMPLETED, &Callbacks::OnCompleted, nullptr, MHD_OPTION_ARRAY, items.data(),
+      MHD_OPTION_END);
   if (server->daemon_ == nullptr) {
     if (identity.IsStill(bound->descriptor)) close(bound->descriptor);
     return absl::UnavailableError(

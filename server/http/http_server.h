@@ -17,6 +17,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
+#include "server/http/http_tls.h"
+#include "server/tls/tls_credentials.h"
 
 struct MHD_Daemon;
 
@@ -37,6 +39,7 @@ struct HttpRequest {
   // "DNS:shop.example" or "URI:spiffe://example.org/shop"; see server/tls/certificate_names.h.
   // Empty without a certificate.
   std::vector<std::string> certificate_names;
+  std::string principal;  // see PrincipalOf in the same file; "" without a certificate
 
   // Returns the value, or nothing if there is none.
   std::optional<std::string_view> Header(const std::string& name) const;
@@ -75,6 +78,13 @@ class HttpServer {
     std::size_t memory_bytes = 0;
     // No byte of a body may come later than this after its request.
     absl::Duration receive_timeout = absl::Seconds(30);
+    // If it is null, nothing is encrypted. Otherwise it outlives the server. Clients that it
+    // refuses reach no handler.
+    const TlsCredentials* tls = nullptr;
+    // Called when a connection from `peer` has ended before it was encrypted. Thread-safe, and does
+    // not block.
+    std::function<void(const std::string& peer, const std::string& reason)> on_tls_failure =
+        [](const std::string&, const std::string&) {};
     // Makes the response to a request that does not reach the handler, because of its method or its
     // body, or because the handler throws. `what` is a sentence. The library itself rejects headers
     // that are too large or malformed, with a page of its own.
@@ -91,7 +101,8 @@ class HttpServer {
   // together are, nor for bodies that cannot be inflated, which get 400 or 415.
   using Handler = std::function<void(const HttpRequest& request, Responder respond)>;
 
-  // UNAVAILABLE names the address and says why the server cannot listen on it.
+  // UNAVAILABLE names the address and says why the server cannot listen on it. INVALID_ARGUMENT:
+  // the certificate cannot be used.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(Options options, Handler handler);
   // Rejects further requests with 503, waits until the handler's requests have their responses, and
   // up to a second until clients have read them, closes all connections and ends the threads.
@@ -106,6 +117,7 @@ class HttpServer {
     int socket;  // -1 once it was ended
     std::string address;
     enum class State { kIdle, kHandled, kReplying } state = State::kIdle;
+    std::unique_ptr<HttpTls::Connection> tls = nullptr;  // null without TLS
   };
 
   HttpServer(Options options, Handler handler);
@@ -116,6 +128,7 @@ class HttpServer {
   void GiveBack(const std::string& address, std::size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
 
   Connection* AddConnection(int socket, const std::string& address) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Must be called when the TLS of the connection is gone.
   void RemoveConnection(const Connection* connection) ABSL_LOCKS_EXCLUDED(mutex_);
   void EndOldest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Begin returns false, and changes nothing, if the server stops. Otherwise EndHandling must
@@ -134,6 +147,7 @@ class HttpServer {
   std::list<Connection> connections_ ABSL_GUARDED_BY(mutex_);  // the oldest first
   std::size_t memory_ ABSL_GUARDED_BY(mutex_) = 0;             // that was taken
   std::map<std::string, std::size_t> memory_by_address_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<HttpTls> tls_;  // null without TLS
   MHD_Daemon* daemon_ = nullptr;
   int port_ = 0;
 };

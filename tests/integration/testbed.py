@@ -77,14 +77,14 @@ class Server:
         )
         try:
             line = self._read_ready_line()
-            match = re.fullmatch(r"hellocnn-server ready grpc=(\S+) metrics=(\S+)(?: http=(\S+))?", line)
+            match = re.fullmatch(r"hellocnn-server ready grpc=(\S+) metrics=(\S+)(?: http=(\S+))?(?: probe=(\S+))?", line)
             if not match:
                 raise AssertionError(f"unexpected first line {line!r}; stderr: {self.stderr()}")
         except BaseException:
             self.process.kill()
             self.stop()
             raise
-        self.address, self.metrics_address, self.http_address = match.groups()
+        self.address, self.metrics_address, self.http_address, self.probe_address = match.groups()
 
     def _read_ready_line(self):
         deadline = time.monotonic() + START_TIMEOUT

@@ -43,12 +43,16 @@ HttpResponse NotAllowed(const absl::Status& why) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(Options options) {
-  const std::string address = options.address;
+  HttpServer::Options http_options;
+  http_options.address = options.address;
+  http_options.tls = options.tls;
+  http_options.on_tls_failure = options.on_tls_failure;
   const auto respond = [options = std::move(options), start = Clock::Monotonic()->Now()](
                            const HttpRequest& request) -> HttpResponse {
     const std::string& path = request.path;
     if (path == "/livez") return {.body = "ok\n"};
     if (path == "/readyz") return ReadinessPage(options.readiness());
+    if (options.only_probes) return {.status = 404, .body = "known are /livez and /readyz\n"};
     const bool is_guarded = path == "/metrics" || path == "/";
     if (is_guarded && options.check != nullptr) {
       if (absl::Status may = options.check(request); !may.ok()) return NotAllowed(may);
@@ -58,7 +62,7 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(Options options)
     return {.status = 404, .body = "known are /, /metrics, /livez and /readyz\n"};
   };
   absl::StatusOr<std::unique_ptr<HttpServer>> http =
-      HttpServer::Start({.address = address}, RespondAtOnce(respond));
+      HttpServer::Start(std::move(http_options), RespondAtOnce(respond));
   if (!http.ok()) return http.status();
   return std::unique_ptr<AdminServer>(new AdminServer(*std::move(http)));
 }

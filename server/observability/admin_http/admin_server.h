@@ -11,6 +11,7 @@
 #include "server/http/http_server.h"
 #include "server/observability/prometheus/prometheus_metrics.h"
 #include "server/observability/server_info.h"
+#include "server/tls/tls_credentials.h"
 
 namespace hellocnn::server {
 
@@ -20,6 +21,7 @@ namespace hellocnn::server {
 //   /metrics  Prometheus' text format, or 404 if metrics are off
 //   /         a page for people
 // With `check`, the last two get 401 or 403 if it returns UNAUTHENTICATED or another error.
+// A port for probes has the first two alone.
 // Every other path gets 404.
 class AdminServer {
  public:
@@ -31,6 +33,11 @@ class AdminServer {
 
   struct Options {
     std::string address;  // as HttpServer takes it
+    bool only_probes = false;
+    // As HttpServer takes them.
+    const TlsCredentials* tls = nullptr;
+    std::function<void(const std::string& peer, const std::string& reason)> on_tls_failure =
+        [](const std::string&, const std::string&) {};
     ServerInfo info;
     // Called on the server's thread. It must be thread-safe and not block.
     std::function<Readiness()> readiness;

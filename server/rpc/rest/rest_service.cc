@@ -76,7 +76,7 @@ LocalCalls::Request CallOf(const HttpRequest& http, std::string path,
   LocalCalls::Request call{.path = std::move(path),
                            .bytes = message.SerializeAsString(),
                            .peer = http.peer,
-                           .caller = CallerOf("", http.peer),
+                           .caller = CallerOf(http.principal, http.peer),
                            .certificate_names = http.certificate_names,
                            .metadata = {}};
   for (const char* name : {"authorization", "x-request-id", "traceparent"}) {

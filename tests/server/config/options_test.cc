@@ -26,7 +26,7 @@ TEST_F(OptionsTest, DefaultsAreValidAndThreadsAreTheGrantedCpus) {
   EXPECT_EQ(SourceOf(*parsed, "threads"), "default");
   EXPECT_EQ(parsed->options.engine, "auto");
   EXPECT_EQ(parsed->options.metrics, "on");
-  EXPECT_EQ(parsed->sources.size(), 38);
+  EXPECT_EQ(parsed->sources.size(), 41);
 }
 
 TEST_F(OptionsTest, EveryOptionIsReadFromItsFlag) {
@@ -119,6 +119,24 @@ TEST_F(OptionsTest, FilesForTlsComeTogether) {
             "option tls-cert is \"off\" and tls-key is \"k.pem\", wanted both or none");
   EXPECT_THAT(Rejection({"--transport=http2", "--tls-client-ca=a.pem"}),
               HasSubstr("wanted tls-cert and tls-key as well"));
+  EXPECT_EQ(parsed->options.tls_ports, "grpc,http");
+  EXPECT_TRUE(UsesTls(parsed->options, "http"));
+  EXPECT_FALSE(UsesTls(parsed->options, "metrics"));
+  EXPECT_EQ(
+      Rejection({"--tls-client-names=a", "--tls-cert=c.pem", "--tls-key=k.pem"}),
+      "option tls-client-names is \"a\" and tls-client-ca is \"off\", wanted tls-client-ca as "
+      "well");
+  EXPECT_THAT(Rejection({"--tls-ports=metrics"}), HasSubstr("wanted tls-cert and tls-key as well"));
+  EXPECT_EQ(Rejection({"--tls-ports=grpc,https", "--tls-cert=c.pem", "--tls-key=k.pem"}),
+            "option tls-ports (flag) is \"grpc,https\", wanted some of grpc, http and metrics, "
+            "separated by commas");
+  for (const char* bad : {"http,http", "http,", ",", "off", "http, grpc"}) {
+    EXPECT_THAT(Rejection({std::string("--tls-ports=") + bad}), HasSubstr("wanted some of grpc"));
+  }
+  for (const char* bad : {"a.example,,b.example", "a.example, b.example", "IP:a"}) {
+    EXPECT_THAT(Rejection({std::string("--tls-client-names=") + bad}),
+                HasSubstr("wanted names such as shop.example"));
+  }
   EXPECT_THAT(Rejection({"--transport=grpc", "--tls-cert=c.pem", "--tls-key=k.pem"}),
               HasSubstr("the transport grpc has no such option; wanted transport http2"));
 }
