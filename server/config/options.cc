@@ -258,16 +258,17 @@ OptionRows Table() {
                 "The authorities of client certificates in PEM.",
                 "Clients without a certificate of one of them are rejected.",
                 /*http2_only=*/true},
-      OptionRow{"Encryption", "tls-client-names",
-                Text{.member = &Options::tls_client_names,
-                     .check = CheckClientNames,
-                     .range = "names such as shop.example, separated by commas, or off",
-                     .placeholder = "NAMES"},
-                "The clients that may connect, by the names in their certificates.",
-                "A name is one of the subject alternative names: a DNS name, a URI such as "
-                "spiffe://example.org/shop, an e-mail address or an IP address. A certificate that "
-                "has none of them is rejected. The option needs --tls-client-ca.",
-                /*http2_only=*/true},
+      OptionRow{
+          "Encryption", "tls-client-names",
+          Text{.member = &Options::tls_client_names,
+               .check = CheckClientNames,
+               .range = "names such as shop.example, separated by commas, or off",
+               .placeholder = "NAMES"},
+          "The clients that may connect, by the names in their certificates.",
+          "A name is a DNS name, a URI, an e-mail address or an IP address of the certificate. "
+          "A certificate that has none of them is rejected. The option "
+          "needs --tls-client-ca.",
+          /*http2_only=*/true},
       OptionRow{"Encryption", "tls-ports",
                 Text{.member = &Options::tls_ports,
                      .check = CheckTlsPorts,
