@@ -79,7 +79,7 @@ class HttpServer {
     // No byte of a body may come later than this after its request.
     absl::Duration receive_timeout = absl::Seconds(30);
     // If it is null, nothing is encrypted. Otherwise it outlives the server. Clients that it
-    // refuses reach no handler.
+    // rejects reach no handler.
     const TlsCredentials* tls = nullptr;
     // Called when a connection from `peer` has ended before it was encrypted. Thread-safe, and does
     // not block.

@@ -3,7 +3,9 @@
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 
+#include <array>
 #include <cstddef>
 #include <string_view>
 #include <utility>
@@ -13,6 +15,9 @@
 
 namespace hellocnn::server {
 namespace {
+
+// What is read and thrown away at the end.
+constexpr int kMostDrained = 64;
 
 gnutls_datum_t DatumOf(const std::string& text) {
   // The library does not write to it.
@@ -109,8 +114,8 @@ absl::Status HttpTls::Refresh() {
         gnutls_certificate_set_x509_trust_mem(made->credentials, &client_ca, GNUTLS_X509_FMT_PEM);
   }
   if (error < 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("GnuTLS cannot use the certificate for HTTP: ", gnutls_strerror(error)));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the certificate cannot be used for HTTP: GnuTLS says: ", gnutls_strerror(error)));
   }
   certificate_ = std::move(made);
   return absl::OkStatus();
@@ -149,7 +154,7 @@ HttpTls::Connection::~Connection() = default;
 
 bool HttpTls::Connection::Admit(gnutls_session_int* session) {
   if (!certificate_->context->needs_client_certificate()) return true;
-  if (is_decided_) return verdict_.refusal.empty();
+  if (is_decided_) return verdict_.rejection.empty();
   is_decided_ = true;
   unsigned count = 0;
   const gnutls_datum_t* const peers = gnutls_certificate_get_peers(session, &count);
@@ -158,17 +163,26 @@ bool HttpTls::Connection::Admit(gnutls_session_int* session) {
     chain.emplace_back(reinterpret_cast<const char*>(peers[i].data), peers[i].size);
   }
   verdict_ = certificate_->context->Verify(chain);
-  if (verdict_.refusal.empty()) return true;
+  if (verdict_.rejection.empty()) return true;
   // TLS 1.2 has no alert of its own for a certificate that is missing.
   const bool is_missing = chain.empty() && gnutls_protocol_get_version(session) == GNUTLS_TLS1_2;
   gnutls_alert_send(session, GNUTLS_AL_FATAL,
                     is_missing ? GNUTLS_A_HANDSHAKE_FAILURE
                                : static_cast<gnutls_alert_description_t>(verdict_.alert));
+  // If the library closed the connection while there is something unread, the system would throw
+  // the alert away.
+  std::array<char, 4096> ignored;
+  for (int i = 0; i < kMostDrained; ++i) {
+    if (recv(gnutls_transport_get_int(session), ignored.data(), ignored.size(), MSG_DONTWAIT) <=
+        0) {
+      break;
+    }
+  }
   return false;
 }
 
 std::string HttpTls::Connection::WhyNot() const {
-  if (!verdict_.refusal.empty()) return verdict_.refusal;
+  if (!verdict_.rejection.empty()) return verdict_.rejection;
   switch (stage_) {
     case Stage::kSilent:
       return "the client has not begun with TLS";

@@ -83,7 +83,7 @@ constexpr int kNotOnTheList = X509_V_ERR_CERT_REJECTED;
 // The alert for a client without a certificate, which it is in TLS 1.3.
 constexpr int kCertificateRequired = 116;
 
-std::string RefusalFor(long error) {
+std::string RejectionFor(long error) {
   return error == kNotOnTheList
              ? "the certificate has none of the names that may connect"
              : absl::StrCat("certificate verify failed: ", X509_verify_cert_error_string(error));
@@ -255,7 +255,7 @@ int TlsContext::OnVerified(int is_ok, X509_STORE_CTX* chain) {
 
 TlsContext::Verdict TlsContext::Verify(std::span<const std::string_view> chain) const {
   if (chain.empty()) {
-    return {.refusal = "peer did not return a certificate", .alert = kCertificateRequired};
+    return {.rejection = "peer did not return a certificate", .alert = kCertificateRequired};
   }
   using Chain = std::unique_ptr<STACK_OF(X509), void (*)(STACK_OF(X509)*)>;
   const Chain others(sk_X509_new_null(),
@@ -265,7 +265,7 @@ TlsContext::Verdict TlsContext::Verify(std::span<const std::string_view> chain) 
     const auto* bytes = reinterpret_cast<const unsigned char*>(der.data());
     Certificate next(d2i_X509(nullptr, &bytes, static_cast<long>(der.size())), &X509_free);
     if (next == nullptr) {
-      return {.refusal = absl::StrCat("a certificate cannot be read: ", TakeTlsError()),
+      return {.rejection = absl::StrCat("a certificate cannot be read: ", TakeTlsError()),
               .alert = SSL_AD_BAD_CERTIFICATE};
     }
     if (own == nullptr) {
@@ -279,7 +279,7 @@ TlsContext::Verdict TlsContext::Verify(std::span<const std::string_view> chain) 
   X509_STORE* const store = SSL_CTX_get_cert_store(ssl());
   if (X509_STORE_CTX_init(verification.get(), store, own.get(), others.get()) != 1 ||
       X509_STORE_CTX_set_default(verification.get(), "ssl_client") != 1) {
-    return {.refusal = TakeTlsError(), .alert = SSL_AD_INTERNAL_ERROR};
+    return {.rejection = TakeTlsError(), .alert = SSL_AD_INTERNAL_ERROR};
   }
   // As OpenSSL's own connections do it.
   X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(verification.get()),
@@ -287,14 +287,14 @@ TlsContext::Verdict TlsContext::Verify(std::span<const std::string_view> chain) 
   if (X509_verify_cert(verification.get()) != 1) {
     const int error = X509_STORE_CTX_get_error(verification.get());
     ERR_clear_error();
-    return {.refusal = RefusalFor(error), .alert = AlertFor(error)};
+    return {.rejection = RejectionFor(error), .alert = AlertFor(error)};
   }
   return {.names = CertificateNames(own.get()), .principal = PrincipalOf(own.get())};
 }
 
-std::string TlsContext::RefusalOf(const SSL* tls) {
+std::string TlsContext::RejectionOf(const SSL* tls) {
   const long error = SSL_get_verify_result(tls);
-  return error == X509_V_OK ? "" : RefusalFor(error);
+  return error == X509_V_OK ? "" : RejectionFor(error);
 }
 
 }  // namespace hellocnn::server

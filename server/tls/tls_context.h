@@ -29,7 +29,7 @@ class TlsContext {
   // What the certificate of a client shows. The chain begins with it.
   struct Verdict {
     // "" if the client may connect. Otherwise it says why not, and `alert` is what TLS calls it.
-    std::string refusal = {};
+    std::string rejection = {};
     int alert = 0;
     std::vector<std::string> names = {};  // see CertificateNames
     std::string principal = {};           // see PrincipalOf
@@ -46,7 +46,7 @@ class TlsContext {
 
   // Connections may be made from it on any threads, while this object lives. They speak TLS 1.2 or
   // 1.3 and HTTP/2; a client that does not ask for HTTP/2 by ALPN is rejected, and so is one whose
-  // certificate Verify would refuse.
+  // certificate Verify would reject.
   SSL_CTX* ssl() const { return ssl_.get(); }
   bool needs_client_certificate() const { return !client_ca_.empty(); }
 
@@ -61,7 +61,7 @@ class TlsContext {
 
   // Returns why a handshake with a context has failed, if that was because of the certificate of
   // the client, or "".
-  static std::string RefusalOf(const SSL* tls);
+  static std::string RejectionOf(const SSL* tls);
 
  private:
   absl::Status UseCertificate(const std::string& path);

@@ -42,16 +42,16 @@ class HttpTlsTest : public ::testing::Test {
     close(socket);
     return response;
   }
-  // Returns why the next connection that was refused was so.
-  std::string WaitForRefusal() {
-    refused_.WaitUntil(Clock::Monotonic()->Now() + absl::Seconds(60));
+  // Returns why the next connection that was rejected was so.
+  std::string WaitForRejection() {
+    rejected_.WaitUntil(Clock::Monotonic()->Now() + absl::Seconds(60));
     MutexLock lock(&mutex_);
     return reason_;
   }
 
   TemporaryDirectory folder_;
   TestAuthority authority_;
-  Notification refused_;
+  Notification rejected_;
   Mutex mutex_;
   std::string reason_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<TlsCredentials> credentials_ =
@@ -67,7 +67,7 @@ class HttpTlsTest : public ::testing::Test {
                                  MutexLock lock(&mutex_);
                                  reason_ = peer + ": " + reason;
                                }
-                               refused_.Notify();
+                               rejected_.Notify();
                              },
                          .error = nullptr},
                         RespondAtOnce([](const HttpRequest& request) -> HttpResponse {
@@ -86,12 +86,13 @@ TEST_F(HttpTlsTest, ARequestHasTheNamesInTheCertificate) {
 TEST_F(HttpTlsTest, WhoeverIsNotOnTheListReachesNoHandler) {
   const TestIdentity client = authority_.Issue("DNS:other.example");
   EXPECT_EQ(Get(&client), "");
-  EXPECT_EQ(WaitForRefusal(), "127.0.0.1: the certificate has none of the names that may connect");
+  EXPECT_EQ(WaitForRejection(),
+            "127.0.0.1: the certificate has none of the names that may connect");
 }
 
 TEST_F(HttpTlsTest, WhoeverHasNoCertificateReachesNoHandler) {
   EXPECT_EQ(Get(nullptr), "");
-  EXPECT_EQ(WaitForRefusal(), "127.0.0.1: peer did not return a certificate");
+  EXPECT_EQ(WaitForRejection(), "127.0.0.1: peer did not return a certificate");
 }
 
 }  // namespace

@@ -104,7 +104,7 @@ inline TlsFiles WriteFiles(const TemporaryDirectory& folder, const TestAuthority
 inline std::unique_ptr<SSL, decltype(&SSL_free)> MakeTestClient(int socket,
                                                                 const TestIdentity* identity,
                                                                 const std::string& protocol) {
-  std::signal(SIGPIPE, SIG_IGN);  // of writing to a server that has refused
+  std::signal(SIGPIPE, SIG_IGN);  // of writing to a server that has rejected
   SSL_CTX* const context = SSL_CTX_new(TLS_client_method());
   if (identity != nullptr) {
     SSL_CTX_use_certificate(context, identity->certificate.get());

@@ -37,7 +37,7 @@ class TlsContextTest : public ::testing::Test {
 
 TEST_F(TlsContextTest, AGoodClientHasItsNamesAndIsSomebody) {
   const TlsContext::Verdict verdict = Verify(authority_.Issue(kNames), "shop.example");
-  EXPECT_EQ(verdict.refusal, "");
+  EXPECT_EQ(verdict.rejection, "");
   EXPECT_THAT(verdict.names, ElementsAre("DNS:shop.example", "URI:spiffe://example.org/till"));
   EXPECT_FALSE(verdict.principal.empty());
   // A renewed certificate is the same one's, and one with other names is not.
@@ -45,7 +45,7 @@ TEST_F(TlsContextTest, AGoodClientHasItsNamesAndIsSomebody) {
   EXPECT_NE(Verify(authority_.Issue("DNS:other.example")).principal, verdict.principal);
 }
 
-TEST_F(TlsContextTest, ABadClientIsRefusedWithAReasonAndAnAlert) {
+TEST_F(TlsContextTest, ABadClientIsRejectedWithAReasonAndAnAlert) {
   const TestAuthority stranger;  // with the same name
   const struct {
     TestIdentity client;
@@ -61,16 +61,16 @@ TEST_F(TlsContextTest, ABadClientIsRefusedWithAReasonAndAnAlert) {
   };
   for (const auto& [client, says, alert] : cases) {
     const TlsContext::Verdict verdict = Verify(client, "shop.example");
-    EXPECT_THAT(verdict.refusal, HasSubstr(says));
-    EXPECT_EQ(verdict.alert, alert) << verdict.refusal;
+    EXPECT_THAT(verdict.rejection, HasSubstr(says));
+    EXPECT_EQ(verdict.alert, alert) << verdict.rejection;
     EXPECT_TRUE(verdict.names.empty());
   }
 }
 
 TEST_F(TlsContextTest, WithoutACertificateOrWithGarbageNobodyGetsIn) {
-  EXPECT_THAT(Make()->Verify({}).refusal, HasSubstr("did not return a certificate"));
+  EXPECT_THAT(Make()->Verify({}).rejection, HasSubstr("did not return a certificate"));
   const std::vector<std::string_view> garbage = {"garbage"};
-  EXPECT_THAT(Make()->Verify(garbage).refusal, HasSubstr("cannot be read"));
+  EXPECT_THAT(Make()->Verify(garbage).rejection, HasSubstr("cannot be read"));
 }
 
 TEST_F(TlsContextTest, TheTextForOtherLibrariesIsWhatWasRead) {

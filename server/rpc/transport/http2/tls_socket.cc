@@ -148,8 +148,8 @@ class TlsSocket final : public Socket {
   }
   std::string ReasonOfFailure() const {
     const std::string reason = TakeTlsError();
-    const std::string refusal = secured_ ? "" : TlsContext::RefusalOf(tls_);
-    return refusal.empty() ? reason : refusal;
+    const std::string rejection = secured_ ? "" : TlsContext::RejectionOf(tls_);
+    return rejection.empty() ? reason : rejection;
   }
   void Fail(const std::string& reason) {
     failed_ = true;
