@@ -101,8 +101,8 @@ void AllowAllFileDescriptors() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Keeps the private key and what else is secret out of core dumps, and from debuggers of others than
-// root.
+// Keeps the private key and what else is secret out of core dumps, and from debuggers of others
+// than root.
 void KeepSecrets(const Options& options) {
   if (options.tls_key != "off" || options.access_file != "off") prctl(PR_SET_DUMPABLE, 0);
 }
@@ -176,8 +176,8 @@ int Run(int argc, char** argv) {
   // One for signals, the log's, the workers, the admin port's, one for models, that of the port for
   // probes, one for certificates, one for the access file, and gRPC's.
   const int threads = 2 + options.threads + 2 + (options.probe_listen == "off" ? 0 : 1) +
-                      (options.tls_cert == "off" ? 0 : 1) +
-                      (options.access_file == "off" ? 0 : 1) + hellocnn::kGrpcThreads;
+                      (options.tls_cert == "off" ? 0 : 1) + (options.access_file == "off" ? 0 : 1) +
+                      hellocnn::kGrpcThreads;
   if (absl::Status status = hellocnn::CheckThreads(threads); !status.ok()) return Fail(status);
   AllowAllFileDescriptors();
   KeepSecrets(parsed->options);

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import tempfile
 import time
@@ -16,7 +17,7 @@ import urllib.request
 
 import grpc
 
-from certificates import openssl
+from certificates import Authority, openssl, read
 from hellocnn.v1 import classifier_service_pb2_grpc as pb_grpc
 from images_test import png
 from inference import open_inference_pb2 as inference
@@ -481,6 +482,58 @@ class SignedTokenTest(AccessTestCase):
             self.assertEqual(ended.returncode, 1, keys)
             self.assertIn("keys.json: has", ended.stderr)
             self.assertIn(wanted, ended.stderr)
+
+
+
+@unittest.skipUnless(shutil.which("openssl"), "makes certificates with openssl")
+class CertificateTest(AccessTestCase):
+    def test_callers_are_known_by_the_names_in_their_certificates_on_every_port(self):
+        authority = Authority(self.folder)
+        certificate, key = authority.issue("server")
+        shop = authority.issue("shop", names="DNS:shop.example")
+        ops = authority.issue("ops", names="URI:spiffe://example.org/ops")
+        other = authority.issue("other", names="DNS:other.example")
+        self.write(
+            {
+                "shop": {"certificate_names": "DNS:shop.example", "may": "classify"},
+                "watcher": {"certificate_names": "URI:spiffe://example.org/ops", "may": ["observe", "introspect"]},
+            }
+        )
+        flags = ["--transport=http2", "--http-listen=127.0.0.1:0", "--tls-ports=grpc,http,metrics", "--probe-listen=127.0.0.1:0"]
+        files = ["--tls-cert", certificate, "--tls-key", key, "--tls-client-ca", authority.certificate]
+        with self.server(*flags, *files) as server:
+
+            def channel(pair):
+                credentials = grpc.ssl_channel_credentials(read(authority.certificate), read(pair[1]), read(pair[0]))
+                return grpc.secure_channel(server.address, credentials)
+
+            def get(address, path, pair, method="GET", body=None):
+                context = ssl.create_default_context(cafile=authority.certificate)
+                context.load_cert_chain(*pair)
+                connection = http.client.HTTPSConnection(address, timeout=60, context=context)
+                connection.request(method, path, body)
+                answer = connection.getresponse()
+                text = answer.read()
+                connection.close()
+                return answer.status, text
+
+            digit = png(test_digits(1)[0][0], 32)
+            for pair, classify, lists, metrics in (
+                (shop, (OK, 200), PERMISSION_DENIED, 403),
+                (ops, (PERMISSION_DENIED, 403), OK, 200),
+                (other, (UNAUTHENTICATED, 401), UNAUTHENTICATED, 401),
+            ):
+                with channel(pair) as own:
+                    self.assertEqual(outcome(stub(own).Classify, request())[0], classify[0])
+                    self.assertEqual(outcome(stub(own).ListModels, pb.ListModelsRequest())[0], lists)
+                self.assertEqual(get(server.http_address, "/classify", pair, "POST", digit)[0], classify[1])
+                self.assertEqual(get(server.metrics_address, "/metrics", pair)[0], metrics)
+            page = get(server.metrics_address, "/metrics", ops)[1].decode()
+            for reason, wanted in (("unauthenticated", 3), ("permission_denied", 3)):
+                found = re.findall(rf'^hellocnn_requests_refused_total\{{[^}}]*reason="{reason}"[^}}]*\}} (\S+)$', page, re.MULTILINE)
+                self.assertEqual(sum(map(float, found)), wanted, reason)
+            with urllib.request.urlopen(f"http://{server.probe_address}/readyz", timeout=30) as answer:
+                self.assertEqual(answer.status, 200)
 
 
 if __name__ == "__main__":
