@@ -7,7 +7,6 @@ import collections
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import tempfile
@@ -17,47 +16,15 @@ import unittest
 
 import grpc
 
-from interop_bed import Program, find_tool, free_port, is_listening
-from testbed import CLI, SOURCE, Server, clean_environment, metric_sum, request, stub, wait_until
+from balancers import Pair, envoy, haproxy, nginx
+from interop_bed import find_tool
+from testbed import CLI, clean_environment, request, stub, wait_until
 
 RESTARTS = int(os.environ.get("HELLOCNN_TEST_RESTARTS", "5"))
 RATE = 300  # calls a second
-HOSTS = ("127.0.0.11", "127.0.0.12")
 # Of clients without a retry policy.
 PICK_FIRST = {"loadBalancingConfig": [{"pick_first": {}}]}
 ROUND_ROBIN = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
-
-
-class Pair:
-    """Two servers on different addresses and equal ports, which are replaced one after the other."""
-
-    def __init__(self, transport, drain_delay):
-        self._options = [f"--transport={transport}", "--threads=1", f"--drain-delay={drain_delay}"]
-        self.port, self.metrics_port = free_port(), free_port()
-        self.servers = [self._start(host) for host in HOSTS]
-
-    def _start(self, host):
-        ports = {"listen": f"{host}:{self.port}", "metrics_listen": f"{host}:{self.metrics_port}"}
-        return Server(*self._options, **ports)
-
-    @property
-    def addresses(self):
-        return [server.address for server in self.servers]
-
-    def restart(self, which):
-        status = self.servers[which].stop()
-        if status != 0:
-            raise AssertionError(f"exit status {status}; stderr: {self.servers[which].stderr()}")
-        self.servers[which] = self._start(HOSTS[which])
-
-    def calls(self, which):
-        """How many calls this server has answered since it started."""
-        return metric_sum(self.servers[which].metrics(), "hellocnn_requests_total", method="Classify", code="OK")
-
-    def stop(self):
-        for server in self.servers:
-            server.terminate(signal.SIGINT)  # without the delay
-            server.stop()
 
 
 class Load:
@@ -139,77 +106,6 @@ class GoLoad:
         self._request.close()
         report = json.loads(output)
         self.calls, self.failures = report["calls"], report["failures"]
-
-
-class Balancer(Program):
-    """A balancer in front of a pair. `command` is followed by the path of its configuration."""
-
-    def __init__(self, command, name, config, port):
-        self._folder = tempfile.TemporaryDirectory()
-        path = os.path.join(self._folder.name, name)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(config.replace("FOLDER", self._folder.name))
-        super().__init__([*command, path])
-        self.address = f"127.0.0.1:{port}"
-        self.wait_until(lambda: is_listening(port), f"a listener on {self.address}")
-
-    def __exit__(self, *arguments):
-        super().__exit__(*arguments)
-        self._folder.cleanup()
-
-
-def changed(name, *changes):
-    """The text of a file of deploy/balancer/, in which each pair of a pattern and its replacement was applied at least once."""
-    with open(os.path.join(SOURCE, "deploy/balancer", name), encoding="utf-8") as file:
-        text = file.read()
-    for pattern, replacement in changes:
-        text, count = re.subn(pattern, replacement, text)
-        if count == 0:
-            raise AssertionError(f"{name} has no {pattern}")
-    return text
-
-
-def haproxy(pair):
-    port, status = free_port(), free_port()
-    config = changed(
-        "haproxy.cfg",
-        (r"bind :8500", f"bind 127.0.0.1:{port}"),
-        (r"127\.0\.0\.1:8404", f"127.0.0.1:{status}"),
-        (r"\b9464\b", str(pair.metrics_port)),
-        (r"server-template .*", "\n  ".join(f"server {address} {address}" for address in pair.addresses)),
-    )
-    return Balancer([find_tool("haproxy"), "-db", "-f"], "haproxy.cfg", config, port)
-
-
-def nginx(pair):
-    port = free_port()
-    paths = "".join(f"  {name}_temp_path FOLDER/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    process = "daemon off;\nmaster_process off;\npid FOLDER/nginx.pid;\nerror_log stderr;\n"
-    config = process + changed(
-        "nginx.conf",
-        (r"http \{\n", f"http {{\n{paths}  access_log off;\n"),
-        (r"listen 8500", f"listen 127.0.0.1:{port}"),
-        (r"replica-1:8500", pair.addresses[0]),
-        (r"replica-2:8500", pair.addresses[1]),
-    )
-    return Balancer([find_tool("nginx"), "-c"], "nginx.conf", config, port)
-
-
-def envoy(pair):
-    port = free_port()
-
-    def endpoint(address):
-        host, _, number = address.rpartition(":")
-        return f"- endpoint: {{address: {{socket_address: {{address: {host}, port_value: {number}}}}}}}"
-
-    config = changed(
-        "envoy.yaml",
-        (r"address: 0\.0\.0\.0, port_value: 8500", f"address: 127.0.0.1, port_value: {port}"),
-        (r"type: STRICT_DNS", "type: STATIC"),
-        (r"( *)- endpoint: .*", lambda match: "\n".join(match[1] + endpoint(address) for address in pair.addresses)),
-    )
-    command = [find_tool("envoy"), "--disable-hot-restart", "--concurrency", "1", "--log-level", "warn", "-c"]
-    return Balancer(command, "envoy.yaml", config, port)
 
 
 class Restarts:
