@@ -6,6 +6,7 @@ The balancers are programs of others, which scripts/fetch-interop.sh fetches.
 import os
 import re
 import signal
+import subprocess
 import tempfile
 
 from interop_bed import Program, find_tool, free_port, is_listening
@@ -55,10 +56,13 @@ class Pair:
 
 
 class Balancer(Program):
-    """A balancer in front of a pair. `command` is followed by the path of its configuration."""
+    """A balancer in front of a pair. `command` is followed by the path of its configuration, which may name FOLDER and `files` in it."""
 
-    def __init__(self, command, name, config, port):
+    def __init__(self, command, name, config, port, files=None):
         self._folder = tempfile.TemporaryDirectory()
+        for file_name, content in (files or {}).items():
+            with open(os.path.join(self._folder.name, file_name), "wb") as file:
+                file.write(content)
         path = os.path.join(self._folder.name, name)
         with open(path, "w", encoding="utf-8") as file:
             file.write(config.replace("FOLDER", self._folder.name))
@@ -113,6 +117,9 @@ def nginx(pair, *more):
 
 def envoy(pair):
     port = free_port()
+    protos = os.path.join(SOURCE, "protos")
+    descriptors = "--include_imports", "--descriptor_set_out=/dev/stdout"
+    made = subprocess.run(["protoc", "-I", protos, *descriptors, "hellocnn/v1/classifier_service.proto"], capture_output=True, check=True)
 
     def endpoint(address):
         host, _, number = address.rpartition(":")
@@ -121,8 +128,9 @@ def envoy(pair):
     config = changed(
         "envoy.yaml",
         (r"address: 0\.0\.0\.0, port_value: 8500", f"address: 127.0.0.1, port_value: {port}"),
+        (r"/etc/envoy/hellocnn\.pb", "FOLDER/hellocnn.pb"),
         (r"type: STRICT_DNS", "type: STATIC"),
         (r"( *)- endpoint: .*", lambda match: "\n".join(match[1] + endpoint(address) for address in pair.addresses)),
     )
     command = [find_tool("envoy"), "--disable-hot-restart", "--concurrency", "1", "--log-level", "warn", "-c"]
-    return Balancer(command, "envoy.yaml", config, port)
+    return Balancer(command, "envoy.yaml", config, port, {"hellocnn.pb": made.stdout})
