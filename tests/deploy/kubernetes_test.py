@@ -7,9 +7,11 @@ import copy
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
+import urllib.request
 
 import yaml
 
@@ -21,7 +23,7 @@ RENDERER = manifests.renderer()
 PROMTOOL = shutil.which("promtool", path=os.path.join(SOURCE, "build/tools") + os.pathsep + os.environ["PATH"])
 FOLDERS = [".", "overlays/local", "overlays/model_version", "overlays/production"]
 # Those that no overlay in the tree has.
-COMPONENTS = ["model_config_map", "model_volume"]
+COMPONENTS = ["gateway", "model_config_map", "model_volume"]
 
 
 def all_variants():
@@ -95,6 +97,7 @@ class ManifestTest(unittest.TestCase):
             ("check_network_policy", "egress", spec_of("NetworkPolicy"), {"egress": [{}]}),
             ("check_network_policy", "everyone", spec_of("NetworkPolicy"), {"ingress": [{"ports": [{"port": 8500}, {"port": 9464}]}]}),
             ("check_network_policy", "ports let in", spec_of("NetworkPolicy"), {"ingress": []}),
+            ("check_security", "imagePullPolicy", container_of, {"imagePullPolicy": None}),
             ("check_namespaces", "default", lambda objects: the(objects, "Deployment")["metadata"], {"namespace": "default"}),
         ]
         if RENDERER is not None:
@@ -103,8 +106,25 @@ class ManifestTest(unittest.TestCase):
                 ("check_monitoring", "intervall", lambda objects: the(objects, "ServiceMonitor")["spec"]["endpoints"][0],
                  {"intervall": "15s"}),
             ]
-        self.assertEqual({name for name, *_ in mistakes} | {"check_monitoring"}, CHECKS.keys())
-        sound = list(all_variants().values())[-1]
+        self.assertEqual({name for name, *_ in mistakes} | {"check_monitoring", "check_gateway"}, CHECKS.keys())
+        self.check_mistakes(list(all_variants().values())[-1], mistakes)
+
+    @unittest.skipIf(RENDERER is None, "neither kustomize nor a kubectl with version 5 of it")
+    def test_the_check_of_routes_can_fail(self):
+        def spec_of(kind):
+            return lambda objects: the(objects, kind)["spec"]
+
+        def rule_of(kind):
+            return lambda objects: the(objects, kind)["spec"]["rules"][0]
+
+        self.check_mistakes(manifests.render_with("gateway"), [
+            ("check_gateway", "each once", spec_of("HTTPRoute"), {"hostnames": ["grpc.hellocnn.example"]}),
+            ("check_gateway", "Service of the GRPCRoute", rule_of("GRPCRoute"), {"backendRefs": [{"name": "other", "port": 8500}]}),
+            ("check_gateway", "protocol of port 8080", rule_of("GRPCRoute"), {"backendRefs": [{"name": "hellocnn", "port": 8080}]}),
+            ("check_ports", "port http", container, {"env": []}),
+        ])
+
+    def check_mistakes(self, sound, mistakes):
         for name, message, where, what in mistakes:
             with self.subTest(check=name, mistake=what):
                 objects = copy.deepcopy(sound)
@@ -129,8 +149,9 @@ class KustomizationTest(unittest.TestCase):
     def test_image_is_this_version_in_every_folder(self):
         with open(os.path.join(SOURCE, "CMakeLists.txt"), encoding="utf-8") as file:
             version = re.search(r"project\(hellocnn VERSION (\S+)", file.read())[1]
-        (image,) = manifests.read("base/kustomization.yaml")[0]["images"]
-        self.assertEqual(image["newTag"], version)
+        for folder in ("base", "kserve"):
+            (image,) = manifests.read(f"{folder}/kustomization.yaml")[0]["images"]
+            self.assertEqual(image["newTag"], version, folder)
         if RENDERER is not None:
             for folder, objects in all_variants().items():
                 self.assertEqual(container(objects)["image"], f"{image['newName']}:{version}", folder)
@@ -159,11 +180,66 @@ class KustomizationTest(unittest.TestCase):
         (patch,) = manifests.read("overlays/model_version/kustomization.yaml")[0]["patches"]
         self.assertIn("reference: hellocnn-models:1\n", patch["patch"])
 
+    @unittest.skipIf(RENDERER is None, "neither kustomize nor a kubectl with version 5 of it")
+    def test_the_overlay_for_a_gateway_is_as_documented(self):
+        with open(os.path.join(SOURCE, "docs/operations.md"), encoding="utf-8") as file:
+            blocks = re.findall(r"^```yaml\n(.*?)^```$", file.read(), re.MULTILINE | re.DOTALL)
+        (documented,) = [block for block in blocks if "components/gateway" in block]
+        objects = manifests.render_overlay({"resources": ["../../base"], **yaml.safe_load(documented)})
+        for kind, host in (("GRPCRoute", "grpc.digits.example"), ("HTTPRoute", "digits.example")):
+            spec = the(objects, kind)["spec"]
+            self.assertEqual((spec["parentRefs"], spec["hostnames"]), ([{"name": "public", "namespace": "gateways"}], [host]))
+
     def test_the_image_of_models_is_a_repository(self):
         """The target `models` of the Dockerfile, which the component mounts as it is."""
         with open(os.path.join(SOURCE, "Dockerfile"), encoding="utf-8") as file:
             (stage,) = re.findall(r"^FROM scratch AS models\n((?:.+\n)+)", file.read(), re.MULTILINE)
         self.assertEqual(re.findall(r"^(?:COPY|RUN|ADD) .*", stage, re.MULTILINE), ["COPY models /"])
+
+
+class KserveTest(unittest.TestCase):
+    """The runtime and the service that uses it. KServe makes a pod from both: the container, with the ports of the service."""
+
+    def setUp(self):
+        files = manifests.read("kserve/serving_runtime.yaml") + manifests.read("kserve/inference_service.yaml")
+        self.runtime, self.service = the(files, "ServingRuntime")["spec"], the(files, "InferenceService", "digits")["spec"]["predictor"]
+        (self.container,) = self.runtime["containers"]
+        self.options = manifests.options_of(self.container)
+
+    def port(self, option):
+        self.assertEqual(self.options[option][0].rpartition(":")[0], "[::]", option)
+        return int(self.options[option][0].rpartition(":")[2])
+
+    def test_the_service_chooses_what_the_runtime_has(self):
+        model = self.service["model"]
+        self.assertEqual(model["runtime"], "hellocnn")
+        self.assertIn(model["modelFormat"], [{key: f[key] for key in ("name", "version")} for f in self.runtime["supportedModelFormats"]])
+        self.assertIn(model["protocolVersion"], self.runtime["protocolVersions"])
+        (port,) = model["ports"]
+        self.assertEqual((port["name"], port["containerPort"]), ("h2c", self.port("listen")))
+        self.assertEqual(self.port("http-listen"), 8080)  # KServe's, where the service names none
+        self.assertEqual(str(self.port("metrics-listen")), self.runtime["annotations"]["prometheus.kserve.io/port"])
+        self.assertEqual(self.options["model"][0], "/mnt/models")
+
+    def test_the_container_is_that_of_the_deployment(self):
+        files = manifests.unrendered_base()
+        pod, other = pod_template(files)["spec"], container(files)
+        for key in ("image", "imagePullPolicy", "resources"):
+            self.assertEqual(self.container[key], other[key], key)
+        self.assertEqual(self.container["securityContext"], {**pod["securityContext"], **other["securityContext"]})
+
+    def test_it_ends_in_the_time_that_kubernetes_gives(self):
+        needed = manifests.seconds(self.options["drain-delay"][0]) + manifests.seconds(self.options["drain-timeout"][0])
+        self.assertLess(needed + manifests.CLOSE_SECONDS, 30)
+
+    def test_a_volume_of_models_is_served_as_it_is(self):
+        """As KServe mounts it, but for the place."""
+        self.assertRegex(self.service["model"]["storageUri"], "^pvc://[a-z-]+$")
+        arguments = [word for word in self.container["args"] if not re.match("--(listen|metrics-listen|model|http-listen)=", word)]
+        with Server(*arguments, "--http-listen=127.0.0.1:0", model=os.path.join(SOURCE, "models")) as server:
+            with urllib.request.urlopen(f"http://{server.http_address}/v2/models/mnist", timeout=30) as page:
+                self.assertEqual(page.status, 200)
+            server.terminate(signal.SIGINT)  # without the delay
 
 
 class ServerTest(unittest.TestCase):

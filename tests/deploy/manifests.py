@@ -62,12 +62,16 @@ def render(folder):
 
 def render_with(component):
     """The base with one component, which no overlay in the tree has."""
+    return render_overlay({"resources": ["../../base"], "components": [f"../../components/{component}"]})
+
+
+def render_overlay(kustomization):
+    """The objects of an overlay that is not in the tree, but is rendered as if it were."""
     with tempfile.TemporaryDirectory() as folder:
         deploy = shutil.copytree(os.path.dirname(ROOT), os.path.join(folder, "deploy"))
         overlay = os.path.join(deploy, "kubernetes/overlays/of_a_test")
         os.mkdir(overlay)
         with open(os.path.join(overlay, "kustomization.yaml"), "w", encoding="utf-8") as file:
-            kustomization = {"resources": ["../../base"], "components": [f"../../components/{component}"]}
             yaml.safe_dump({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", **kustomization}, file)
         return render(overlay)
 
@@ -106,7 +110,10 @@ def container_ports(objects):
 
 def server_options(objects):
     """What the real server makes of the container's arguments and environment: {option: (value, source)}."""
-    spec = container(objects)
+    return options_of(container(objects))
+
+
+def options_of(spec):
     return _server_options(tuple(spec["args"]), tuple((v["name"], v["value"]) for v in spec.get("env", [])))
 
 
@@ -125,7 +132,8 @@ def seconds(duration):
 
 
 def check_schema(objects):
-    core = [o for o in objects if not o["apiVersion"].startswith("monitoring.coreos.com/")]
+    # kubernetes_checks_test.py has the definitions of most others.
+    core = [o for o in objects if not o["apiVersion"].startswith(("monitoring.coreos.com/", "gateway.networking.k8s.io/"))]
     errors = [error for o in core for error in kubernetes_schema.errors_of(o)]
     assert not errors, "\n".join(errors)
 
@@ -134,7 +142,7 @@ def check_options(objects):
     for option, (value, source) in server_options(objects).items():
         if option in ("listen", "metrics-listen", "drain-delay", "drain-timeout"):
             equal(source, "flag", option)
-        if option in ("listen", "metrics-listen"):
+        if option in ("listen", "metrics-listen") or (option == "http-listen" and value != "off"):
             equal(value.rpartition(":")[0], "[::]", option + ", reached from other pods by IPv4 or IPv6,")
 
 
@@ -143,6 +151,7 @@ def check_ports(objects):
     ports = container_ports(objects)
     equal(ports["grpc"], int(options["listen"][0].rpartition(":")[2]), "port grpc")
     equal(ports["metrics"], int(options["metrics-listen"][0].rpartition(":")[2]), "port metrics")
+    equal(str(ports.get("http", "off")), options["http-listen"][0].rpartition(":")[2], "port http")
     for service in of_kind(objects, "Service"):
         for port in service["spec"]["ports"]:
             equal(port["targetPort"], port["name"], f"target of Service {service['metadata']['name']}")
@@ -186,7 +195,7 @@ def check_autoscaler(objects):
         assert "replicas" not in the(objects, "Deployment")["spec"], "both the autoscaler and replicas set a number"
         assert 2 <= spec["minReplicas"] < spec["maxReplicas"], "an eviction must leave a replica"
         equal(spec["metrics"][0]["containerResource"]["container"], container(objects)["name"], "container measured")
-        equal(container(objects)["resources"]["requests"].keys(), {"cpu", "memory"}, "requests, of which CPU is a share,")
+        equal(container(objects)["resources"]["requests"].keys(), {"cpu", "memory", "ephemeral-storage"}, "requests, of which CPU is a share,")
 
 
 def check_security(objects):
@@ -204,7 +213,8 @@ def check_security(objects):
     equal(container(objects)["securityContext"], wanted, "securityContext of the container")
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         assert key not in pod, f"{key} is not needed"
-    equal(container(objects)["resources"]["limits"].keys(), {"cpu", "memory"}, "limits")
+    equal(container(objects)["resources"]["limits"].keys(), {"cpu", "memory", "ephemeral-storage"}, "limits")
+    assert container(objects).get("imagePullPolicy") in ("IfNotPresent", "Always"), "imagePullPolicy is left to the cluster"
 
 
 def check_models(objects):
@@ -249,6 +259,19 @@ def check_monitoring(objects):
             equal(endpoint["port"] in [port["name"] for port in services[0]["spec"]["ports"]], True, "its port is there")
             jobs = [r["replacement"] for r in endpoint["relabelings"] if r["targetLabel"] == "job"]
             equal(jobs, ["hellocnn-server"], "job")
+
+
+def check_gateway(objects):
+    """Routes lead to ports of the Service that speak what they carry, and share no host name."""
+    ports = {port["port"]: port["appProtocol"] for port in the(objects, "Service")["spec"]["ports"]}
+    hostnames = []
+    for kind, protocol in (("GRPCRoute", "kubernetes.io/h2c"), ("HTTPRoute", "http")):
+        for route in of_kind(objects, kind):
+            hostnames += route["spec"]["hostnames"]
+            for backend in (backend for rule in route["spec"]["rules"] for backend in rule["backendRefs"]):
+                equal(backend["name"], "hellocnn", f"Service of the {kind}")
+                equal(ports.get(backend["port"]), protocol, f"protocol of port {backend['port']}, to which the {kind} leads")
+    equal(sorted(set(hostnames)), sorted(hostnames), "host names, each once")
 
 
 CHECKS = {name: value for name, value in globals().items() if name.startswith("check_")}
