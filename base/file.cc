@@ -138,6 +138,8 @@ absl::Status ReplaceFile(const std::string& path, std::string_view bytes) {
 
 absl::Status WriteNewPrivateFile(const std::string& path, std::string_view bytes) {
   constexpr mode_t kOwnerOnly = 0600;
+  struct stat there;
+  if (lstat(path.c_str(), &there) == 0) return FileError(EEXIST, path, "cannot be written");
   int error = WriteNewFile(path, bytes, kOwnerOnly);
   if (error == EEXIST) return FileError(error, path, "cannot be written");
   if (error == 0) error = SyncFolderOf(path);

@@ -28,7 +28,8 @@ if(_torch_dir)
   # …/share/cmake/Torch
   get_filename_component(_torch_root ${_torch_dir}/../../.. ABSOLUTE)
   file(GLOB _torch_gpu_libraries RELATIVE ${_torch_root}
-    ${_torch_root}/lib/lib*_cuda*.so* ${_torch_root}/lib/lib*_hip*.so*
+    ${_torch_root}/lib/libtorch_cuda*.so* ${_torch_root}/lib/libc10_cuda*.so*
+    ${_torch_root}/lib/libtorch_hip*.so* ${_torch_root}/lib/libc10_hip*.so*
     ${_torch_root}/lib/${CMAKE_LIBRARY_ARCHITECTURE}/libtorch_cuda*.so* ${_torch_root}/lib/${CMAKE_LIBRARY_ARCHITECTURE}/libtorch_hip*.so*)
   if(_torch_gpu_libraries)
     list(GET _torch_gpu_libraries 0 _torch_gpu_library)

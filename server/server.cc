@@ -128,6 +128,8 @@ class Server::Parts {
   void MakeModels(const Notification* stop);
   // Opens the admin port and that for probes.
   absl::Status StartAdmin();
+  // Makes services_, which registers what their guards count.
+  void MakeServices();
   // Returns the services with a guard, if there is an access file.
   std::vector<Service> Guard(std::vector<Service> services) const;
   absl::StatusOr<std::unique_ptr<AdminServer>> StartAdminOn(const std::string& address,
@@ -178,6 +180,7 @@ class Server::Parts {
   std::unique_ptr<ClassifierService> classifier_;
   std::unique_ptr<ModelControlService> model_control_;
   std::unique_ptr<OpenInferenceService> open_inference_;
+  std::vector<Service> services_;  // of the transport, until it starts
   std::unique_ptr<Transport> transport_;
   // Null without a port for HTTP.
   std::unique_ptr<LocalCalls> local_calls_;
@@ -231,6 +234,7 @@ absl::Status Server::Parts::Start(const Notification* stop) {
           .poll = options_.model_control == "on"
                       ? std::function<void()>([this] { models_->Rescan(); })
                       : nullptr});
+  MakeServices();
   absl::Status status = models_->Start([this] {
     absl::Status admin = StartAdmin();
     if (admin.ok()) {
@@ -390,23 +394,26 @@ std::vector<Service> Server::Parts::Guard(std::vector<Service> services) const {
   return Guarded(access_.get(), guard_accounting_.get(), std::move(services));
 }
 
-absl::StatusOr<std::unique_ptr<Transport>> Server::Parts::StartTransport(
-    const RequestLimits& limits) {
-  std::vector<Service> services = {classifier_->Describe(), model_control_->Describe(),
-                                   open_inference_->Describe(), health_.Describe()};
+void Server::Parts::MakeServices() {
+  services_ = {classifier_->Describe(), model_control_->Describe(), open_inference_->Describe(),
+               health_.Describe()};
   if (options_.reflection == "on") {
     std::vector<std::string> names;
-    names.reserve(services.size());
-    for (const Service& service : services) names.push_back(service.name);
+    names.reserve(services_.size());
+    for (const Service& service : services_) names.push_back(service.name);
     reflection_ = std::make_unique<ReflectionService>(std::move(names));
-    for (Service& service : reflection_->Describe()) services.push_back(std::move(service));
+    for (Service& service : reflection_->Describe()) services_.push_back(std::move(service));
   }
-  services = Guard(std::move(services));
+  services_ = Guard(std::move(services_));
+}
+
+absl::StatusOr<std::unique_ptr<Transport>> Server::Parts::StartTransport(
+    const RequestLimits& limits) {
   if (options_.transport == "grpc") {
     return StartGrpcTransport({.listen = options_.listen,
                                .max_message_bytes = limits.max_message_bytes,
                                .max_connection_age = options_.max_connection_age},
-                              services);
+                              services_);
   }
   const absl::StatusOr<Http2Limits> http2_limits = MakeHttp2Limits(options_, limits);
   if (!http2_limits.ok()) return http2_limits.status();
@@ -416,7 +423,7 @@ absl::StatusOr<std::unique_ptr<Transport>> Server::Parts::StartTransport(
                               .tls = TlsOf("grpc"),
                               .on_tls_failure = LogTlsFailure,
                               .on_limit = on_limit_},
-                             std::move(services));
+                             std::move(services_));
 }
 
 absl::Status Server::Parts::StartGrpc(const RequestLimits& limits) {

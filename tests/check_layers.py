@@ -58,7 +58,7 @@ LAYERS = {
     "server/tls/": ["base/", "server/tls/client_names.h"],
     "server/tls/client_names.h": ["base/"],
     # Who calls, and what they may do.
-    "server/access/": ["base/", "hellocnn/", "server/access/right.h"],
+    "server/access/": ["base/", "hellocnn/", "server/access/right.h", "server/tls/client_names.h"],
     "server/access/right.h": [],
     # The transport interface, and what carries it: they know no call.
     "server/rpc/transport/": ["base/", "server/runtime/", "server/access/right.h", "server/rpc/errors/"],
@@ -156,6 +156,7 @@ LAYERS = {
         "hellocnn/formats/onnx/",
         "hellocnn/formats/pytorch/",
         "hellocnn/formats/safetensors/",
+        "server/access/",
         "server/config/",
         "server/rpc/core/",
         "server/rpc/classifier_v1/",

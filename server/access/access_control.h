@@ -2,49 +2,41 @@
 #ifndef HELLOCNN_SERVER_ACCESS_ACCESS_CONTROL_H_
 #define HELLOCNN_SERVER_ACCESS_ACCESS_CONTROL_H_
 
-#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/clock.h"
+#include "base/file_watcher.h"
 #include "base/mutex.h"
 #include "server/access/access_policy.h"
 #include "server/access/principal.h"
 
 namespace hellocnn::server {
 
-// A thread looks at the files every two seconds, and reads them when they have changed and then
-// stayed as they are. If they are bad, the policy stays that was in use. Thread-safe.
+// Follows the files (FileWatcher). If they are bad, the policy stays that was in use. Thread-safe.
 class AccessControl {
  public:
-  // Called on the thread when the files were read again: with the reason if they are bad.
+  // Called on the watcher's thread when the files were read again: with the reason if they are bad.
   using OnReload = std::function<void(const absl::Status&)>;
 
   // Reads the access file at `path`. Errors are those of AccessPolicy::Load.
   static absl::StatusOr<std::unique_ptr<AccessControl>> Start(std::string path, OnReload on_reload);
-  // Ends the thread.
-  ~AccessControl();
 
   // See AccessPolicy::Authenticate. Takes about a microsecond; for a signed token that was not seen
-  // before, up to about 0.2 ms.
+  // before, up to about a millisecond.
   absl::StatusOr<std::shared_ptr<const Principal>> Authenticate(
       const Credentials& credentials) const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  // What the file system says of the files: it changes whenever they do.
-  using Stamps = std::vector<std::int64_t>;
-
   AccessControl(std::string path, OnReload on_reload);
 
-  void Watch();
   absl::Status Reload() ABSL_LOCKS_EXCLUDED(mutex_);
-  Stamps Look() const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<std::string> files() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::shared_ptr<AccessPolicy> policy() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::string path_;
@@ -53,8 +45,7 @@ class AccessControl {
   mutable Mutex mutex_;
   std::shared_ptr<AccessPolicy> policy_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> files_ ABSL_GUARDED_BY(mutex_);  // that were read last, good or bad
-  Notification stop_;
-  std::thread watcher_;
+  std::optional<FileWatcher> watcher_;                      // the last: it uses all of the above
 };
 
 }  // namespace hellocnn::server

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/shown.h"
 #include "hellocnn/strict_json.h"
+#include "server/tls/client_names.h"
 
 namespace hellocnn::server {
 namespace {
@@ -33,7 +34,13 @@ constexpr std::size_t kMostUsedTokens = 100'000;
 constexpr std::size_t kMostVerified = 4096;
 // Clocks of issuers and servers differ.
 constexpr absl::Duration kLeeway = absl::Seconds(30);
-constexpr std::string_view kAnonymous = "anonymous";
+constexpr absl::Duration kLongestSingleUse = absl::Seconds(86'430);  // a day and the leeway
+
+// Says what a value is, and not the value: it may be a token by mistake, which must not get into a
+// log.
+std::string KindOf(const Json& json) {
+  return absl::StrCat("a value of the type ", json.type_name());
+}
 
 std::string FolderOf(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -47,15 +54,21 @@ bool IsName(const std::string& text) {
 
 }  // namespace
 
-bool UsedTokens::Use(const std::string& id, absl::Time expires, absl::Time now) {
+absl::Status UsedTokens::Use(const std::string& id, absl::Time expires, absl::Time now) {
   MutexLock lock(&mutex_);
-  if (expiries_.contains(id)) return false;
-  if (expiries_.size() >= kMostUsedTokens) {
-    std::erase_if(expiries_, [now](const auto& entry) { return entry.second < now; });
-    if (expiries_.size() >= kMostUsedTokens) return false;
+  while (!by_expiry_.empty() && by_expiry_.begin()->first < now) {
+    ids_.erase(by_expiry_.begin()->second);
+    by_expiry_.erase(by_expiry_.begin());
   }
-  expiries_.emplace(id, expires);
-  return true;
+  if (ids_.contains(id)) return absl::UnauthenticatedError("the token was used before");
+  if (ids_.size() >= kMostUsedTokens) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the server remembers ", ids_.size(),
+                     " tokens that may be used only once and have not expired, and takes no more"));
+  }
+  ids_.insert(id);
+  by_expiry_.emplace(expires, id);
+  return absl::OkStatus();
 }
 
 bool AccessPolicy::SameDigest::operator()(const Digest& one, const Digest& other) const {
@@ -86,7 +99,7 @@ class AccessPolicy::Reader {
       if (name == "jwt") {
         status = ReadIssuer(value);
       } else if (name != "principals") {
-        status = Wrong(Shown(name), ShownJson(value), "only jwt and principals");
+        status = Wrong(Shown(name), KindOf(value), "only jwt and principals");
       }
       if (!status.ok()) return status;
     }
@@ -120,19 +133,26 @@ class AccessPolicy::Reader {
   absl::StatusOr<Json> ReadJson(const std::string& path) {
     const absl::StatusOr<std::string> text = ReadWhole(path);
     if (!text.ok()) return text.status();
+    if (!text->starts_with('{')) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(Printable(path), ": does not begin with {; wanted a JSON object"));
+    }
     absl::StatusOr<Json> json = ParseStrictJson(*text, kMostDepth);
     if (json.ok()) return json;
-    return absl::InvalidArgumentError(absl::StrCat(Printable(path), ": ", json.status().message()));
+    // What the parser has read last may be a secret.
+    const absl::string_view why = json.status().message();
+    return absl::InvalidArgumentError(
+        absl::StrCat(Printable(path), ": ", why.substr(0, why.find("; last read"))));
   }
 
   absl::Status ReadIssuer(const Json& json) {
-    if (!json.is_object()) return Wrong("jwt", ShownJson(json), "an object");
+    if (!json.is_object()) return Wrong("jwt", KindOf(json), "an object");
     Issuer issuer;
     std::string keys;
     for (const auto& [name, value] : json.items()) {
       const std::string member = absl::StrCat("jwt.", Shown(name));
       if (name == "single_use") {
-        if (!value.is_boolean()) return Wrong(member, ShownJson(value), "true or false");
+        if (!value.is_boolean()) return Wrong(member, KindOf(value), "true or false");
         issuer.single_use = value.get<bool>();
         continue;
       }
@@ -141,10 +161,10 @@ class AccessPolicy::Reader {
                                 : name == "audience" ? &issuer.audience
                                                      : nullptr;
       if (text == nullptr) {
-        return Wrong(member, ShownJson(value), "only keys, issuer, audience and single_use");
+        return Wrong(member, KindOf(value), "only keys, issuer, audience and single_use");
       }
       if (!value.is_string() || value.get<std::string>().empty()) {
-        return Wrong(member, ShownJson(value), "a text that is not empty");
+        return Wrong(member, KindOf(value), "a text that is not empty");
       }
       *text = value.get<std::string>();
     }
@@ -171,10 +191,10 @@ class AccessPolicy::Reader {
   absl::Status ReadTexts(const std::string& member, const Json& json,
                          std::vector<std::string>* texts) const {
     const Json list = json.is_string() ? Json::array({json}) : json;
-    if (!list.is_array() || list.empty()) return Wrong(member, ShownJson(json), "a list of texts");
+    if (!list.is_array() || list.empty()) return Wrong(member, KindOf(json), "a list of texts");
     for (const Json& text : list) {
       if (!text.is_string() || text.get<std::string>().empty()) {
-        return Wrong(member, ShownJson(json), "a list of texts");
+        return Wrong(member, KindOf(json), "a list of texts");
       }
       texts->push_back(text.get<std::string>());
     }
@@ -198,7 +218,8 @@ class AccessPolicy::Reader {
   absl::Status ReadImages(const std::string& member, const Json& json,
                           std::optional<double>* images) const {
     if (!json.is_number() || !(json.get<double>() > 0 && json.get<double>() <= kMostImages)) {
-      return Wrong(member, ShownJson(json), "a number above 0, and at most 1e12");
+      return Wrong(member, json.is_number() ? ShownJson(json) : KindOf(json),
+                   "a number above 0, and at most 1e12");
     }
     *images = json.get<double>();
     return absl::OkStatus();
@@ -222,7 +243,7 @@ class AccessPolicy::Reader {
       return Wrong("principals", absl::StrCat("an object with \"", Shown(name), "\""),
                    "names of 1 to 128 characters of ASCII without spaces");
     }
-    if (!json.is_object()) return Wrong(path, ShownJson(json), "an object");
+    if (!json.is_object()) return Wrong(path, KindOf(json), "an object");
     std::vector<std::string> tokens;
     std::vector<std::string> certificates;
     std::vector<std::string> subjects;
@@ -249,7 +270,7 @@ class AccessPolicy::Reader {
       } else if (key == "images_per_day") {
         status = ReadImages(member, value, &allowance.images_per_day);
       } else {
-        status = Wrong(member, ShownJson(value),
+        status = Wrong(member, KindOf(value),
                        "only token_sha256, certificate_names, jwt_subjects, may, models, "
                        "images_per_second, burst_images and images_per_day");
       }
@@ -288,7 +309,6 @@ class AccessPolicy::Reader {
           token.size() == 2 * digest.size() &&
           std::all_of(token.begin(), token.end(), [](char c) { return absl::ascii_isxdigit(c); });
       if (!is_hex) {
-        // It may be a token by mistake, which must not get into a log.
         return Wrong(member, absl::StrCat("a text of ", token.size(), " characters"),
                      "64 hexadecimal digits, as sha256sum prints them");
       }
@@ -299,12 +319,13 @@ class AccessPolicy::Reader {
     }
     for (const std::string& certificate : certificates) {
       const std::string member = absl::StrCat(path, ".certificate_names");
-      if (certificate.find(':') == std::string::npos) {
-        return Wrong(member, absl::StrCat("\"", Shown(certificate), "\""),
-                     "names with their kind, such as DNS:shop.example");
+      const absl::StatusOr<std::string> name = CanonicalClientName(certificate);
+      if (!name.ok()) {
+        return absl::InvalidArgumentError(absl::StrCat(Printable(path_), ": ", member, ": ",
+                                                       name.status().message(),
+                                                       "; wanted names such as DNS:shop.example"));
       }
-      absl::Status status =
-          Give(member, certificate, certificate, principal, &policy_->by_certificate_);
+      absl::Status status = Give(member, certificate, *name, principal, &policy_->by_certificate_);
       if (!status.ok()) return status;
     }
     for (const std::string& subject : subjects) {
@@ -419,7 +440,11 @@ absl::StatusOr<AccessPolicy::PrincipalHandle> AccessPolicy::OfSignedToken(std::s
   if (principal == by_subject_.end()) return bad("is of a subject that is not known here (sub)");
   if (issuer_->single_use) {
     if (claims->id.empty()) return bad("has no id (jti), and may be used only once");
-    if (!used_->Use(claims->id, expires, now)) return bad("was used before");
+    if (expires > now + kLongestSingleUse) {
+      return bad("expires in more than a day, and may be used only once");
+    }
+    absl::Status used = used_->Use(claims->id, expires, now);
+    if (!used.ok()) return used;
   } else {
     MutexLock lock(&mutex_);
     if (verified_.size() >= kMostVerified) verified_.clear();

@@ -13,7 +13,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
@@ -34,13 +36,15 @@ struct Credentials {
 // The ids of tokens that may be used only once and were used. Thread-safe.
 class UsedTokens {
  public:
-  // Returns whether this is the first use of the token. Forgets tokens when they expire. While
-  // 100,000 are remembered, no other is taken for new.
-  bool Use(const std::string& id, absl::Time expires, absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Remembers the token until it expires. UNAUTHENTICATED: it was used before. RESOURCE_EXHAUSTED:
+  // 100,000 are remembered.
+  absl::Status Use(const std::string& id, absl::Time expires, absl::Time now)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   Mutex mutex_;
-  std::map<std::string, absl::Time> expiries_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_set<std::string> ids_ ABSL_GUARDED_BY(mutex_);
+  std::multimap<absl::Time, std::string> by_expiry_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Thread-safe. Immutable, but for a memory of tokens that were found good.
@@ -59,7 +63,8 @@ class AccessPolicy {
 
   // Returns who shows these credentials, or the principal "anonymous" if there are none that are
   // known by it and the file has one. UNAUTHENTICATED: nobody, or the token is not good; the
-  // message says why. `now` is that of the wall clock, by which tokens expire.
+  // message says why. RESOURCE_EXHAUSTED: that of UsedTokens. `now` is that of the wall clock, by
+  // which tokens expire.
   absl::StatusOr<std::shared_ptr<const Principal>> Authenticate(const Credentials& credentials,
                                                                 absl::Time now)
       ABSL_LOCKS_EXCLUDED(mutex_);

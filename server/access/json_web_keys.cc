@@ -22,6 +22,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kMostKeys = 64;
+constexpr int kMostTries = 4;
 constexpr std::size_t kLeastRsaBits = 2048;
 constexpr int kMostKeySetDepth = 4;
 // Further away no clock is set. It keeps sums with durations finite.
@@ -162,13 +163,16 @@ absl::StatusOr<TokenClaims> JsonWebKeys::Verify(std::string_view token) const {
   if (signature == nullptr) return Bad("is no signed JSON Web Token");
   cjose_header_t* const header = cjose_jws_get_protected(signature.get());
   const std::unique_ptr<char, FreeText> critical(cjose_header_get_raw(header, "crit", &error));
-  if (critical != nullptr) return Bad("has extensions that must be understood (crit), and are not");
+  // The former has nothing of what is no list or object, and the latter of what is no text.
+  if (critical != nullptr || cjose_header_get(header, "crit", &error) != nullptr)
+    return Bad("has extensions that must be understood (crit), and are not");
   const char* const name = cjose_header_get(header, CJOSE_HDR_ALG, &error);
   const auto* const algorithm =
       std::find_if(kAlgorithms.begin(), kAlgorithms.end(),
                    [name](const Algorithm& one) { return name != nullptr && one.name == name; });
   if (algorithm == kAlgorithms.end()) return Bad("is signed in a way that is not accepted (alg)");
   const char* const id = cjose_header_get(header, CJOSE_HDR_KID, &error);
+  int tries = 0;
   for (const Key& key : keys_) {
     // The token must not choose how a key is used.
     if (key.type != algorithm->key_type ||
@@ -176,6 +180,8 @@ absl::StatusOr<TokenClaims> JsonWebKeys::Verify(std::string_view token) const {
         (id != nullptr && !key.id.empty() && key.id != id)) {
       continue;
     }
+    // Whoever does not say which key it is could keep a thread for long.
+    if (++tries > kMostTries) break;
     if (!cjose_jws_verify(signature.get(), key.key.get(), &error)) continue;
     std::uint8_t* text = nullptr;
     std::size_t size = 0;

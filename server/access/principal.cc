@@ -79,6 +79,10 @@ absl::Status Principal::CheckRight(Right right) const {
 
 absl::Status Principal::CheckModel(std::string_view model) const {
   if (MayUse(model)) return absl::OkStatus();
+  if (model.empty()) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "the caller, ", Shown(name_), ", may not use all models; wanted the name of one"));
+  }
   return absl::PermissionDeniedError(
       absl::StrCat("the caller, ", Shown(name_), ", may not use the model ", Shown(model)));
 }

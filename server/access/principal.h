@@ -20,6 +20,9 @@
 
 namespace hellocnn::server {
 
+// The name of everybody whom no other principal is.
+inline constexpr std::string_view kAnonymous = "anonymous";
+
 // How many images may be classified: so many at once when nothing was sent for a while, and so many
 // a second or a day all the time. Unset members are no limit.
 struct Allowance {
@@ -66,6 +69,10 @@ class Principal {
   absl::Status CheckRight(Right right) const;
   absl::Status CheckModel(std::string_view model) const;
   bool MayUse(std::string_view model) const;
+  // Returns whether there may be models that it may not use.
+  bool is_limited() const { return !models_.empty(); }
+  // Returns whether it is everybody who is not known.
+  bool is_anonymous() const { return name_ == kAnonymous; }
 
  private:
   const std::string name_;

@@ -159,7 +159,8 @@ OptionRows Table() {
           "It can then take over again without being loaded. Of each model, one version is kept."},
       OptionRow{"Model and engine", "model-control", Choice{&Options::model_control, {"off", "on"}},
                 "Whether clients may roll models back and make the server poll the folders.",
-                "With on, every client that reaches the port may. `hellocnn models rollback` needs "
+                "With on, every client that reaches the port may, or with --access-file those with "
+                "the right admin. `hellocnn models rollback` needs "
                 "it."},
       OptionRow{
           "Model and engine", "engine",
@@ -206,8 +207,8 @@ OptionRows Table() {
       OptionRow{"Batching and queue", "queue-policy",
                 Choice{&Options::queue_policy, {"fair", "fifo"}}, "Who is next if requests wait.",
                 "With fair, callers take turns, and requests of low priority let others go first. "
-                "A caller is a client certificate or else an IP address. With fifo, it is first "
-                "come, first served, whoever it is."},
+                "A caller is who --access-file says it is, or else a client certificate or an IP "
+                "address. With fifo, it is first come, first served, whoever it is."},
       OptionRow{"Batching and queue", "max-images-per-request",
                 WholeNumber{.member = &Options::max_images_per_request,
                             .low = 1,

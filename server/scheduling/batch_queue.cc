@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
+#include "base/error_details.h"
 #include "server/scheduling/fair_order.h"
 #include "server/scheduling/fifo_order.h"
-#include "base/error_details.h"
 
 namespace hellocnn::server {
 namespace {

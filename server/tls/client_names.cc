@@ -44,8 +44,9 @@ absl::Status NotA(const std::string& name, const char* kind) {
   return absl::InvalidArgumentError(absl::StrCat("\"", Shown(name), "\" is no ", kind));
 }
 
-// Returns the name as CertificateNames writes it.
-absl::StatusOr<std::string> Canonical(const std::string& text) {
+}  // namespace
+
+absl::StatusOr<std::string> CanonicalClientName(const std::string& text) {
   absl::string_view kind;
   std::string name = text;
   for (const absl::string_view known : {kDns, kUri, kEmail, kIp}) {
@@ -80,13 +81,11 @@ absl::StatusOr<std::string> Canonical(const std::string& text) {
   return absl::StrCat(kind, name);
 }
 
-}  // namespace
-
 absl::StatusOr<ClientNames> ClientNames::Parse(const std::string& text) {
   ClientNames parsed;
   if (text == "off") return parsed;
   for (const std::string& name : std::vector<std::string>(absl::StrSplit(text, ','))) {
-    absl::StatusOr<std::string> canonical = Canonical(name);
+    absl::StatusOr<std::string> canonical = CanonicalClientName(name);
     if (!canonical.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(
           std::string(canonical.status().message()),

@@ -10,6 +10,10 @@
 
 namespace hellocnn::server {
 
+// Returns a name as CertificateNames writes it, of one that ClientNames::Parse takes.
+// INVALID_ARGUMENT: it is none.
+absl::StatusOr<std::string> CanonicalClientName(const std::string& text);
+
 // Names of client certificates, of which a certificate must have one. Immutable and thread-safe.
 class ClientNames {
  public:

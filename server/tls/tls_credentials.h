@@ -2,28 +2,25 @@
 #ifndef HELLOCNN_SERVER_TLS_TLS_CREDENTIALS_H_
 #define HELLOCNN_SERVER_TLS_TLS_CREDENTIALS_H_
 
-#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
-#include <thread>
 #include <utility>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/file_watcher.h"
 #include "base/mutex.h"
 #include "server/tls/tls_context.h"
 
 namespace hellocnn::server {
 
-// A thread looks at the files every two seconds. When one has changed, and none has for two
-// seconds, it reads them again. So files that are replaced one after the other are not read in
-// between. If they are bad, the context stays that was in use. Thread-safe.
+// Follows the files (FileWatcher). If they are bad, the context stays that was in use. Thread-safe.
 class TlsCredentials {
  public:
-  // Called by the thread with the outcome each time that the files were read again.
+  // Called by the watcher's thread with the outcome each time that the files were read again.
   using OnReload = std::function<void(const absl::Status&)>;
 
   // Reads the files, and begins to look at them. Errors are those of TlsContext::Make.
@@ -31,8 +28,8 @@ class TlsCredentials {
   // Use Load.
   TlsCredentials(TlsFiles files, OnReload on_reload)
       : files_(std::move(files)), on_reload_(std::move(on_reload)) {}
-  // Ends the thread. What context() has returned remains of use.
-  ~TlsCredentials();
+  // What context() has returned remains of use.
+  ~TlsCredentials() = default;
   TlsCredentials(const TlsCredentials&) = delete;
   TlsCredentials& operator=(const TlsCredentials&) = delete;
 
@@ -40,19 +37,13 @@ class TlsCredentials {
   std::shared_ptr<const TlsContext> context() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  // What changes when a file does.
-  using Stamps = std::vector<std::int64_t>;
-
-  void Follow(Stamps read);
-  Stamps Look() const;
   absl::Status Reload() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const TlsFiles files_;
   const OnReload on_reload_;
-  Notification stop_;
   mutable Mutex mutex_;
   std::shared_ptr<const TlsContext> context_ ABSL_GUARDED_BY(mutex_);
-  std::thread thread_;  // not running if the files were bad at first
+  std::optional<FileWatcher> watcher_;  // the last: it uses all of the above; set if they are good
 };
 
 }  // namespace hellocnn::server

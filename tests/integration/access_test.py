@@ -90,6 +90,7 @@ class TokenTest(AccessTestCase):
                 "shop": {"token_sha256": [sha256("seven"), sha256("eight")], "may": ["classify"]},
                 "lister": {"token_sha256": sha256("list"), "may": "introspect"},
                 "other": {"token_sha256": sha256("other"), "may": ["classify", "introspect"], "models": ["letters*"]},
+                "admin": {"token_sha256": sha256("letters admin"), "may": "admin", "models": "letters"},
             }
         )
         with self.server("--model-control=on", "--http-listen=127.0.0.1:0") as server, server.channel() as channel:
@@ -121,12 +122,18 @@ class TokenTest(AccessTestCase):
                 outcome(service.Classify, request(), metadata=bearer("other")),
                 outcome(service.GetModel, pb.GetModelRequest(), metadata=bearer("other")),
                 outcome(v2.ModelReady, inference.ModelReadyRequest(name="mnist"), metadata=bearer("other")),
+                outcome(v2.ModelMetadata, inference.ModelMetadataRequest(), metadata=bearer("other")),
+                outcome(control.RollBack, pb.RollBackRequest(), metadata=bearer("letters admin")),
+                outcome(service.Classify, pb.ClassifyRequest(images=image(), model={"name": "secret"}), metadata=bearer("other")),
             ]
             for code, message in may_not:
                 self.assertEqual(code, PERMISSION_DENIED, message)
-                self.assertRegex(message, "the caller, (shop|lister|other), may not")
+                self.assertRegex(message, "the caller, (shop|lister|other|admin), may not")
             self.assertEqual(self.rejected(server, "permission_denied"), len(may_not))
 
+            # What somebody may use and is not there, without the names of the others.
+            code, message = outcome(service.GetModel, pb.GetModelRequest(model={"name": "letters-x"}), metadata=bearer("other"))
+            self.assertEqual((code.name, message), ("NOT_FOUND", "model letters-x is not served"))
             # Lists have what their readers may use.
             models = service.ListModels(pb.ListModelsRequest(), metadata=bearer("list")).models
             self.assertEqual([model.version.name for model in models], ["mnist"])
@@ -135,6 +142,11 @@ class TokenTest(AccessTestCase):
 
             # Probes need nobody's leave.
             self.assertTrue(v2.ServerReady(inference.ServerReadyRequest()).ready)
+            health = channel.unary_unary("/grpc.health.v1.Health/Check", bytes, bytes)
+            self.assertEqual(health(b""), b"\x08\x01")
+            names = channel.unary_unary("/grpc.health.v1.Health/List", bytes, bytes)
+            self.assertEqual(outcome(names, b"")[0], UNAUTHENTICATED)
+            self.assertIn(b"mnist", names(b"", metadata=bearer("list")))
             for page in ("livez", "readyz"):
                 with urllib.request.urlopen(f"http://{server.metrics_address}/{page}", timeout=30) as answer:
                     self.assertEqual(answer.status, 200)
@@ -198,7 +210,7 @@ class TokenTest(AccessTestCase):
                 self.assertRegex(done.stderr, "--token-file", command)
                 done = server.cli(*command, "--token-file", path)
                 self.assertEqual(done.returncode, 0, (command, done))
-            done = server.cli("models", "rollback", "mnist", "--token-file", path)
+            done = server.cli("models", "rollback", "--model", "mnist", "--token-file", path)
             self.assertEqual(done.returncode, 1)
             self.assertIn("may not do this: wanted the right admin", done.stderr)
             self.assertEqual(server.cli("health").returncode, 0)
@@ -276,8 +288,8 @@ class FileTest(AccessTestCase):
     def test_bad_files_name_what_is_wrong(self):
         good = {"token_sha256": sha256("a"), "may": "classify"}
         for principals, more, wanted in (
-            ({}, {"principal": {}}, "principal is {}; wanted only jwt and principals"),
-            ({"a": []}, {}, "principals.a is []; wanted an object"),
+            ({}, {"principal": {}}, "principal is a value of the type object; wanted only jwt and principals"),
+            ({"a": []}, {}, "principals.a is a value of the type array; wanted an object"),
             ({"a b": good}, {}, "names of 1 to 128 characters"),
             ({"a": {**good, "may": ["classify", "all"]}}, {}, 'principals.a.may is "all"; wanted classify, introspect, admin or observe'),
             ({"a": {"token_sha256": sha256("a")}}, {}, "principals.a.may is not there"),
@@ -288,7 +300,7 @@ class FileTest(AccessTestCase):
             ({"a": {**good, "images_per_second": 0}}, {}, "images_per_second is 0; wanted a number above 0"),
             ({"a": {**good, "burst_images": 5}}, {}, "principals.a.images_per_second is not there"),
             ({"a": {**good, "modles": "x"}}, {}, "principals.a.modles is"),
-            ({"a": {"certificate_names": "shop.example", "may": "classify"}}, {}, "names with their kind"),
+            ({"a": {"certificate_names": "IP:shop.example", "may": "classify"}}, {}, '"shop.example" is no IP address'),
             ({"a": {"jwt_subjects": "x", "may": "classify"}}, {}, "jwt is not there"),
             ({"a": good}, {"jwt": {"keys": "none.json", "issuer": "i", "audience": "a"}}, "none.json"),
             ({"a": good}, {"jwt": {"keys": "none.json", "issuer": "i"}}, "jwt.audience is not there"),
@@ -299,12 +311,13 @@ class FileTest(AccessTestCase):
             self.assertIn("option access-file: ", ended.stderr)
             self.assertIn(wanted, ended.stderr)
             self.assertNotIn("secret", ended.stderr)
-        for text, wanted in (("", "wanted JSON that begins with {"), ("{}", "principals is not there"), ('{"principals": {}}', "at least one")):
+        for text, wanted in (("", "does not begin with {"), ("s3cret", "does not begin with {"), ("{}", "principals is not there"), ('{"principals": {}}', "at least one")):
             with open(self.path, "w", encoding="utf-8") as file:
                 file.write(text)
             ended = run_server("--model", MODEL, "--listen=127.0.0.1:0", "--metrics-listen=off", "--access-file", self.path)
             self.assertEqual(ended.returncode, 1)
             self.assertIn(wanted, ended.stderr)
+            self.assertNotIn("s3cret", ended.stderr)
 
     def test_core_dumps_and_debuggers_get_no_secrets(self):
         self.write({})

@@ -172,7 +172,7 @@ class RequestsTest(HttpTlsTestCase):
 
     def test_a_port_that_is_left_out_speaks_plain_text(self):
         with self.server(ports="grpc,metrics") as server:
-            self.assertIn(f"the HTTP port {server.http_address} has no TLS", server.stderr())
+            wait_until(lambda: f"the HTTP port {server.http_address} has no TLS" in server.stderr(), "the log says so")
             connection = http.client.HTTPConnection(*endpoint(server.http_address), timeout=60)
             connection.request("GET", "/")
             self.assertEqual(connection.getresponse().status, 200)

@@ -18,24 +18,28 @@
 namespace hellocnn::server {
 
 // Checks a request that `codec` has read, finds its model, takes its images from the budget of the
-// caller, and makes the images whole. From then on, `scope` has the model. If the request is not
-// queued after all, GiveBackBudget must be called. Returns the rejection if something is wrong.
+// caller, and makes the images whole. From then on, `scope` has the model. If it returns
+// no rejection and the request is not queued after all, GiveBackBudget must be called.
 template <Codec C>
 std::optional<Rejection> AcceptRequest(const Rpc& rpc, const CallContext& context,
                                        const Request& request, C* codec, CallScope* scope) {
+  std::optional<Rejection> rejection;
+  if (!request.model.empty()) rejection = CheckModelOf(rpc, request.model);
+  if (rejection.has_value()) return rejection;
   if (!request.timeout.ok()) return Rejection::Invalid(request.timeout.status());
   if (!request.images.ok()) return Rejection::Invalid(request.images.status());
-  std::optional<Rejection> rejection = CheckModelOf(rpc, context, request.model);
-  if (rejection.has_value()) return rejection;
   absl::StatusOr<Route> route = context.models->RouteRequest(request.model, request.version);
-  if (!route.ok()) return Rejection::OfFind(route.status());
+  if (!route.ok()) return Rejection::OfFind(WithoutOthers(rpc, route.status()));
   scope->Use(*std::move(route));
+  // Only now it is known which model is the default.
+  if (request.model.empty()) rejection = CheckModelOf(rpc, scope->servable().name());
+  if (rejection.has_value()) return rejection;
   const int images = static_cast<int>(request.images->size());
   rejection = TakeBudget(rpc, context, images);
   if (rejection.has_value()) return rejection;
+  // Pictures that do not fit are paid for, too: to decode them is work.
   absl::Status fits = FitImages(*codec, scope->servable().card(), *request.images);
   if (fits.ok()) return std::nullopt;
-  GiveBackBudget(rpc, images);
   return Rejection::Invalid(std::move(fits));
 }
 

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "base/clock.h"
 #include "server/rpc/core/call_scope.h"
+#include "server/rpc/core/guard.h"
 #include "server/rpc/core/model_access.h"
 #include "server/rpc/core/rejection.h"
 #include "server/rpc/transport/messages.h"
@@ -41,10 +42,12 @@ class DirectCall final : public CallHandler {
     absl::Status status = Parse(rpc_->request(), &request);
     if (!status.ok()) return Rejection::Invalid(std::move(status));
     const Principal* const principal = rpc_->principal().get();
-    absl::Status may = principal == nullptr ? absl::OkStatus() : CheckModel(*principal, request);
+    using Response = typename decltype(responder_->Respond(request))::value_type;
+    absl::Status may =
+        principal == nullptr ? absl::OkStatus() : CheckModel<Response>(*principal, request);
     if (!may.ok()) return Rejection::Denied(std::move(may));
     auto response = responder_->Respond(request);
-    if (!response.ok()) return Rejection::OfDirect(response.status());
+    if (!response.ok()) return Rejection::OfDirect(WithoutOthers(*rpc_, response.status()));
     if (principal != nullptr) may = ShowAllowed(*principal, &*response);
     if (!may.ok()) return Rejection::Denied(std::move(may));
     Serialize(*response, rpc_->response());

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/error_details.h"
 #include "server/access/access_policy.h"
 #include "server/access/principal.h"
 
@@ -132,22 +134,24 @@ std::vector<Service> Guarded(const AccessControl* access, const Accounting* acco
 }
 
 std::uint64_t CallerOf(const Rpc& rpc) {
-  return rpc.principal() == nullptr ? rpc.caller() : rpc.principal()->number();
+  const Principal* const principal = rpc.principal().get();
+  return principal == nullptr || principal->is_anonymous() ? rpc.caller() : principal->number();
 }
 
-std::optional<Rejection> CheckModelOf(const Rpc& rpc, const CallContext& context,
-                                      std::string_view model) {
-  const Principal* const principal = rpc.principal().get();
-  if (principal == nullptr) return std::nullopt;
-  absl::StatusOr<ServableHandle> by_default = nullptr;
-  if (model.empty()) {
-    by_default = context.models->Default();
-    if (!by_default.ok()) return Rejection::OfFind(by_default.status());
-    model = (*by_default)->name();
-  }
-  absl::Status may = principal->CheckModel(model);
+std::optional<Rejection> CheckModelOf(const Rpc& rpc, std::string_view model) {
+  if (rpc.principal() == nullptr) return std::nullopt;
+  absl::Status may = rpc.principal()->CheckModel(model);
   if (!may.ok()) return Rejection::Denied(std::move(may));
   return std::nullopt;
+}
+
+absl::Status WithoutOthers(const Rpc& rpc, absl::Status status) {
+  const std::optional<std::string> missing = MissingModel(status);
+  if (rpc.principal() == nullptr || !rpc.principal()->is_limited() || !missing.has_value()) {
+    return status;
+  }
+  return WithMissingModel(
+      absl::Status(status.code(), absl::StrCat("model ", *missing, " is not served")), *missing);
 }
 
 std::optional<Rejection> TakeBudget(const Rpc& rpc, const CallContext& context, int images) {

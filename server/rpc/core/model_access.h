@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <concepts>
+#include <optional>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -13,9 +14,9 @@
 
 namespace hellocnn::server {
 
-// Returns the model that a request names: nothing if it has no such field, or if that is not set.
+// Returns the model that a request names: nothing if it has no such field, and "" if it is not set.
 template <typename Request>
-std::string_view ModelNamedBy(const Request& request) {
+std::optional<std::string_view> ModelNamedBy(const Request& request) {
   if constexpr (requires { request.model().name(); }) {
     return request.model().name();
   } else if constexpr (requires {
@@ -27,15 +28,29 @@ std::string_view ModelNamedBy(const Request& request) {
   } else if constexpr (requires { request.name(); }) {
     return request.name();
   } else {
-    return "";
+    return std::nullopt;
   }
 }
 
+// Responses that list models, and those that are about one and name it.
+template <typename Response>
+concept ListsModels = requires(Response* response) {
+  response->mutable_models();
+}
+|| requires(Response* response) { response->mutable_model_stats(); };
+template <typename Response>
+concept NamesItsModel = requires(const Response& response) {
+  response.model().version().name();
+};
+
 // Checks that the principal may use the model that a request names. PERMISSION_DENIED: it may not.
-template <typename Request>
+// A request for a Response that ShowAllowed checks need not name its model.
+template <typename Response, typename Request>
 absl::Status CheckModel(const Principal& principal, const Request& request) {
-  const std::string_view model = ModelNamedBy(request);
-  return model.empty() ? absl::OkStatus() : principal.CheckModel(model);
+  const std::optional<std::string_view> model = ModelNamedBy(request);
+  constexpr bool kIsShownLater = ListsModels<Response> || NamesItsModel<Response>;
+  if (!model.has_value() || (model->empty() && kIsShownLater)) return absl::OkStatus();
+  return principal.CheckModel(*model);
 }
 
 // Leaves what the principal may not use out of a list of models.
@@ -57,9 +72,9 @@ template <typename Response>
 absl::Status ShowAllowed(const Principal& principal, Response* response) {
   if constexpr (requires { response->mutable_models(); }) {
     KeepAllowed(principal, response->mutable_models());
-  } else if constexpr (requires { response->mutable_model_stats(); }) {
+  } else if constexpr (ListsModels<Response>) {
     KeepAllowed(principal, response->mutable_model_stats());
-  } else if constexpr (requires { response->model().version().name(); }) {
+  } else if constexpr (NamesItsModel<Response>) {
     return principal.CheckModel(response->model().version().name());
   }
   return absl::OkStatus();

@@ -185,6 +185,7 @@ class StreamCall final : public StreamHandler,
         GiveBackBudget(*rpc_, static_cast<int>(images.size()));
         return Reject(exchange, Rejection::Draining());
       case StreamSession::MayCompute::kGone:
+        GiveBackBudget(*rpc_, static_cast<int>(images.size()));
         return Respond(exchange, absl::CancelledError("the stream was cancelled"));
       case StreamSession::MayCompute::kYes:
         break;

@@ -159,17 +159,18 @@ HealthService::HealthService(std::vector<std::string> services, Lifecycle* lifec
       observation_(lifecycle->Observe([this](LifecycleState) { TellWatchers(); })) {}
 
 Service HealthService::Describe() {
-  const auto direct = [this]<typename Request>(const char* name, const Request&) {
+  const auto direct = [this]<typename Request>(const char* name, const Request&, Right right) {
     return UnaryMethod{.name = name,
                        .make_handler =
                            [this](UnaryRpc* rpc) {
                              return std::make_unique<DirectHealthCall<Request>>(this, rpc);
                            },
-                       .right = Right::kNone};
+                       .right = right};
   };
   return {
       .name = "grpc.health.v1.Health",
-      .unary = {direct("Check", HealthCheckRequest()), direct("List", HealthListRequest())},
+      .unary = {direct("Check", HealthCheckRequest(), Right::kNone),
+                direct("List", HealthListRequest(), Right::kIntrospect)},
       .streams = {{.name = "Watch",
                    .make_handler =
                        [this](StreamRpc* rpc) { return std::make_shared<WatchCall>(this, rpc); },

@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/shown.h"
 #include "hellocnn/reference/reference_engine.h"
 #include "hellocnn/strict_json.h"
@@ -102,6 +103,15 @@ bool IsText(const std::string& text) {
 std::string QueryOf(const HttpRequest& http, const char* name) {
   const auto found = http.query.find(name);
   return found == http.query.end() ? "" : found->second;
+}
+
+// Returns the name of the model that is asked for, also if it is the default one; "" if there is
+// none.
+std::string NameOfModel(const HttpRequest& http, const ModelRegistry& models) {
+  std::string name = QueryOf(http, "model");
+  if (!name.empty()) return name;
+  const absl::StatusOr<ServableHandle> model = models.Default();
+  return model.ok() ? (*model)->name() : "";
 }
 
 // A picture that is prepared for a model.
@@ -477,14 +487,29 @@ void RestService::Classify(const HttpRequest& http, const HttpServer::Responder&
   if (http.method != "POST") return NotAllowed(http, "POST", respond);
   std::shared_ptr<const Principal> caller;
   if (!MayCall(http, kClassify, respond, &caller)) return;
+  v1::ClassifyRequest request;
+  request.mutable_model()->set_name(QueryOf(http, "model"));
+  request.mutable_model()->set_version(QueryOf(http, "version"));
+  if (caller != nullptr && caller->is_limited() && !caller->MayUse(NameOfModel(http, *models_))) {
+    // No picture is decoded for somebody who may not use the model. The call says so, and counts.
+    if (request.model().name().empty())
+      request.mutable_model()->set_name(NameOfModel(http, *models_));
+    LocalCalls::Request call = CallOf(http, kClassify, request);
+    call.principal = std::move(caller);
+    return CallThen(std::move(call), respond, [this](const std::string& /*bytes*/) {
+      return Error(403, "access was given in the meantime; try again");
+    });
+  }
+  if (caller != nullptr) {
+    // It takes nothing, and fails if nothing is left.
+    const absl::Status left = caller->budget()->Take(0, Clock::Monotonic()->Now());
+    if (!left.ok()) return respond([this, left] { return ErrorOf(left); });
+  }
   absl::StatusOr<Prepared> prepared = Prepare(http, *models_);
   if (!prepared.ok()) {
     return respond([this, status = prepared.status()] { return ErrorOf(status); });
   }
-  v1::ClassifyRequest request;
   request.add_images()->set_gray8(prepared->grey.data(), prepared->grey.size());
-  request.mutable_model()->set_name(QueryOf(http, "model"));
-  request.mutable_model()->set_version(QueryOf(http, "version"));
   const bool details = QueryOf(http, "details") == "true";
   const auto shared = std::make_shared<const Prepared>(*std::move(prepared));
   LocalCalls::Request call = CallOf(http, kClassify, request);

@@ -12,6 +12,7 @@ namespace hellocnn::server {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr Instant kRead;
 const absl::Time kNow = absl::UnixEpoch() + absl::Hours(1);
@@ -35,23 +36,27 @@ constexpr char kShop[] =
 TEST(UsedTokensTest, TokenIsNewOnce) {
   UsedTokens used;
   const absl::Time now = absl::UnixEpoch() + absl::Hours(1);
-  EXPECT_TRUE(used.Use("1", now + absl::Minutes(1), now));
-  EXPECT_FALSE(used.Use("1", now + absl::Minutes(1), now));
-  EXPECT_TRUE(used.Use("2", now + absl::Minutes(1), now));
+  EXPECT_TRUE(used.Use("1", now + absl::Minutes(1), now).ok());
+  EXPECT_EQ(used.Use("1", now + absl::Minutes(1), now).code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_TRUE(used.Use("2", now + absl::Minutes(1), now).ok());
 }
 
 TEST(UsedTokensTest, MemoryIsBoundedAndNothingIsForgottenTooEarly) {
   UsedTokens used;
   const absl::Time now = absl::UnixEpoch() + absl::Hours(1);
   for (int i = 0; i < 100'000; ++i) {
-    ASSERT_TRUE(used.Use(std::to_string(i), now + absl::Seconds(i % 2 == 0 ? 1 : 10), now)) << i;
+    const absl::Time expires = now + absl::Seconds(i % 2 == 0 ? 1 : 10);
+    ASSERT_TRUE(used.Use(std::to_string(i), expires, now).ok()) << i;
   }
   // While all can still be used again, no other is let in.
-  EXPECT_FALSE(used.Use("another", now + absl::Minutes(1), now));
-  EXPECT_FALSE(used.Use("1", now + absl::Minutes(1), now));
+  EXPECT_EQ(used.Use("another", now + absl::Minutes(1), now).code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(used.Use("1", now + absl::Minutes(1), now).code(), absl::StatusCode::kUnauthenticated);
   const absl::Time later = now + absl::Seconds(2);
-  EXPECT_TRUE(used.Use("another", later + absl::Minutes(1), later));
-  EXPECT_FALSE(used.Use("1", later + absl::Minutes(1), later));
+  EXPECT_TRUE(used.Use("another", later + absl::Minutes(1), later).ok());
+  EXPECT_EQ(used.Use("1", later + absl::Minutes(1), later).code(),
+            absl::StatusCode::kUnauthenticated);
+  EXPECT_TRUE(used.Use("0", later + absl::Minutes(1), later).ok()) << "it had expired";
 }
 
 TEST(AccessPolicyTest, TokenIsKnownByItsChecksum) {
@@ -73,7 +78,7 @@ TEST(AccessPolicyTest, TokenIsKnownByItsChecksum) {
 
 TEST(AccessPolicyTest, CertificateIsKnownByItsNamesAndTheirKinds) {
   const auto policy = PolicyOf(
-      R"("a": {"certificate_names": ["DNS:shop.example", "URI:spiffe://x/shop"], "may": "classify"},
+      R"("a": {"certificate_names": ["DNS:Shop.Example", "spiffe://x/shop"], "may": "classify"},
          "anonymous": {"may": "introspect"})");
   ASSERT_TRUE(policy.ok()) << policy.status();
   const auto name = [&](std::vector<std::string> names) {
@@ -101,6 +106,18 @@ TEST(AccessPolicyTest, BudgetStaysWhenTheFileIsReadAgainUnlessItChanges) {
   const auto third = PolicyOf(more, second->get());
   ASSERT_TRUE(third.ok()) << third.status();
   EXPECT_NE(budget(**second), budget(**third));
+}
+
+TEST(AccessPolicyTest, NoErrorShowsWhatMayBeAToken) {
+  for (const char* principals :
+       {R"("a": "s3cret")", R"("a": {"token": "s3cret"})",
+        R"("a": {"may": "classify", "s": "s3cret"})", R"("a": {"token_sha256": ["s3cret", 1]})",
+        R"("a": {"token_sha256": "s3cret"})", R"("a": {"token_sha256": s3cret})",
+        R"("a": {"token_sha256": "s3cret\x"})"}) {
+    const absl::Status status = PolicyOf(principals).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << principals;
+    EXPECT_THAT(std::string(status.message()), Not(HasSubstr("s3cret"))) << principals;
+  }
 }
 
 TEST(AccessPolicyTest, ErrorNamesTheMember) {

@@ -4,9 +4,9 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/error_details.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "base/error_details.h"
 #include "tests/server/scheduling/batch_queue_fixture.h"
 
 namespace hellocnn::server {

@@ -100,7 +100,9 @@ class GrpcRpc : public Interface {
   void* arrived_tag() { return arrived_.tag(); }
   void* finished_tag() { return finished_.tag(); }
   void Add(const absl::Status& status, std::span<const Trailer> trailers) {
-    AddTrailers(ErrorTrailers(status, Metadata(kRequestIdKey).value_or("")).get(), &*context_);
+    if (!status.ok()) {  // else gRPC would make a map of the metadata for nothing
+      AddTrailers(ErrorTrailers(status, Metadata(kRequestIdKey).value_or("")).get(), &*context_);
+    }
     AddTrailers(trailers, &*context_);
   }
 
