@@ -24,7 +24,7 @@ constexpr timeval kMostTime{.tv_sec = 1, .tv_usec = 0};
 // Removes the variable and returns what it was; empty if it was not set.
 std::string TakeVariable(const char* name) {
   const char* const value = std::getenv(name);
-  const std::string taken = value == nullptr ? "" : value;
+  std::string taken = value == nullptr ? "" : value;
   unsetenv(name);
   return taken;
 }

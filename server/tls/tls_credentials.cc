@@ -8,11 +8,9 @@ namespace hellocnn::server {
 absl::StatusOr<std::unique_ptr<TlsCredentials>> TlsCredentials::Load(TlsFiles files,
                                                                      OnReload on_reload) {
   auto made = std::make_unique<TlsCredentials>(std::move(files), std::move(on_reload));
-  const std::vector<std::string> paths = {made->files_.certificate, made->files_.key,
-                                          made->files_.client_ca};
-  FileStamps read = StampsOf(paths);
+  FileStamps read = StampsOf(made->paths());
   if (absl::Status status = made->Reload(); !status.ok()) return status;
-  made->watcher_.emplace([paths] { return paths; }, std::move(read),
+  made->watcher_.emplace([self = made.get()] { return self->paths(); }, std::move(read),
                          [self = made.get()] {
                            self->on_reload_(self->Reload());
                            return false;
@@ -23,6 +21,10 @@ absl::StatusOr<std::unique_ptr<TlsCredentials>> TlsCredentials::Load(TlsFiles fi
 std::shared_ptr<const TlsContext> TlsCredentials::context() const {
   MutexLock lock(&mutex_);
   return context_;
+}
+
+std::vector<std::string> TlsCredentials::paths() const {
+  return {files_.certificate, files_.key, files_.client_ca};
 }
 
 absl::Status TlsCredentials::Reload() {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -37,6 +38,7 @@ class TlsCredentials {
   std::shared_ptr<const TlsContext> context() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  std::vector<std::string> paths() const;
   absl::Status Reload() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const TlsFiles files_;
