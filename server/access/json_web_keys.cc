@@ -100,7 +100,7 @@ absl::StatusOr<TokenClaims> ReadClaims(std::string_view text) {
 
 struct JsonWebKeys::Key {
   struct Free {
-    void operator()(cjose_jwk_t* key) const { cjose_jwk_release(key); }
+    void operator()(cjose_jwk_t* held) const { cjose_jwk_release(held); }
   };
   std::string id;         // kid, or nothing
   std::string type;       // "RSA" or "EC"
