@@ -42,9 +42,9 @@ class DirectCall final : public CallHandler {
     absl::Status status = Parse(rpc_->request(), &request);
     if (!status.ok()) return Rejection::Invalid(std::move(status));
     const Principal* const principal = rpc_->principal().get();
-    using Response = typename decltype(responder_->Respond(request))::value_type;
+    using Responded = typename decltype(responder_->Respond(request))::value_type;
     absl::Status may =
-        principal == nullptr ? absl::OkStatus() : CheckModel<Response>(*principal, request);
+        principal == nullptr ? absl::OkStatus() : CheckModel<Responded>(*principal, request);
     if (!may.ok()) return Rejection::Denied(std::move(may));
     auto response = responder_->Respond(request);
     if (!response.ok()) return Rejection::OfDirect(WithoutOthers(*rpc_, response.status()));
