@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/shown.h"
 #include "hellocnn/strict_json.h"
@@ -49,6 +50,27 @@ constexpr std::array<Algorithm, 9> kAlgorithms = {{{"RS256", "RSA"},
                                                    {"ES256", "EC"},
                                                    {"ES384", "EC"},
                                                    {"ES512", "EC"}}};
+
+// cjose ends the process at text that is not Base64 for URLs (RFC 4648, section 5), without
+// padding.
+bool IsBase64Url(std::string_view text) {
+  return text.size() % 4 != 1 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return absl::ascii_isalnum(c) || c == '-' || c == '_';
+         });
+}
+
+// Returns true for three parts of Base64 with dots between them.
+bool HasFormOfToken(std::string_view token) {
+  int parts = 0;
+  while (parts < 3) {
+    const std::size_t dot = std::min(token.find('.'), token.size());
+    ++parts;
+    if (dot == 0 || !IsBase64Url(token.substr(0, dot))) return false;
+    if (dot == token.size()) return parts == 3;
+    token.remove_prefix(dot + 1);
+  }
+  return false;
+}
 
 absl::Status Bad(std::string_view what) {
   return absl::UnauthenticatedError(absl::StrCat("the token ", std::string(what)));
@@ -138,7 +160,17 @@ absl::StatusOr<JsonWebKeys> JsonWebKeys::Parse(std::string_view text) {
       return wrong(absl::StrCat("has the type \"", Shown(type), "\"; wanted RSA or EC"));
     }
     if (json_key.contains("d")) return wrong("is private (d); wanted the public key alone");
-    const std::string dumped = json_key.dump();
+    // Nothing else is given to the library: it would also read private numbers.
+    Json numbers = {{"kty", type}};
+    if (type == "EC") numbers["crv"] = TextOf(json_key, "crv");
+    for (const char* member : type == "EC" ? std::array{"x", "y"} : std::array{"n", "e"}) {
+      const std::string number = TextOf(json_key, member);
+      if (number.empty() || !IsBase64Url(number)) {
+        return wrong(absl::StrCat("cannot be used: ", member, " is missing or no Base64 for URLs"));
+      }
+      numbers[member] = number;
+    }
+    const std::string dumped = numbers.dump(-1, ' ', true, Json::error_handler_t::replace);
     cjose_err error{};
     std::unique_ptr<cjose_jwk_t, Key::Free> key(
         cjose_jwk_import(dumped.data(), dumped.size(), &error));
@@ -157,6 +189,7 @@ absl::StatusOr<JsonWebKeys> JsonWebKeys::Parse(std::string_view text) {
 }
 
 absl::StatusOr<TokenClaims> JsonWebKeys::Verify(std::string_view token) const {
+  if (!HasFormOfToken(token)) return Bad("is no signed JSON Web Token");
   cjose_err error{};
   const std::unique_ptr<cjose_jws_t, FreeSignature> signature(
       cjose_jws_import(token.data(), token.size(), &error));

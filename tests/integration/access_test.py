@@ -433,6 +433,9 @@ class SignedTokenTest(AccessTestCase):
                 (good.replace(".", ".e30", 1), "not signed by a key"),
                 ("a.b.c", "is no signed JSON Web Token"),
                 ("..", "is no signed JSON Web Token"),
+                # The library that reads tokens would end the process at these.
+                ("eyJhbGciOiJFUzI1NiJ9.e30=.AAAAA", "is no signed JSON Web Token"),
+                ("A.AAAAA.A=A", "is no signed JSON Web Token"),
             )
             for token, wanted in bad:
                 code, message = outcome(call, request(), metadata=bearer(token))
@@ -486,6 +489,7 @@ class SignedTokenTest(AccessTestCase):
             ([{**public, "d": "AQAB"}], "keys[0] is private"),
             ([{"kty": "oct", "k": "c2VjcmV0"}], 'keys[0] has the type "oct"; wanted RSA or EC'),
             ([public, {"kty": "RSA", "e": "AQAB"}], "keys[1] cannot be used"),
+            ([{"kty": "RSA", "n": "A", "e": "AQAB"}], "n is missing or no Base64 for URLs"),
             ([{**public, "n": base64url(bytes.fromhex(modulus))}], "keys[0] has 1024 bits; wanted at least 2048"),
             (["x"], "keys[0] is no object"),
         ):
