@@ -32,7 +32,9 @@ void Watchdog::Watch() {
       }
     }
     responded = now;
-  } while (!ended_.WaitUntil(Clock::Monotonic()->Now() + pause_));
+    // Whoever has not responded has had the pause already.
+  } while (
+      !ended_.WaitUntil(Clock::Monotonic()->Now() + (responded ? pause_ : absl::ZeroDuration())));
 }
 
 }  // namespace hellocnn::server

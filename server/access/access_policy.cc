@@ -1,6 +1,7 @@
 #include "server/access/access_policy.h"
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -12,7 +13,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
@@ -305,15 +305,13 @@ class AccessPolicy::Reader {
     for (const std::string& token : tokens) {
       const std::string member = absl::StrCat(path, ".token_sha256");
       Digest digest{};
-      const bool is_hex =
-          token.size() == 2 * digest.size() &&
-          std::all_of(token.begin(), token.end(), [](char c) { return absl::ascii_isxdigit(c); });
-      if (!is_hex) {
+      std::size_t bytes = 0;
+      if (OPENSSL_hexstr2buf_ex(digest.data(), digest.size(), &bytes, token.c_str(), '\0') != 1 ||
+          bytes != digest.size()) {
+        ERR_clear_error();
         return Wrong(member, absl::StrCat("a text of ", token.size(), " characters"),
                      "64 hexadecimal digits, as sha256sum prints them");
       }
-      const std::string bytes = absl::HexStringToBytes(token);
-      std::copy(bytes.begin(), bytes.end(), digest.begin());
       absl::Status status = Give(member, token, digest, principal, &policy_->by_token_);
       if (!status.ok()) return status;
     }

@@ -41,7 +41,7 @@ class Budget {
   const Allowance& allowance() const { return allowance_; }
   // Takes `images` if anything is left, and then owes what was more than that, so that the size of
   // a request does not matter. Otherwise takes nothing, and returns RESOURCE_EXHAUSTED with the
-  // limit and with RetryAfter, when something is left again.
+  // limit and with RetryAfter, when something is left again. With 0 images it only looks.
   absl::Status Take(int images, Instant now) ABSL_LOCKS_EXCLUDED(mutex_);
   // Returns images that were taken and then not accepted.
   void GiveBack(int images) ABSL_LOCKS_EXCLUDED(mutex_);

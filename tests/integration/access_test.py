@@ -161,6 +161,8 @@ class TokenTest(AccessTestCase):
             {
                 "shop": {"token_sha256": sha256("seven"), "may": "classify", "models": ["mnist"]},
                 "lister": {"token_sha256": sha256("list"), "may": "introspect"},
+                "other": {"token_sha256": sha256("letters"), "may": "classify", "models": "letters"},
+                "spent": {"token_sha256": sha256("spent"), "may": "classify", "images_per_day": 1},
             }
         )
         digit = png(test_digits(1)[0][0], 32)
@@ -176,6 +178,7 @@ class TokenTest(AccessTestCase):
 
             status, text, _ = post("/classify", digit, "seven")
             self.assertEqual((status, json.loads(text)["label"]), (200, "7"))
+            self.assertEqual(post("/classify", digit, "spent")[0], 200)
             for path, body in (("/classify", digit), ("/classify", b"not a picture"), ("/v2/models/mnist/infer", b"[" * 100_000)):
                 status, text, headers = post(path, body)
                 self.assertEqual(status, 401, text)
@@ -184,9 +187,17 @@ class TokenTest(AccessTestCase):
                 status, text, _ = post(path, body, "list")
                 self.assertEqual(status, 403, text)
                 self.assertIn("wanted the right classify", json.loads(text)["error"])
+                # Neither the model nor what is left is asked about after the body.
+                status, text, _ = post(path, body, "letters")
+                self.assertEqual(status, 403, text)
+                self.assertIn("may not use the model mnist", json.loads(text)["error"])
+                status, text, _ = post(path, body, "spent")
+                self.assertEqual(status, 429, text)
+                self.assertIn("which are used up", json.loads(text)["error"])
             self.assertEqual(post("/v2/models/mnist/infer", b"[", "seven")[0], 400)
             self.assertEqual(self.rejected(server, "unauthenticated"), 3)
-            self.assertEqual(self.rejected(server, "permission_denied"), 3)
+            self.assertEqual(self.rejected(server, "permission_denied"), 6)
+            self.assertEqual(self.rejected(server, "budget"), 3)
             for path, status in (("/", 200), ("/v2/health/ready", 200), ("/v2/models/mnist", 401), ("/v2/models/stats", 401)):
                 try:
                     with urllib.request.urlopen(f"http://{server.http_address}{path}", timeout=30) as answer:

@@ -26,6 +26,9 @@ std::optional<Rejection> AcceptRequest(const Rpc& rpc, const CallContext& contex
   std::optional<Rejection> rejection;
   if (!request.model.empty()) rejection = CheckModelOf(rpc, request.model);
   if (rejection.has_value()) return rejection;
+  // Whoever has nothing left is told so first, whatever the request.
+  rejection = TakeBudget(rpc, context, 0);
+  if (rejection.has_value()) return rejection;
   if (!request.timeout.ok()) return Rejection::Invalid(request.timeout.status());
   if (!request.images.ok()) return Rejection::Invalid(request.images.status());
   absl::StatusOr<Route> route = context.models->RouteRequest(request.model, request.version);

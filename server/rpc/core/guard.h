@@ -32,7 +32,8 @@ std::optional<Rejection> CheckModelOf(const Rpc& rpc, std::string_view model);
 // Returns the status, but if a model is missing and the caller may not use all, without the names
 // of those that there are.
 absl::Status WithoutOthers(const Rpc& rpc, absl::Status status);
-// Takes `images` of the caller's budget. Returns a rejection if it is used up.
+// Takes `images` of the caller's budget, or with 0 only looks at it. Returns a rejection if it is
+// used up.
 std::optional<Rejection> TakeBudget(const Rpc& rpc, const CallContext& context, int images);
 // Gives the images back, because they are not computed.
 void GiveBackBudget(const Rpc& rpc, int images);

@@ -1,7 +1,5 @@
 #include "server/rpc/rest/rest_service.h"
 
-#include <google/protobuf/empty.pb.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -448,14 +446,18 @@ void RestService::HandleRepository(const HttpRequest& http, const std::vector<st
 }
 
 bool RestService::MayCall(const HttpRequest& http, const std::string& method,
+                          const std::string& model, const google::protobuf::Message& bare,
                           const HttpServer::Responder& respond,
                           std::shared_ptr<const Principal>* caller) const {
   if (access_ == nullptr) return true;
   absl::StatusOr<std::shared_ptr<const Principal>> found = access_->Authenticate(
       {.authorization = http.Header("authorization"), .certificate_names = http.certificate_names});
   if (found.ok()) *caller = *std::move(found);
-  if (*caller != nullptr && (*caller)->CheckRight(Right::kClassify).ok()) return true;
-  LocalCalls::Request call = CallOf(http, method, google::protobuf::Empty());
+  if (*caller != nullptr && (*caller)->CheckRight(Right::kClassify).ok() &&
+      (*caller)->MayUse(model) && (*caller)->budget()->Take(0, Clock::Monotonic()->Now()).ok()) {
+    return true;
+  }
+  LocalCalls::Request call = CallOf(http, method, bare);
   call.principal = *caller;
   CallThen(std::move(call), respond, [this](const std::string& /*bytes*/) {
     return Error(403, "access was given in the meantime; try again");
@@ -466,8 +468,10 @@ bool RestService::MayCall(const HttpRequest& http, const std::string& method,
 void RestService::Infer(const HttpRequest& http, const ModelPath& path,
                         const HttpServer::Responder& respond) const {
   const std::string method = absl::StrCat(kInference, "ModelInfer");
+  inference::ModelInferRequest bare;
+  bare.set_model_name(path.model);
   std::shared_ptr<const Principal> caller;
-  if (!MayCall(http, method, respond, &caller)) return;
+  if (!MayCall(http, method, path.model, bare, respond, &caller)) return;
   absl::StatusOr<InferCall> read = ReadInferCall(http);
   if (!read.ok()) {
     return respond([this, status = read.status()] { return ErrorOf(status); });
@@ -485,30 +489,18 @@ void RestService::Infer(const HttpRequest& http, const ModelPath& path,
 
 void RestService::Classify(const HttpRequest& http, const HttpServer::Responder& respond) const {
   if (http.method != "POST") return NotAllowed(http, "POST", respond);
+  const std::string name = NameOfModel(http, *models_);
+  v1::ClassifyRequest bare;
+  bare.mutable_model()->set_name(name);
   std::shared_ptr<const Principal> caller;
-  if (!MayCall(http, kClassify, respond, &caller)) return;
-  v1::ClassifyRequest request;
-  request.mutable_model()->set_name(QueryOf(http, "model"));
-  request.mutable_model()->set_version(QueryOf(http, "version"));
-  if (caller != nullptr && caller->is_limited() && !caller->MayUse(NameOfModel(http, *models_))) {
-    // No picture is decoded for somebody who may not use the model. The call says so, and counts.
-    if (request.model().name().empty())
-      request.mutable_model()->set_name(NameOfModel(http, *models_));
-    LocalCalls::Request call = CallOf(http, kClassify, request);
-    call.principal = std::move(caller);
-    return CallThen(std::move(call), respond, [this](const std::string& /*bytes*/) {
-      return Error(403, "access was given in the meantime; try again");
-    });
-  }
-  if (caller != nullptr) {
-    // It takes nothing, and fails if nothing is left.
-    const absl::Status left = caller->budget()->Take(0, Clock::Monotonic()->Now());
-    if (!left.ok()) return respond([this, left] { return ErrorOf(left); });
-  }
+  if (!MayCall(http, kClassify, name, bare, respond, &caller)) return;
   absl::StatusOr<Prepared> prepared = Prepare(http, *models_);
   if (!prepared.ok()) {
     return respond([this, status = prepared.status()] { return ErrorOf(status); });
   }
+  v1::ClassifyRequest request;
+  request.mutable_model()->set_name(QueryOf(http, "model"));
+  request.mutable_model()->set_version(QueryOf(http, "version"));
   request.add_images()->set_gray8(prepared->grey.data(), prepared->grey.size());
   const bool details = QueryOf(http, "details") == "true";
   const auto shared = std::make_shared<const Prepared>(*std::move(prepared));

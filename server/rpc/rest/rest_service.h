@@ -64,11 +64,11 @@ class RestService {
   // server; an error of the method becomes one of HTTP.
   void CallThen(LocalCalls::Request request, const HttpServer::Responder& respond,
                 std::function<HttpResponse(const std::string& bytes)> make) const;
-  // Returns whether the client may call `method`, a path, which is to be known before a request is
-  // read that takes long to read. Sets who it is. If not, calls the method without a request: the
-  // call says why it is rejected, and counts.
-  bool MayCall(const HttpRequest& http, const std::string& method,
-               const HttpServer::Responder& respond,
+  // Returns whether the client may call `method`, a path, for `model`: this is to be known before a
+  // request is read that takes long to read. Sets who it is. If not, calls the method with `bare`,
+  // which names the model and has no image: the call says why it is rejected, and counts.
+  bool MayCall(const HttpRequest& http, const std::string& method, const std::string& model,
+               const google::protobuf::Message& bare, const HttpServer::Responder& respond,
                std::shared_ptr<const Principal>* caller) const;
   // Calls a method of the Open Inference Protocol. By default, all of its message is the response,
   // as JSON.
