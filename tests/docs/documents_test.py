@@ -71,7 +71,7 @@ class CommandTest(unittest.TestCase):
         # Both versions, so that there is one to roll back to.
         several = Server("--model-control=on", "--model-versions=all", "--http-listen=127.0.0.1:0", model=os.path.join(SOURCE, "models/mnist"))
         with several as server, tempfile.TemporaryDirectory() as scratch:
-            for name in ("data", "models", "protos"):
+            for name in ("data", "deploy", "models", "protos"):
                 os.symlink(os.path.join(SOURCE, name), os.path.join(scratch, name))
             with open(os.path.join(scratch, "times.txt"), "w", encoding="utf-8") as file:
                 file.writelines(f"{i / 100}\n" for i in range(20))

@@ -117,9 +117,10 @@ def nginx(pair, *more):
 
 def envoy(pair):
     port = free_port()
-    protos = os.path.join(SOURCE, "protos")
+    folders = "-I", os.path.join(SOURCE, "protos"), "-I", os.path.join(SOURCE, "deploy/balancer")
     descriptors = "--include_imports", "--descriptor_set_out=/dev/stdout"
-    made = subprocess.run(["protoc", "-I", protos, *descriptors, "hellocnn/v1/classifier_service.proto"], capture_output=True, check=True)
+    protos = "hellocnn/v1/classifier_service.proto", "error_details.proto"
+    made = subprocess.run(["protoc", *folders, *descriptors, *protos], capture_output=True, check=True)
 
     def endpoint(address):
         host, _, number = address.rpartition(":")

@@ -4,6 +4,7 @@ import base64
 import collections
 import contextlib
 import json
+import os
 import queue
 import re
 import shutil
@@ -28,6 +29,15 @@ TIMEOUT = 60
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 HELD = 32  # calls at once, of which a replica that is stopped holds some
 STREAMED = 600  # of four kilobytes each
+
+
+def is_stopped(pid):
+    """Whether no thread of a process runs on, after SIGSTOP. The signal takes its time on a busy machine."""
+    states = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat", encoding="utf-8") as file:
+            states.append(file.read().rpartition(")")[2].split()[0])
+    return set(states) == {"T"}
 
 
 class Watched:
@@ -157,6 +167,7 @@ class Balanced:
         wait_until(lambda: self.pair.calls(0) + self.pair.calls(1) == self.succeeded, "that all calls are counted")
         before = self.pair.calls(1)
         self.pair.servers[0].terminate(signal.SIGSTOP)
+        wait_until(lambda: is_stopped(self.pair.servers[0].process.pid), "the replica has stopped")
         self.addCleanup(self.pair.servers[0].terminate, signal.SIGCONT)  # so that it can be stopped, if this fails
         calls = [self.channel.calls.Classify.future(request(), timeout=TIMEOUT) for _ in range(HELD)]
 
@@ -245,7 +256,11 @@ class EnvoyTest(Balanced, unittest.TestCase):
         status, body = self.post("application/json", json.dumps(asked).encode())
         self.assertEqual((status, json.loads(body)["predictions"][0]["classIndex"]), (200, label), body)
         status, body = self.post("application/json", b'{"images": []}')
-        self.assertEqual((status, json.loads(body)["code"]), (400, grpc.StatusCode.INVALID_ARGUMENT.value[0]), body)
+        error = json.loads(body)
+        self.assertEqual((status, error["code"]), (400, grpc.StatusCode.INVALID_ARGUMENT.value[0]), body)
+        kinds = {detail["@type"].rpartition(".")[2]: detail for detail in error["details"]}
+        self.assertEqual(kinds["ErrorInfo"]["reason"], "INVALID")
+        self.assertEqual(kinds["BadRequest"]["fieldViolations"][0]["field"], "images")
         self.kill_both()
         self.assertEqual(self.post("application/json", json.dumps(asked).encode())[0], 503)
 
