@@ -212,6 +212,7 @@ class Patient(Balanced):
             channel = stack.enter_context(Watched(balancer.address))
             for server in self.pair.servers:
                 server.terminate(signal.SIGSTOP)
+                wait_until(lambda: is_stopped(server.process.pid), "the replica has stopped")
                 stack.callback(server.terminate, signal.SIGCONT)
             for _ in range(3):
                 self.assertEqual(code_and_details(lambda: channel.calls.Classify(request(), timeout=TIMEOUT))[0], UNAVAILABLE)
